@@ -1,0 +1,1 @@
+"""Keeps a user store in step with a company's Justworks."""
