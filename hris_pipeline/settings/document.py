@@ -1,0 +1,255 @@
+"""The settings document: everything an administrator decides about one integration.
+
+The fields of ``Settings`` are the one table of settings: name, type, default and meaning of each. The command line's
+help, the reference page and the JSON Schema are made from it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from hris_pipeline.settings.conditions import Condition, Operator, Rule
+from hris_pipeline.settings.fields import DEFAULT_METADATA, EMPLOYEE_FIELDS, USER_FIELD_NAMES, USER_FIELDS
+from hris_pipeline.settings.limits import Guards
+from hris_pipeline.settings.suggest import suggestion
+from hris_pipeline.settings.values import (
+    AppriseUrl,
+    Items,
+    Label,
+    Part,
+    QuarterHour,
+    Slug,
+    SourceName,
+    Switch,
+    UserFieldName,
+    ZoneName,
+    source_kind,
+)
+
+__all__ = [
+    "NOT_IN_PLAN",
+    "Clash",
+    "Condition",
+    "Event",
+    "Guards",
+    "InconsistencyError",
+    "MetadataField",
+    "MetadataType",
+    "Notify",
+    "Operator",
+    "Rule",
+    "Settings",
+    "named_sources",
+]
+
+MetadataType = Literal["default", "associated", "hidden"]
+Event = Literal["done", "held", "failed", "paused", "stalled", "conflict", "expiring"]
+
+NOT_IN_PLAN = frozenset(
+    {"display_name", "notify", "frequency", "at", "weekday", "day_of_month", "start_automatic_imports"}
+)
+"""The settings that make no difference to what a change set holds."""
+
+
+class Clash(NamedTuple):
+    """A setting that is possible by itself but not in this document; ``beside`` is the other setting, if another."""
+
+    path: tuple[str | int, ...]
+    message: str
+    beside: str = ""
+
+
+class InconsistencyError(ValueError):
+    """Settings that are each possible but not together."""
+
+    def __init__(self, clashes: Iterable[Clash]) -> None:
+        self.clashes = tuple(clashes)
+        super().__init__("; ".join(f"{'.'.join(map(str, path))}: {message}" for path, message, _ in self.clashes))
+
+
+class MetadataField(Part):
+    """A field of a user beyond the core ones."""
+
+    name: Label = Field(description="Display name, the key under which the value is stored; renaming migrates it.")
+    source: SourceName = Field(description="An employee column, or a custom field as custom:Label.")
+    type: MetadataType = Field(
+        "default",
+        description="associated: the EmployeeId of a further supervisor; hidden: stored, never shown or exported.",
+    )
+
+
+class Notify(Part):
+    """Who is told about what."""
+
+    to: AppriseUrl = Field(description="An apprise URL: mail, chat, webhook.", repr=False)
+    on: Annotated[tuple[Event, ...], *Items] = Field(
+        ("done", "held", "failed", "paused", "stalled", "conflict", "expiring"),
+        min_length=1,
+        description="Told about: an import done, held or failed; automatic imports paused or stalled; a conflict or "
+        "growing quarantine; a connection expiring.",
+    )
+
+
+class Settings(Part):
+    """The whole settings document of one integration. Everything has a default: an empty document is valid."""
+
+    display_name: Label | None = Field(None, description="The company's name on screen; without it, the integration's.")
+    source: Literal["justworks", "finch"] = Field(
+        "justworks", description="justworks: the Partner API (OAuth); finch: an HRIS aggregator (credentials)."
+    )
+    directory: Slug | None = Field(
+        None, description="The set of users this integration feeds; without it, one of its own."
+    )
+    archive_employees: Switch = Field(
+        True, description="Archive a user whose employee is inactive or confirmed missing; off: they stay as they are."
+    )
+    override_emails: Switch = Field(
+        False,
+        description="Replace an email the user entered in their profile; off: it stays. A blank is always filled.",
+    )
+    hire_date_priority: Literal["original", "latest"] = Field(
+        "original", description="Which date is the hire date: the original, or the latest re-hire where there is one."
+    )
+    override_hire_date: Switch = Field(
+        False,
+        description="Let any other difference replace a stored hire date; off: written only where none is stored.",
+    )
+    add_plus_to_phone_numbers: Switch = Field(False, description='Put "+" before phone numbers that have none.')
+    employee_ids: Literal["justworks", "generated"] = Field(
+        "justworks",
+        description="generated: the store gives EmployeeIds at creation; cannot be switched once users exist.",
+    )
+    do_not_import: Annotated[tuple[Rule, ...], *Items] = Field(
+        (), description="Rules over employee columns and custom fields; who matches one is left out."
+    )
+    do_not_archive: Annotated[tuple[Label, ...], *Items] = Field(
+        (), description="EmployeeIds an import never archives; in quotes, because leading zeros count."
+    )
+    exclude_fields: Annotated[tuple[Label, ...], *Items] = Field(
+        (), description="User fields (not employee_id) or metadata names never written; a stored value stays."
+    )
+    import_days_before_start: int = Field(
+        0, ge=0, le=90, description="How many days before its start date a hire or re-hire is imported."
+    )
+    frequency: Literal["daily", "weekly", "monthly"] = Field("daily", description="How often automatic imports run.")
+    at: QuarterHour = Field("04:00", description="Local time of automatic imports, a quarter hour as HH:MM.")
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
+        "monday", description="The day of weekly imports."
+    )
+    day_of_month: int = Field(
+        1, ge=1, le=31, description="The day of monthly imports; past the month's end, its last day."
+    )
+    time_zone: ZoneName = Field(
+        "America/New_York", description="IANA name; decides due times and which day it is for hires and terminations."
+    )
+    start_automatic_imports: Switch = Field(
+        False, description="Whether automatic imports start running after the first saved import; off: paused."
+    )
+    mapping: Mapping[UserFieldName, SourceName] = Field(
+        default_factory=dict,
+        description="User field: employee column or custom:Label; fields not given keep theirs.",
+        json_schema_extra={"propertyNames": {"enum": list(USER_FIELD_NAMES)}},
+    )
+    metadata: Annotated[tuple[MetadataField, ...], *Items] = Field(
+        tuple(MetadataField(name=name, source=source) for name, source in DEFAULT_METADATA),
+        description="Further fields of a user; giving a list replaces the whole default list.",
+    )
+    guards: Guards = Field(Guards(), description="Limits beyond which a change set is held until a person approves it.")
+    notify: Annotated[tuple[Notify, ...], *Items] = Field((), description="Who is told about what.")
+
+    def document(self) -> dict[str, Any]:
+        """The whole document as JSON values, defaults filled in: what the store keeps."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the whole document; equal documents have equal digests however they were written."""
+        return _digest(self.document())
+
+    def plan_digest(self) -> str:
+        """SHA-256 (hex) of the settings that matter to a change set: all but ``NOT_IN_PLAN``."""
+        return _digest(self.model_dump(mode="json", exclude=set(NOT_IN_PLAN)))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        clashes = [
+            *_unavailable_sources(self),
+            *_date_targets(self),
+            *_repeated_names(self),
+            *_core_names(self),
+            *_unknown_exclusions(self),
+        ]
+        if clashes:
+            raise InconsistencyError(clashes)
+        return self
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def named_sources(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every source the document names, and where: in the mapping, the metadata and the rules."""
+    for target, source in settings.mapping.items():
+        yield ("mapping", target), source
+    for index, entry in enumerate(settings.metadata):
+        yield ("metadata", index, "source"), entry.source
+    for index, rule in enumerate(settings.do_not_import):
+        for place, condition in enumerate(rule.conditions):
+            yield ("do_not_import", index, "all" if rule.all else "any", place, "field"), condition.field
+
+
+def _unavailable_sources(settings: Settings) -> Iterator[Clash]:
+    fields = {field.name: field for field in EMPLOYEE_FIELDS}
+    for path, source in named_sources(settings):
+        field = fields.get(source)
+        if field and settings.source in field.missing_in:
+            message = f"{field.title} ({source}) is not available with source: {settings.source}; remove it"
+            yield Clash(path, message, "source")
+
+
+def _date_targets(settings: Settings) -> Iterator[Clash]:
+    dates = {field.name for field in USER_FIELDS if field.kind == "date"}
+    for target, source in settings.mapping.items():
+        if target in dates and source_kind(source) not in ("date", "custom"):
+            message = f"{target} is a date, {source} is not; use a date column or a custom field"
+            yield Clash(("mapping", target), message)
+
+
+def _repeated_names(settings: Settings) -> Iterator[Clash]:
+    names = {
+        "metadata": [entry.name for entry in settings.metadata],
+        "do_not_import": [rule.name for rule in settings.do_not_import],
+    }
+    for key, given in names.items():
+        keys = [name.casefold() for name in given]
+        for index, name in enumerate(given):
+            if keys[index] in keys[:index]:
+                message = f"{name!r} is given twice; names must differ, letter case ignored"
+                yield Clash((key, index, "name"), message)
+
+
+def _core_names(settings: Settings) -> Iterator[Clash]:
+    headers = {_without_blanks(field.header) for field in USER_FIELDS if field.header}
+    for index, entry in enumerate(settings.metadata):
+        if _without_blanks(entry.name) in headers:
+            message = f"{entry.name!r} is a core field of the user file; choose another name"
+            yield Clash(("metadata", index, "name"), message)
+
+
+def _unknown_exclusions(settings: Settings) -> Iterator[Clash]:
+    known = (*USER_FIELD_NAMES, *(entry.name for entry in settings.metadata))
+    for index, name in enumerate(settings.exclude_fields):
+        path = ("exclude_fields", index)
+        if name == "employee_id":
+            yield Clash(path, "employee_id cannot be excluded: it is what names the user")
+        elif name not in known:
+            message = f"{name!r} is neither a user field nor a metadata name.{suggestion(name, known)}"
+            yield Clash(path, message, "metadata")
+
+
+def _without_blanks(name: str) -> str:
+    return "".join(name.split()).casefold()

@@ -1,0 +1,180 @@
+"""What feeds what: the mapping and metadata in force, and the edits people make to them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hris_pipeline.errors import UnknownName, UsageError
+from hris_pipeline.settings.document import MetadataField, MetadataType, Settings
+from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
+from hris_pipeline.settings.suggest import suggestion
+from hris_pipeline.settings.validating import settings_from
+from hris_pipeline.settings.values import custom_label
+
+__all__ = [
+    "add_metadata",
+    "change_metadata_type",
+    "column_lineage",
+    "delete_metadata",
+    "effective_mapping",
+    "effective_metadata",
+    "metadata_renames",
+    "named_custom_labels",
+    "needs_custom_fields",
+    "rename_metadata",
+    "set_source",
+]
+
+
+def effective_mapping(settings: Settings) -> dict[str, str]:
+    """User field → source (an employee column or ``custom:Label``), in the catalogue's order.
+
+    Without excluded fields, and without ``employee_id`` when EmployeeIds are generated.
+    """
+    left_out = {*settings.exclude_fields, *(("employee_id",) if settings.employee_ids == "generated" else ())}
+    return {
+        field.name: settings.mapping.get(field.name, field.source)
+        for field in USER_FIELDS
+        if field.name not in left_out
+    }
+
+
+def effective_metadata(settings: Settings) -> tuple[MetadataField, ...]:
+    """The metadata fields that are written: without excluded ones, in the document's order."""
+    return tuple(entry for entry in settings.metadata if entry.name not in settings.exclude_fields)
+
+
+def named_custom_labels(settings: Settings) -> frozenset[str]:
+    """The labels of the custom fields that the mapping, metadata or rules in force name."""
+    return frozenset(label for source in _sources(settings) if (label := custom_label(source)) is not None)
+
+
+def needs_custom_fields(settings: Settings) -> bool:
+    """Whether custom field values must be extracted at all."""
+    return bool(named_custom_labels(settings))
+
+
+def column_lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """User field, or ``#Name`` of a metadata field, → the employee columns it is made from.
+
+    A custom field comes from the column ``custom_fields``. Hidden metadata is left out, because lineage is shown.
+    """
+    sources = effective_mapping(settings)
+    sources |= {f"#{entry.name}": entry.source for entry in effective_metadata(settings) if entry.type != "hidden"}
+    also = {"hire_date": ("latest_rehire_date",)} if settings.hire_date_priority == "latest" else {}
+    return {
+        target: tuple(dict.fromkeys((_column(source), *also.get(target, ())))) for target, source in sources.items()
+    }
+
+
+def metadata_renames(old: Settings, new: Settings) -> dict[str, str]:
+    """Old name → new name of metadata fields that kept their source: what stored keys must be migrated to.
+
+    A field is renamed when its name is gone and a new name has the same source; several with one source pair up in
+    the document's order.
+    """
+    new_names = {entry.name for entry in new.metadata}
+    old_names = {entry.name for entry in old.metadata}
+    added = [entry for entry in new.metadata if entry.name not in old_names]
+    renames: dict[str, str] = {}
+    for entry in old.metadata:
+        if entry.name not in new_names:
+            successor = next((candidate for candidate in added if candidate.source == entry.source), None)
+            if successor is not None:
+                added.remove(successor)
+                renames[entry.name] = successor.name
+    return renames
+
+
+def set_source(settings: Settings, target: str, source: str) -> Settings:
+    """Feeds ``target``, a core user field or the name of a metadata field, from ``source``.
+
+    Raises:
+        UnknownName: there is no such target.
+        SettingsInvalid: the source cannot feed it.
+    """
+    if target in USER_FIELD_NAMES:
+        return _changed(settings, mapping={**settings.mapping, target: source})
+    return _changed(settings, metadata=_replaced(settings, target, source=source))
+
+
+def add_metadata(settings: Settings, name: str, source: str, type: MetadataType = "default") -> Settings:  # noqa: A002
+    """Adds a metadata field.
+
+    Raises:
+        SettingsInvalid: the name is taken, or the source or type is none.
+    """
+    added = {"name": name, "source": source, "type": type}
+    return _changed(settings, metadata=[*_entries(settings), added])
+
+
+def rename_metadata(settings: Settings, name: str, new_name: str) -> Settings:
+    """Gives a metadata field another display name, also where it is excluded.
+
+    Raises:
+        UnknownName: there is no metadata field ``name``.
+        SettingsInvalid: ``new_name`` is taken or no name.
+    """
+    metadata = _replaced(settings, name, name=new_name)
+    excluded = [new_name if field == name else field for field in settings.exclude_fields]
+    return _changed(settings, metadata=metadata, exclude_fields=excluded)
+
+
+def change_metadata_type(settings: Settings, name: str, type: MetadataType) -> Settings:  # noqa: A002
+    """Makes a metadata field default, associated or hidden.
+
+    Raises:
+        UnknownName: there is no metadata field ``name``.
+        SettingsInvalid: there is no such type.
+    """
+    return _changed(settings, metadata=_replaced(settings, name, type=type))
+
+
+def delete_metadata(settings: Settings, name: str) -> Settings:
+    """Takes a metadata field off the list, also where it is excluded.
+
+    Raises:
+        UnknownName: there is no metadata field ``name``.
+        UsageError: ``name`` is a core user field.
+    """
+    if name in USER_FIELD_NAMES:
+        raise UsageError(
+            f"{name} is a core user field and cannot be deleted: to leave it alone, add it to exclude_fields."
+        )
+    _position(settings, name)
+    return _changed(
+        settings,
+        metadata=[entry for entry in _entries(settings) if entry["name"] != name],
+        exclude_fields=[field for field in settings.exclude_fields if field != name],
+    )
+
+
+def _sources(settings: Settings) -> Iterator[str]:
+    yield from effective_mapping(settings).values()
+    yield from (entry.source for entry in effective_metadata(settings))
+    yield from (condition.field for rule in settings.do_not_import for condition in rule.conditions)
+
+
+def _column(source: str) -> str:
+    return "custom_fields" if custom_label(source) is not None else source
+
+
+def _entries(settings: Settings) -> list[dict[str, Any]]:
+    return [entry.model_dump() for entry in settings.metadata]
+
+
+def _position(settings: Settings, name: str) -> int:
+    names = [entry.name for entry in settings.metadata]
+    if name not in names:
+        raise UnknownName(f"No metadata field or user field {name!r}.{suggestion(name, (*names, *USER_FIELD_NAMES))}")
+    return names.index(name)
+
+
+def _replaced(settings: Settings, name: str, /, **changes: str) -> list[dict[str, Any]]:
+    position = _position(settings, name)
+    entries = _entries(settings)
+    entries[position] |= changes
+    return entries
+
+
+def _changed(settings: Settings, **changes: Any) -> Settings:
+    return settings_from({**settings.document(), **changes})
