@@ -1,0 +1,146 @@
+"""What only a sandbox can do: let a week pass, ask for faults, edit people, tell the truth. No fault strikes here."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from functools import wraps
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hris_pipeline.errors import HrisError, UnknownName
+from hris_pipeline.sandbox.company import Company
+from hris_pipeline.sandbox.faults import Fault
+from hris_pipeline.sandbox.people import Person
+from hris_pipeline.sandbox.world import USERNAME, World, world
+
+__all__ = ["ROUTES"]
+
+
+class _Body(msgspec.Struct):
+    """What a control call may say; ``username`` picks the company, ``changes`` are fields of ``Person``."""
+
+    username: str = USERNAME
+    today: date | None = None
+    member_id: str = ""
+    last_day: date | None = None
+    changes: dict[str, Any] = {}
+
+
+Handler = Callable[[World, bytes], object]
+
+
+def _control(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    @wraps(handler)
+    async def answer(request: Request) -> Response:
+        try:
+            return _json(200, handler(world(request), await request.body() or b"{}"))
+        except (msgspec.ValidationError, msgspec.DecodeError, HrisError) as error:
+            return _json(400, {"error": str(error)})
+
+    return answer
+
+
+def _json(status: int, body: object) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def _company(here: World, body: _Body) -> Company:
+    if body.username not in here.companies:
+        raise UnknownName(f"No company of the sandbox belongs to {body.username[:40]!r}.")
+    return here.companies[body.username]
+
+
+@_control
+def week(here: World, body: bytes) -> object:
+    """A week passes; gives its events."""
+    said = msgspec.json.decode(body, type=_Body)
+    return {"events": _company(here, said).week(said.today)}
+
+
+@_control
+def want(here: World, body: bytes) -> object:
+    """Puts a fault in force."""
+    here.want(msgspec.json.decode(body, type=Fault))
+    return {"faults": here.faults.wanted}
+
+
+@_control
+def clear(here: World, _: bytes) -> object:
+    """Clears all faults."""
+    here.clear_faults()
+    return {"faults": here.faults.wanted}
+
+
+def _fields(changes: dict[str, Any]) -> dict[str, Any]:
+    """Changes as JSON gives them, in the types a person has."""
+    types = Person.__annotations__
+    return {key: msgspec.convert(value, types[key]) if key in types else value for key, value in changes.items()}
+
+
+@_control
+def edit(here: World, body: bytes) -> object:
+    """Changes one person."""
+    said = msgspec.json.decode(body, type=_Body)
+    _company(here, said).edit(said.member_id, **_fields(said.changes))
+    return {"member_id": said.member_id}
+
+
+@_control
+def add(here: World, body: bytes) -> object:
+    """Hires a person."""
+    said = msgspec.json.decode(body, type=_Body)
+    return {"member_id": _company(here, said).add(**_fields(said.changes))}
+
+
+@_control
+def remove(here: World, body: bytes) -> object:
+    """Takes a person off the list."""
+    said = msgspec.json.decode(body, type=_Body)
+    _company(here, said).remove(said.member_id)
+    return {"member_id": said.member_id}
+
+
+@_control
+def terminate(here: World, body: bytes) -> object:
+    """Ends an employment on ``last_day``, today unless given."""
+    said = msgspec.json.decode(body, type=_Body)
+    company = _company(here, said)
+    company.terminate(said.member_id, said.last_day or company.today)
+    return {"member_id": said.member_id}
+
+
+@_control
+def state(here: World, body: bytes) -> object:
+    """Counts, dates, faults, requests so far and what has happened."""
+    company = _company(here, msgspec.json.decode(body, type=_Body))
+    return {
+        "today": company.today,
+        "employees": len(company.member_ids),
+        "surprises": company.surprises,
+        "events": company.events,
+        "requests": here.requests,
+        "faults": here.faults.wanted,
+        "usernames": list(here.companies),
+    }
+
+
+@_control
+def truth(here: World, body: bytes) -> object:
+    """Every listed member with every key."""
+    return {"members": _company(here, msgspec.json.decode(body, type=_Body)).members()}
+
+
+ROUTES = [
+    Route("/sandbox/week", week, methods=["POST"]),
+    Route("/sandbox/faults", want, methods=["POST"]),
+    Route("/sandbox/faults", clear, methods=["DELETE"]),
+    Route("/sandbox/edit", edit, methods=["POST"]),
+    Route("/sandbox/add", add, methods=["POST"]),
+    Route("/sandbox/remove", remove, methods=["POST"]),
+    Route("/sandbox/terminate", terminate, methods=["POST"]),
+    Route("/sandbox/state", state),
+    Route("/sandbox/members", truth),
+]

@@ -1,0 +1,202 @@
+"""The Partner API's resources: members, the company, custom fields."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import wraps
+from operator import eq, ge, gt, le, lt, ne
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hris_pipeline.errors import UnknownName
+from hris_pipeline.sandbox import wire
+from hris_pipeline.sandbox.company import Company
+from hris_pipeline.sandbox.faults import Fault
+from hris_pipeline.sandbox.oauth import Grant
+from hris_pipeline.sandbox.people import Person
+from hris_pipeline.sandbox.world import World, bearer, world
+
+__all__ = ["ROUTES"]
+
+MOMENTS: dict[str, Callable[[datetime, datetime], bool]] = {
+    "updated_at": eq,
+    "updated_at_ne": ne,
+    "updated_at_gt": gt,
+    "updated_at_gte": ge,
+    "updated_at_lt": lt,
+    "updated_at_lte": le,
+}
+STATUSES = {"active": True, "terminated": False}
+LAST_PAGE = (b"", b',"next_cursor":null', b',"next_cursor":""')
+"""How a last page may say so: all are heard of."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that may be answered: for whose company, with what consent."""
+
+    world: World
+    grant: Grant
+    company: Company
+    request: Request
+
+    def may(self, scope: str) -> bool:
+        """Whether the scope was consented to."""
+        return scope in self.grant.scopes
+
+    def strike(self, kind: str, member_id: str = "") -> Fault | None:
+        """The fault of the kind that strikes this call."""
+        return self.world.faults.strike(kind, self.request.url.path, self.grant.username, member_id)
+
+
+class QueryError(Exception):
+    """A query that cannot be answered."""
+
+
+Handler = Callable[[Call], Response]
+
+
+def _needs(scope: str) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
+    """Lets a handler answer only calls with a living token that has the scope."""
+
+    def decorate(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        @wraps(handler)
+        async def answer(request: Request) -> Response:
+            here = world(request)
+            grant = here.tokens.access(bearer(request))
+            if grant is None:
+                return JSONResponse({"error": "invalid_token"}, status_code=401)
+            if scope not in grant.scopes:
+                return JSONResponse({"error": "insufficient_scope", "scope": scope}, status_code=403)
+            try:
+                return handler(Call(here, grant, here.companies[grant.username], request))
+            except UnknownName:
+                return JSONResponse({"error": "not_found"}, status_code=404)
+            except QueryError as error:
+                return JSONResponse({"error": "bad_request", "message": str(error)}, status_code=400)
+
+        return answer
+
+    return decorate
+
+
+def _cursor(offset: int) -> str:
+    return base64.urlsafe_b64encode(f"after:{offset}".encode()).decode()
+
+
+def _offset(cursor: str) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("after:")) if cursor else 0
+    except ValueError:
+        raise QueryError("The cursor is not one of ours.") from None
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise QueryError("The limit must be from 1 to 100.")
+    return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise QueryError("A moment must be an ISO date-time.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _wanted(request: Request) -> list[Callable[[Person], bool]]:
+    """The filters of a query."""
+    filters: list[Callable[[Person], bool]] = []
+    if status := request.query_params.get("status"):
+        if status not in STATUSES:
+            raise QueryError("The status must be active or terminated.")
+        filters.append(lambda person: person.active is STATUSES[status])
+    for name, holds in MOMENTS.items():
+        if text := request.query_params.get(name):
+            filters.append(_at(holds, _moment(text.replace(" ", "+"))))
+    return filters
+
+
+def _at(holds: Callable[[datetime, datetime], bool], moment: datetime) -> Callable[[Person], bool]:
+    return lambda person: holds(_moment(person.updated_at), moment)
+
+
+def _listed(call: Call) -> list[str]:
+    """The ids the list shows, after filters and faults."""
+    filters = _wanted(call.request)
+    listed = call.company.member_ids
+    if filters:
+        listed = [p.id for p in call.company.persons() if all(wanted(p) for wanted in filters)]
+    if call.strike("empty_list"):
+        return []
+    if short := call.strike("short_list"):
+        return listed[: len(listed) - max(1, round(short.share * len(listed)))]
+    return listed
+
+
+@_needs("member.detail:read")
+def members(call: Call) -> Response:
+    """A page of members; the cursor is a place in the list, which may have moved by the next page."""
+    request = call.request
+    limit, offset = _limit(request.query_params.get("limit", "100")), _offset(request.query_params.get("cursor", ""))
+    with call.company.lock:
+        listed = _listed(call)
+        items = _encoded(call, listed[offset : offset + limit])
+    following = offset + limit
+    if call.strike("repeated_page"):
+        following = offset
+    end = f',"next_cursor":"{_cursor(following)}"'.encode()
+    if following >= len(listed):
+        end = LAST_PAGE[len(listed) % len(LAST_PAGE)]
+    return Response(b'{"items":[' + items + b"]" + end + b"}", media_type="application/json")
+
+
+def _encoded(call: Call, member_ids: list[str]) -> bytes:
+    birth_date, employment = call.may("member.dob:read"), call.may("member.employment:read")
+    encoded = call.company.encoded
+    return b",".join(encoded(member_id, birth_date=birth_date, employment=employment) for member_id in member_ids)
+
+
+def _details_fail(call: Call, member_id: str) -> Response | None:
+    fault = call.strike("failing_details", member_id)
+    return JSONResponse({"error": "details_failed"}, status_code=fault.status) if fault else None
+
+
+@_needs("member.detail:read")
+def one_member(call: Call) -> Response:
+    """One member, listed or 404."""
+    member_id = call.request.path_params["member_id"]
+    return _details_fail(call, member_id) or Response(_encoded(call, [member_id]), media_type="application/json")
+
+
+@_needs("member.detail:read")
+def custom_values(call: Call) -> Response:
+    """The custom values of one member."""
+    member_id = call.request.path_params["member_id"]
+    failed = _details_fail(call, member_id)
+    return failed or JSONResponse({"items": wire.custom_values(call.company.person(member_id))})
+
+
+@_needs("company.detail:read")
+def company(call: Call) -> Response:
+    """The company."""
+    return JSONResponse(wire.profile(call.company.id, call.company.display_name))
+
+
+@_needs("company.detail:read")
+def custom_fields(_: Call) -> Response:
+    """The definitions of the custom fields."""
+    return JSONResponse({"items": wire.custom_fields()})
+
+
+ROUTES = [
+    Route("/v1/members", members),
+    Route("/v1/members/{member_id}", one_member),
+    Route("/v1/members/{member_id}/custom-field-values", custom_values),
+    Route("/v1/company", company),
+    Route("/v1/company/custom-fields", custom_fields),
+]
