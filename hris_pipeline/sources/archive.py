@@ -1,0 +1,242 @@
+"""Extracts as stored: one zstd-compressed file of JSON lines each, with a manifest beside it, in a folder or a bucket.
+
+    <root>/extracts/<integration_id>/<extract_id>.jsonl.zst
+    <root>/extracts/<integration_id>/<extract_id>.json
+
+An extract exists once its manifest does; both files come under a temporary name and are renamed.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import msgspec
+import pyarrow as pa
+from upath import UPath
+
+from hris_pipeline.errors import FrameInvalid, UnknownName
+from hris_pipeline.sources.protocol import Manifest
+
+__all__ = ["Archive", "Stored"]
+
+LINES, MANIFEST = ".jsonl.zst", ".json"
+BLOCK = 1 << 20
+_EXTRACT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Stored(NamedTuple):
+    """The file that holds an extract's lines: its name below the root, the checksum and size in bytes of what is
+    stored."""
+
+    file: str
+    sha256: str
+    size: int
+
+
+class Archive:
+    """All extracts under one root: a local folder, readable by its owner alone, or any bucket URL."""
+
+    def __init__(self, root: UPath | str) -> None:
+        path = UPath(root)
+        self._root = UPath(path.path) if path.protocol in ("file", "local") else path
+
+    def new_id(self, integration_id: str, moment: datetime) -> str:
+        """An id that sorts by time, and after every other of the same second."""
+        second = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        count = sum(extract_id.startswith(second) for extract_id in self._ids(integration_id, LINES))
+        return f"{second}-{count:03x}{secrets.token_hex(2)[:3]}"
+
+    def write(self, integration_id: str, extract_id: str, lines: Iterable[bytes]) -> Stored:
+        """Stores the lines as they come, none of them kept in memory; if ``lines`` raises, nothing stays."""
+        path = self._path(integration_id, extract_id, LINES)
+
+        with self._replacing(path) as file:
+            counted = _Counted(file)
+            with pa.CompressedOutputStream(pa.PythonFile(counted, mode="w"), "zstd") as stream:
+                for block in _blocks(lines):
+                    stream.write(block)
+        return Stored(path.relative_to(self._root).as_posix(), counted.sha256.hexdigest(), counted.size)
+
+    def record(self, manifest: Manifest) -> None:
+        """Makes a written extract one that exists."""
+        path = self._path(manifest.integration_id, manifest.extract_id, MANIFEST)
+        body = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        with self._replacing(path) as file:
+            file.write(body)
+
+    def lines(self, manifest: Manifest) -> Iterator[bytes]:
+        """The extract's lines, once what is stored has proved to be what the manifest says.
+
+        Raises:
+            UnknownName: the lines are gone.
+            FrameInvalid: the file is damaged.
+        """
+        path = self._path(manifest.integration_id, manifest.extract_id, LINES)
+        try:
+            damaged = _sha256(path) != manifest.sha256
+        except FileNotFoundError:
+            raise self._unknown(manifest.integration_id, manifest.extract_id) from None
+        if damaged:
+            raise FrameInvalid(
+                f"Extract {manifest.extract_id} of {manifest.integration_id} is damaged (not the recorded checksum): "
+                f"take a new one with `hris preview {manifest.integration_id}`."
+            )
+        return _lines(path)
+
+    def manifest(self, integration_id: str, extract_id: str) -> Manifest:
+        """The manifest of one extract.
+
+        Raises:
+            UnknownName: there is no such extract, or no longer.
+            FrameInvalid: the manifest cannot be read.
+        """
+        if not _EXTRACT_ID.fullmatch(extract_id) or not _SLUG.fullmatch(integration_id):
+            raise self._unknown(integration_id, extract_id)
+        try:
+            body = self._path(integration_id, extract_id, MANIFEST).read_bytes()
+        except FileNotFoundError:
+            raise self._unknown(integration_id, extract_id) from None
+        try:
+            return msgspec.json.decode(body, type=Manifest)
+        except msgspec.MsgspecError:
+            raise FrameInvalid(
+                f"The manifest of extract {extract_id} of {integration_id} is damaged: "
+                f"take a new extract with `hris preview {integration_id}`."
+            ) from None
+
+    def extracts(self, integration_id: str) -> tuple[str, ...]:
+        """The ids of the integration's extracts, oldest first."""
+        return self._ids(integration_id, MANIFEST)
+
+    def latest(self, integration_id: str) -> Manifest | None:
+        """The newest extract, if there is any."""
+        ids = self.extracts(integration_id)
+        return self.manifest(integration_id, ids[-1]) if ids else None
+
+    def delete(self, integration_id: str, extract_id: str | None = None) -> None:
+        """Removes one extract of an integration, or all; what is already gone is no error."""
+        folder = self._folder(integration_id)
+        for path in self._files(folder):
+            if extract_id is None or _id_of(path.name) == extract_id:
+                path.unlink(missing_ok=True)
+        if extract_id is None and folder.exists() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def purge(self, before: datetime) -> int:
+        """Removes what was extracted, or left half-written, before that moment; gives the number of extracts
+        removed."""
+        first_kept = before.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        extracts = self._root / "extracts"
+        folders = list(extracts.iterdir()) if extracts.exists() else []
+        old = [path for folder in folders for path in self._files(folder) if _id_of(path.name) < first_kept]
+        for path in sorted(
+            old, key=lambda path: path.name.endswith(LINES)
+        ):  # manifests first: no manifest without lines
+            path.unlink(missing_ok=True)
+        return sum(path.name.endswith(LINES) and not path.name.startswith(".") for path in old)
+
+    def _folder(self, integration_id: str) -> UPath:
+        return self._root / "extracts" / integration_id
+
+    def _path(self, integration_id: str, extract_id: str, suffix: str) -> UPath:
+        return self._folder(integration_id) / f"{extract_id}{suffix}"
+
+    def _ids(self, integration_id: str, suffix: str) -> tuple[str, ...]:
+        names = (path.name for path in self._files(self._folder(integration_id)))
+        return tuple(sorted(_id_of(name) for name in names if name.endswith(suffix) and not name.startswith(".")))
+
+    @staticmethod
+    def _files(folder: UPath) -> list[UPath]:
+        return [path for path in folder.iterdir() if _id_of(path.name)] if folder.exists() else []
+
+    @staticmethod
+    def _unknown(integration_id: str, extract_id: str) -> UnknownName:
+        shown = extract_id if _EXTRACT_ID.fullmatch(extract_id) else "of that name"
+        return UnknownName(
+            f"There is no extract {shown} of {integration_id}, or no longer: "
+            f"take a new one with `hris preview {integration_id}`."
+        )
+
+    @contextmanager
+    def _replacing(self, path: UPath) -> Iterator[IO[bytes]]:
+        """A file to write that takes its name when it is whole; nothing of it stays when writing fails."""
+        for folder in (self._root, self._root / "extracts", path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            if isinstance(temporary, Path):
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with open(descriptor, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(descriptor)
+            else:
+                with temporary.open("wb") as file:
+                    yield file
+            temporary.rename(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+class _Counted:
+    """Counts and digests what passes through to a file; the file stays open."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def write(self, block: bytes) -> int:
+        self.sha256.update(block)
+        self.size += len(block)
+        return self._file.write(block)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _id_of(name: str) -> str:
+    """The extract id that a file's name holds, '' when it is none of ours."""
+    found = _EXTRACT_ID.match(name.removeprefix("."))
+    return found.group() if found else ""
+
+
+def _sha256(path: UPath) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines in blocks worth compressing at once."""
+    waiting: list[bytes] = []
+    size = 0
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= BLOCK:
+            yield b"\n".join((*waiting, b""))
+            waiting, size = [], 0
+    yield b"\n".join((*waiting, b""))
+
+
+def _lines(path: UPath) -> Iterator[bytes]:
+    with path.open("rb") as file, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd") as stream:
+        rest = b""
+        while block := stream.read(BLOCK):
+            *whole, rest = (rest + block).split(b"\n")
+            yield from whole

@@ -1,0 +1,242 @@
+"""The verdict: when an extract is complete, and who is gone, a hole, or proof that the list was short."""
+
+import random
+import tracemalloc
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from hris_pipeline.errors import ConnectionInvalid, SourceError, SourceNotReady, SourceUnavailable
+from hris_pipeline.sandbox import Fault, Sandbox
+from hris_pipeline.sources.archive import Archive
+from hris_pipeline.sources.extract import extract
+from hris_pipeline.sources.finch import Finch
+from hris_pipeline.sources.partner_api import PartnerApi
+from hris_pipeline.sources.protocol import Answer, Company, CustomField, Manifest, Page, Record, Source
+from hris_pipeline_tests.sources.conftest import now
+
+
+def taken(source: Source, archive: Archive, expected: Iterable[str] = (), **options: object) -> Manifest:
+    return extract(
+        source,
+        archive,
+        integration_id="acme",
+        expected=tuple(expected),
+        custom_fields=bool(options.get("custom_fields")),
+        now=now,
+        shuffle=random.Random(1),
+    )
+
+
+def active_ids(sandbox: Sandbox) -> list[str]:
+    return [member["id"] for member in sandbox.ground_truth() if member["active"]]
+
+
+def test_a_whole_list_is_complete_and_nobody_is_asked(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    manifest = taken(justworks, archive, active_ids(sandbox))
+    assert (manifest.complete, manifest.reasons, manifest.holes, manifest.missing) == (True, (), (), ())
+    assert (manifest.records, manifest.source, manifest.company.display_name) == (250, "justworks", "Acme")
+    assert sandbox.requests["GET /v1/members/{id}"] == 0
+    assert archive.latest("acme") == manifest
+    assert justworks.columns(archive.lines(manifest), manifest.company)["hris_id"] == sandbox.company.member_ids
+
+
+def test_people_who_vanished_are_confirmed_missing(sandbox: Sandbox, justworks: PartnerApi, archive: Archive) -> None:
+    gone = active_ids(sandbox)[:8]
+    expected = active_ids(sandbox)
+    for member_id in gone:
+        sandbox.company.remove(member_id)
+    manifest = taken(justworks, archive, expected)
+    assert manifest.complete
+    assert manifest.missing == tuple(sorted(gone))
+
+
+def test_the_first_who_answers_active_proves_the_list_short(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    sandbox.fault("short_list", share=0.4)
+    manifest = taken(justworks, archive, active_ids(sandbox))
+    assert not manifest.complete
+    assert "the list was short" in manifest.reasons[0]
+    assert sandbox.requests["GET /v1/members/{id}"] == 1
+
+
+def test_an_empty_list_is_short_when_somebody_was_expected(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    sandbox.fault("empty_list")
+    manifest = taken(justworks, archive, active_ids(sandbox))
+    assert not manifest.complete
+    assert manifest.records == 0
+    assert taken(justworks, archive).complete
+
+
+def test_an_error_makes_a_hole_of_that_person(sandbox: Sandbox, justworks: PartnerApi, archive: Archive) -> None:
+    gone = active_ids(sandbox)[0]
+    sandbox.company.remove(gone)
+    sandbox.fault("server_error", path=f"/v1/members/{gone}")
+    manifest = taken(justworks, archive, [gone])
+    assert (manifest.complete, manifest.holes, manifest.missing) == (True, (gone,), ())
+
+
+def test_a_page_that_fails_for_good_makes_it_incomplete_and_nobody_is_asked(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    sandbox.fault("server_error", path="/v1/members", after=2)
+    manifest = taken(justworks, archive, active_ids(sandbox))
+    assert not manifest.complete
+    assert manifest.records == 200
+    assert "reading stopped after 2 pages" in manifest.reasons[0]
+    assert sandbox.requests["GET /v1/members/{id}"] == 0
+
+
+def test_a_repeated_page_counts_once_and_an_endless_one_is_incomplete(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    sandbox.fault("repeated_page", after=1, times=2)
+    manifest = taken(justworks, archive)
+    assert (manifest.complete, manifest.records) == (True, 250)
+    sandbox.clear_faults()
+    sandbox.fault("repeated_page")
+    manifest = taken(justworks, archive)
+    assert not manifest.complete
+    assert "goes round in circles" in manifest.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("server_error:path=/v1/company", SourceUnavailable),
+        ("server_error:path=/v1/members", SourceUnavailable),
+        ("not_json:path=/v1/members", SourceUnavailable),
+        ("not_ready:path=/v1/members", SourceNotReady),
+        ("revoked_token", ConnectionInvalid),
+    ],
+)
+def test_a_source_that_gives_nothing_at_all_is_an_error_and_leaves_nothing(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive, fault: str, error: type[SourceError]
+) -> None:
+    sandbox.world.want(Fault.parse(fault))
+    with pytest.raises(error):
+        taken(justworks, archive, active_ids(sandbox))
+    assert archive.extracts("acme") == ()
+
+
+def test_members_whose_details_failed_are_holes_and_not_missing(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    lost = active_ids(sandbox)[0]
+    sandbox.fault("failing_details", members=(lost,))
+    manifest = taken(justworks, archive, active_ids(sandbox), custom_fields=True)
+    assert (manifest.complete, manifest.holes, manifest.missing) == (True, (lost,), ())
+    assert manifest.with_custom_fields
+
+
+def test_the_aggregator_becoming_unready_midway_is_incomplete(sandbox: Sandbox, finch: Finch, archive: Archive) -> None:
+    sandbox.fault("not_ready", path="/finch/employer/directory", after=1)
+    manifest = taken(finch, archive)
+    assert (manifest.complete, manifest.records) == (False, 100)
+    sandbox.clear_faults()
+    sandbox.fault("not_ready")
+    with pytest.raises(SourceNotReady):
+        taken(finch, archive)
+
+
+def test_the_aggregators_custom_fields_are_those_seen(finch: Finch, archive: Archive) -> None:
+    manifest = taken(finch, archive)
+    assert "Buddy" in {custom.label for custom in manifest.company.custom_fields}
+    assert len(finch.columns(archive.lines(manifest), manifest.company)["hris_id"]) == 250
+
+
+@dataclass
+class Told:
+    """A source that gives what it was told to."""
+
+    name = "justworks"
+    given: Iterable[Page] = ()
+    answers: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def company(self) -> Company:
+        return Company("c", "Acme", custom_fields=(CustomField("f", "F"),))
+
+    def pages(self, *, custom_fields: bool) -> Iterator[Page]:
+        yield from self.given
+
+    def ask(self, hris_ids: Sequence[str]) -> Iterator[Answer]:
+        for hris_id in hris_ids:
+            self.asked.append(hris_id)
+            yield Answer(hris_id, self.answers.get(hris_id, "error"))  # type: ignore[arg-type]
+
+    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
+        return {}
+
+    def close(self) -> None: ...
+
+
+def page(*hris_ids: str, holes: tuple[str, ...] = ()) -> Page:
+    return Page(tuple(Record(hris_id, "", b"{}") for hris_id in hris_ids), holes)
+
+
+def test_somebody_seen_after_all_is_no_hole(archive: Archive) -> None:
+    manifest = taken(Told([page("a", holes=("b", "c")), page("b")]), archive, ["a", "b", "c", "d"])
+    assert manifest.holes == ("c", "d")
+    assert manifest.records == 2
+
+
+def test_inactive_and_not_found_confirm(archive: Archive) -> None:
+    told = Told([page("a")], {"b": "inactive", "c": "not_found"})
+    manifest = taken(told, archive, ["a", "b", "c"])
+    assert (manifest.complete, manifest.missing) == (True, ("b", "c"))
+
+
+def test_after_many_errors_the_rest_are_left_untouched_without_asking(archive: Archive) -> None:
+    told = Told([page("a")])
+    expected = [f"p{number:02}" for number in range(50)]
+    manifest = taken(told, archive, expected)
+    assert len(told.asked) == 10
+    assert manifest.holes == tuple(expected)
+    assert manifest.complete
+
+
+def test_people_are_asked_for_in_random_order(archive: Archive) -> None:
+    expected = [f"p{number:02}" for number in range(50)]
+    told = Told([page("a")], dict.fromkeys(expected, "not_found"))
+    manifest = taken(told, archive, expected)
+    assert told.asked != expected
+    assert sorted(told.asked) == list(manifest.missing) == expected
+
+
+def test_progress_hears_how_many_records_have_come(archive: Archive) -> None:
+    heard: list[int] = []
+    extract(
+        Told([page("a", "b"), page("c")]),
+        archive,
+        integration_id="acme",
+        expected=(),
+        custom_fields=False,
+        now=now,
+        progress=heard.append,
+    )
+    assert heard == [2, 3]
+
+
+def test_memory_stays_flat_while_pages_stream(archive: Archive) -> None:
+    def pages(number: int) -> Iterator[Page]:
+        for first in range(0, number, 100):
+            yield Page(
+                tuple(Record(str(first + i), "", b'{"x":"%d%s"}' % (first + i, b"x" * 2000)) for i in range(100))
+            )
+
+    def peak(number: int) -> int:
+        tracemalloc.start()
+        taken(Told(pages(number)), archive)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(100)
+    assert peak(40_000) - peak(4_000) < 8_000_000  # their lines are 72 MB

@@ -1,0 +1,142 @@
+"""The aggregator over real HTTP; its own published client reads the same answers."""
+
+import json
+from typing import Any
+
+import pytest
+from finch import Finch as PublishedClient
+
+from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceUnavailable
+from hris_pipeline.sandbox import Sandbox
+from hris_pipeline.sources.finch import Finch
+from hris_pipeline.sources.finch_wire import columns
+from hris_pipeline.sources.http import NO_CEILING
+from hris_pipeline_tests.sources.conftest import QUICK, Scripted
+
+
+def lines_of(finch: Finch) -> list[bytes]:
+    return [record.line for page in finch.pages(custom_fields=True) for record in page.records]
+
+
+def test_it_reads_what_the_published_client_reads(sandbox: Sandbox, finch: Finch) -> None:
+    read = finch.columns(lines_of(finch), finch.company())
+    with PublishedClient(access_token=sandbox.finch_token, base_url=sandbox.finch_url) as client:
+        ids = [one.id for one in client.hris.directory.list(limit=1000).individuals]
+        requests: Any = [{"individual_id": one} for one in ids]
+        people: list[Any] = list(client.hris.individuals.retrieve_many(requests=requests))
+        works: list[Any] = list(client.hris.employments.retrieve_many(requests=requests))
+    assert read["hris_id"] == ids
+    assert read["birth_date"] == [person.body.dob for person in people]
+    assert read["first_name"] == [person.body.first_name for person in people]
+    assert read["justworks_id"] == [work.body.source_id for work in works]
+    assert read["job_title"] == [work.body.title for work in works]
+    assert read["active"] == [work.body.is_active for work in works]
+    assert read["latest_rehire_date"] == [work.body.latest_rehire_date for work in works]
+    assert read["employment_subtype"] == [work.body.employment.subtype for work in works]
+
+
+def test_income_gender_and_ethnicity_are_never_kept(finch: Finch) -> None:
+    for line in lines_of(finch):
+        record = json.loads(line)
+        assert not {"gender", "ethnicity"} & record["individual"].keys()
+        assert not {"income", "income_history"} & record["employment"].keys()
+
+
+def test_the_company_says_how_old_the_data_is(finch: Finch) -> None:
+    company = finch.company()
+    assert company.display_name == "Acme, Inc."
+    assert company.data_as_of is not None
+
+
+def test_custom_fields_are_known_by_name_from_those_who_have_them(finch: Finch) -> None:
+    shown = {field.id for page in finch.pages(custom_fields=True) for field in page.custom_fields}
+    assert "Buddy" in shown
+
+
+@pytest.mark.parametrize("path", ["/finch/employer/individual", "/finch/employer/employment"])
+def test_an_item_that_failed_is_a_hole(sandbox: Sandbox, finch: Finch, path: str) -> None:
+    lost = sandbox.company.member_ids[3]
+    sandbox.fault("failing_details", path=path, members=(lost,))
+    pages = list(finch.pages(custom_fields=False))
+    assert sum(len(page.records) for page in pages) == 249
+    assert sum(len(page.holes) for page in pages) == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/finch/employer/directory", "/finch/employer/individual", "/finch/employer/employment"]
+)
+def test_202_is_never_an_extract(sandbox: Sandbox, finch: Finch, path: str) -> None:
+    sandbox.fault("not_ready", path=path)
+    with pytest.raises(SourceNotReady):
+        list(finch.pages(custom_fields=False))
+
+
+def test_a_reconnection_needs_a_person(sandbox: Sandbox, finch: Finch) -> None:
+    sandbox.fault("revoked_token")
+    with pytest.raises(ConnectionInvalid, match="hris connect acme"):
+        finch.company()
+
+
+def test_people_are_asked_for_in_batches(sandbox: Sandbox, finch: Finch) -> None:
+    listed = {json.loads(line)["id"]: json.loads(line)["employment"]["is_active"] for line in lines_of(finch)}
+    before = sandbox.requests["POST /finch/employer/employment"]
+    answers = {answer.hris_id: answer.status for answer in finch.ask([*listed, "nobody"])}
+    assert answers == {
+        **{id_: "active" if is_active else "inactive" for id_, is_active in listed.items()},
+        "nobody": "not_found",
+    }
+    assert sandbox.requests["POST /finch/employer/employment"] - before == 6
+
+
+def scripted_finch(scripted: Scripted) -> Finch:
+    return Finch("t", integration_id="acme", api_url=scripted.url, pace=NO_CEILING, retries=QUICK, page_size=1)
+
+
+def test_an_item_that_is_not_ready_makes_the_whole_not_ready(scripted: Scripted) -> None:
+    scripted.answer(
+        (200, b'{"paging":{"count":1,"offset":0},"individuals":[{"id":"a"}]}'),
+        (200, b'{"responses":[{"individual_id":"a","code":202,"body":{}}]}'),
+    )
+    finch = scripted_finch(scripted)
+    with pytest.raises(SourceNotReady):
+        list(finch.pages(custom_fields=False))
+    finch.close()
+
+
+def test_a_directory_that_ends_before_its_count_is_an_error(scripted: Scripted) -> None:
+    scripted.answer((200, b'{"paging":{"count":5,"offset":0},"individuals":[]}'))
+    finch = scripted_finch(scripted)
+    with pytest.raises(SourceUnavailable, match="0 of 5 people"):
+        list(finch.pages(custom_fields=False))
+    finch.close()
+
+
+def test_every_call_names_version_and_limit(scripted: Scripted) -> None:
+    scripted.answer((200, b'{"paging":{"count":0,"offset":0},"individuals":[]}'))
+    finch = scripted_finch(scripted)
+    assert list(finch.pages(custom_fields=False)) == []
+    ((request, headers, _),) = scripted.seen
+    assert request == "GET /employer/directory?limit=1&offset=0"
+    assert headers["Finch-API-Version"] == "2020-09-17"
+    finch.close()
+
+
+def test_nulls_and_fallbacks() -> None:
+    line = (
+        b'{"id":"a","directory":{"first_name":"Ada","is_active":false,"manager":{"id":"m"}},'
+        b'"individual":{"first_name":null,"phone_numbers":[null,{"data":"1","type":"work"}],"emails":null,"residence":{"country":"US"}},'
+        b'"employment":{"last_name":"L","location":null,"is_active":null,'
+        b'"custom_fields":[{"name":"A","value":1.5},{"name":"B","value":["x",true]},{"name":"C","value":null}]}}'
+    )
+    read = {name: values[0] for name, values in columns([line]).items() if values[0] is not None}
+    assert read == {
+        "hris_id": "a",
+        "supervisor_hris_id": "m",
+        "first_name": "Ada",
+        "last_name": "L",
+        "phone_number": "1",
+        "country_code": "US",
+        "residence_country": "US",
+        "custom_fields": '{"A":"1.5","B":["x","true"]}',
+        "active": False,
+    }

@@ -1,0 +1,155 @@
+"""Tokens: how they come, stay fresh, and die."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+import rich.pretty
+
+from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
+from hris_pipeline.sandbox import Sandbox
+from hris_pipeline.sources.oauth import SCOPES, OAuth, OAuthBearer, Tokens
+from hris_pipeline_tests.sources.conftest import CALLBACK, MemoryKeeper, Scripted, connect, now, oauth_of, partner_api
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def test_the_consent_link_asks_for_four_scopes_and_carries_the_state(sandbox: Sandbox) -> None:
+    link = oauth_of(sandbox).consent_url(redirect_uri=CALLBACK, state="a state")
+    assert link.startswith(f"{sandbox.authorize_url}?")
+    assert parse_qs(urlsplit(link).query) == {
+        "response_type": ["code"],
+        "client_id": [sandbox.client_id],
+        "redirect_uri": [CALLBACK],
+        "state": ["a state"],
+        "scope": ["company.detail:read member.detail:read member.employment:read member.dob:read"],
+    }
+
+
+def test_a_code_gives_tokens_once(sandbox: Sandbox) -> None:
+    oauth = oauth_of(sandbox)
+    code = sandbox.authorize(redirect_uri=CALLBACK)
+    tokens = oauth.exchange(code, CALLBACK)
+    assert set(tokens.scopes) == set(SCOPES)
+    assert timedelta(hours=23) < tokens.expires_at - now() <= timedelta(hours=24)
+    assert tokens.refresh_expires_at is not None
+    assert timedelta(days=29) < tokens.refresh_expires_at - now() <= timedelta(days=30)
+    with pytest.raises(ConnectionInvalid, match="hris connect acme"):
+        oauth.exchange(code, CALLBACK)
+
+
+def test_consent_without_birth_dates_gives_fewer_scopes(sandbox: Sandbox) -> None:
+    assert "member.dob:read" not in connect(sandbox, consent_dob=False).current().scopes
+
+
+def test_tokens_show_no_secret() -> None:
+    tokens = Tokens(access="hush-access", refresh="hush-refresh", expires_at=NOON)
+    for shown in (repr(tokens), str(tokens), f"{tokens}", rich.pretty.pretty_repr(tokens)):
+        assert "hush" not in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "expires_at"),
+    [
+        ({"expires_at": "2026-11-22T13:00:00Z"}, NOON + timedelta(hours=1)),
+        ({"expires_at": "2026-11-22T08:00:00-05:00"}, NOON + timedelta(hours=1)),
+        ({"expires_at": "2026-11-22T13:00:00"}, NOON + timedelta(hours=1)),
+        ({"expires_in": 3600}, NOON + timedelta(hours=1)),
+        ({}, NOON + timedelta(hours=24)),
+        ({"expires_at": "soon"}, NOON + timedelta(hours=24)),
+    ],
+)
+def test_the_end_of_a_token_is_read_in_every_spelling(
+    scripted: Scripted, answer: dict[str, object], expires_at: datetime
+) -> None:
+    scripted.answer((200, msgspec.json.encode({"access_token": "a", "token_type": "Bearer", **answer})))
+    oauth = OAuth(
+        api_url=scripted.url,
+        authorize_url="",
+        client_id="c",
+        client_secret="s",
+        integration_id="acme",
+        clock=lambda: NOON,
+    )
+    tokens = oauth.exchange("code", CALLBACK)
+    oauth.close()
+    assert (tokens.expires_at, tokens.refresh, tokens.scopes) == (expires_at, "", SCOPES)
+
+
+def test_a_token_is_renewed_before_its_end(sandbox: Sandbox, keeper: MemoryKeeper) -> None:
+    late = keeper.current().expires_at - timedelta(minutes=4)
+    oauth = oauth_of(sandbox)
+    old = keeper.current()
+    assert OAuthBearer(keeper, oauth).token() == old.access
+    assert OAuthBearer(keeper, oauth, lambda: late).token() != old.access
+    assert keeper.current().refresh != old.refresh
+    assert keeper.refreshed == 1
+
+
+def test_an_expired_token_is_renewed_on_401_once(sandbox: Sandbox, keeper: MemoryKeeper) -> None:
+    sandbox.token_expires_now()
+    source = partner_api(sandbox, keeper)
+    assert source.company().display_name == "Acme"
+    assert keeper.refreshed == 1
+    source.close()
+
+
+def test_many_threads_and_two_processes_renew_once(sandbox: Sandbox, keeper: MemoryKeeper) -> None:
+    sandbox.token_expires_now()
+    sources = [partner_api(sandbox, keeper) for _ in range(2)]
+    start = threading.Barrier(8)
+
+    def read(number: int) -> str:
+        start.wait()
+        return sources[number % 2].company().display_name
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(read, range(8))) == {"Acme"}
+    assert sandbox.requests["POST /oauth/token"] == 2  # the first was the code's
+    for source in sources:
+        source.close()
+
+
+@pytest.mark.parametrize("fault", ["expired_refresh", "revoked_token"])
+def test_a_dead_refresh_token_needs_a_person(sandbox: Sandbox, keeper: MemoryKeeper, fault: str) -> None:
+    sandbox.fault(fault)
+    source = partner_api(sandbox, keeper)
+    with pytest.raises(ConnectionInvalid, match="hris connect acme"):
+        source.company()
+    source.close()
+
+
+def test_tokens_without_a_refresh_token_cannot_be_renewed(sandbox: Sandbox) -> None:
+    with pytest.raises(ConnectionInvalid, match="hris connect acme"):
+        oauth_of(sandbox).refresh(Tokens(access="a", expires_at=NOON))
+
+
+def test_a_wrong_client_secret_is_named_and_is_no_dead_connection(sandbox: Sandbox, keeper: MemoryKeeper) -> None:
+    oauth = oauth_of(sandbox, secret="wrong")
+    with pytest.raises(SourceRefused, match="JUSTWORKS_CLIENT_SECRET"):
+        oauth.refresh(keeper.current())
+    with pytest.raises(SourceRefused, match="JUSTWORKS_CLIENT_SECRET"):
+        oauth.exchange("code", CALLBACK)
+    with pytest.raises(SourceRefused, match="JUSTWORKS_CLIENT_SECRET"):
+        oauth.revoke(keeper.current())
+
+
+@pytest.mark.parametrize("missing", ["client_id", "client_secret"])
+def test_a_missing_client_is_named_by_its_variable(missing: str) -> None:
+    given: dict[str, Any] = {"client_id": "c", "client_secret": "s", missing: ""}
+    with pytest.raises(EnvironmentInvalid, match=f"JUSTWORKS_{missing.upper()}"):
+        OAuth(api_url="http://x", authorize_url="", integration_id="acme", **given)
+
+
+def test_revoking_ends_the_connection_and_may_be_repeated(sandbox: Sandbox, keeper: MemoryKeeper) -> None:
+    oauth = oauth_of(sandbox)
+    oauth.revoke(keeper.current())
+    oauth.revoke(keeper.current())
+    source = partner_api(sandbox, keeper)
+    with pytest.raises(ConnectionInvalid):
+        source.company()
+    source.close()
