@@ -102,12 +102,12 @@ class Environment:
 
 def _store_url(text: str) -> str:
     scheme = text.partition("://")[0].partition("+")[0]
-    if scheme == "sqlite":
+    if scheme == "sqlite" and "://" in text:
         return text
     if scheme in ("postgresql", "postgres") and "://" in text:
         return "postgresql+psycopg://" + text.partition("://")[2]
     raise EnvironmentInvalid(
-        f"HRIS_STORE_URL names no store this project knows (scheme {scheme[:20]!r}): "
+        "HRIS_STORE_URL names no store this project knows: "
         "use sqlite:///path/to/store.db or postgresql://user@host/database."
     )
 

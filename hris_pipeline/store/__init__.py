@@ -1,0 +1,1 @@
+"""All persistence: tables, migrations, locks, registry, snapshot, staging, applying and history."""

@@ -1,0 +1,194 @@
+"""Applying a staged import: one transaction, a constant number of statements, wholly or not at all."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
+from hris_pipeline.store.engine import Store
+from hris_pipeline.store.staging import moment
+from hris_pipeline.store.tables import COUNTS, OPEN, USER_STATE, approvals, import_rows, imports, users
+
+__all__ = ["Applied", "apply_import"]
+
+UNIQUE = ("employee_id", "hris_id", "email_key")
+"""What two users may not share; set aside before it is given out anew, or a swap would collide with itself."""
+
+UNIQUE_VIOLATIONS = frozenset({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An import's end: its nine counts, and whether it had been applied ``already``, so that nothing was done now."""
+
+    import_id: str
+    status: str
+    counts: Mapping[str, int]
+    already: bool
+
+
+class _Stale(Exception):  # noqa: N818 - says what the import is; turned into ImportStale once the transaction is undone
+    pass
+
+
+def apply_import(
+    store: Store,
+    import_id: str,
+    *,
+    settings_digest: str,
+    actor: str,
+    run_id: str | None,
+    now: datetime,
+    on_statement: Callable[[str], None] | None = None,
+) -> Applied:
+    """Applies a planned import, or a held one that is approved (rule 7); once applied, says so and does nothing.
+
+    ``settings_digest`` is that of the settings in force that matter to a plan. ``on_statement`` is told the name of
+    each statement after it ran. The caller holds the integration's lock.
+
+    Raises:
+        UnknownName: no import of that id.
+        ImportHeld: it is held, and no approval of its digest is in force.
+        ImportStale: the store or the settings changed since it was planned, or it ended some other way; nothing was
+            applied, and it is recorded as stale.
+    """
+    try:
+        with store.begin() as connection:
+            run = _Run(connection, import_id, now, on_statement or (lambda _: None))
+            done = _apply(run, settings_digest, actor, run_id)
+        run.on_statement("commit")
+        return done
+    except _Stale as stale:
+        reason = str(stale)
+    except sa.exc.IntegrityError as error:
+        # The driver's text quotes the values that collide, which may be a person's: it goes no further.
+        if _code(error) not in UNIQUE_VIOLATIONS:
+            raise StoreError(
+                f"Import {import_id} breaks a rule of the store ({_code(error)}); nothing was applied."
+            ) from None
+        reason = "somebody else now has an EmployeeId, hris_id or email that it gives out"
+    with store.begin() as connection:
+        connection.execute(
+            sa.update(imports)
+            .where(imports.c.import_id == import_id, imports.c.status.in_(OPEN))
+            .values(status="stale", message=reason, finished_at=now)
+        )
+    raise ImportStale(f"Import {import_id} is stale: {reason}; nothing was applied. Preview again.")
+
+
+@dataclass(frozen=True)
+class _Run:
+    connection: sa.Connection
+    import_id: str
+    now: datetime
+    on_statement: Callable[[str], None]
+
+    def execute(self, name: str, statement: sa.Executable) -> sa.CursorResult[Any]:
+        result: sa.CursorResult[Any] = self.connection.execute(statement)
+        self.on_statement(name)
+        return result
+
+
+def _apply(run: _Run, settings_digest: str, actor: str, run_id: str | None) -> Applied:
+    own = imports.c.import_id == run.import_id
+    found = run.execute("lock", sa.select(imports).where(own).with_for_update()).one_or_none()
+    if found is None:
+        raise UnknownName(f"There is no import {run.import_id}: `hris history NAME` lists them.")
+    counts = {name: int(found._mapping[name]) for name in COUNTS}
+    if found.status == "applied":
+        return Applied(run.import_id, "applied", counts, already=True)
+    if found.status not in OPEN:
+        raise ImportStale(f"Import {run.import_id} is {found.status} ({found.message}): preview again.")
+    _check_settings_and_order(run, found, settings_digest)
+    if found.status == "held":
+        _check_approval(run, found)
+    _write_users(run, found.directory_id)
+    finished_at = moment(run.connection, found.directory_id, run.now)
+    ended = {"status": "applied", "finished_at": finished_at, "applied_by": actor, "applied_run_id": run_id}
+    run.execute("mark applied", sa.update(imports).where(own).values(ended))
+    return Applied(run.import_id, "applied", counts, already=False)
+
+
+def _check_settings_and_order(run: _Run, found: sa.Row[Any], settings_digest: str) -> None:
+    if found.settings_digest is not None and found.settings_digest != settings_digest:
+        raise _Stale("settings that matter to it changed")
+    later = sa.select(imports.c.import_id).where(
+        imports.c.integration_id == found.integration_id,
+        imports.c.status == "applied",
+        imports.c.finished_at > found.planned_at,
+    )
+    other = run.execute("check order", later.limit(1)).scalar()
+    if other is not None:
+        raise _Stale(f"import {other} was applied since it was planned")
+
+
+def _check_approval(run: _Run, found: sa.Row[Any]) -> None:
+    approved = sa.select(approvals.c.lapses_at).where(
+        approvals.c.import_id == run.import_id, approvals.c.digest == found.digest
+    )
+    lapses_at = run.execute("check approval", approved).scalar()
+    if lapses_at is not None and lapses_at > run.now:
+        return
+    tripped = ", ".join(guard["name"] for guard in found.guards if guard.get("tripped"))
+    why = "its approval has lapsed" if lapses_at is not None else f"held by {tripped or 'a guard'}"
+    raise ImportHeld(
+        f"Import {run.import_id} is held and was not applied ({why}): look at it with `hris show {run.import_id}`, "
+        f"then `hris approve {run.import_id} --digest {found.digest} --by WHO --reason WHY`."
+    )
+
+
+def _write_users(run: _Run, directory_id: str) -> None:
+    rows = _planned_states(run)
+    touched = sa.and_(users.c.user_id == rows.c.user_id, users.c.version == rows.c.base_version)
+    existing = (
+        sa.select(sa.func.count())
+        .select_from(import_rows)
+        .where(import_rows.c.import_id == run.import_id, import_rows.c.action != "create")
+    )
+    expected = run.execute("count", existing).scalar_one()
+
+    moving = sa.or_(*(users.c[name].is_distinct_from(rows.c[name]) for name in UNIQUE))
+    run.execute("park", sa.update(users).where(touched, moving).values(dict.fromkeys(UNIQUE)))
+    state = {name: rows.c[name] for name in USER_STATE}
+    version = users.c.version + 1
+    written = {"source_hash": rows.c.source_hash, "version": version, "synced_version": version, "updated_at": run.now}
+    update = sa.update(users).where(touched).values(state | written)
+    updated = run.execute("update", update).rowcount
+    if updated != expected:
+        raise _Stale(f"{expected - updated} of the {expected} users that it changes were changed or removed since")
+
+    new: dict[str, sa.ColumnElement[Any]] = state | {
+        "user_id": rows.c.user_id,
+        "source_hash": rows.c.source_hash,
+        "directory_id": sa.literal(directory_id),
+        "version": sa.literal(1),
+        "synced_version": sa.literal(1),
+        "created_at": sa.literal(run.now, users.c.created_at.type),
+        "updated_at": sa.literal(run.now, users.c.updated_at.type),
+    }
+    creates = sa.select(*new.values()).where(rows.c.action == "create")
+    run.execute("create", sa.insert(users).from_select(list(new), creates))
+
+
+def _planned_states(run: _Run) -> sa.Subquery:
+    """The import's rows with the state after as columns, each as the column of ``users`` that it goes to."""
+    own = import_rows.c.import_id == run.import_id
+    key = (import_rows.c.user_id, import_rows.c.action, import_rows.c.base_version, import_rows.c.source_hash)
+    if run.connection.dialect.name == "postgresql":  # parses each state once, not once a column
+        columns = (sa.column(name, users.c[name].type) for name in USER_STATE)
+        after = (
+            sa.func.json_to_record(import_rows.c.after).table_valued(*columns).render_derived("after", with_types=True)
+        )
+        return sa.select(*key, *after.c).select_from(import_rows.join(after, sa.true())).where(own).subquery("planned")
+    values = (
+        sa.type_coerce(sa.func.json_extract(import_rows.c.after, f"$.{name}"), users.c[name].type).label(name)
+        for name in USER_STATE
+    )
+    return sa.select(*key, *values).where(own).subquery("planned")
+
+
+def _code(error: sa.exc.IntegrityError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None))

@@ -1,0 +1,209 @@
+"""Opening and upgrading the store: addresses, pools, pragmas and time limits. No statement about users stands here."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from hris_pipeline.environment import Environment
+from hris_pipeline.errors import StoreError, StoreNotReady
+from hris_pipeline.store.migrations import HEAD, REVISION_TABLE
+from hris_pipeline.store.sealing import OPEN_BOX
+from hris_pipeline.store.secrets import open_box
+
+__all__ = ["Store", "open_store", "upgrade_store"]
+
+POSTGRESQL_SESSION = {
+    "statement_timeout": "10min",
+    "lock_timeout": "1min",
+    "client_connection_check_interval": "2s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "jit": "off",
+}
+"""A killed client's statement ends within seconds, a vanished machine's locks within a minute."""
+
+UNREACHABLE = {
+    "authentication failed": "it refused the user or the password",
+    "no pg_hba.conf entry": "it does not let this machine or user in",
+    "does not exist": "it has no such database or user",
+    "too many": "it has no connection left",
+    "starting up": "it is still starting",
+}
+"""What the driver's text contains, and what it means; it gives no code when connecting fails."""
+
+SQLITE_PRAGMAS = ("journal_mode = WAL", "foreign_keys = ON", "busy_timeout = 60000")
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store: ``home`` holds what belongs to this machine (SQLite's lock files, a key file)."""
+
+    engine: sa.Engine
+    home: Path
+
+    @property
+    def dialect(self) -> str:
+        """``postgresql`` or ``sqlite``."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction that writes: committed at the end, rolled back on any exception."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One read-only transaction that sees a single moment of the store, however many statements it runs."""
+        options: dict[str, Any] = {"reading": True}
+        if self.dialect == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Gives back all connections."""
+        self.engine.dispose()
+
+
+def open_store(environment: Environment) -> Store:
+    """Opens the store that ``environment`` names.
+
+    Raises:
+        StoreNotReady: no tables yet, or tables older or newer than this code.
+        StoreError: the store cannot be reached.
+    """
+    store = _connected(environment, create=False)
+    try:
+        _check_revision(_revision(store.engine))
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def upgrade_store(environment: Environment) -> None:
+    """Creates or upgrades the store's tables in one transaction; does nothing when they are up to date.
+
+    Raises:
+        StoreNotReady: the tables are newer than this code.
+        StoreError: the store cannot be reached.
+    """
+    from alembic import command  # noqa: PLC0415 - costs every other command a fifth of a second
+    from alembic.config import Config  # noqa: PLC0415
+
+    store = _connected(environment, create=True)
+    try:
+        revision = _revision(store.engine)
+        if revision == HEAD:
+            return
+        if revision is not None and revision > HEAD:
+            _check_revision(revision)
+        with store.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        store.close()
+
+
+def _check_revision(revision: str | None) -> None:
+    if revision is None:
+        raise StoreNotReady("The store has no tables yet: run `hris store upgrade`.")
+    if revision < HEAD:
+        raise StoreNotReady(
+            f"The store's tables are older ({revision}) than this code ({HEAD}): run `hris store upgrade`."
+        )
+    if revision > HEAD:
+        raise StoreNotReady(
+            f"The store's tables are newer ({revision}) than this code ({HEAD}): upgrade hris-pipeline."
+        )
+
+
+def _revision(engine: sa.Engine) -> str | None:
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table(REVISION_TABLE):
+            return None
+        return connection.execute(sa.text(f"SELECT version_num FROM {REVISION_TABLE}")).scalar()
+
+
+def _connected(environment: Environment, *, create: bool) -> Store:
+    try:
+        url = sa.make_url(environment.store_url)
+    except sa.exc.ArgumentError:
+        raise StoreError(
+            "HRIS_STORE_URL cannot be read as a database address: see `hris store upgrade --help`."
+        ) from None
+    engine = _sqlite(url, create=create) if environment.embedded else _postgresql(url)
+    engine.update_execution_options(**{OPEN_BOX: cache(lambda: open_box(environment))})
+    try:
+        with engine.connect():
+            pass
+    except sa.exc.DBAPIError as error:
+        engine.dispose()
+        raise StoreError(_unreachable(url, error)) from None
+    return Store(engine, environment.home)
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(
+        url, pool_size=2, max_overflow=4, pool_pre_ping=True, connect_args={"connect_timeout": 10}
+    )
+    settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in POSTGRESQL_SESSION.items())
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
+        with dbapi_connection.cursor() as cursor:
+            cursor.execute(f"SELECT {settings}")
+        dbapi_connection.commit()
+
+    return engine
+
+
+def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
+    if url.database:
+        _owned_file(Path(url.database), create=create)
+    engine = sa.create_engine(url)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
+        dbapi_connection.isolation_level = None  # or the driver begins and commits on its own
+        for pragma in SQLITE_PRAGMAS:
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that reads first and writes later would fail at once, not wait, when another wrote meanwhile.
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _owned_file(path: Path, *, create: bool) -> None:
+    """Sees to it that only the owner can read the file; SQLite's files beside it take over its mode."""
+    if path.exists():
+        return
+    if not create:
+        raise StoreNotReady(f"There is no store at {path} yet: run `hris store upgrade`.")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _unreachable(url: sa.URL, error: sa.exc.DBAPIError) -> str:
+    if url.get_backend_name() == "sqlite":
+        return f"The store at {url.database} cannot be opened: is it a SQLite file that this user may write?"
+    # The driver's own text is left out: a password with a special character ends up in what it takes for the host.
+    host = (url.host or str(url.query.get("host") or "") or "the local socket").rpartition("@")[2]
+    text = str(error.orig)
+    reason = next((reason for sign, reason in UNREACHABLE.items() if sign in text), "it does not answer")
+    return f"The store on {host}:{url.port or 5432} cannot be reached: {reason}; check HRIS_STORE_URL."

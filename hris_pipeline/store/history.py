@@ -1,0 +1,268 @@
+"""Reading what imports did: imports, their rows, and past states as a fold over the rows of applied imports.
+
+Rows hold whole states, so a fold is: of each user the newest row. A user's rows come in order of base version.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from hris_pipeline.errors import UnknownName
+from hris_pipeline.store.bulk import read_frame
+from hris_pipeline.store.staging import ROW_COLUMNS
+from hris_pipeline.store.tables import COUNTS, OPEN, USER_STATE, approvals, import_rows, imports, users
+
+__all__ = [
+    "Divergence",
+    "HistoryRow",
+    "Import",
+    "directory_as_of",
+    "diverging_users",
+    "get_import",
+    "has_erased_rows",
+    "has_saved_manual_import",
+    "imports_of",
+    "open_import",
+    "recent_archives",
+    "rows_of",
+    "user_as_of",
+    "user_history",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One import; the fields are the columns of ``imports``, the nine counts together."""
+
+    import_id: str
+    integration_id: str
+    directory_id: str
+    status: str
+    trigger: str
+    digest: str | None
+    settings_version: int | None
+    settings_digest: str | None
+    extract_id: str | None
+    complete: bool
+    undoes: str | None
+    counts: Mapping[str, int]
+    guards: list[dict[str, Any]]
+    beside: dict[str, Any]
+    actor: str
+    dagster_run_id: str | None
+    applied_by: str | None
+    applied_run_id: str | None
+    message: str | None
+    planned_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """What one applied import did to one user; states are as in ``USER_STATE``, dates as ISO text."""
+
+    import_id: str
+    finished_at: datetime
+    user_id: str
+    action: str
+    changed: tuple[str, ...]
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A user whose row is not what history says, though nobody says they wrote it: since which import, and which fields
+    (empty: the user is gone)."""
+
+    user_id: str
+    import_id: str
+    fields: tuple[str, ...]
+
+
+def get_import(connection: sa.Connection, import_id: str) -> Import:
+    """The import of that id.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    found = connection.execute(sa.select(imports).where(imports.c.import_id == import_id)).one_or_none()
+    if found is None:
+        raise UnknownName(f"There is no import {import_id[:80]!r}: `hris history NAME` lists them.")
+    return _import(found)
+
+
+def imports_of(
+    connection: sa.Connection,
+    integration_id: str,
+    statuses: Collection[str] | None = None,
+    limit: int | None = None,
+) -> tuple[Import, ...]:
+    """The integration's imports, the newest first; all, or those in one of ``statuses``."""
+    select = sa.select(imports).where(imports.c.integration_id == integration_id)
+    if statuses is not None:
+        select = select.where(imports.c.status.in_(statuses))
+    newest_first = select.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(limit)
+    return tuple(_import(row) for row in connection.execute(newest_first))
+
+
+def open_import(connection: sa.Connection, integration_id: str) -> Import | None:
+    """The planned or held one, if any."""
+    return next(iter(imports_of(connection, integration_id, OPEN)), None)
+
+
+def has_saved_manual_import(connection: sa.Connection, integration_id: str) -> bool:
+    """Whether a manual import was ever applied: automatic ones need that."""
+    saved = sa.select(imports.c.import_id).where(
+        imports.c.integration_id == integration_id, imports.c.status == "applied", imports.c.trigger == "manual"
+    )
+    return connection.execute(saved.limit(1)).first() is not None
+
+
+def rows_of(connection: sa.Connection, import_id: str) -> pd.DataFrame:
+    """The import's rows exactly as they were staged (``ROW_COLUMNS``), by user: what its digest is computed over."""
+    columns = (import_rows.c[name] for name in ROW_COLUMNS)
+    own = sa.select(*columns).where(import_rows.c.import_id == import_id)
+    return read_frame(connection, own.order_by(import_rows.c.user_id))
+
+
+def has_erased_rows(connection: sa.Connection, import_id: str) -> bool:
+    """Whether a person was erased from the import's rows, so that its digest can no longer be computed."""
+    erased = sa.select(import_rows.c.user_id).where(import_rows.c.import_id == import_id, import_rows.c.erased)
+    return connection.execute(erased.limit(1)).first() is not None
+
+
+def recent_archives(connection: sa.Connection, integration_id: str, since: datetime) -> set[str]:
+    """The user_ids of those archived since then by applied imports that no person had to approve."""
+    approved = sa.select(approvals.c.import_id).where(approvals.c.import_id == imports.c.import_id).exists()
+    archived = (
+        sa.select(import_rows.c.user_id)
+        .join(imports, imports.c.import_id == import_rows.c.import_id)
+        .where(imports.c.integration_id == integration_id, imports.c.status == "applied", ~approved)
+        .where(imports.c.finished_at >= since, import_rows.c.action == "archive")
+    )
+    return set(connection.execute(archived).scalars())
+
+
+def user_history(connection: sa.Connection, user_id: str, field: str | None = None) -> tuple[HistoryRow, ...]:
+    """What applied imports did to the user, the oldest first; with ``field`` (metadata as ``#Name``) only rows that
+    changed it or created the user."""
+    select = (
+        sa.select(imports.c.import_id, imports.c.finished_at, import_rows)
+        .join(imports, imports.c.import_id == import_rows.c.import_id)
+        .where(import_rows.c.user_id == user_id, imports.c.status == "applied")
+        .order_by(sa.func.coalesce(import_rows.c.base_version, 0))
+    )
+    found = (
+        HistoryRow(row.import_id, row.finished_at, row.user_id, row.action, tuple(row.changed), row.before, row.after)
+        for row in connection.execute(select)
+    )
+    return tuple(row for row in found if field is None or row.action == "create" or field in row.changed)
+
+
+def user_as_of(connection: sa.Connection, user_id: str, at: datetime) -> dict[str, Any] | None:
+    """The user's state as imports left it at that moment; before the first that touched it, as that one found it.
+    None when no import had made the user yet, or none knows it."""
+    history = user_history(connection, user_id)
+    past = [row for row in history if row.finished_at <= at]
+    if past:
+        return past[-1].after
+    return history[0].before if history else None
+
+
+def directory_as_of(connection: sa.Connection, directory_id: str, at: datetime | str | None = None) -> pd.DataFrame:
+    """The directory as imports left it: at a moment, right after the import of an id, or (None) by now.
+
+    One row a user that any import touched and that was there then: ``user_id``, ``import_id`` (which left it so; null:
+    before its first), ``version`` and the columns of ``USER_STATE``, dates as ISO text and ``metadata`` as JSON text.
+
+    Raises:
+        UnknownName: no applied import of that id.
+    """
+    moment = _applied_moment(connection, at) if isinstance(at, str) else at
+    past = read_frame(connection, _outermost(directory_id, moment, newest=True))
+    if moment is not None:
+        later = read_frame(connection, _outermost(directory_id, moment, newest=False))
+        later = later[later["state"].notna() & ~later["user_id"].isin(past["user_id"])]
+        later["import_id"] = None
+        past = pd.concat([past, later.astype(past.dtypes)], ignore_index=True)
+    states = [json.loads(state) for state in past["state"]]
+    columns = {name: [_text(state[name]) for state in states] for name in USER_STATE}
+    whole = pd.DataFrame(columns, index=past.index, columns=list(USER_STATE)).astype(past["state"].dtype)
+    return past.drop(columns="state").join(whole)
+
+
+def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Divergence, ...]:
+    """The users that nobody changed since an import wrote them (``version`` is ``synced_version``) and whose row still
+    is not what that import says, and those that are gone: somebody wrote behind the pipeline's back. By import."""
+    folded = directory_as_of(connection, directory_id).set_index("user_id")
+    columns = (users.c[name] for name in ("user_id", "version", "synced_version", *USER_STATE))
+    present = read_frame(connection, sa.select(*columns).where(users.c.directory_id == directory_id))
+    present = present.set_index("user_id").reindex(folded.index)
+    gone = present["version"].isna()
+    untouched = (present["version"] == present["synced_version"]).fillna(False)
+    unequal = {name: _differs(name, folded[name], present[name]) & untouched for name in USER_STATE}
+    suspects = folded.index[gone | pd.DataFrame(unequal).any(axis=1)]
+    found = (
+        Divergence(key, str(folded.at[key, "import_id"]), tuple(name for name in USER_STATE if unequal[name][key]))
+        for key in suspects
+    )
+    return tuple(sorted(found, key=lambda divergence: (divergence.import_id, divergence.user_id)))
+
+
+def _import(row: sa.Row[Any]) -> Import:
+    counts = {name: int(row._mapping[name]) for name in COUNTS}
+    known = {field.name: row._mapping[field.name] for field in fields(Import) if field.name != "counts"}
+    return Import(counts=counts, **known)
+
+
+def _applied_moment(connection: sa.Connection, import_id: str) -> datetime:
+    found = get_import(connection, import_id)
+    if found.status != "applied" or found.finished_at is None:
+        raise UnknownName(f"Import {import_id} was never applied (it is {found.status}): no directory as of it.")
+    return found.finished_at
+
+
+def _outermost(directory_id: str, moment: datetime | None, *, newest: bool) -> sa.Select[Any]:
+    """Of each user the newest row up to the moment and its state after, or the oldest later one and that before."""
+    order = sa.func.coalesce(import_rows.c.base_version, 0)
+    place = sa.func.row_number().over(
+        partition_by=import_rows.c.user_id, order_by=order.desc() if newest else order.asc()
+    )
+    state = import_rows.c.after if newest else import_rows.c.before
+    within: sa.ColumnElement[bool] = sa.true()
+    if moment is not None:
+        within = imports.c.finished_at <= moment if newest else imports.c.finished_at > moment
+    ranked = (
+        sa.select(
+            import_rows.c.user_id,
+            import_rows.c.import_id,
+            (order + 1).label("version"),
+            state.label("state"),
+            place.label("place"),
+        )
+        .join(imports, imports.c.import_id == import_rows.c.import_id)
+        .where(imports.c.directory_id == directory_id, imports.c.status == "applied", within)
+        .subquery()
+    )
+    return sa.select(*(column for column in ranked.c if column.name != "place")).where(ranked.c.place == 1)
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _differs(name: str, folded: pd.Series, present: pd.Series) -> pd.Series:
+    if isinstance(users.c[name].type, sa.JSON):
+        present = present.map(lambda text: _text(json.loads(text)), na_action="ignore")
+    elif isinstance(users.c[name].type, sa.Boolean):
+        present = present.map({True: "true", False: "false"}, na_action="ignore")
+    present = present.astype(folded.dtype)
+    return ((folded != present) | (folded.isna() != present.isna())).fillna(folded.isna() != present.isna())

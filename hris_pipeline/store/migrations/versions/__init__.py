@@ -1,0 +1,1 @@
+"""One file a revision, in order; a landed revision never changes."""

