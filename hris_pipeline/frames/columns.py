@@ -1,0 +1,96 @@
+"""Column operations on Arrow-backed Series that pandas lacks or does slowly: look-ups, null-safe comparison, keys."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = [
+    "arrow",
+    "as_text",
+    "beside",
+    "casefold_key",
+    "column",
+    "differs",
+    "is_in",
+    "look_up",
+    "positions",
+    "text",
+    "true",
+]
+
+
+def arrow(series: pd.Series) -> Any:
+    """The Series as one Arrow array."""
+    array = pa.array(series)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def text(values: Iterable[str | None], index: pd.Index | None = None) -> pd.Series:
+    """A text Series of the values."""
+    return _series(pa.array(list(values), pa.string()), index)
+
+
+def column(frame: pd.DataFrame, name: str) -> pd.Series:
+    """The column, or a column of nulls (text) when the frame has none of that name."""
+    if name in frame.columns:
+        return frame[name]
+    return _series(pa.nulls(len(frame), pa.string()), frame.index)
+
+
+def true(mask: pd.Series) -> pd.Series:
+    """The mask with null read as false, as plain booleans."""
+    return mask.fillna(False).astype(bool)
+
+
+def positions(keys: pd.Series, among: pd.Series) -> pd.Series:
+    """For each key its first position in ``among``; null where the key is null or not there."""
+    return _series(pc.index_in(arrow(keys), value_set=arrow(among), skip_nulls=True), keys.index)
+
+
+def look_up(keys: pd.Series, among: pd.Series, values: pd.Series) -> pd.Series:
+    """For each key the value that stands beside its first occurrence in ``among``; null where there is none."""
+    return _series(arrow(values).take(arrow(positions(keys, among))), keys.index)
+
+
+def beside(keys: pd.Series, among: pd.Series, values: pd.DataFrame) -> pd.DataFrame:
+    """``look_up`` of every column of ``values``."""
+    found = arrow(positions(keys, among))
+    return pd.DataFrame({name: _series(arrow(values[name]).take(found), keys.index) for name in values.columns})
+
+
+def is_in(keys: pd.Series, among: Collection[str]) -> pd.Series:
+    """Whether each key is one of the texts; a null never is."""
+    return _mask(pc.is_in(arrow(keys), value_set=pa.array(list(among), pa.string()), skip_nulls=True), keys.index)
+
+
+def as_text(series: pd.Series) -> pd.Series:
+    """The Series as text: dates in ISO 8601, flags as true and false."""
+    return _series(arrow(series).cast(pa.string()), series.index)
+
+
+def differs(left: pd.Series, right: pd.Series) -> pd.Series:
+    """Whether two columns differ, row by row; two nulls are the same."""
+    a, b = arrow(left), arrow(right)
+    if a.type != b.type:
+        a, b = a.cast(pa.string()), b.cast(pa.string())
+    unequal = pc.fill_null(pc.not_equal(a, b), False)
+    one_null = pc.xor(pc.is_null(a), pc.is_null(b))
+    return _mask(pc.or_(unequal, one_null), left.index)
+
+
+def casefold_key(*columns: pd.Series) -> pd.Series:
+    """One comparable text of the columns, casefolded in Python (no column operation folds every script);
+    null where any part is null."""
+    joined = pc.binary_join_element_wise(*(arrow(as_text(part)) for part in columns), "\x1f")
+    return text((value and value.casefold() for value in joined.to_pylist()), columns[0].index)
+
+
+def _series(array: Any, index: pd.Index | None) -> pd.Series:
+    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
+
+
+def _mask(array: Any, index: pd.Index) -> pd.Series:
+    return pd.Series(array.to_numpy(zero_copy_only=False), index=index, dtype=bool)
