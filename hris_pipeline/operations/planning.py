@@ -1,0 +1,135 @@
+"""Making a change set of mapped users, and staging it as the integration's one open import."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+
+import pandas as pd
+import sqlalchemy as sa
+
+from hris_pipeline.errors import FrameInvalid
+from hris_pipeline.frames.identity import Resolution
+from hris_pipeline.frames.plan import Facts, Plan, make_plan
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.summary import ImportSummary, read_summary
+from hris_pipeline.settings.calendar import local_date
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.store.beside import quarantined, record_conflicts, resolutions
+from hris_pipeline.store.history import recent_archives
+from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.registry import current_settings, get_integration
+from hris_pipeline.store.snapshot import StoredDirectory
+from hris_pipeline.store.staging import NewImport, Trigger, stage_import
+
+__all__ = ["compute_plan", "plan_import"]
+
+
+def compute_plan(
+    services: Services,
+    connection: sa.Connection,
+    manifest: Manifest,
+    mapped: pd.DataFrame,
+    settings: Settings,
+    *,
+    bad: pd.DataFrame,
+    warnings: Mapping[str, Collection[str]],
+) -> Plan:
+    """The plan of one extract under the given settings, against the store as ``connection`` sees it.
+
+    Args:
+        services: For the clock.
+        connection: An open transaction.
+        manifest: The extract's verdict.
+        mapped: The mapped frame.
+        settings: The settings to plan under.
+        bad: The quarantined rows of the extract.
+        warnings: hris_ids by code from validation and mapping.
+    """
+    integration = get_integration(connection, manifest.integration_id)
+    now = services.now()
+    decided = resolutions(connection, manifest.integration_id)
+    since = now - timedelta(days=settings.guards.slow_bleed.days)
+    facts = Facts(
+        integration_id=manifest.integration_id,
+        today=local_date(settings, now),
+        complete=manifest.complete,
+        missing=frozenset(manifest.missing),
+        holes=frozenset(manifest.holes),
+        quarantined=_people(bad),
+        quarantined_hris_ids=frozenset(bad["hris_id"].dropna()),
+        resolutions=tuple(Resolution(*line) for line in decided),
+        recently_archived=len(recent_archives(connection, manifest.integration_id, since)),
+    )
+    directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
+    return make_plan(mapped, directory, facts, settings, warnings)
+
+
+def _people(bad: pd.DataFrame) -> tuple[str, ...]:
+    """The quarantined people, each once, by EmployeeId or else by hris_id."""
+    once = bad.drop_duplicates(["hris_id", "employee_id"])
+    return tuple(once["employee_id"].fillna(once["hris_id"]).fillna("?"))
+
+
+def plan_import(
+    services: Services,
+    manifest: Manifest,
+    mapped: pd.DataFrame,
+    *,
+    settings_digest: str | None = None,
+    warnings: Mapping[str, Collection[str]],
+    trigger: Trigger,
+    actor: str,
+    run_id: str | None,
+    lock_wait_seconds: float = 0.0,
+) -> ImportSummary:
+    """Plans and stages an import: planned, or held when a guard trips; the same plan keeps the open import.
+
+    Args:
+        services: The store and the clock.
+        manifest: The extract the users came from.
+        mapped: The mapped frame.
+        settings_digest: The settings the frame was mapped with; others in force now are an error.
+        warnings: hris_ids by code from validation and mapping.
+        trigger: What started it.
+        actor: Who started it.
+        run_id: The Dagster run, if any.
+        lock_wait_seconds: How long to wait for another import of the integration.
+
+    Raises:
+        ImportRunning: another import of the integration is under way.
+        FrameInvalid: the settings changed since the users were mapped.
+    """
+    integration_id = manifest.integration_id
+    with (
+        integration_lock(services.store, integration_id, lock_wait_seconds),
+        services.store.begin() as connection,
+    ):
+        integration = get_integration(connection, integration_id)
+        current = current_settings(connection, integration_id)
+        if settings_digest is not None and settings_digest != current.digest:
+            raise FrameInvalid(
+                f"The settings of {integration_id} changed since its users were mapped: materialize mapped_users again."
+            )
+        bad = quarantined(connection, integration_id, manifest.extract_id)
+        plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
+        record_conflicts(connection, integration_id, plan.conflicts, services.now())
+        new = NewImport(
+            integration_id=integration_id,
+            directory_id=integration.directory_id,
+            status="held" if plan.held else "planned",
+            trigger=trigger,
+            digest=plan.digest,
+            counts=plan.counts,
+            actor=actor,
+            planned_at=services.now(),
+            settings_version=current.version,
+            settings_digest=current.settings.plan_digest(),
+            extract_id=manifest.extract_id,
+            complete=plan.complete,
+            guards=[asdict(guard) for guard in plan.guards],
+            beside={reason: list(ids) for reason, ids in plan.beside.items()},
+            dagster_run_id=run_id,
+        )
+        staged = stage_import(connection, new, plan.rows)
+    return read_summary(services, staged.import_id)

@@ -1,0 +1,77 @@
+"""Applying a change set that was planned before: exactly that one, or nothing."""
+
+from hris_pipeline.errors import UnknownName
+from hris_pipeline.operations.automatic import start_when_asked
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.summary import ImportSummary, read_summary, summary_of
+from hris_pipeline.store import history
+from hris_pipeline.store.applying import apply_import
+from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.registry import current_settings, get_integration
+
+__all__ = ["open_import", "save_import"]
+
+
+def open_import(services: Services, integration_id: str) -> ImportSummary | None:
+    """The integration's one open import, planned or held, if there is one."""
+    with services.store.read() as connection:
+        get_integration(connection, integration_id)
+        found = history.open_import(connection, integration_id)
+    return None if found is None else summary_of(found)
+
+
+def save_import(
+    services: Services,
+    integration_id: str,
+    import_id: str | None = None,
+    *,
+    actor: str,
+    run_id: str | None = None,
+    lock_wait_seconds: float = 0.0,
+) -> ImportSummary:
+    """Applies the open import, or the one of that id; one that is applied already is given back as it is. The first
+    saved one starts automatic imports, when the settings say so.
+
+    Raises:
+        UnknownName: nothing of that id, or nothing open.
+        ImportHeld: a guard holds it and nobody approved it.
+        ImportStale: it no longer fits the store or the settings; nothing was applied.
+        ImportRunning: another import of the integration is under way.
+    """
+    chosen = _chosen(services, integration_id, import_id)
+    if chosen.status != "applied":
+        with integration_lock(services.store, integration_id, lock_wait_seconds):
+            with services.store.read() as connection:
+                settings = current_settings(connection, integration_id).settings
+            apply_import(
+                services.store,
+                chosen.import_id,
+                settings_digest=settings.plan_digest(),
+                actor=actor,
+                run_id=run_id,
+                now=services.now(),
+            )
+    with services.store.begin() as connection:
+        start_when_asked(connection, integration_id, "hris", "first import saved", services.now())
+    return read_summary(services, chosen.import_id)
+
+
+def _chosen(services: Services, integration_id: str, import_id: str | None) -> ImportSummary:
+    if import_id is None:
+        found = open_import(services, integration_id) or _just_applied(services, integration_id)
+        if found is None:
+            raise UnknownName(f"{integration_id} has no open import: run `hris preview {integration_id}` first.")
+        return found
+    found = read_summary(services, import_id)
+    if found.integration != integration_id:
+        raise UnknownName(
+            f"Import {import_id} is not one of {integration_id}: `hris history {integration_id}` lists them."
+        )
+    return found
+
+
+def _just_applied(services: Services, integration_id: str) -> ImportSummary | None:
+    """The newest import when it is applied, so that saving twice says what was saved, instead of failing."""
+    with services.store.read() as connection:
+        newest = history.imports_of(connection, integration_id, limit=1)
+    return summary_of(newest[0]) if newest and newest[0].status == "applied" else None

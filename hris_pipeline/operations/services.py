@@ -1,0 +1,115 @@
+"""What every operation works with: the environment, the store, the archive, the clock, and how a source is opened."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from hris_pipeline.environment import Environment
+from hris_pipeline.sources.archive import Archive
+from hris_pipeline.sources.finch import Finch
+from hris_pipeline.sources.http import Ceiling, Retries
+from hris_pipeline.sources.oauth import OAuth
+from hris_pipeline.sources.partner_api import PartnerApi
+from hris_pipeline.sources.protocol import Source
+from hris_pipeline.store.engine import Store, open_store, upgrade_store
+from hris_pipeline.store.registry import current_settings
+from hris_pipeline.store.secrets import open_box
+from hris_pipeline.store.tokens import StoredTokens
+
+__all__ = ["Services", "open_services"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Services:
+    """Opened once, closed by whoever opened it; ``now`` gives an aware UTC moment, ``retries`` says how often and how
+    patiently the source is asked again."""
+
+    environment: Environment
+    store: Store
+    archive: Archive
+    now: Callable[[], datetime] = _utc_now
+    retries: Retries = field(default_factory=Retries)
+
+    def tokens(self, integration_id: str) -> StoredTokens:
+        """Where the integration's tokens are kept."""
+        return StoredTokens(self.store, open_box(self.environment), integration_id)
+
+    def oauth(self, integration_id: str) -> OAuth:
+        """The vendor's OAuth endpoints, for connecting the integration.
+
+        Raises:
+            EnvironmentInvalid: client id or secret are not set.
+        """
+        environment = self.environment
+        return OAuth(
+            api_url=environment.api_url,
+            authorize_url=environment.authorize_url,
+            client_id=environment.client_id,
+            client_secret=environment.client_secret,
+            integration_id=integration_id,
+            clock=self.now,
+            retries=self.retries,
+        )
+
+    def open_source(self, integration_id: str) -> Source:
+        """The integration's source, connected; to be closed.
+
+        Raises:
+            ConnectionInvalid: it is not connected.
+        """
+        with self.store.read() as connection:
+            source = current_settings(connection, integration_id).settings.source
+        return _SOURCES[source](self, integration_id)
+
+    def close(self) -> None:
+        """Gives back the store's connections."""
+        self.store.close()
+
+
+def open_services(environment: Environment | None = None, *, create: bool = False) -> Services:
+    """Opens the store and the archive that the environment names.
+
+    Args:
+        environment: The process's own by default.
+        create: Whether an embedded store is created, or upgraded, on the way; a PostgreSQL store never is.
+
+    Raises:
+        EnvironmentInvalid: a variable that cannot be used.
+        StoreNotReady: the store has no tables, or older or newer ones.
+        StoreError: the store cannot be reached.
+    """
+    environment = environment or Environment.read()
+    if create and environment.embedded:
+        upgrade_store(environment)
+    return Services(environment, open_store(environment), Archive(environment.files_url))
+
+
+def _partner_api(services: Services, integration_id: str) -> Source:
+    keeper = services.tokens(integration_id)
+    keeper.current()
+    return PartnerApi.connected(
+        oauth=services.oauth(integration_id),
+        keeper=keeper,
+        api_url=services.environment.api_url,
+        integration_id=integration_id,
+        clock=services.now,
+        pace=Ceiling(services.environment.requests_per_second),
+        retries=services.retries,
+    )
+
+
+def _finch(services: Services, integration_id: str) -> Source:
+    credential = services.tokens(integration_id).current().access
+    return Finch(
+        credential,
+        api_url=services.environment.finch_api_url,
+        integration_id=integration_id,
+        retries=services.retries,
+    )
+
+
+_SOURCES: dict[str, Callable[[Services, str], Source]] = {"justworks": _partner_api, "finch": _finch}

@@ -1,0 +1,131 @@
+"""The state of automatic imports: whether an integration has them running, and what came of its due moments."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.registry import current_settings
+from hris_pipeline.store.sealing import opened
+from hris_pipeline.store.tables import imports, integration_settings, integrations
+
+__all__ = [
+    "Automation",
+    "automation",
+    "automations",
+    "mark_failed_attempt",
+    "mark_handled",
+    "move_due",
+    "set_automatic",
+]
+
+Automatic = Literal["off", "running", "paused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Automation:
+    """One integration with what decides whether it is due. Times are UTC; ``last_good_at`` is when an import of it was
+    last applied, ``saved`` whether a manual one ever was."""
+
+    integration_id: str
+    connection: str
+    automatic: Automatic
+    automatic_by: str | None
+    automatic_at: datetime | None
+    automatic_reason: str | None
+    last_due_at: datetime | None
+    attempts: int
+    retry_at: datetime | None
+    failures: int
+    settings: Settings
+    last_good_at: datetime | None
+    saved: bool
+
+
+def automation(connection: sa.Connection, integration_id: str) -> Automation:
+    """The integration of that name.
+
+    Raises:
+        UnknownName: there is none, it was deleted, or it has no settings yet.
+    """
+    found = automations(connection, integration_id)
+    if not found:
+        current_settings(connection, integration_id)  # raises, saying what is not there
+    return found[0]
+
+
+def automations(connection: sa.Connection, integration_id: str | None = None) -> tuple[Automation, ...]:
+    """All integrations that are not deleted (or the one named), in order of name; one statement, however many."""
+    applied = (
+        sa.select(
+            imports.c.integration_id,
+            sa.func.max(imports.c.finished_at).label("last_good_at"),
+            sa.func.max(sa.case((imports.c.trigger == "manual", 1), else_=0)).label("saved"),
+        )
+        .where(imports.c.status == "applied")
+        .group_by(imports.c.integration_id)
+        .subquery()
+    )
+    newer = integration_settings.alias()
+    found = (
+        sa.select(integrations, integration_settings.c.document, applied.c.last_good_at, applied.c.saved)
+        .join(integration_settings)
+        .outerjoin(applied, applied.c.integration_id == integrations.c.integration_id)
+        .where(
+            integrations.c.deleted_at.is_(None),
+            ~sa.exists().where(
+                newer.c.integration_id == integration_settings.c.integration_id,
+                newer.c.version > integration_settings.c.version,
+            ),
+        )
+        .order_by(integrations.c.integration_id)
+    )
+    if integration_id is not None:
+        found = found.where(integrations.c.integration_id == integration_id)
+    return tuple(_automation(connection, row) for row in connection.execute(found))
+
+
+def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
+    derived: dict[str, Any] = {"settings": opened(connection, row.document), "saved": bool(row.saved)}
+    names = (field.name for field in fields(Automation) if field.name not in derived)
+    return Automation(**{name: row._mapping[name] for name in names}, **derived)
+
+
+def set_automatic(
+    connection: sa.Connection, integration_id: str, automatic: Automatic, *, by: str, reason: str, now: datetime
+) -> None:
+    """Starts, pauses or ends automatic imports; starting forgets earlier failures."""
+    forgotten = {"attempts": 0, "retry_at": None, "failures": 0} if automatic == "running" else {}
+    _update(
+        connection,
+        integration_id,
+        {"automatic": automatic, "automatic_by": by, "automatic_at": now, "automatic_reason": reason} | forgotten,
+    )
+
+
+def mark_handled(connection: sa.Connection, integration_id: str, due_at: datetime, *, failed: bool = False) -> int:
+    """The due moment is dealt with, well or (``failed``) finally not; gives how many in a row failed."""
+    one = sa.select(integrations.c.failures).where(integrations.c.integration_id == integration_id)
+    failures = (connection.execute(one.with_for_update()).scalar_one() + 1) if failed else 0
+    _update(
+        connection,
+        integration_id,
+        {"last_due_at": due_at, "attempts": 0, "retry_at": None, "failures": failures},
+    )
+    return failures
+
+
+def move_due(connection: sa.Connection, integration_id: str, due_at: datetime) -> None:
+    """The calendar changed and nothing was due: what it would call due now counts as handled."""
+    _update(connection, integration_id, {"last_due_at": due_at})
+
+
+def mark_failed_attempt(connection: sa.Connection, integration_id: str, attempts: int, retry_at: datetime) -> None:
+    """So many attempts at the pending due moment failed; it is tried again at ``retry_at``."""
+    _update(connection, integration_id, {"attempts": attempts, "retry_at": retry_at})
+
+
+def _update(connection: sa.Connection, integration_id: str, values: dict[str, object]) -> None:
+    connection.execute(sa.update(integrations).where(integrations.c.integration_id == integration_id).values(values))

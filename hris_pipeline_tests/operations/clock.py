@@ -1,0 +1,23 @@
+"""A clock that stands still until a test moves it; the sandbox and the pipeline both read it."""
+
+from datetime import UTC, datetime, timedelta
+
+__all__ = ["MONDAY", "Clock"]
+
+MONDAY = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+"""Ten in the morning in New York."""
+
+
+class Clock:
+    """Calling it gives the time, aware, in UTC."""
+
+    def __init__(self) -> None:
+        self.time = MONDAY
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **by: float) -> datetime:
+        """Moves the time on by a ``timedelta`` of these parts."""
+        self.time += timedelta(**by)
+        return self.time

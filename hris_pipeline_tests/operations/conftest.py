@@ -1,0 +1,117 @@
+"""One running sandbox for all these tests, a company of its own for each, and a fresh store on both databases."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from hris_pipeline.environment import Environment
+from hris_pipeline.operations.services import Services, open_services
+from hris_pipeline.operations.setting_up import set_up
+from hris_pipeline.sandbox import Company, Sandbox, running
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.sources.http import Retries
+from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+from hris_pipeline_tests.operations.clock import MONDAY, Clock
+
+QUICK = Retries(attempts=2, first=0.0)
+
+
+@pytest.fixture(scope="session")
+def session_clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def session_sandbox(session_clock: Clock) -> Iterator[Sandbox]:
+    with running(employees=1, now=session_clock) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def clock(session_clock: Clock) -> Clock:
+    session_clock.time = MONDAY
+    return session_clock
+
+
+@pytest.fixture
+def sandbox(session_sandbox: Sandbox, clock: Clock) -> Iterator[Sandbox]:
+    yield session_sandbox
+    session_sandbox.clear_faults()
+
+
+def connected_environment(environment: Environment, sandbox: Sandbox) -> Environment:
+    """The environment of a store, pointed at the sandbox."""
+    given = {
+        "HRIS_HOME": str(environment.home),
+        "HRIS_STORE_URL": environment.store_url,
+        "HRIS_SECRET_KEY": ",".join(environment.secret_keys),
+        "FINCH_API_URL": sandbox.finch_url,
+        "PATH": os.environ.get("PATH", ""),
+    }
+    return Environment.read(given | sandbox.environment())
+
+
+@pytest.fixture
+def services(environment: Environment, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
+    """The operations' surroundings on a fresh store, on SQLite and on PostgreSQL in turn."""
+    opened = open_services(connected_environment(environment, sandbox))
+    yield dataclasses.replace(opened, now=clock, retries=QUICK)
+    opened.close()
+
+
+@pytest.fixture
+def lite_services(sqlite_environment: Environment, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
+    """The same on SQLite alone, for what does not depend on the database."""
+    opened = open_services(connected_environment(sqlite_environment, sandbox))
+    yield dataclasses.replace(opened, now=clock, retries=QUICK)
+    opened.close()
+
+
+def _maker(services: Services, sandbox: Sandbox, clock: Clock) -> MakeAcme:
+    def make(
+        employees: int = 12,
+        seed: int = 1,
+        *,
+        company: Company | None = None,
+        settings: Settings | None = None,
+    ) -> Acme:
+        company = company or Company(employees, seed, today=MONDAY.date())
+        sandbox.add_company("acme", company)
+        set_up(services, "acme", settings=settings, actor="dana", accept=True)
+        acme = Acme(services, sandbox, clock, company)
+        acme.connect()
+        return acme
+
+    return make
+
+
+@pytest.fixture
+def make(services: Services, sandbox: Sandbox, clock: Clock) -> MakeAcme:
+    """Makes a connected integration ``acme`` with a company of its own."""
+    return _maker(services, sandbox, clock)
+
+
+@pytest.fixture
+def make_lite(lite_services: Services, sandbox: Sandbox, clock: Clock) -> MakeAcme:
+    """The same on SQLite alone."""
+    return _maker(lite_services, sandbox, clock)
+
+
+@pytest.fixture
+def acme(make: MakeAcme) -> Acme:
+    """Twelve people, none of them odd, imported once."""
+    acme = make()
+    acme.run()
+    return acme
+
+
+@pytest.fixture
+def acme_lite(make_lite: MakeAcme) -> Acme:
+    """The same on SQLite alone."""
+    acme = make_lite()
+    acme.run()
+    return acme
+
+
