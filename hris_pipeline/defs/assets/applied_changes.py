@@ -1,0 +1,76 @@
+"""The last step of the line: applying a change set that was staged before."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.metadata import import_metadata
+from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.runs import APPLIED_TAG, IMPORT_USERS, PLANNED_TAG, tag_run, told
+from hris_pipeline.defs.steps import finish_due, step
+from hris_pipeline.operations.notifying import notify_import
+from hris_pipeline.operations.saving import save_import
+from hris_pipeline.operations.services import Services
+
+__all__ = ["ApplyConfig", "applied_changes", "apply_change_set"]
+
+LOCK_WAIT_SECONDS = 60.0
+
+
+class ApplyConfig(dg.Config):
+    """Which change set is applied."""
+
+    import_id: str = Field(
+        default="",
+        description="The import to apply; empty: the integration's one open import, planned before this run.",
+    )
+
+
+@dg.op(
+    ins={"change_set": dg.In(dg.Nothing)},
+    out=dg.Out(dg.Nothing, is_required=False),
+    description=(
+        "Applies the open import in one transaction, under the integration's lock, once everything has been verified "
+        "again: the guards or their approval, the users it touches, the settings."
+    ),
+)
+def apply_change_set(
+    context: dg.OpExecutionContext, config: ApplyConfig, services: dg.ResourceParam[Services]
+) -> Iterator[dg.Output[None]]:
+    """Applies; outside the job ``import_users`` a run that planned a change set itself applies nothing."""
+    with step(context, services) as run:
+        planned_here = told(context.instance, run.run_id).get(PLANNED_TAG, "")
+        if planned_here and run.job != IMPORT_USERS:
+            context.log.info("Nothing applied: nobody has reviewed import %s, which this run planned.", planned_here)
+            return
+        summary = save_import(
+            services,
+            run.integration_id,
+            config.import_id or planned_here or None,
+            actor=run.actor,
+            run_id=run.run_id,
+            lock_wait_seconds=LOCK_WAIT_SECONDS,
+        )
+        tag_run(context.instance, run.run_id, APPLIED_TAG, summary.import_id)
+        finish_due(services, run)
+        notify_import(services, summary)
+        yield dg.Output(None, metadata=import_metadata(summary))
+
+
+@dg.graph_asset(
+    group_name=LINE,
+    partitions_def=integration_partitions,
+    ins={"change_set": dg.AssetIn(dagster_type=dg.Nothing)},
+    kinds={"sql"},
+    description=(
+        "The users as the change set leaves them, with each user's state before and after kept in the store. Applied "
+        "in the job `import_users`, or by materializing this asset alone (job `save_import`) after a review: "
+        "materializing everything at once plans, and applies nothing."
+    ),
+)
+def applied_changes(change_set: Any) -> Any:
+    """Applies the integration's open import."""
+    return apply_change_set(change_set)

@@ -1,0 +1,99 @@
+"""The reviewable change set: planned, guarded and staged in the store."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hris_pipeline.defs.approvals import is_approved
+from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.checks import GUARD_CHECKS, guard_results
+from hris_pipeline.defs.frame import Frame, refuse_mismatch
+from hris_pipeline.defs.metadata import extract_metadata, import_metadata
+from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, Started, tag_run
+from hris_pipeline.defs.settings_in_force import settings_in_force
+from hris_pipeline.defs.steps import finish_due, skip_run, step
+from hris_pipeline.errors import ImportHeld, ImportRunning
+from hris_pipeline.operations.notifying import notify_import
+from hris_pipeline.operations.planning import plan_import
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.summary import ImportSummary
+from hris_pipeline.sources.protocol import Manifest
+
+__all__ = ["change_set"]
+
+LOCK_WAIT_SECONDS = 60.0
+"""How long a person's import waits for another one of the integration; a schedule's does not wait."""
+
+
+@dg.asset(
+    group_name=LINE,
+    partitions_def=integration_partitions,
+    kinds={"sql"},
+    check_specs=GUARD_CHECKS,
+    output_required=False,
+    description=(
+        "What an import would do, row by row: who is created, updated, archived, restored, and who is left alone and "
+        "why. It is staged in the store as the integration's one open import, planned or held: what a person reviews "
+        "is what is applied. Each guard is a check; one that trips holds the whole change set until a person approves."
+    ),
+)
+def change_set(
+    context: dg.AssetExecutionContext,
+    services: dg.ResourceParam[Services],
+    justworks_members: Manifest,
+    mapped_users: Frame,
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Plans and stages; in the job ``import_users`` a change set that is held and not approved ends the run red."""
+    with step(context, services) as run:
+        digest = settings_in_force(services, run.integration_id).digest
+        refuse_mismatch("mapped_users", mapped_users, justworks_members, digest)
+        try:
+            summary = _planned(services, justworks_members, mapped_users, run)
+        except ImportRunning as error:
+            if not run.automatic:
+                raise
+            finish_due(services, run)
+            skip_run(context, str(error))
+            return
+        tag_run(context.instance, run.run_id, PLANNED_TAG, summary.import_id)
+        yield dg.MaterializeResult(
+            metadata=import_metadata(summary) | extract_metadata(justworks_members, services.now())
+        )
+        yield from guard_results(summary)
+        if summary.status != "planned":
+            notify_import(services, summary)
+        if summary.status == "held" and run.job == IMPORT_USERS and not is_approved(services, summary):
+            finish_due(services, run)
+            held_by = ", ".join(guard.name for guard in summary.tripped)
+            tag_run(context.instance, run.run_id, HELD_TAG, held_by)
+            raise _held(summary)
+
+
+def _planned(services: Services, manifest: Manifest, users: Frame, run: Started) -> ImportSummary:
+    return plan_import(
+        services,
+        manifest,
+        users.rows,
+        settings_digest=users.settings_digest,
+        warnings=users.warnings,
+        trigger=run.trigger,
+        actor=run.actor,
+        run_id=run.run_id,
+        lock_wait_seconds=0.0 if run.automatic else LOCK_WAIT_SECONDS,
+    )
+
+
+def _held(summary: ImportSummary) -> dg.Failure:
+    """The end of a run whose change set is held: red, with the figures, never retried."""
+    figures = {guard.name: f"{guard.observed}, limit {guard.limit}" for guard in summary.tripped}
+    message = (
+        f"Import {summary.import_id} is held, nothing of it was applied: "
+        + "; ".join(f"{name}: {told}" for name, told in figures.items())
+        + f". Look at it with `hris show {summary.import_id}`, then `hris approve {summary.import_id} "
+        f"--digest {summary.digest} --by WHO --reason WHY`."
+    )
+    metadata = {"import_id": summary.import_id, "digest": summary.digest, **figures}
+    failure = dg.Failure(message, metadata=metadata, allow_retries=False)
+    failure.__cause__ = ImportHeld(message)
+    return failure

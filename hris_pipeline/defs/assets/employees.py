@@ -1,0 +1,55 @@
+"""Members as employees: the same columns whatever the source, checked row by row."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.checks import EMPLOYEES_CHECKS, extract_unusable, extract_usable, rows_valid
+from hris_pipeline.defs.frame import Frame
+from hris_pipeline.defs.lineage import employees_lineage
+from hris_pipeline.defs.metadata import employees_table_schema, extract_metadata
+from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.steps import step
+from hris_pipeline.errors import FrameInvalid
+from hris_pipeline.operations.building import build_employees
+from hris_pipeline.operations.services import Services
+from hris_pipeline.sources.protocol import Manifest
+
+__all__ = ["employees"]
+
+
+@dg.asset(
+    group_name=LINE,
+    partitions_def=integration_partitions,
+    kinds={"pandas", "parquet"},
+    io_manager_key="frames",
+    check_specs=EMPLOYEES_CHECKS,
+    description=(
+        "One row a person, with the same columns whatever the source: cleaned, typed and validated. Rows that fail a "
+        "check are quarantined in the store with field, reason and raw value; the check `rows_valid` says whose."
+    ),
+)
+def employees(
+    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services], justworks_members: Manifest
+) -> Iterator[dg.Output[Frame] | dg.AssetCheckResult]:
+    """Normalises and validates the members of the extract."""
+    with step(context, services):
+        try:
+            validated = build_employees(services, justworks_members)
+        except FrameInvalid as error:
+            yield extract_unusable(error)
+            raise
+        yield dg.Output(
+            Frame(validated.employees, justworks_members.extract_id, warnings=validated.warnings),
+            metadata={
+                **extract_metadata(justworks_members, services.now()),
+                "dagster/row_count": len(validated.employees),
+                "dagster/column_schema": employees_table_schema(),
+                "dagster/column_lineage": employees_lineage(justworks_members.source),
+                "headcount": int(validated.employees["active"].sum()),
+                "quarantined": int(validated.quarantined["hris_id"].nunique()),
+            },
+        )
+        yield extract_usable()
+        yield rows_valid("employees", validated.quarantined)

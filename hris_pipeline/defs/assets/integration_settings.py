@@ -1,0 +1,20 @@
+"""The settings in force, as seen from Dagster: changed elsewhere, observed here."""
+
+import dagster as dg
+
+from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.partitions import integration_partitions
+
+__all__ = ["integration_settings"]
+
+integration_settings = dg.AssetSpec(
+    "integration_settings",
+    group_name=LINE,
+    partitions_def=integration_partitions,
+    kinds={"yaml"},
+    description=(
+        "The settings document of the integration: mapping, metadata, rules, guards. It lives in the store and is "
+        "changed with `hris settings` and `hris mapping`. Each change is observed here, which marks `mapped_users` "
+        "as out of date until it is materialized again."
+    ),
+)

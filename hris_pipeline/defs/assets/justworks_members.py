@@ -1,0 +1,75 @@
+"""The first asset: one reading of all members."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.lineage import member_fields
+from hris_pipeline.defs.metadata import extract_metadata, ids, member_table_schema
+from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.resources import Progress
+from hris_pipeline.defs.runs import Started
+from hris_pipeline.defs.steps import skip_run, step
+from hris_pipeline.operations.automatic import may_run
+from hris_pipeline.operations.extracting import extract_members, kept_manifest
+from hris_pipeline.operations.services import Services
+from hris_pipeline.sources.protocol import Manifest
+
+__all__ = ["MembersConfig", "justworks_members"]
+
+
+class MembersConfig(dg.Config):
+    """Which extract an import is made from: a safe default, because a launch may come without any."""
+
+    extract: str = Field(
+        default="fresh",
+        description="fresh: read the source now; latest: the newest extract that is kept; or the id of a kept extract.",
+    )
+
+
+@dg.asset(
+    group_name=LINE,
+    partitions_def=integration_partitions,
+    kinds={"json"},
+    io_manager_key="manifests",
+    output_required=False,
+    description=(
+        "One extract: every member as the source sent it, without the keys that must not be kept (pay, tax, sex), as "
+        "compressed JSON lines in the archive. This asset's value is the extract's manifest: its id, counts, checksum, "
+        "whether it is complete and, if not, why."
+    ),
+)
+def justworks_members(
+    context: dg.AssetExecutionContext,
+    config: MembersConfig,
+    services: dg.ResourceParam[Services],
+    progress: dg.ResourceParam[Progress],
+) -> Iterator[dg.Output[Manifest]]:
+    """Reads all members, or takes up an extract that is kept. An automatic run that was paused meanwhile ends here."""
+    with step(context, services) as run:
+        obstacle = may_run(services, run.integration_id) if run.automatic else None
+        if obstacle:
+            skip_run(context, obstacle)
+            return
+        manifest = _manifest(config.extract, run, services, progress)
+        yield dg.Output(
+            manifest,
+            metadata={
+                **extract_metadata(manifest, services.now()),
+                "dagster/row_count": manifest.records,
+                "dagster/column_schema": member_table_schema(member_fields(manifest.source)),
+                "holes": len(manifest.holes),
+                "missing": len(manifest.missing),
+                "missing_hris_ids": ids(manifest.missing),
+                "reasons": "; ".join(manifest.reasons),
+                "bytes": manifest.size,
+            },
+        )
+
+
+def _manifest(extract: str, run: Started, services: Services, progress: Progress) -> Manifest:
+    if extract == "fresh":
+        return extract_members(services, run.integration_id, progress=progress.tell)
+    return kept_manifest(services, run.integration_id, None if extract == "latest" else extract)

@@ -1,0 +1,64 @@
+"""Employees as users: the settings and the mapping in force."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.assets.integration_settings import integration_settings
+from hris_pipeline.defs.checks import MAPPED_USERS_CHECKS, rows_valid
+from hris_pipeline.defs.frame import Frame, refuse_mismatch
+from hris_pipeline.defs.lineage import mapped_users_lineage
+from hris_pipeline.defs.metadata import extract_metadata, mapped_users_table_schema, settings_metadata
+from hris_pipeline.defs.observing import SETTINGS_POINTER_TAG, observe_settings
+from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.settings_in_force import settings_in_force
+from hris_pipeline.defs.steps import step
+from hris_pipeline.operations.building import build_mapped_users
+from hris_pipeline.operations.services import Services
+from hris_pipeline.sources.protocol import Manifest
+
+__all__ = ["mapped_users"]
+
+
+@dg.asset(
+    group_name=LINE,
+    partitions_def=integration_partitions,
+    deps=[integration_settings],
+    kinds={"pandas", "parquet"},
+    io_manager_key="frames",
+    check_specs=MAPPED_USERS_CHECKS,
+    description=(
+        "One row a person, as the settings and mapping in force make users of employees. People left out by a rule "
+        "stay in the frame with the reason. A blank or shared EmployeeId quarantines its rows."
+    ),
+)
+def mapped_users(
+    context: dg.AssetExecutionContext,
+    services: dg.ResourceParam[Services],
+    justworks_members: Manifest,
+    employees: Frame,
+) -> Iterator[dg.Output[Frame] | dg.AssetCheckResult]:
+    """Maps the employees of the extract."""
+    with step(context, services) as run:
+        refuse_mismatch("employees", employees, justworks_members)
+        in_force = settings_in_force(services, run.integration_id)
+        pointer = observe_settings(context.instance, in_force)
+        mapped = build_mapped_users(services, justworks_members, employees.rows)
+        warnings = {**employees.warnings, **mapped.warnings}
+        yield dg.Output(
+            Frame(mapped.users, justworks_members.extract_id, in_force.digest, warnings),
+            metadata={
+                **extract_metadata(justworks_members, services.now()),
+                **settings_metadata(in_force.version, in_force.digest),
+                "dagster/row_count": len(mapped.users),
+                "dagster/column_schema": mapped_users_table_schema(mapped.users, in_force.settings),
+                "dagster/column_lineage": mapped_users_lineage(in_force.settings),
+                "headcount": int(mapped.users["active"].sum()),
+                "left_out": int(mapped.users["exclusion"].notna().sum()),
+                "quarantined": int(mapped.quarantined["hris_id"].nunique()),
+                "warnings": {code: len(people) for code, people in warnings.items()},
+            },
+            tags={SETTINGS_POINTER_TAG: str(pointer)},
+        )
+        yield rows_valid("mapped_users", mapped.quarantined)

@@ -1,0 +1,64 @@
+"""What the store's users are good for: milestones to celebrate, lines of approval."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hris_pipeline.defs.assets.applied_changes import applied_changes
+from hris_pipeline.defs.assets.groups import BESIDE
+from hris_pipeline.defs.frame import Frame
+from hris_pipeline.defs.metadata import counted_table, frame_metadata
+from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.steps import step
+from hris_pipeline.operations.reports import milestones, reporting
+from hris_pipeline.operations.services import Services
+
+__all__ = ["reporting_lines", "upcoming_milestones"]
+
+
+@dg.asset(
+    group_name=BESIDE,
+    partitions_def=integration_partitions,
+    deps=[applied_changes],
+    kinds={"pandas", "parquet"},
+    io_manager_key="frames",
+    description=(
+        "The next 90 days of active users, by EmployeeId: service anniversaries, onboarding days 30, 60 and 90, "
+        "birthdays (nobody's age)."
+    ),
+)
+def upcoming_milestones(
+    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
+) -> Iterator[dg.Output[Frame]]:
+    """Milestones of the users as they are in the store."""
+    with step(context, services) as run:
+        rows = milestones(services, run.integration_id)
+        by_kind = rows["milestone"].value_counts().to_dict()
+        yield dg.Output(Frame(rows), metadata={**frame_metadata(rows), **{str(k): int(n) for k, n in by_kind.items()}})
+
+
+@dg.asset(
+    group_name=BESIDE,
+    partitions_def=integration_partitions,
+    deps=[applied_changes],
+    kinds={"pandas", "parquet"},
+    io_manager_key="frames",
+    description=(
+        "Whom each active user reports to, up to the top, with associated supervisors as further approvers; cycles are "
+        "shown. The metadata counts heads by department, location and role."
+    ),
+)
+def reporting_lines(
+    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
+) -> Iterator[dg.Output[Frame]]:
+    """Reporting lines of the users as they are in the store."""
+    with step(context, services) as run:
+        rows, heads = reporting(services, run.integration_id)
+        yield dg.Output(
+            Frame(rows),
+            metadata={
+                **frame_metadata(rows),
+                "in_cycle": int(rows["in_cycle"].sum()),
+                "headcount": counted_table(heads),
+            },
+        )

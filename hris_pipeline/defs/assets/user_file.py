@@ -1,0 +1,34 @@
+"""The user file of an import: what the users look like once it is applied."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from hris_pipeline.defs.assets.change_set import change_set
+from hris_pipeline.defs.assets.groups import BESIDE
+from hris_pipeline.defs.frame import Frame
+from hris_pipeline.defs.metadata import frame_metadata
+from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.steps import step
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.user_files import user_file_frame
+
+__all__ = ["user_file"]
+
+
+@dg.asset(
+    group_name=BESIDE,
+    partitions_def=integration_partitions,
+    deps=[change_set],
+    kinds={"parquet"},
+    io_manager_key="frames",
+    description=(
+        "The users as the open import would leave them, under the user file's headers, without hidden metadata. "
+        "As CSV: `hris user-file NAME -o FILE`."
+    ),
+)
+def user_file(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> Iterator[dg.Output[Frame]]:
+    """The user file as a frame of text."""
+    with step(context, services) as run:
+        rows = user_file_frame(services, run.integration_id)
+        yield dg.Output(Frame(rows), metadata=frame_metadata(rows))

@@ -1,0 +1,158 @@
+"""What a run says about people in Dagster: counts, ids, column names. Never a value of anybody's."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from hris_pipeline.frames.validate import CheckCount, employees_schema
+from hris_pipeline.operations.summary import ImportSummary
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.fields import USER_FIELDS
+from hris_pipeline.settings.mapping import effective_metadata
+from hris_pipeline.sources.protocol import Manifest
+
+__all__ = [
+    "MOST_IDS",
+    "counted_table",
+    "employees_table_schema",
+    "extract_metadata",
+    "failed_rows_table",
+    "frame_metadata",
+    "ids",
+    "import_metadata",
+    "mapped_users_table_schema",
+    "member_table_schema",
+    "plain_table_schema",
+    "settings_metadata",
+]
+
+MOST_IDS = 1000
+"""So many ids are told at most in one place; the store has them all."""
+
+_BESIDE_FIELDS = {
+    "hris_id": "The source's own id; the link to the store.",
+    "justworks_id": "Justworks EmployeeId.",
+    "active": "Whether the source calls the person active.",
+    "termination_date": "Last day worked.",
+    "starts_on": "The later of hire and re-hire: from this day on the person is imported.",
+    "rehired_on": "The latest re-hire date.",
+    "exclusion": "Why the person is left out: rule:<name> or service_account.",
+    "archive_existing": "Whether that rule archives an existing user.",
+}
+
+
+def ids(values: Sequence[str]) -> str:
+    """Ids in one line, cut when there are very many."""
+    more = len(values) - MOST_IDS
+    return ", ".join(values[:MOST_IDS]) + (f" and {more} more" if more > 0 else "")
+
+
+def type_name(dtype: object) -> str:
+    """A column's type in a word."""
+    return str(dtype.pyarrow_dtype).partition("[")[0] if isinstance(dtype, pd.ArrowDtype) else str(dtype)
+
+
+def failed_rows_table(counts: Iterable[CheckCount]) -> dg.TableMetadataValue:
+    """Failed checks by field: how many rows, and whose."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {"field": one.field, "check": one.check, "rows": one.count, "EmployeeIds": ids(one.employee_ids)}
+            )
+            for one in counts
+        ],
+        schema=dg.TableSchema(
+            [
+                dg.TableColumn("field", "string"),
+                dg.TableColumn("check", "string"),
+                dg.TableColumn("rows", "int"),
+                dg.TableColumn("EmployeeIds", "string"),
+            ]
+        ),
+    )
+
+
+def extract_metadata(manifest: Manifest, now: datetime) -> dict[str, Any]:
+    """Which extract, how complete, how old."""
+    as_of = manifest.company.data_as_of or manifest.finished_at
+    return {
+        "extract_id": manifest.extract_id,
+        "extract_complete": manifest.complete,
+        "extracted_at": dg.MetadataValue.timestamp(manifest.finished_at),
+        "extract_age_hours": round((now - as_of).total_seconds() / 3600, 1),
+    }
+
+
+def settings_metadata(version: int, digest: str) -> dict[str, Any]:
+    """Which settings were in force."""
+    return {"settings_version": version, "settings_digest": digest}
+
+
+def import_metadata(summary: ImportSummary) -> dict[str, Any]:
+    """What an import is and what it would do or did."""
+    held = {"held_by": ", ".join(guard.name for guard in summary.tripped)} if summary.tripped else {}
+    return {
+        "import_id": summary.import_id,
+        "digest": summary.digest,
+        "status": summary.status,
+        "trigger": summary.trigger,
+        "actor": summary.actor,
+        **dict(summary.counts),
+        **held,
+        "summary": dg.MetadataValue.md(summary.markdown()),
+        "settings_version": summary.settings_version or 0,
+        "extract_id": summary.extract_id or "",
+    }
+
+
+def frame_metadata(rows: pd.DataFrame) -> dict[str, Any]:
+    """How many rows, which columns."""
+    return {"dagster/row_count": len(rows), "dagster/column_schema": plain_table_schema(rows)}
+
+
+def counted_table(counts: pd.DataFrame) -> dg.TableMetadataValue:
+    """A frame of counts, cut when it is very long."""
+    shown = counts.head(MOST_IDS).astype(object)
+    lines = shown.where(shown.notna(), None).to_dict("records")
+    records = [dg.TableRecord({str(name): value for name, value in line.items()}) for line in lines]
+    return dg.MetadataValue.table(records, schema=plain_table_schema(counts))
+
+
+def member_table_schema(fields: Iterable[str]) -> dg.TableSchema:
+    """A member's fields, as far as they are read."""
+    return dg.TableSchema([dg.TableColumn(name, "json") for name in fields])
+
+
+def employees_table_schema() -> dg.TableSchema:
+    """The columns of ``employees`` with their types, meaning and checks, from the schema that validates them."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                type_name(column.dtype.type),
+                column.description,
+                dg.TableColumnConstraints(nullable=column.nullable, other=[str(one.name) for one in column.checks]),
+            )
+            for name, column in employees_schema().columns.items()
+        ]
+    )
+
+
+def mapped_users_table_schema(users: pd.DataFrame, settings: Settings) -> dg.TableSchema:
+    """The columns of ``mapped_users`` with types and meaning; hidden metadata is not shown."""
+    metadata = effective_metadata(settings)
+    hidden = {f"#{entry.name}" for entry in metadata if entry.type == "hidden"}
+    meanings = _BESIDE_FIELDS | {field.name: field.title for field in USER_FIELDS}
+    meanings |= {f"#{entry.name}": f"Metadata, {entry.type}." for entry in metadata}
+    return plain_table_schema(users.drop(columns=[name for name in users if name in hidden]), meanings)
+
+
+def plain_table_schema(frame: pd.DataFrame, meanings: Mapping[str, str] | None = None) -> dg.TableSchema:
+    """A frame's columns with their types and, where known, their meaning."""
+    told = meanings or {}
+    return dg.TableSchema(
+        [dg.TableColumn(str(name), type_name(dtype), told.get(str(name))) for name, dtype in frame.dtypes.items()]
+    )

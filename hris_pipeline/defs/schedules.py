@@ -1,0 +1,108 @@
+"""When imports run: every quarter hour the store is asked which integrations are due. The pure functions decide what to
+request; the schedules gather and report."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import dagster as dg
+
+from hris_pipeline.defs.jobs import import_users, refresh_connection
+from hris_pipeline.defs.partitions import known_partitions
+from hris_pipeline.defs.runs import ACTOR_TAG, ATTEMPT_TAG, DUE_KEY_TAG, DUE_TAG, SKIPPED_TAG, TRIGGER_TAG
+from hris_pipeline.operations.automatic import Due, DueImports, LeftOut, due_imports
+from hris_pipeline.operations.connecting import connections_due
+from hris_pipeline.operations.services import Services
+
+__all__ = ["SCHEDULES", "explain_skip", "import_request", "refresh_request"]
+
+EVERY_QUARTER_HOUR = "*/15 * * * *"
+
+NO_PARTITION = "not known to this Dagster instance: run `hris setup` for it here"
+
+
+def import_request(due: Due, schedule: str, skipped_before: int) -> dg.RunRequest:
+    """The run for one due import. A run that was skipped while the integration was paused does not count as the
+    attempt, so ``skipped_before`` keeps the key from being used up."""
+    key = due.key if not skipped_before else f"{due.key}:{skipped_before}"
+    tags = {
+        TRIGGER_TAG: due.trigger,
+        ACTOR_TAG: schedule,
+        DUE_TAG: due.due_at.isoformat(),
+        DUE_KEY_TAG: due.key,
+        ATTEMPT_TAG: str(due.attempt),
+    }
+    return dg.RunRequest(run_key=key, partition_key=due.integration_id, tags=tags)
+
+
+def refresh_request(integration_id: str, tick: datetime) -> dg.RunRequest:
+    """The run that renews one connection."""
+    key = f"{integration_id}:{tick.isoformat()}"
+    return dg.RunRequest(run_key=key, partition_key=integration_id, tags={ACTOR_TAG: "connection_refresh"})
+
+
+def explain_skip(left_out: Sequence[LeftOut]) -> str:
+    """Who is left out of a tick, and why."""
+    if not left_out:
+        return "Nothing is due."
+    return "Left out: " + "; ".join(f"{one.integration_id} ({one.reason})" for one in left_out) + "."
+
+
+def _parted(found: DueImports, known: Iterable[str]) -> tuple[tuple[Due, ...], tuple[LeftOut, ...]]:
+    """Only partitions of this instance can run: one request for another would lose the whole tick."""
+    here = set(known)
+    strangers = tuple(LeftOut(due.integration_id, NO_PARTITION) for due in found.due if due.integration_id not in here)
+    return tuple(due for due in found.due if due.integration_id in here), (*found.left_out, *strangers)
+
+
+def _skipped_before(instance: dg.DagsterInstance, due: Due) -> int:
+    runs = instance.get_runs(dg.RunsFilter(tags={DUE_KEY_TAG: due.key}))
+    return sum(SKIPPED_TAG in run.tags for run in runs)
+
+
+def _import_schedule(frequency: str) -> dg.ScheduleDefinition:
+    name = f"{frequency}_imports"
+
+    @dg.schedule(
+        name=name,
+        job=import_users,
+        cron_schedule=EVERY_QUARTER_HOUR,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=(
+            f"Starts the {frequency} imports that are due, each at the local time its settings say. "
+            "A tick without runs says who was left out and why."
+        ),
+    )
+    def evaluate(
+        context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
+    ) -> dg.SkipReason | list[dg.RunRequest]:
+        found = due_imports(services, frequency, context.scheduled_execution_time)
+        due, left_out = _parted(found, known_partitions(context.instance))
+        if not due:
+            return dg.SkipReason(explain_skip(left_out))
+        if left_out:
+            context.log.info(explain_skip(left_out))
+        return [import_request(one, name, _skipped_before(context.instance, one)) for one in due]
+
+    return evaluate
+
+
+@dg.schedule(
+    name="connection_refresh",
+    job=refresh_connection,
+    cron_schedule="0 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Renews the tokens of connections that are growing old, so that a monthly import finds a live one.",
+)
+def connection_refresh(
+    context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
+) -> dg.SkipReason | list[dg.RunRequest]:
+    """One run a connection."""
+    tick = context.scheduled_execution_time
+    known = set(known_partitions(context.instance))
+    due = [one for one in connections_due(services, tick) if one in known]
+    return [refresh_request(one, tick) for one in due] or dg.SkipReason("Every connection is fresh.")
+
+
+SCHEDULES = (*(_import_schedule(frequency) for frequency in ("daily", "weekly", "monthly")), connection_refresh)

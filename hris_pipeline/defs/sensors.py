@@ -1,0 +1,111 @@
+"""What happens when an import failed, or did not happen at all, and what is thrown away in the end."""
+
+import json
+
+import dagster as dg
+
+from hris_pipeline.defs.io_manager import frames_root, purge_frames
+from hris_pipeline.defs.observing import observation
+from hris_pipeline.defs.partitions import known_partitions
+from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, Started, started
+from hris_pipeline.defs.settings_in_force import all_settings_in_force
+from hris_pipeline.operations.automatic import attempt_failed, stalled
+from hris_pipeline.operations.deleting import RETENTION, purge_old
+from hris_pipeline.operations.failing import record_failure
+from hris_pipeline.operations.notifying import notify
+from hris_pipeline.operations.services import Services
+
+__all__ = ["SENSORS", "failed_imports", "observed_settings", "retention", "stalled_imports"]
+
+_MINUTE, _QUARTER_HOUR, _DAY = 60, 900, 86_400
+
+_DIED = "the run ended without a word: its process died or never started"
+
+
+@dg.run_failure_sensor(
+    name="failed_imports",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Counts a failed automatic import, which is tried again after 1, 4 and 12 hours; three failures in a row pause "
+        "the integration. Tells whoever the settings name. A held change set is no failure."
+    ),
+)
+def failed_imports(context: dg.RunFailureSensorContext, services: dg.ResourceParam[Services]) -> dg.SkipReason | None:
+    """Told of every failed run once."""
+    run, tags = started(context.dagster_run), context.dagster_run.tags
+    if not run.integration_id or HELD_TAG in tags:
+        return dg.SkipReason("No import failed.")
+    message = tags.get(FAILURE_TAG)
+    if message is None:
+        message = _DIED
+        _record(services, run, message)
+    if run.job == "refresh_connection":
+        notify(services, run.integration_id, "expiring", message, message)
+    elif run.job == IMPORT_USERS:
+        _count(services, run, message)
+    return None
+
+
+def _record(services: Services, run: Started, message: str) -> None:
+    record_failure(services, run.integration_id, message, trigger=run.trigger, actor=run.actor, run_id=run.run_id)
+
+
+def _count(services: Services, run: Started, message: str) -> None:
+    notify(services, run.integration_id, "failed", message, f"An import failed: {message}")
+    if run.due_at is not None and attempt_failed(services, run.integration_id, run.due_at, run.attempt):
+        body = f"Automatic imports are paused after three failures in a row: `hris resume {run.integration_id}`."
+        notify(services, run.integration_id, "paused", "failures", body)
+
+
+@dg.sensor(
+    name="stalled_imports",
+    minimum_interval_seconds=_QUARTER_HOUR,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells of integrations whose last good import is older than their frequency allows.",
+)
+def stalled_imports(services: dg.ResourceParam[Services]) -> dg.SkipReason:
+    """That nothing happened is an alarm too."""
+    found = stalled(services, services.now())
+    for one in found:
+        last = f"{one.last_good_at:%Y-%m-%d %H:%M} UTC" if one.last_good_at else "never"
+        body = f"An import was due {one.due_at:%Y-%m-%d %H:%M} UTC; the last good one: {last}."
+        notify(services, one.integration_id, "stalled", one.due_at.isoformat(), body)
+    names = ", ".join(one.integration_id for one in found)
+    return dg.SkipReason(f"Stalled: {names}." if names else "No integration is stalled.")
+
+
+@dg.sensor(
+    name="observed_settings",
+    minimum_interval_seconds=_MINUTE,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Observes changed settings, which marks `mapped_users` as out of date.",
+)
+def observed_settings(
+    context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]
+) -> dg.SensorResult | dg.SkipReason:
+    """The cursor is the settings seen last: digest by integration."""
+    seen = json.loads(context.cursor or "{}")
+    known = set(known_partitions(context.instance))
+    in_force = {one.integration_id: one for one in all_settings_in_force(services) if one.integration_id in known}
+    changed = [one for name, one in in_force.items() if seen.get(name) != one.digest]
+    if not changed:
+        return dg.SkipReason("No settings changed.")
+    cursor = json.dumps({name: one.digest for name, one in in_force.items()})
+    return dg.SensorResult(asset_events=[observation(one) for one in changed], cursor=cursor)
+
+
+@dg.sensor(
+    name="retention",
+    minimum_interval_seconds=_DAY,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Removes extracts, frames, quarantined values and discarded plans that are older than the retention.",
+)
+def retention(services: dg.ResourceParam[Services]) -> dg.SkipReason:
+    """Once a day."""
+    extracts = purge_old(services)
+    frames = purge_frames(frames_root(services.environment.files_url), services.now() - RETENTION)
+    return dg.SkipReason(f"Removed {extracts} extracts and {frames} frames.")
+
+
+SENSORS = (failed_imports, stalled_imports, observed_settings, retention)

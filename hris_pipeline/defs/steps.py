@@ -1,0 +1,62 @@
+"""The frame around every step of a run: what fails says so without anybody's data, and leaves a failed import."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from hris_pipeline.defs.plain_errors import plain_errors
+from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, Started, started, tag_run
+from hris_pipeline.errors import HrisError, ImportHeld, ImportStale
+from hris_pipeline.operations.automatic import due_handled
+from hris_pipeline.operations.failing import record_failure
+from hris_pipeline.operations.services import Services
+
+__all__ = ["finish_due", "skip_run", "step"]
+
+_Context = dg.AssetExecutionContext | dg.OpExecutionContext
+
+_KNOWN_ENDS = (ImportHeld, ImportStale)
+"""Ends of an import that the store knows by their own names."""
+
+
+@contextmanager
+def step(context: _Context, services: Services) -> Iterator[Started]:
+    """The body of a step of an import: gives who started the run; a failure is recorded as a failed import."""
+    run = started(context.run)
+    try:
+        with plain_errors(_name(context)):
+            yield run
+    except HrisError as error:
+        _record(context, services, run, error)
+        raise
+
+
+def _record(context: _Context, services: Services, run: Started, error: HrisError) -> None:
+    """Leaves the failure in the store and on the run; that this fails too must not hide the failure itself."""
+    tag_run(context.instance, run.run_id, FAILURE_TAG, str(error))
+    if isinstance(error, _KNOWN_ENDS):
+        return
+    try:
+        record_failure(
+            services, run.integration_id, str(error), trigger=run.trigger, actor=run.actor, run_id=run.run_id
+        )
+    except Exception as unrecorded:
+        context.log.warning("The failure could not be recorded in the store (%s).", type(unrecorded).__name__)
+
+
+def _name(context: _Context) -> str:
+    op_context = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+    return op_context.op.name
+
+
+def finish_due(services: Services, run: Started) -> None:
+    """An automatic import came to its end: its due moment is dealt with."""
+    if run.due_at is not None:
+        due_handled(services, run.integration_id, run.due_at)
+
+
+def skip_run(context: dg.AssetExecutionContext, reason: str) -> None:
+    """Says on the run why it ends without doing anything; the step returns without a value, which skips all others."""
+    context.log.info("Skipped: %s.", reason)
+    tag_run(context.instance, context.run.run_id, SKIPPED_TAG, reason)

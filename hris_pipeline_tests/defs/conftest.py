@@ -1,0 +1,159 @@
+"""A company on the sandbox, connected to a fresh home, and a real Dagster instance for it."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from hris_pipeline.environment import Environment
+from hris_pipeline.operations.automatic import resume
+from hris_pipeline.operations.building import build_employees, build_mapped_users
+from hris_pipeline.operations.connecting import connect
+from hris_pipeline.operations.extracting import extract_members
+from hris_pipeline.operations.planning import plan_import
+from hris_pipeline.operations.saving import open_import, save_import
+from hris_pipeline.operations.services import Services, open_services
+from hris_pipeline.operations.setting_up import set_up
+from hris_pipeline.operations.summary import ImportSummary, read_summary
+from hris_pipeline.sandbox.run import Sandbox, running
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.tables import imports
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
+    from hris_pipeline.definitions import defs
+    from hris_pipeline.defs.running import Ended, run_job
+
+REDIRECT = "http://127.0.0.1:8765/callback"
+NAME = "acme"
+QUIET = {"python_logs": {"python_log_level": "INFO"}}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Dagster's own warnings are not ours to mend."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"))
+            item.add_marker(pytest.mark.filterwarnings("ignore:The `__fields__` attribute"))
+
+
+@dataclass
+class Company:
+    """A connected integration with everything a test wants to do to it."""
+
+    sandbox: Sandbox
+    environment: Environment
+    services: Services
+    instance: dg.DagsterInstance
+
+    def run(self, job: str, **options: Any) -> Ended:
+        """Runs a job as the command line does."""
+        return self.run_for(NAME, job, **options)
+
+    def run_for(self, integration_id: str, job: str, **options: Any) -> Ended:
+        """Runs a job for an integration of any name."""
+        return run_job(job, integration_id, **{"actor": "ann", "instance": self.instance, **options})
+
+    def saved(self) -> "Company":
+        """Has one saved manual import, made without Dagster, and automatic imports running."""
+        manifest = extract_members(self.services, NAME)
+        validated = build_employees(self.services, manifest)
+        users = build_mapped_users(self.services, manifest, validated.employees).users
+        plan_import(self.services, manifest, users, warnings={}, trigger="manual", actor="ann", run_id=None)
+        save_import(self.services, NAME, actor="ann")
+        self.resume()
+        return self
+
+    def resume(self) -> None:
+        """Starts automatic imports."""
+        resume(self.services, NAME, "ann", "go")
+
+    def failed_imports(self) -> list[str]:
+        """The messages of the failed imports, oldest first."""
+        failed = sa.select(imports.c.message).where(imports.c.status == "failed").order_by(imports.c.planned_at)
+        with self.services.store.read() as connection:
+            return list(connection.execute(failed).scalars())
+
+    def materialize(self, *assets: str, **options: Any) -> dg.ExecuteInProcessResult:
+        """Materializes assets as the UI does; none named: all of them."""
+        return defs.resolve_job_def("__ASSET_JOB").execute_in_process(
+            instance=self.instance,
+            partition_key=NAME,
+            asset_selection=[dg.AssetKey(asset) for asset in assets] or None,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            **options,
+        )
+
+    def import_(self, import_id: str | None) -> ImportSummary:
+        """An import as the store has it."""
+        assert import_id is not None
+        return read_summary(self.services, import_id)
+
+    def open_import(self) -> ImportSummary | None:
+        """The one open import."""
+        return open_import(self.services, NAME)
+
+    def metadata(self, asset: str) -> dict[str, Any]:
+        """What the asset's latest materialization says."""
+        event = self.instance.get_latest_materialization_event(dg.AssetKey(asset))
+        assert event is not None
+        assert event.asset_materialization is not None
+        return dict(event.asset_materialization.metadata)
+
+    def checks(self, run_id: str) -> dict[str, dg.AssetCheckEvaluation]:
+        """The check results of a run, by ``asset:check``."""
+        records = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        found = [entry.dagster_event.asset_check_evaluation_data for entry in records if entry.dagster_event]
+        return {f"{one.asset_key.to_user_string()}:{one.check_name}": one for one in found}
+
+    def last_run(self) -> dg.DagsterRun:
+        """The newest run."""
+        return self.instance.get_runs(limit=1)[0]
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A real instance, its storage in memory."""
+    with dg.DagsterInstance.ephemeral(str(tmp_path), settings=QUIET) as instance:
+        yield instance
+
+
+@pytest.fixture
+def make_company(
+    sqlite_environment: Environment, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Company]]:
+    """Makes the company; takes what the sandbox takes, and ``settings``."""
+    opened: list[Any] = []
+
+    def make(employees: int = 30, seed: int = 1, settings: Settings | None = None, **options: Any) -> Company:
+        context = running(employees, seed, today=date.today(), **options)  # noqa: DTZ011
+        sandbox = context.__enter__()
+        opened.append(context)
+        monkeypatch.setenv("HRIS_HOME", str(sqlite_environment.home))
+        monkeypatch.setenv("HRIS_SECRET_KEY", ",".join(sqlite_environment.secret_keys))
+        monkeypatch.setenv("DAGSTER_HOME", str(sqlite_environment.home / "dagster"))
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        services = open_services()
+        set_up(services, NAME, settings=settings, actor="ann", accept=True)
+        connect(services, NAME, sandbox.authorize(redirect_uri=REDIRECT), redirect_uri=REDIRECT)
+        instance.add_dynamic_partitions("integration", [NAME])
+        return Company(sandbox, services.environment, services, instance)
+
+    yield make
+    for context in opened:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def company(make_company: Callable[..., Company]) -> Company:
+    """Thirty people."""
+    return make_company()

@@ -1,0 +1,180 @@
+"""The line in Dagster, over a real company: what each job does, what its run shows, what it never does unasked."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import pytest
+
+from hris_pipeline.defs.running import apply_config, approval_config, members_config, reason_config
+from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
+from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName
+from hris_pipeline.frames.plan import COUNTS
+from hris_pipeline_tests.defs.conftest import NAME, Company
+
+GUARDS = 7
+
+
+def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_set(company: Company) -> None:
+    previewed = company.run("preview_import")
+    planned = company.import_(previewed.import_id)
+    assert planned.status == "planned"
+    assert planned.counts["created"] > 20
+    assert planned.actor == "ann"
+    told = company.metadata("change_set")
+    assert {name: told[name].value for name in COUNTS} == planned.counts
+    assert told["digest"].value == planned.digest
+    assert told["summary"].value == planned.markdown()
+    checks = company.checks(previewed.run_id)
+    assert sum(key.startswith("change_set:") for key in checks) == GUARDS
+    assert all(one.passed for one in checks.values())
+
+    saved = company.run("save_import", config=apply_config(planned.import_id))
+    assert saved.import_id == planned.import_id
+    assert company.import_(saved.import_id).status == "applied"
+    assert company.metadata("applied_changes")["status"].value == "applied"
+
+
+def test_a_run_stands_under_its_job_with_who_started_it(company: Company) -> None:
+    company.run("preview_import", tags={"team": "hr"})
+    run = company.last_run()
+    assert run.job_name == "preview_import"
+    assert run.tags[".dagster/repository"] == "__repository__@hris_pipeline"
+    assert (run.tags["hris/actor"], run.tags["hris/trigger"], run.tags["team"]) == ("ann", "manual", "hr")
+    assert run.tags["dagster/partition"] == NAME
+
+
+def test_materializing_everything_plans_and_applies_nothing_however_often(company: Company) -> None:
+    for _ in range(2):
+        result = company.materialize()
+        assert result.success
+        planned = company.open_import()
+        assert planned is not None
+        assert planned.status == "planned"
+        assert result.dagster_run.run_id
+    assert company.instance.get_latest_materialization_event(dg.AssetKey("applied_changes")) is None
+
+    assert company.materialize("applied_changes").success
+    assert company.import_(planned.import_id).status == "applied"
+
+
+def test_a_whole_import_applies_and_a_second_one_finds_nothing_to_do(company: Company) -> None:
+    first = company.import_(company.run("import_users").import_id)
+    assert first.status == "applied"
+    for asset in ("upcoming_milestones", "reporting_lines", "user_file"):
+        assert company.metadata(asset)["dagster/row_count"].value >= 0
+    second = company.import_(company.run("import_users", config=members_config("latest")).import_id)
+    assert second.status == "applied"
+    assert second.changes == 0
+    assert second.counts["unchanged"] > 20
+
+
+def test_a_held_import_ends_red_with_the_figures_and_an_approval_lets_it_through(company: Company) -> None:
+    company.run("import_users")
+    company.sandbox.company.add()
+    company.sandbox.fault("short_list")
+    with pytest.raises(ImportHeld, match="incomplete_extract: incomplete, limit a complete extract") as raised:
+        company.run("import_users")
+    run = company.last_run()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    assert run.tags[HELD_TAG] == "incomplete_extract"
+    held = company.import_(run.tags[PLANNED_TAG])
+    assert held.status == "held"
+    assert held.digest in str(raised.value)
+    checks = company.checks(run.run_id)
+    assert {key for key, one in checks.items() if not one.passed} == {"change_set:incomplete_extract"}
+    assert checks["change_set:incomplete_extract"].severity is dg.AssetCheckSeverity.ERROR
+    assert company.metadata("change_set")["held_by"].value == "incomplete_extract"
+
+    with pytest.raises(ImportHeld):
+        company.run("save_import")
+    company.run("approve_import", config=approval_config(held.import_id, held.digest, "ann", "known"))
+    company.run("import_users")
+    assert company.import_(held.import_id).status == "applied"
+
+
+def test_a_held_preview_is_no_failure(company: Company) -> None:
+    company.run("import_users")
+    company.sandbox.fault("short_list")
+    assert company.import_(company.run("preview_import").import_id).status == "held"
+    assert company.last_run().status is dg.DagsterRunStatus.SUCCESS
+
+
+def test_bad_rows_can_be_followed_from_the_check_to_the_people(make_company: Callable[..., Company]) -> None:
+    company = make_company(60)
+    run_id = company.run("preview_import").run_id
+    check = company.checks(run_id)["employees:rows_valid"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.WARN
+    table = check.metadata["failed_rows"]
+    assert isinstance(table, dg.TableMetadataValue)
+    told = {str(name) for record in table.records for name in str(record.data["EmployeeIds"]).split(", ")}
+    planned = company.open_import()
+    assert planned is not None
+    assert told == set(planned.beside["quarantined"])
+    assert check.metadata["quarantined"].value == planned.counts["quarantined"]
+
+
+def test_an_unusable_extract_fails_the_check_and_leaves_a_failed_import(company: Company) -> None:
+    company.sandbox.fault("empty_list")
+    with pytest.raises(FrameInvalid, match="holds no members"):
+        company.run("preview_import")
+    run = company.last_run()
+    check = company.checks(run.run_id)["employees:extract_usable"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert "holds no members" in run.tags[FAILURE_TAG]
+    assert company.failed_imports() == [run.tags[FAILURE_TAG]]
+
+
+def test_the_commands_error_is_the_pipelines_own(company: Company) -> None:
+    company.sandbox.fault("not_json")
+    with pytest.raises(SourceUnavailable) as raised:
+        company.run("preview_import")
+    assert raised.value.__cause__ is None
+    with pytest.raises(UnknownName, match="no integration 'acne'"):
+        company.run_for("acne", "preview_import")
+    assert "acne" not in company.instance.get_dynamic_partitions("integration")
+
+
+def test_the_columns_lineage_goes_from_the_members_field_to_the_users(company: Company) -> None:
+    company.run("preview_import")
+    members = {column.name for column in company.metadata("justworks_members")["dagster/column_schema"].schema.columns}
+    employees = company.metadata("employees")["dagster/column_lineage"].lineage.deps_by_column
+    users = company.metadata("mapped_users")["dagster/column_lineage"].lineage.deps_by_column
+    assert users["supervisor_id"] == [dg.TableColumnDep(dg.AssetKey("employees"), "supervisor_hris_id")]
+    assert users["#JobTitle"] == [dg.TableColumnDep(dg.AssetKey("employees"), "job_title")]
+    assert employees["justworks_id"] == [dg.TableColumnDep(dg.AssetKey("justworks_members"), "work_id")]
+    assert {dep.column_name for deps in employees.values() for dep in deps} <= members
+    columns = {column.name for column in company.metadata("employees")["dagster/column_schema"].schema.columns}
+    assert {dep.column_name for deps in users.values() for dep in deps} <= columns
+
+
+def test_a_kept_extract_is_planned_without_a_call_to_the_source(company: Company) -> None:
+    company.run("preview_import")
+    asked = company.sandbox.requests.total()
+    company.run("preview_import", config=members_config("latest"))
+    assert company.materialize("employees", "mapped_users", "change_set").success
+    assert company.sandbox.requests.total() == asked
+
+
+def test_frames_of_another_extract_are_refused_by_name(company: Company) -> None:
+    company.run("preview_import")
+    company.materialize("justworks_members")
+    assert not company.materialize("change_set").success
+    assert "materialize mapped_users for acme again" in company.last_run().tags[FAILURE_TAG]
+    assert not company.materialize("mapped_users").success
+    assert "materialize employees for acme again" in company.last_run().tags[FAILURE_TAG]
+    assert company.materialize("employees", "mapped_users", "change_set").success
+
+
+def test_an_automatic_run_of_a_paused_integration_ends_as_skipped(company: Company) -> None:
+    company.run("import_users")
+    company.resume()
+    company.run("pause_imports", config=reason_config("pause_imports", "", "audit"))
+    asked = company.sandbox.requests.total()
+    ended = company.run("import_users", trigger="schedule", actor="daily_imports")
+    assert ended.skipped is not None
+    assert "paused by ann" in ended.skipped
+    assert company.last_run().status is dg.DagsterRunStatus.SUCCESS
+    assert company.sandbox.requests.total() == asked
+    assert company.run("import_users").skipped is None

@@ -1,0 +1,103 @@
+"""Runs from the command line, the instances they run on, and what they leave behind."""
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.run_coordinator import QueuedRunCoordinator
+
+from hris_pipeline.definitions import defs
+from hris_pipeline.defs.launcher import WarmRunLauncher
+from hris_pipeline.defs.running import open_instance, reap_dead_runs, run_job
+from hris_pipeline.errors import HrisError
+from hris_pipeline_tests.defs.conftest import NAME, Company
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tagged_run(company: Company) -> Callable[[dg.DagsterInstance], dg.DagsterRun]:
+    """Makes a run that looks as if a process were executing it."""
+
+    def make(instance: dg.DagsterInstance) -> dg.DagsterRun:
+        return instance.create_run_for_job(
+            defs.resolve_job_def("save_import"), tags={"dagster/partition": NAME}, status=dg.DagsterRunStatus.STARTED
+        )
+
+    return make
+
+
+def test_a_run_makes_the_instance_with_the_projects_configuration(company: Company) -> None:
+    told: list[int] = []
+    ended = run_job("preview_import", NAME, actor="ann", progress=told.append, environment=company.environment)
+    home = company.environment.home / "dagster"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert (home / "dagster.yaml").read_text() == (PROJECT / "dagster.yaml").read_text()
+    assert told[-1] == len(company.sandbox.company.members())
+    with open_instance(company.environment) as instance:
+        run = instance.get_run_by_id(ended.run_id)
+        assert run is not None
+        assert run.job_name == "preview_import"
+        assert instance.get_dynamic_partitions("integration") == [NAME]
+        assert isinstance(instance.run_coordinator, QueuedRunCoordinator)
+        assert isinstance(instance.run_launcher, WarmRunLauncher)
+        assert not instance.telemetry_enabled
+        assert instance.run_retries_enabled
+        assert not instance.run_retries_retry_on_asset_or_op_failure
+
+
+def test_a_run_whose_process_is_gone_is_reaped_and_a_living_one_is_not(
+    company: Company, tagged_run: Callable[[dg.DagsterInstance], dg.DagsterRun]
+) -> None:
+    with open_instance(company.environment) as instance:
+        dead, living = tagged_run(instance), tagged_run(instance)
+        held = Path(instance.storage_directory()) / "run_workers" / living.run_id
+        held.parent.mkdir(parents=True, exist_ok=True)
+        with held.open("w") as file:
+            file.write(f"{os.getpid()} {os.uname().nodename}")
+            file.flush()
+            fcntl.flock(file, fcntl.LOCK_EX)
+            assert reap_dead_runs(instance, NAME) == 1
+        statuses = {run.run_id: run.status for run in instance.get_runs()}
+        assert statuses == {dead.run_id: dg.DagsterRunStatus.FAILURE, living.run_id: dg.DagsterRunStatus.STARTED}
+
+
+def test_nothing_of_anybody_is_left_in_dagster_whatever_fails(company: Company) -> None:
+    run_job("import_users", NAME, actor="ann", environment=company.environment)
+    company.sandbox.fault("not_json")
+    with pytest.raises(HrisError):
+        run_job("import_users", NAME, actor="ann", environment=company.environment)
+    home = company.environment.home / "dagster"
+    kept = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    for member in company.sandbox.company.members():
+        personal = {
+            member["name"]["family_name"],
+            *(entry.get("email") or entry.get("address") or entry.get("value") for entry in member["emails"]),
+        }
+        for value in personal - {None, ""}:
+            if len(value) > 5:
+                assert value.encode() not in kept
+
+
+def test_production_differs_from_one_machine_in_storage_alone() -> None:
+    local = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
+    production = yaml.safe_load((PROJECT / "deploy" / "dagster.yaml").read_text())
+    assert set(production) - set(local) == {"storage"}
+    assert {name: production[name] for name in local} == local
+
+
+def test_the_production_configuration_boots_on_postgresql(
+    empty_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HRIS_DAGSTER_STORAGE", empty_postgres.replace("+psycopg:", "+psycopg2:"))
+    shutil.copy(PROJECT / "deploy" / "dagster.yaml", tmp_path / "dagster.yaml")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("integration", [NAME])
+        assert instance.get_dynamic_partitions("integration") == [NAME]
+        assert list(instance.get_runs()) == []

@@ -1,0 +1,114 @@
+"""When imports start: who is due gets one run, who is left out is named with the reason, and nothing starts twice."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+
+from hris_pipeline.definitions import defs
+from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, started
+from hris_pipeline.defs.schedules import explain_skip, import_request
+from hris_pipeline.operations.automatic import Due, LeftOut, due_handled, pause
+from hris_pipeline.settings.document import Settings
+from hris_pipeline_tests.defs.conftest import NAME, Company
+
+AT_FOUR = Settings(at="04:00", time_zone="UTC")
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).replace(hour=4, minute=0, second=0, microsecond=0)
+
+
+def tick(company: Company, schedule: str, at: datetime) -> ScheduleExecutionData:
+    context = dg.build_schedule_context(
+        instance=company.instance,
+        scheduled_execution_time=at,
+        resources={"services": company.services},
+        repository_def=defs.get_repository_def(),
+    )
+    return defs.get_repository_def().get_schedule_def(schedule).evaluate_tick(context)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A tick needs an instance that can be opened again."""
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+        yield instance
+
+
+@pytest.fixture
+def automatic(make_company: Callable[..., Company]) -> Company:
+    """A company with one saved import and automatic imports running daily at four."""
+    return make_company(12, settings=AT_FOUR).saved()
+
+
+def test_a_due_import_gets_one_run_that_says_why_it_runs(automatic: Company) -> None:
+    (request,) = tick(automatic, "daily_imports", TOMORROW).run_requests
+    assert request.run_key == f"{NAME}:{TOMORROW.isoformat()}:0"
+    assert request.partition_key == NAME
+    assert request.tags["hris/trigger"] == "schedule"
+    assert request.tags["hris/actor"] == "daily_imports"
+    assert tick(automatic, "weekly_imports", TOMORROW).run_requests == []
+
+
+def test_a_due_moment_handled_is_not_due_again_and_one_missed_is_caught_up_once(automatic: Company) -> None:
+    late = TOMORROW + timedelta(hours=5)
+    (request,) = tick(automatic, "daily_imports", late).run_requests
+    assert request.tags["hris/trigger"] == "catch_up"
+    due_handled(automatic.services, NAME, TOMORROW)
+    assert tick(automatic, "daily_imports", late).skip_message == "Nothing is due."
+
+
+def test_who_is_left_out_is_named_with_the_reason(automatic: Company) -> None:
+    pause(automatic.services, NAME, "ann", "audit")
+    message = tick(automatic, "daily_imports", TOMORROW).skip_message
+    assert message is not None
+    assert message.startswith(f"Left out: {NAME} (paused by ann at")
+    assert message.endswith("audit).")
+
+
+def test_an_integration_that_is_no_partition_here_does_not_lose_the_tick(automatic: Company) -> None:
+    automatic.instance.delete_dynamic_partition("integration", NAME)
+    message = tick(automatic, "daily_imports", TOMORROW).skip_message
+    assert message == f"Left out: {NAME} (not known to this Dagster instance: run `hris setup` for it here)."
+
+
+def test_the_run_of_a_schedule_handles_its_due_moment(automatic: Company) -> None:
+    (request,) = tick(automatic, "daily_imports", TOMORROW).run_requests
+    automatic.run("import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports")
+    run = started(automatic.last_run())
+    assert (run.automatic, run.due_at, run.attempt) == (True, TOMORROW, 0)
+    assert automatic.import_(automatic.last_run().tags["hris/applied"]).trigger == "schedule"
+    assert tick(automatic, "daily_imports", TOMORROW).run_requests == []
+
+
+def test_a_run_skipped_in_a_pause_leaves_its_due_moment_to_be_caught_up(automatic: Company) -> None:
+    (request,) = tick(automatic, "daily_imports", TOMORROW).run_requests
+    pause(automatic.services, NAME, "ann", "audit")
+    automatic.run("import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports")
+    assert SKIPPED_TAG in automatic.last_run().tags
+    automatic.resume()
+    (again,) = tick(automatic, "daily_imports", TOMORROW + timedelta(hours=2)).run_requests
+    assert again.run_key == f"{request.run_key}:1"
+
+
+def test_connections_that_grow_old_are_refreshed_one_run_each(automatic: Company) -> None:
+    assert tick(automatic, "connection_refresh", datetime.now(UTC)).skip_message == "Every connection is fresh."
+    (request,) = tick(automatic, "connection_refresh", datetime.now(UTC) + timedelta(days=15)).run_requests
+    assert request.partition_key == NAME
+    before = automatic.sandbox.requests["POST /oauth/token"]
+    automatic.run("refresh_connection")
+    assert automatic.sandbox.requests["POST /oauth/token"] == before + 1
+
+
+def test_the_request_carries_the_attempt() -> None:
+    due = Due("acme", datetime(2026, 3, 1, 9, tzinfo=UTC), 2, "schedule")
+    request = import_request(due, "daily_imports", 0)
+    assert request.tags["hris/attempt"] == "2"
+    assert request.tags[DUE_KEY_TAG] == request.run_key == due.key
+
+
+def test_the_skip_message_lists_everybody_left_out() -> None:
+    assert explain_skip([]) == "Nothing is due."
+    assert explain_skip([LeftOut("a", "x"), LeftOut("b", "y")]) == "Left out: a (x); b (y)."
