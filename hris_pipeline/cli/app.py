@@ -1,0 +1,210 @@
+"""The table of commands, and what happens around each of them: parsing, printing the answer, errors, exit codes."""
+
+import functools
+import inspect
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from hris_pipeline.cli.printing import Answer, complain, write
+from hris_pipeline.errors import HrisError, SettingsInvalid
+
+__all__ = ["COMMANDS", "Command", "run"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its words (`settings show`), where its function is (`settings:show`), and its one line of help."""
+
+    words: str
+    where: str
+    summary: str
+    panel: str
+
+    @property
+    def name(self) -> str:
+        """The last word."""
+        return self.words.rpartition(" ")[2]
+
+    @property
+    def group(self) -> str:
+        """The word before it, if any."""
+        return self.words.rpartition(" ")[0]
+
+
+START, DECIDE, IMPORT, AUTOMATIC, LOOK = (
+    "Start here",
+    "Settings and mapping",
+    "Imports",
+    "Automatic imports",
+    "People and reports",
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command("demo", "demo:demo", "The whole story on a made-up company: connect, preview, save, a week later.", START),
+    Command("ui", "ui:ui", "Open Dagster; prepares a made-up company when there is no integration yet.", START),
+    Command("sandbox", "sandbox:sandbox", "Serve a local Justworks with made-up people.", START),
+    Command("setup", "setup:setup", "Set up an integration step by step; continues where it stopped.", START),
+    Command("connect", "connect:connect", "Connect an integration to its company, in the browser.", START),
+    Command("disconnect", "connect:disconnect", "Revoke the connection and forget its tokens.", START),
+    Command("integrations", "integrations:integrations", "One line for each integration: how it is doing.", START),
+    Command("delete", "deleting:delete", "Delete an integration; its users stay, as local ones.", DECIDE),
+    Command("store upgrade", "store:upgrade", "Create or upgrade the store's tables.", START),
+    Command("settings show", "settings:show", "The settings in force.", DECIDE),
+    Command("settings set", "settings:set_", "Change settings, each as key=value.", DECIDE),
+    Command("settings apply", "settings:apply", "Replace the settings by a YAML document.", DECIDE),
+    Command("settings export", "settings:export", "The settings as YAML, for version control.", DECIDE),
+    Command("settings history", "settings:history", "Every version: who, when, and what changed.", DECIDE),
+    Command("settings schema", "settings:schema", "The JSON Schema of the settings document, for editors.", DECIDE),
+    Command("mapping show", "mapping:show", "Every source field: fill rate, a masked sample, what it feeds.", DECIDE),
+    Command("mapping set", "mapping:set_", "Feed a user field or metadata from another source.", DECIDE),
+    Command("mapping add", "mapping:add", "Add metadata.", DECIDE),
+    Command("mapping rename", "mapping:rename", "Give metadata another display name.", DECIDE),
+    Command("mapping change-type", "mapping:change_type", "Make metadata default, associated or hidden.", DECIDE),
+    Command("mapping delete", "mapping:delete", "Take metadata off the list.", DECIDE),
+    Command("preview", "imports:preview", "First half of a manual import: what would change, and why not.", IMPORT),
+    Command("save", "imports:save", "Second half: apply that very change set.", IMPORT),
+    Command("import", "imports:import_", "Preview and save in one, unless a guard holds it.", IMPORT),
+    Command("approve", "imports:approve", "Let one held change set through.", IMPORT),
+    Command("history", "imports:history", "The imports of an integration, the newest first.", IMPORT),
+    Command("show", "imports:show", "One import with its changes.", IMPORT),
+    Command("undo", "imports:undo", "Plan an import that takes another one back; save applies it.", IMPORT),
+    Command("conflicts", "conflicts:conflicts", "People held back until somebody decides who they are.", IMPORT),
+    Command("resolve", "conflicts:resolve", "Decide one conflict: link, create or ignore.", IMPORT),
+    Command("verify", "verify:verify", "Check the store against its own history.", IMPORT),
+    Command("pause", "automatic:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC),
+    Command("resume", "automatic:resume", "Start automatic imports, or start them again.", AUTOMATIC),
+    Command("backfill", "automatic:backfill", "Plan many integrations again from their stored extracts.", AUTOMATIC),
+    Command("explain", "people:explain", "Why a user is as they are, or why somebody is none.", LOOK),
+    Command("user", "people:user", "A user as they were at a date.", LOOK),
+    Command("user-file", "people:user_file", "The users as a CSV file.", LOOK),
+    Command("users load", "people:load", "Load local users from a user file.", LOOK),
+    Command("users protect", "people:protect", "Keep a user from being archived or renamed by imports.", LOOK),
+    Command("users unprotect", "people:unprotect", "Take that protection away.", LOOK),
+    Command("users erase", "people:erase", "Erase a person for good.", LOOK),
+    Command(
+        "milestones", "reports:milestones", "Anniversaries, onboarding days and birthdays of the next 90 days.", LOOK
+    ),
+    Command("reporting", "reports:reporting", "Who reports to whom, and headcounts.", LOOK),
+)
+
+GROUPS = {
+    "settings": "What an administrator decides, in YAML or one by one.",
+    "mapping": "Which source field feeds which user field or metadata.",
+    "users": "Single users: load local ones, protect, erase.",
+    "store": "The user store.",
+}
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; everything else on stderr.")]
+
+
+class _Commands(TyperGroup):
+    """A group that shows one line a command from the table, and imports a command's module only to run it."""
+
+    table: dict[str, Command]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        known = self.table.get(name or "")
+        return name, _load(known) if known else command, rest
+
+
+def _group(name: str, commands: Iterable[Command], summary: str, panel: str | None = None) -> _Commands:
+    table = {command.name: command for command in commands}
+    group = _Commands(name=name, help=summary, rich_help_panel=panel, no_args_is_help=True, rich_markup_mode="markdown")
+    group.table = table
+    for command in table.values():
+        group.add_command(
+            TyperCommand(command.name, callback=None, help=command.summary, rich_help_panel=command.panel)
+        )
+    return group
+
+
+def _root() -> _Commands:
+    root = _group(
+        "hris", [command for command in COMMANDS if not command.group], "Keeps a user store in step with Justworks."
+    )
+    for name, summary in GROUPS.items():
+        inside = [command for command in COMMANDS if command.group == name]
+        root.add_command(_group(name, inside, summary, inside[0].panel))
+    return root
+
+
+def _load(command: Command) -> Any:
+    module, _, function = command.where.partition(":")
+    body = getattr(import_module(f"hris_pipeline.cli.{module}"), function)
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+    details = inspect.getdoc(body) or ""
+    app.command(command.name, help=f"{command.summary}\n\n{details}")(_with_json(body))
+    return typer.main.get_command(app)
+
+
+def _with_json(body: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The command with the option that all have; ``run`` acts on it."""
+
+    @functools.wraps(body)
+    def command(*, as_json: bool, **given: Any) -> Answer:  # noqa: ARG001
+        return body(**given)
+
+    option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption)
+    signature = inspect.signature(body, eval_str=True)
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in signature.parameters.values()]
+    command.__signature__ = signature.replace(parameters=[*parameters, option])  # type: ignore[attr-defined]
+    command.__annotations__ = {**body.__annotations__, "as_json": JsonOption}
+    return command
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and gives its exit code; every failure is one line on stderr, without anybody's data."""
+    as_json = "--json" in arguments
+    try:
+        answer = _root().main(list(arguments), prog_name="hris", standalone_mode=False)
+        if not isinstance(answer, Answer):
+            return int(answer or 0)
+        write(answer, as_json=as_json)
+        if answer.then is not None:
+            answer.then()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at the end complains again
+        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        return _failed(error, as_json=as_json)
+    return answer.exit_code
+
+
+def _failed(error: BaseException, *, as_json: bool) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":  # it has printed the help already
+        return 2
+    message, exit_code = _explained(error)
+    complain(message)
+    if as_json:
+        told: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
+        if isinstance(error, SettingsInvalid):
+            told["problems"] = [vars(problem) for problem in error.problems]
+        sys.stdout.write(json.dumps({"error": told}, ensure_ascii=False) + "\n")
+    return exit_code
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """What to say about an error, and the exit code. The message of an unexpected one may quote a person: it stays."""
+    if isinstance(error, HrisError):
+        return str(error), error.exit_code
+    if isinstance(error, TyperException):
+        told = error.format_message()
+        return f"{told}{'' if told.endswith(('.', '?')) else '.'} `hris --help` tells more.", 2
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
+        return "Stopped.", 1
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "hris_pipeline" in Path(frame.filename).parts]
+    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"Something unexpected happened ({type(error).__name__}{place}); please report it.", 1

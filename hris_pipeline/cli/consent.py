@@ -1,0 +1,176 @@
+"""Getting an administrator's consent: the address to open, and the code that comes back, by the browser or by hand."""
+
+import os
+import re
+import secrets
+import select
+import sys
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from hris_pipeline.cli.common import at_terminal
+from hris_pipeline.cli.printing import complain, tell, text
+from hris_pipeline.errors import ConnectionInvalid, UsageError
+from hris_pipeline.operations.connecting import consent_url
+from hris_pipeline.operations.services import Services
+
+__all__ = ["CALLBACK", "ask_consent", "code_in"]
+
+CALLBACK = "http://127.0.0.1:8765/callback"
+"""Where the browser is sent back to; it must be registered with Justworks."""
+
+WAIT_SECONDS = 600.0
+
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>hris</title>
+<body style="font:1.2rem system-ui;display:grid;place-items:center;min-height:90vh"><p>{}</p></body></html>"""
+
+
+@dataclass(frozen=True)
+class _Back:
+    """What came back: a code, or the error that the source gave instead."""
+
+    code: str = ""
+    error: str = ""
+
+
+def code_in(given: str, state: str | None = None) -> str:
+    """The code in what a person pasted: the code itself, or the whole address the browser was sent back to.
+
+    Raises:
+        UsageError: there is no code in it, or the address belongs to another request.
+        ConnectionInvalid: the address says that nobody agreed.
+    """
+    pasted = given.strip()
+    if "://" not in pasted:
+        return pasted
+    found = _read(urlsplit(pasted).query, state)
+    if found is None:
+        raise UsageError("That address is not the answer to this request: open the printed address again.")
+    return _code(found)
+
+
+def ask_consent(services: Services, integration_id: str, redirect_uri: str = CALLBACK) -> str:
+    """Shows where to log in, opens the browser where there is one, and waits for the code: from the browser through the
+    loopback address, or pasted.
+
+    Raises:
+        UsageError: the loopback address cannot be listened on, or nobody came.
+        ConnectionInvalid: nobody agreed.
+    """
+    state = secrets.token_urlsafe(24)
+    address = consent_url(services, integration_id, redirect_uri=redirect_uri, state=state)
+    with _Callback(redirect_uri, state) as callback:
+        tell("Log in and agree here:", "", text(f"  {address}", "underline"), "")
+        if _has_browser():
+            webbrowser.open(address)
+        if at_terminal():
+            tell(
+                "Waiting for the browser. Without one, paste the code or the address you were sent to, and press Enter."
+            )
+        return _waited(callback, state)
+
+
+def _waited(callback: "_Callback", state: str) -> str:
+    sources: list[Any] = [*callback.listening, *([sys.stdin] if at_terminal() else [])]
+    if not sources:
+        raise UsageError("Nobody can answer here: give the code with --code.")
+    until = monotonic() + WAIT_SECONDS
+    while (left := until - monotonic()) > 0:
+        ready, _, _ = select.select(sources, [], [], left)
+        if sys.stdin in ready:
+            line = sys.stdin.readline()
+            if not line:
+                raise KeyboardInterrupt
+            if line.strip():
+                return code_in(line, state)
+        elif ready and (found := callback.answer()) is not None:
+            return _code(found)
+    raise UsageError(f"Nobody logged in within {WAIT_SECONDS / 60:g} minutes: start again.")
+
+
+def _code(found: _Back) -> str:
+    if found.error:
+        raise ConnectionInvalid(f"Nobody agreed ({found.error}): log in again and allow the access.")
+    return found.code
+
+
+def _read(query: str, state: str | None) -> _Back | None:
+    """What an address carries; None when it answers another request, or nothing."""
+    given = {key: values[-1] for key, values in parse_qs(query).items()}
+    if state is not None and not secrets.compare_digest(given.get("state", "").encode(), state.encode()):
+        return None
+    if "error" in given:
+        return _Back(error=re.sub(r"[^a-z_]", "", given["error"])[:40] or "refused")
+    return _Back(code=given["code"]) if given.get("code") else None
+
+
+def _has_browser() -> bool:
+    """A terminal browser would take the terminal over."""
+    return sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    )
+
+
+class _Callback:
+    """Listens at the redirect address, when that is one of this machine; ``listening`` is what to wait for."""
+
+    def __init__(self, redirect_uri: str, state: str) -> None:
+        parts = urlsplit(redirect_uri)
+        self.listening: Sequence[HTTPServer] = ()
+        self._found: _Back | None = None
+        if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"):
+            port = parts.port or 80
+            try:
+                server = HTTPServer(("127.0.0.1", port), self._handler(parts.path or "/", state))
+            except OSError as error:
+                raise UsageError(
+                    f"Cannot listen at {redirect_uri} ({error.strerror}): end what uses port {port}, or give --code."
+                ) from None
+            self.listening = (server,)
+
+    def __enter__(self) -> "_Callback":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self.listening:
+            server.server_close()
+
+    def answer(self) -> _Back | None:
+        """Answers one request; gives what it brought, if it is the one waited for."""
+        self.listening[0].handle_request()
+        return self._found
+
+    def _handler(self, path: str, state: str) -> type[BaseHTTPRequestHandler]:
+        callback = self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 5
+
+            def do_GET(self) -> None:
+                asked = urlsplit(self.path)
+                found = _read(asked.query, state) if asked.path == path else None
+                if found is None:
+                    self._say(400, "This is not the answer to the request that is waiting.")
+                    if asked.path == path:
+                        complain("An answer with a wrong state came and was ignored.")
+                    return
+                callback._found = found
+                self._say(200, "Not connected." if found.error else "You can close this window now.")
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: the address holds the code."""
+
+            def _say(self, status: int, words: str) -> None:
+                body = _PAGE.format(words).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        return Handler

@@ -1,0 +1,181 @@
+"""Manual imports: preview, save, both at once; approving, looking back, taking back."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from hris_pipeline.cli.breakdown import breakdown, document
+from hris_pipeline.cli.common import ImportId, Name, Rows, actor, opened, write_private
+from hris_pipeline.cli.printing import Answer, moment, table, tell, text
+from hris_pipeline.errors import ImportHeld, UsageError
+from hris_pipeline.operations.approving import approve_import
+from hris_pipeline.operations.saving import open_import
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.summary import ImportSummary, read_rows, read_summary
+from hris_pipeline.operations.summary import history as past_imports
+from hris_pipeline.operations.undoing import plan_undo
+
+__all__ = ["approve", "history", "import_", "preview", "save", "show", "undo"]
+
+
+def preview(
+    name: Name,
+    rows: Rows = False,
+    csv: Annotated[str | None, typer.Option("--csv", help="Write the users as they would be to a CSV file.")] = None,
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", help="Only look: under another setting, as key=value; repeatable.")
+    ] = None,
+    extract: Annotated[str | None, typer.Option(help="Only look: from that kept extract.")] = None,
+) -> Answer:
+    """Reads every member from the source, validates, maps and compares them with the store, and keeps the resulting
+    change set as the integration's one open import. Nothing is applied. Exit 3 when a guard holds it.
+
+    With `--with` or `--extract` nothing is read from the source and nothing is kept: the plan under other settings, or
+    from an earlier extract, is shown beside today's.
+    """
+    with opened() as services:
+        if with_ or extract:
+            if csv:
+                raise UsageError("--csv shows the users after the open import: leave out --with and --extract.")
+            return _what_if(services, name, with_ or [], extract)
+        from hris_pipeline.cli.jobs import run_preview  # noqa: PLC0415 - looking only needs no Dagster
+
+        answer = _answer(services, run_preview(services, name), rows=rows)
+        if csv:
+            _write_user_file(services, name, csv)
+        return answer
+
+
+def save(
+    name: Name,
+    import_id: Annotated[str | None, typer.Argument(help="Which import; the open one by default.")] = None,
+    rows: Rows = False,
+) -> Answer:
+    """Applies exactly the change set that was previewed, in one transaction, or nothing: exit 3 when a guard holds it,
+    4 when it no longer fits the store or the settings. Saved again, it does nothing and says so.
+    """
+    from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
+
+    with opened() as services:
+        chosen = import_id or _open_id(services, name)
+        if chosen is not None:
+            found = read_summary(services, chosen)
+            if found.status == "applied" and found.integration == name:
+                tell(text(f"Import {chosen} is applied already; nothing was done."))
+                return _answer(services, found, rows=rows)
+        return _answer(services, run_save(services, name, chosen or ""), rows=rows)
+
+
+def import_(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply without a review in between.")] = False,
+    rows: Rows = False,
+) -> Answer:
+    """Counts as reviewed. A change set that a guard holds is not applied: exit 3."""
+    if not yes:
+        raise UsageError(f"An import applies without a review: add --yes, or look first with `hris preview {name}`.")
+    from hris_pipeline.cli.jobs import run_import  # noqa: PLC0415 - Dagster is only loaded to run
+
+    with opened() as services:
+        try:
+            summary = run_import(services, name)
+        except ImportHeld:
+            held = open_import(services, name)
+            if held is None:
+                raise
+            summary = held
+        return _answer(services, summary, rows=rows)
+
+
+def approve(
+    import_id: ImportId,
+    digest: Annotated[str, typer.Option(help="The digest that was reviewed.", show_default=False)],
+    by: Annotated[str, typer.Option(help="Who approves.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why.", show_default=False)],
+) -> Answer:
+    """It covers nothing else and lapses after 7 days. `hris save` applies the change set."""
+    with opened() as services:
+        summary = approve_import(services, import_id, digest, by, reason)
+    line = f"Approved for 7 days. To apply it: hris save {summary.integration} {import_id}"
+    return Answer(document(summary), [text(line, "bold")])
+
+
+def history(
+    name: Name,
+    status: Annotated[list[str] | None, typer.Option(help="Only imports with that status; repeatable.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+) -> Answer:
+    """Planned, held, applied, stale, discarded and failed imports, with who or what started them."""
+    with opened() as services:
+        found = past_imports(services, name, status, limit)
+    columns = ("when", "import", "status", "by", ">new", ">updated", ">archived", ">restored", "message")
+    lines = [
+        (
+            moment(one.finished_at or one.planned_at),
+            one.import_id,
+            one.status,
+            f"{one.trigger} ({one.actor})",
+            *(one.counts[count] for count in ("created", "updated", "archived", "restored")),
+            one.message or "",
+        )
+        for one in found
+    ]
+    told = {"integration": name, "imports": [one.document() for one in found]}
+    return Answer(told, [table(columns, lines) if lines else text(f"No imports yet: hris preview {name}")])
+
+
+def show(import_id: ImportId, rows: Rows = False) -> Answer:
+    """The breakdown of any import, past or open, and with `--rows` each of its changes."""
+    with opened() as services:
+        summary = read_summary(services, import_id)
+        found = read_rows(services, import_id) if rows else None
+    return Answer(document(summary, found), list(breakdown(summary, found)))
+
+
+def undo(import_id: ImportId, rows: Rows = False) -> Answer:
+    """Every user the import changed gets the state before; users changed since are listed and left alone. Nothing is
+    applied before `hris save`. Automatic imports are paused until `hris resume`.
+    """
+    with opened() as services:
+        return _answer(services, plan_undo(services, import_id, actor=actor()), rows=rows)
+
+
+def _open_id(services: Services, name: str) -> str | None:
+    found = open_import(services, name)
+    return found.import_id if found else None
+
+
+def _answer(services: Services, summary: ImportSummary, *, rows: bool) -> Answer:
+    found = read_rows(services, summary.import_id) if rows else None
+    held = summary.status == "held"
+    return Answer(document(summary, found), list(breakdown(summary, found)), ImportHeld.exit_code if held else 0)
+
+
+def _write_user_file(services: Services, name: str, path: str) -> None:
+    from hris_pipeline.frames.user_file import user_file_csv  # noqa: PLC0415 - only for --csv
+    from hris_pipeline.operations.user_files import user_file_frame  # noqa: PLC0415
+
+    frame = user_file_frame(services, name)
+    target = write_private(path, user_file_csv(frame))
+    tell(text(f"{len(frame)} users, as they would be, are in {target}."))
+
+
+def _what_if(services: Services, name: str, changes: list[str], extract: str | None) -> Answer:
+    from hris_pipeline.operations.what_if import what_if  # noqa: PLC0415 - only for --with and --extract
+
+    found = what_if(services, name, changes=changes, extract_id=extract)
+    plans = {"today": found.today, "then": found.then}
+    told: dict[str, Any] = {"integration": name, "extract_id": found.extract_id, "complete": found.complete}
+    for word, plan in plans.items():
+        told[word] = {
+            "status": "held" if plan.held else "planned",
+            "counts": dict(plan.counts),
+            "guards": [asdict(guard) for guard in plan.guards],
+            "beside": {reason: list(ids) for reason, ids in plan.beside.items()},
+        }
+    counts = [(count, number, found.then.counts[count]) for count, number in found.today.counts.items()]
+    verdict = [("", *("held" if plan.held else "" for plan in plans.values()))]
+    then = f"with {', '.join(changes)}" if changes else "from that extract"
+    shown = table(("people", ">as set today", f">{then}"), [*counts, *verdict])
+    return Answer(told, [text(f"Extract {found.extract_id}; nothing is kept or applied.", "bold"), "", shown])

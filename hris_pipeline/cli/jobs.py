@@ -1,0 +1,74 @@
+"""Running the Dagster jobs that the UI shows, and reading what became of the import."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from hris_pipeline.cli.common import actor
+from hris_pipeline.cli.printing import counting
+from hris_pipeline.defs.running import Ended, apply_config, members_config, run_job
+from hris_pipeline.errors import HrisError
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.summary import ImportSummary, read_summary
+
+__all__ = ["run_backfill", "run_import", "run_preview", "run_save"]
+
+
+def run_preview(services: Services, integration_id: str) -> ImportSummary:
+    """Reads, validates, maps and plans; changes no user."""
+    return _run(services, "preview_import", integration_id, "Reading people")
+
+
+def run_save(services: Services, integration_id: str, import_id: str) -> ImportSummary:
+    """Applies the import of that id.
+
+    Raises:
+        ImportHeld: a guard holds it.
+        ImportStale: it no longer fits.
+    """
+    return _run(services, "save_import", integration_id, "Applying", config=apply_config(import_id))
+
+
+def run_import(services: Services, integration_id: str) -> ImportSummary:
+    """Plans and applies in one.
+
+    Raises:
+        ImportHeld: a guard holds what was planned.
+    """
+    return _run(services, "import_users", integration_id, "Importing")
+
+
+def run_backfill(services: Services, integration_id: str, *, fresh: bool, apply: bool) -> ImportSummary:
+    """Plans again, from the latest kept extract or a fresh one; ``apply`` also applies what no guard holds.
+
+    Raises:
+        ImportHeld: ``apply``, and a guard holds what was planned.
+    """
+    job = "import_users" if apply else "preview_import"
+    config = members_config("fresh" if fresh else "latest")
+    return _run(services, job, integration_id, "Planning", config=config, trigger="backfill")
+
+
+def _run(
+    services: Services,
+    job: str,
+    integration_id: str,
+    what: str,
+    *,
+    config: Mapping[str, Any] | None = None,
+    trigger: str = "manual",
+) -> ImportSummary:
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    with counting(f"{what} ({integration_id})", "read") as progress:
+        ended: Ended = run_job(
+            job,
+            integration_id,
+            actor=actor(),
+            trigger=trigger,
+            config=config,
+            progress=progress,
+            environment=services.environment,
+        )
+    if ended.import_id is None:
+        raise HrisError(f"{job} of {integration_id} made no import: {ended.skipped or 'nothing was planned'}.")
+    return read_summary(services, ended.import_id)

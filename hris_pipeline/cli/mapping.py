@@ -1,0 +1,107 @@
+"""The mapping: which source field feeds which user field or metadata."""
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from hris_pipeline.cli.common import Name, Reveal, opened
+from hris_pipeline.cli.printing import Answer, counting, masked, table, text
+from hris_pipeline.cli.settings import store_settings
+from hris_pipeline.errors import UnknownName, UsageError
+from hris_pipeline.operations.mapping_view import mapping_view
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.what_if import what_if
+from hris_pipeline.settings import mapping as edits
+from hris_pipeline.settings.document import MetadataType, Settings
+from hris_pipeline.store.registry import current_settings
+
+__all__ = ["add", "change_type", "delete", "rename", "set_", "show"]
+
+Target = Annotated[str, typer.Argument(help="A user field, or the display name of metadata.", show_default=False)]
+Source = Annotated[str, typer.Argument(help="An employee column, or custom:Label.", show_default=False)]
+Display = Annotated[str, typer.Argument(metavar="DISPLAY_NAME", help="The metadata's name.", show_default=False)]
+Type = Annotated[str, typer.Option("--type", metavar="default|associated|hidden", help="What kind of metadata.")]
+
+
+def show(name: Name, reveal: Reveal = False) -> Answer:
+    """From the latest extract, custom fields included: how many people have each field, the first value that anybody
+    has (masked unless `--reveal` is given), and the user fields and metadata (`#Name`) it feeds.
+    """
+    with opened() as services:
+        fields = mapping_view(services, name)
+    rows = [{**vars(one), "sample": one.sample if reveal else masked(one.sample)} for one in fields]
+    lines = [
+        (one["source"], one["title"], f"{one['fill_rate']:.0%}", one["sample"], ", ".join(one["feeds"])) for one in rows
+    ]
+    shown = table(("source", "title", ">filled", "sample", "feeds"), lines)
+    return Answer({"integration": name, "fields": rows}, [shown])
+
+
+def set_(name: Name, target: Target, source: Source) -> Answer:
+    """For example `hris mapping set acme employee_id hris_id`, or `hris mapping set acme Buddy "custom:Buddy"`."""
+    return _changed(name, lambda settings: edits.set_source(settings, target, source))
+
+
+def add(name: Name, display_name: Display, source: Source, type_: Type = "default") -> Answer:
+    """default: shown everywhere; associated: the EmployeeId of a further supervisor; hidden: stored, never shown."""
+    return _changed(name, lambda settings: edits.add_metadata(settings, display_name, source, _kind(type_)))
+
+
+def rename(
+    name: Name,
+    display_name: Display,
+    new_name: Annotated[str, typer.Argument(help="What it is called from now on.", show_default=False)],
+) -> Answer:
+    """Values that are stored under the old name move to the new one."""
+    return _changed(name, lambda settings: edits.rename_metadata(settings, display_name, new_name))
+
+
+def change_type(
+    name: Name,
+    display_name: Display,
+    type_: Annotated[str, typer.Argument(metavar="default|associated|hidden", show_default=False)],
+) -> Answer:
+    """default: shown everywhere; associated: the EmployeeId of a further supervisor; hidden: stored, never shown."""
+    return _changed(name, lambda settings: edits.change_metadata_type(settings, display_name, _kind(type_)))
+
+
+def delete(name: Name, display_name: Display) -> Answer:
+    """Imports no longer write it; what is stored stays."""
+    return _changed(name, lambda settings: edits.delete_metadata(settings, display_name))
+
+
+def _kind(given: str) -> MetadataType:
+    kinds: dict[str, MetadataType] = {"default": "default", "associated": "associated", "hidden": "hidden"}
+    if given not in kinds:
+        raise UsageError(f"There is no type {given[:40]!r} of metadata: use {', '.join(kinds)}.")
+    return kinds[given]
+
+
+def _changed(name: str, edit: Callable[[Settings], Settings]) -> Answer:
+    with opened() as services:
+        with services.store.read() as connection:
+            old = current_settings(connection, name).settings
+        new = edit(old)
+        touched = _touched(services, name, new) if new != old else 0
+        answer = store_settings(services, name, old, new)
+    line = (
+        "The next preview shows what it changes." if touched is None else f"An import now would write {touched} users."
+    )
+    next_line = f"Nothing is applied yet: hris preview {name}"
+    return Answer({**answer.document, "users_touched": touched}, [*answer.shown, text(line), text(next_line, "bold")])
+
+
+def _touched(services: Services, name: str, new: Settings) -> int | None:
+    """How many users an import of the latest extract would write; None when only reading again can say."""
+    changes: list[str] = [
+        f"{key}={json.dumps(new.document()[key], ensure_ascii=False)}"
+        for key in ("mapping", "metadata", "exclude_fields")
+    ]
+    try:
+        with counting("Comparing"):
+            counts: Any = what_if(services, name, changes=changes).then.counts
+    except (UnknownName, UsageError):
+        return None
+    return sum(int(counts[count]) for count in ("created", "updated", "restored"))
