@@ -64,7 +64,7 @@ class UnknownName(UsageError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in a settings document: where (dotted key), which line (1-based, if known), what, and the remedy."""
+    """One thing wrong in a settings document: where (dotted key), its line (from 1, if known), what, and the remedy."""
 
     where: str
     message: str

@@ -7,8 +7,8 @@ import typer
 from hris_pipeline.cli.common import Name, opened
 from hris_pipeline.cli.frames import frames_remover
 from hris_pipeline.cli.printing import Answer, text
+from hris_pipeline.cli.running import open_instance
 from hris_pipeline.defs.partitions import remove_partition
-from hris_pipeline.defs.running import open_instance
 from hris_pipeline.operations.deleting import delete_integration
 
 __all__ = ["delete"]

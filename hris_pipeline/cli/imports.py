@@ -8,7 +8,7 @@ import typer
 from hris_pipeline.cli.breakdown import breakdown, document
 from hris_pipeline.cli.common import ImportId, Name, Rows, actor, opened, write_private
 from hris_pipeline.cli.printing import Answer, moment, table, tell, text
-from hris_pipeline.errors import ImportHeld, UsageError
+from hris_pipeline.errors import ImportHeld, UnknownName, UsageError
 from hris_pipeline.operations.approving import approve_import
 from hris_pipeline.operations.saving import open_import
 from hris_pipeline.operations.services import Services
@@ -58,13 +58,11 @@ def save(
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
 
     with opened() as services:
-        chosen = import_id or _open_id(services, name)
-        if chosen is not None:
-            found = read_summary(services, chosen)
-            if found.status == "applied" and found.integration == name:
-                tell(text(f"Import {chosen} is applied already; nothing was done."))
-                return _answer(services, found, rows=rows)
-        return _answer(services, run_save(services, name, chosen or ""), rows=rows)
+        chosen = _chosen(services, name, import_id)
+        if chosen.status == "applied":
+            tell(text(f"Import {chosen.import_id} is applied already; nothing was done."))
+            return _answer(services, chosen, rows=rows)
+        return _answer(services, run_save(services, name, chosen.import_id), rows=rows)
 
 
 def import_(
@@ -141,9 +139,18 @@ def undo(import_id: ImportId, rows: Rows = False) -> Answer:
         return _answer(services, plan_undo(services, import_id, actor=actor()), rows=rows)
 
 
-def _open_id(services: Services, name: str) -> str | None:
-    found = open_import(services, name)
-    return found.import_id if found else None
+def _chosen(services: Services, name: str, import_id: str | None) -> ImportSummary:
+    """The import of that id, else the open one, else the newest if it is applied; a wrong name starts no run."""
+    if import_id is not None:
+        found = read_summary(services, import_id)
+        if found.integration != name:
+            raise UnknownName(f"Import {import_id} is not one of {name}: `hris history {name}` lists them.")
+        return found
+    opened_import = open_import(services, name)
+    newest = past_imports(services, name, limit=1)
+    if opened_import is None and (not newest or newest[0].status != "applied"):
+        raise UnknownName(f"{name} has no open import: run `hris preview {name}` first.")
+    return opened_import or newest[0]
 
 
 def _answer(services: Services, summary: ImportSummary, *, rows: bool) -> Answer:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hris_pipeline.cli.common import actor
 from hris_pipeline.cli.printing import counting
-from hris_pipeline.defs.running import Ended, apply_config, members_config, run_job
+from hris_pipeline.cli.running import Ended, apply_config, members_config, run_job
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.summary import ImportSummary, read_summary

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from hris_pipeline.cli.running import open_instance
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.observing import observe_settings, out_of_date
-from hris_pipeline.defs.running import open_instance
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.registry import current_settings
 

@@ -20,8 +20,8 @@ from hris_pipeline.cli.demo_company import (
     sandbox_running,
 )
 from hris_pipeline.cli.printing import Answer, tell, text
+from hris_pipeline.cli.running import open_instance
 from hris_pipeline.defs.partitions import add_partition
-from hris_pipeline.defs.running import open_instance
 from hris_pipeline.environment import Environment
 from hris_pipeline.store.automation import automations
 

@@ -11,7 +11,7 @@ import pandas as pd
 from hris_pipeline.defs.metadata import failed_rows_table, ids
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.frames.guards import GUARDS
-from hris_pipeline.frames.validate import check_summary
+from hris_pipeline.frames.validate import TooManyBadRows, check_summary
 from hris_pipeline.operations.summary import ImportSummary
 
 __all__ = [
@@ -58,13 +58,15 @@ def extract_usable() -> dg.AssetCheckResult:
 
 
 def extract_unusable(error: FrameInvalid) -> dg.AssetCheckResult:
-    """The frame failed as a whole; its message counts by field and check."""
+    """The frame failed as a whole; when that is for too many bad rows, a table tells by field and check whose."""
+    counts = check_summary(error.quarantined) if isinstance(error, TooManyBadRows) else []
     return dg.AssetCheckResult(
         asset_key="employees",
         check_name=_USABLE,
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,
         description=str(error),
+        metadata={"failed_rows": failed_rows_table(counts)} if counts else {},
     )
 
 

@@ -1,14 +1,12 @@
 """A company is a partition: every asset and every job that runs for one integration is partitioned by its name."""
 
-from collections.abc import Iterable
-
 import dagster as dg
 
 __all__ = ["add_partition", "integration_partitions", "known_partitions", "remove_partition"]
 
-integration_partitions = dg.DynamicPartitionsDefinition(name="integration")
-
 _NAME = "integration"
+
+integration_partitions = dg.DynamicPartitionsDefinition(name=_NAME)
 
 
 def known_partitions(instance: dg.DagsterInstance) -> tuple[str, ...]:
@@ -18,11 +16,7 @@ def known_partitions(instance: dg.DagsterInstance) -> tuple[str, ...]:
 
 def add_partition(instance: dg.DagsterInstance, integration_id: str) -> None:
     """Makes the integration a partition; one that is there already stays."""
-    add_partitions(instance, [integration_id])
-
-
-def add_partitions(instance: dg.DagsterInstance, integration_ids: Iterable[str]) -> None:
-    instance.add_dynamic_partitions(_NAME, list(integration_ids))
+    instance.add_dynamic_partitions(_NAME, [integration_id])
 
 
 def remove_partition(instance: dg.DagsterInstance, integration_id: str) -> None:

@@ -8,16 +8,18 @@ from hris_pipeline.defs.io_manager import frames_root, purge_frames
 from hris_pipeline.defs.observing import observation
 from hris_pipeline.defs.partitions import known_partitions
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, Started, started
-from hris_pipeline.defs.settings_in_force import all_settings_in_force
 from hris_pipeline.operations.automatic import attempt_failed, stalled
 from hris_pipeline.operations.deleting import RETENTION, purge_old
 from hris_pipeline.operations.failing import record_failure
 from hris_pipeline.operations.notifying import notify
 from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.settings_in_force import all_settings_in_force
 
 __all__ = ["SENSORS", "failed_imports", "observed_settings", "retention", "stalled_imports"]
 
 _MINUTE, _QUARTER_HOUR, _DAY = 60, 900, 86_400
+
+_WILL_RETRY_TAG = "dagster/will_retry"
 
 _DIED = "the run ended without a word: its process died or never started"
 
@@ -36,6 +38,8 @@ def failed_imports(context: dg.RunFailureSensorContext, services: dg.ResourcePar
     run, tags = started(context.dagster_run), context.dagster_run.tags
     if not run.integration_id or HELD_TAG in tags:
         return dg.SkipReason("No import failed.")
+    if tags.get(_WILL_RETRY_TAG) == "true":
+        return dg.SkipReason("Its process died, and it is started once more.")
     message = tags.get(FAILURE_TAG)
     if message is None:
         message = _DIED

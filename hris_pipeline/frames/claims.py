@@ -22,15 +22,14 @@ def losers(claims: pd.DataFrame, others: pd.Series) -> pd.Series:
         A boolean Series on the index of ``claims``.
     """
     failed = pd.Series(False, index=claims.index)
-    fixed = others.dropna().tolist()
     while True:
         final = claims["wanted"].mask(failed, claims["held"])
-        contested = final.notna() & (final.duplicated(keep=False) | is_in(final, fixed))
+        contested = final.notna() & (final.duplicated(keep=False) | is_in(final, others))
         if not contested.any():
             return failed
         group = claims[contested].assign(final=final[contested], keeps=true(final == claims["held"])[contested])
         group = group.sort_values(["keeps", "order"], ascending=[False, True])
-        losing = ~group["keeps"] & (group["final"].duplicated() | is_in(group["final"], fixed))
+        losing = ~group["keeps"] & (group["final"].duplicated() | is_in(group["final"], others))
         if not losing.any():
             return failed
         failed.loc[group.index[losing]] = True

@@ -61,9 +61,10 @@ def beside(keys: pd.Series, among: pd.Series, values: pd.DataFrame) -> pd.DataFr
     return pd.DataFrame({name: _series(arrow(values[name]).take(found), keys.index) for name in values.columns})
 
 
-def is_in(keys: pd.Series, among: Collection[str]) -> pd.Series:
+def is_in(keys: pd.Series, among: Collection[str] | pd.Series) -> pd.Series:
     """Whether each key is one of the texts; a null never is."""
-    return _mask(pc.is_in(arrow(keys), value_set=pa.array(list(among), pa.string()), skip_nulls=True), keys.index)
+    texts = arrow(among) if isinstance(among, pd.Series) else pa.array(list(among))
+    return _mask(pc.is_in(arrow(keys), value_set=texts.cast(pa.string()), skip_nulls=True), keys.index)
 
 
 def as_text(series: pd.Series) -> pd.Series:
@@ -82,10 +83,12 @@ def differs(left: pd.Series, right: pd.Series) -> pd.Series:
 
 
 def casefold_key(*columns: pd.Series) -> pd.Series:
-    """One comparable text of the columns, casefolded in Python (no column operation folds every script);
-    null where any part is null."""
+    """One comparable text of the columns, casefolded: in Python unless it is all ASCII (no column operation folds every
+    script); null where any part is null."""
     joined = pc.binary_join_element_wise(*(arrow(as_text(part)) for part in columns), "\x1f")
-    return text((value and value.casefold() for value in joined.to_pylist()), columns[0].index)
+    other = pc.fill_null(pc.invert(pc.string_is_ascii(joined)), False)
+    folded = pa.array([value.casefold() for value in joined.filter(other).to_pylist()], pa.string())
+    return _series(pc.replace_with_mask(pc.ascii_lower(joined), other, folded), columns[0].index)
 
 
 def _series(array: Any, index: pd.Index | None) -> pd.Series:

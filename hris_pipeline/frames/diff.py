@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hris_pipeline.frames.columns import beside, casefold_key, column, differs, text
-from hris_pipeline.frames.state import USER_STATE, metadata_json, metadata_values, state_json
+from hris_pipeline.frames.state import USER_STATE, metadata_json, metadata_values, new_metadata_json, state_json
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 
 __all__ = ["NO_CHANGES", "ROW_COLUMNS", "Difference", "archives", "creates", "row_types", "updates"]
@@ -42,7 +42,7 @@ def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
     """New users, from target rows (user fields, ``#Name`` columns, ``hris_id``, ``hash``)."""
     index = target.index
     state = _desired(target, integration_id)
-    state["metadata"] = metadata_json([{} for _ in index], _metadata(target), index)
+    state["metadata"] = new_metadata_json(_metadata(target), index)
     state["email_edited_by_user"] = pd.Series(False, index=index, dtype="bool[pyarrow]")
     nobody = pd.DataFrame(index=index)
     return _rows(

@@ -18,7 +18,7 @@ _SEPARATOR = "\x1f"
 def source_hash(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
     """A fingerprint of the named columns of each row, in order of their names; the names themselves count too.
 
-    Normalised text holds no control characters, so the separators cannot be imitated."""
+    Neither normalised text nor JSON holds control characters, so the separators cannot be imitated."""
     ordered = sorted(names)
     parts = [pc.fill_null(arrow(as_text(rows[name])), _ABSENT) for name in ordered]
     joined = pc.binary_join_element_wise(*parts, _SEPARATOR).to_pylist() if parts else [""] * len(rows)
@@ -34,8 +34,6 @@ def source_hash(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
 def plan_digest(rows: pd.DataFrame, *, settings_digest: str, complete: bool, tripped: Iterable[str]) -> str:
     """What a person reviews, in 64 hexadecimal digits: the canonical rows with their base versions, the settings that
     matter, and which guards hold it; no user ids, no times, no extract, no order of rows."""
-    names = ("action", "changed", "before", "after")
-    versions = as_text(rows["base_version"]).fillna("")
-    lines = sorted(zip(*(rows[name].fillna("").tolist() for name in names), versions.tolist(), strict=True))
-    whole = msgspec.json.encode([settings_digest, complete, sorted(tripped), lines])
+    lines = arrow(source_hash(rows, ("action", "changed", "before", "after", "base_version"))).to_pylist()
+    whole = msgspec.json.encode([settings_digest, complete, sorted(tripped), sorted(lines)])
     return sha256(whole).hexdigest()

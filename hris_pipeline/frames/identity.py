@@ -87,13 +87,13 @@ def match(
     relinked = _few(free & seen.agrees & holder_gone, len(managed))
 
     taken_over = seen.holder[local | relinked]
-    superseded = is_in(linked, taken_over.tolist())  # the row of the id that a re-linked person had before
+    superseded = is_in(linked, taken_over)  # the row of the id that a re-linked person had before
     conflicts = conflict_lines(strangers, seen.collisions(~(local | relinked), decided.created))
     return Identities(
         user_id=linked.mask(superseded).fillna(taken_over.reindex(rows.index)),
         recognised=linked.fillna(seen.user_id.reindex(rows.index)),
         ignored=ignored,
-        in_conflict=is_in(rows["hris_id"], conflicts["hris_id"].tolist()),
+        in_conflict=is_in(rows["hris_id"], conflicts["hris_id"]),
         conflicts=conflicts,
     )
 
@@ -129,7 +129,7 @@ class _Decisions:
     only, the smallest hris_id), hris_ids to be ``ignored``, and (hris_id, user_id) pairs to be ``created`` apart."""
 
     def __init__(self, rows: pd.DataFrame, snapshot: pd.DataFrame, resolutions: Collection[Resolution]) -> None:
-        users, waiting = set(snapshot["user_id"].tolist()), set(rows["hris_id"].tolist())
+        users, waiting = set(arrow(snapshot["user_id"]).to_pylist()), set(arrow(rows["hris_id"]).to_pylist())
         wanted = {item.hris_id: item.user_id for item in resolutions if item.decision == "link"}
         links: dict[str, str] = {}
         for hris_id, user_id in sorted(wanted.items()):

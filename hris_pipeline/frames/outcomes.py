@@ -89,7 +89,7 @@ def confirmed_gone(rows: pd.DataFrame, snapshot: pd.DataFrame, facts: Facts, set
         true(snapshot["integration_id"] == facts.integration_id)
         & true(snapshot["status"] == "active")
         & is_in(snapshot["hris_id"], facts.missing - facts.quarantined_hris_ids - facts.holes)
-        & ~is_in(snapshot["user_id"], rows["user_id"].dropna().tolist())
+        & ~is_in(snapshot["user_id"], rows["user_id"])
     ]
     safe = true(gone["protected"]) | is_in(gone["employee_id"], settings.do_not_archive)
     return Gone(gone[~safe], gone[safe])

@@ -1,14 +1,16 @@
 """The state of a user: the columns an import may write, and how a state is written down."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import pandas as pd
-import pyarrow as pa
 
 from hris_pipeline.frames.columns import arrow, as_text, text
+from hris_pipeline.frames.json_text import json_literals, json_objects, json_strings
+from hris_pipeline.frames.types import series
 
-__all__ = ["USER_STATE", "metadata_json", "metadata_values", "state_json"]
+__all__ = ["USER_STATE", "metadata_json", "metadata_values", "new_metadata_json", "state_json"]
 
 USER_STATE: tuple[str, ...] = (
     "integration_id",
@@ -34,29 +36,31 @@ USER_STATE: tuple[str, ...] = (
 """The columns of a user that an import may write: the keys of ``before`` and ``after`` of a change."""
 
 _FLAGS = frozenset({"email_edited_by_user"})
-_CHUNK = 20_000
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def state_json(users: pd.DataFrame) -> pd.Series:
     """One canonical JSON object a row with the keys of ``USER_STATE``; ``metadata`` comes in as canonical JSON text."""
-    columns = [arrow(users[name]) if name in _FLAGS else arrow(as_text(users[name])) for name in USER_STATE]
-    return text(_states(pa.table(columns, names=list(USER_STATE))), users.index)
+    values = {name: _json(name, users[name]) for name in USER_STATE}
+    return series(json_objects(values, len(users), nulls=True), users.index)
 
 
-def _states(table: pa.Table) -> Iterator[str]:
-    for start in range(
-        0, table.num_rows, _CHUNK
-    ):  # a list of all the rows at once would be the peak of a plan's memory
-        for state in table.slice(start, _CHUNK).to_pylist():
-            state["metadata"] = msgspec.Raw(state["metadata"].encode())
-            yield _encode(state).decode()
+def _json(name: str, values: pd.Series) -> Any:
+    if name == "metadata":
+        return arrow(values)
+    return json_literals(arrow(values)) if name in _FLAGS else json_strings(arrow(as_text(values)))
+
+
+def new_metadata_json(values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+    """``metadata_json`` of people who have none yet."""
+    members = {name: json_strings(arrow(column)) for name, column in values.items()}
+    return series(json_objects(members, len(index), nulls=False), index)
 
 
 def metadata_values(stored: pd.Series) -> list[dict[str, str]]:
     """The stored metadata of each user, decoded."""
     decode = msgspec.json.Decoder(dict[str, str]).decode
-    return [decode(line) for line in stored.tolist()]
+    return [decode(line) for line in arrow(stored).to_pylist()]
 
 
 def metadata_json(kept: list[dict[str, str]], values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:

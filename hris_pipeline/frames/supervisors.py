@@ -50,7 +50,7 @@ def in_cycle(employee_ids: pd.Series, supervisor_ids: pd.Series) -> pd.Series:
     can be: what is left goes round."""
     rest = pd.DataFrame({"person": employee_ids, "supervisor": supervisor_ids}).dropna()
     while len(rest):
-        keeps = is_in(rest["supervisor"], rest["person"].tolist()) & is_in(rest["person"], rest["supervisor"].tolist())
+        keeps = is_in(rest["supervisor"], rest["person"]) & is_in(rest["person"], rest["supervisor"])
         if keeps.all():
             break
         rest = rest[keeps]

@@ -118,7 +118,7 @@ def _claim(rows: pd.DataFrame, wanted: pd.Series, stored: pd.Series, snapshot: p
     wanted = wanted.mask(safe, stored)
     key = casefold_key if name == "email" else pd.Series.copy
     claims = pd.DataFrame({"wanted": key(wanted), "held": key(stored), "order": rows["hris_id"]})
-    rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"].dropna().tolist())]
+    rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
     lost = losers(claims, rest["email_key" if name == "email" else name])
     return _Claimed(wanted.mask(lost, stored), lost, forbidden)
 
@@ -126,7 +126,7 @@ def _claim(rows: pd.DataFrame, wanted: pd.Series, stored: pd.Series, snapshot: p
 def _people(
     rows: pd.DataFrame, everybody: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings, integration_id: str
 ) -> People:
-    rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"].dropna().tolist())]
+    rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
     ours = true(rest["integration_id"] == integration_id)
     rest = rest[["hris_id", "employee_id"]].assign(hris_id=rest["hris_id"].where(ours))
     return People(

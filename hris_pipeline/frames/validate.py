@@ -21,6 +21,7 @@ __all__ = [
     "QUARANTINE_COLUMNS",
     "Check",
     "CheckCount",
+    "TooManyBadRows",
     "Validated",
     "check_summary",
     "checks_for",
@@ -64,6 +65,14 @@ class Validated:
     warnings: Mapping[str, tuple[str, ...]]
 
 
+class TooManyBadRows(FrameInvalid):
+    """More than a fifth (and at least 5) of the rows are bad; ``quarantined`` (``QUARANTINE_COLUMNS``) says whose."""
+
+    def __init__(self, message: str, quarantined: pd.DataFrame) -> None:
+        super().__init__(message)
+        self.quarantined = quarantined
+
+
 @dataclass(frozen=True)
 class CheckCount:
     """How often one check of one field failed and for whom: EmployeeIds, or hris_ids of those who have none."""
@@ -92,7 +101,8 @@ def validate(frame: pd.DataFrame) -> Validated:
         frame: what ``normalise`` gives.
 
     Raises:
-        FrameInvalid: no rows, a needed column empty for everybody, or more than a fifth (and at least 5) bad rows.
+        FrameInvalid: no rows, or a needed column empty for everybody.
+        TooManyBadRows: more than a fifth of the rows, and at least 5, are bad.
     """
     _refuse_empty(frame)
     quarantined = _failures(frame)
@@ -101,9 +111,10 @@ def validate(frame: pd.DataFrame) -> Validated:
     least, share = _TOO_MANY_BAD
     if bad.sum() >= least and bad.sum() > share * len(frame):
         checks = ", ".join(f"{one.field} {one.check}: {one.count}" for one in check_summary(quarantined))
-        raise FrameInvalid(
+        raise TooManyBadRows(
             f"{bad.sum()} of {len(frame)} members fail validation ({checks}), more than {share:.0%}: "
-            "look at these fields in the source, then import again."
+            "look at these fields in the source, then import again.",
+            quarantined,
         )
     employees = _typed(frame[~bad].reset_index(drop=True))
     return Validated(employees, quarantined, _warnings(employees))

@@ -7,7 +7,7 @@ import pandas as pd
 from hris_pipeline.errors import UsageError
 from hris_pipeline.frames.employees import normalise
 from hris_pipeline.frames.map_users import Mapped, map_users
-from hris_pipeline.frames.validate import Validated, validate
+from hris_pipeline.frames.validate import TooManyBadRows, Validated, validate
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import needs_custom_fields
@@ -43,8 +43,12 @@ def read_mapped_users(manifest: Manifest, employees: pd.DataFrame, settings: Set
 
 
 def build_employees(services: Services, manifest: Manifest) -> Validated:
-    """``read_employees``, with the quarantined rows kept in the store."""
-    validated = read_employees(services, manifest)
+    """``read_employees``, with the quarantined rows kept in the store, also when they are too many to go on."""
+    try:
+        validated = read_employees(services, manifest)
+    except TooManyBadRows as error:
+        _keep(services, manifest, "employees", error.quarantined)
+        raise
     _keep(services, manifest, "employees", validated.quarantined)
     return validated
 

@@ -182,7 +182,7 @@ def _person(
     found = employees[_named(employees, "hris_id", names) | (not linked and _named(employees, "justworks_id", names))]
     mine = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
     hris_id = next((str(one) for one in [*found["hris_id"], *mine["hris_id"].dropna()]), None)
-    called = {*names, hris_id, user["employee_id"] if user else known_as}
+    called = {*names, hris_id, *([user["employee_id"]] if user else _employee_ids(mapped.users, hris_id))}
     outcome = [*_actions(plan, called), *(reason for reason, whom in plan.beside.items() if called & set(whom))]
     outcome += [f"{line.field}: {line.check} ({line.reason})" for line in mine.itertuples()]
     columns = SourceColumns(found, manifest.company)
@@ -193,6 +193,12 @@ def _person(
         member_of(manifest, services.archive, hris_id) if hris_id else {},
         tuple(outcome) or _left_alone(settings, manifest, user, hris_id),
     )
+
+
+def _employee_ids(mapped: pd.DataFrame, hris_id: str | None) -> list[str]:
+    """What a person who is no user is called beside a plan."""
+    own = mapped[mapped["hris_id"] == hris_id] if hris_id and "employee_id" in mapped else mapped.iloc[:0]
+    return list(own["employee_id"].dropna()) if len(own) else []
 
 
 def _named(frame: pd.DataFrame, column: str, names: set[str]) -> pd.Series:

@@ -142,7 +142,7 @@ class HttpRefused(SourceRefused):
         self.code = code
 
 
-class _Transient(Exception):  # noqa: N818
+class _Transient(Exception):
     """One failed attempt: what was seen, and how long the source asked to be left alone."""
 
     def __init__(self, seen: str, retry_after: float | None = None) -> None:

@@ -30,7 +30,7 @@ class Applied:
     already: bool
 
 
-class _Stale(Exception):  # noqa: N818 - says what the import is; turned into ImportStale once the transaction is undone
+class _Stale(Exception):
     pass
 
 

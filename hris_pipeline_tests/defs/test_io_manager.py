@@ -98,9 +98,9 @@ def test_a_frame_that_was_never_made_names_the_asset_to_materialize(root: UPath)
 def test_local_files_and_folders_are_their_owners_alone(tmp_path: Path) -> None:
     root = frames_root(str(tmp_path / "files"))
     keep(root, FRAME)
-    modes = [stat.S_IMODE(Path(path).stat().st_mode) for path in (root, root / "employees")]
+    modes = [stat.S_IMODE(Path(str(path)).stat().st_mode) for path in (root, root / "employees")]
     assert modes == [0o700, 0o700]
-    assert stat.S_IMODE(Path(root / "employees" / "acme.parquet").stat().st_mode) == 0o600
+    assert stat.S_IMODE(Path(str(root / "employees" / "acme.parquet")).stat().st_mode) == 0o600
 
 
 def test_the_file_is_zstd_parquet_that_any_tool_reads(tmp_path: Path) -> None:

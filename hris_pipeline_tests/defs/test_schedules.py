@@ -29,6 +29,10 @@ def tick(company: Company, schedule: str, at: datetime) -> ScheduleExecutionData
     return defs.get_repository_def().get_schedule_def(schedule).evaluate_tick(context)
 
 
+def requests(company: Company, schedule: str, at: datetime) -> list[dg.RunRequest]:
+    return list(tick(company, schedule, at).run_requests or [])
+
+
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A tick needs an instance that can be opened again."""
@@ -44,17 +48,17 @@ def automatic(make_company: Callable[..., Company]) -> Company:
 
 
 def test_a_due_import_gets_one_run_that_says_why_it_runs(automatic: Company) -> None:
-    (request,) = tick(automatic, "daily_imports", TOMORROW).run_requests
+    (request,) = requests(automatic, "daily_imports", TOMORROW)
     assert request.run_key == f"{NAME}:{TOMORROW.isoformat()}:0"
     assert request.partition_key == NAME
     assert request.tags["hris/trigger"] == "schedule"
     assert request.tags["hris/actor"] == "daily_imports"
-    assert tick(automatic, "weekly_imports", TOMORROW).run_requests == []
+    assert requests(automatic, "weekly_imports", TOMORROW) == []
 
 
 def test_a_due_moment_handled_is_not_due_again_and_one_missed_is_caught_up_once(automatic: Company) -> None:
     late = TOMORROW + timedelta(hours=5)
-    (request,) = tick(automatic, "daily_imports", late).run_requests
+    (request,) = requests(automatic, "daily_imports", late)
     assert request.tags["hris/trigger"] == "catch_up"
     due_handled(automatic.services, NAME, TOMORROW)
     assert tick(automatic, "daily_imports", late).skip_message == "Nothing is due."
@@ -75,27 +79,27 @@ def test_an_integration_that_is_no_partition_here_does_not_lose_the_tick(automat
 
 
 def test_the_run_of_a_schedule_handles_its_due_moment(automatic: Company) -> None:
-    (request,) = tick(automatic, "daily_imports", TOMORROW).run_requests
+    (request,) = requests(automatic, "daily_imports", TOMORROW)
     automatic.run("import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports")
     run = started(automatic.last_run())
     assert (run.automatic, run.due_at, run.attempt) == (True, TOMORROW, 0)
     assert automatic.import_(automatic.last_run().tags["hris/applied"]).trigger == "schedule"
-    assert tick(automatic, "daily_imports", TOMORROW).run_requests == []
+    assert requests(automatic, "daily_imports", TOMORROW) == []
 
 
 def test_a_run_skipped_in_a_pause_leaves_its_due_moment_to_be_caught_up(automatic: Company) -> None:
-    (request,) = tick(automatic, "daily_imports", TOMORROW).run_requests
+    (request,) = requests(automatic, "daily_imports", TOMORROW)
     pause(automatic.services, NAME, "ann", "audit")
     automatic.run("import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports")
     assert SKIPPED_TAG in automatic.last_run().tags
     automatic.resume()
-    (again,) = tick(automatic, "daily_imports", TOMORROW + timedelta(hours=2)).run_requests
+    (again,) = requests(automatic, "daily_imports", TOMORROW + timedelta(hours=2))
     assert again.run_key == f"{request.run_key}:1"
 
 
 def test_connections_that_grow_old_are_refreshed_one_run_each(automatic: Company) -> None:
     assert tick(automatic, "connection_refresh", datetime.now(UTC)).skip_message == "Every connection is fresh."
-    (request,) = tick(automatic, "connection_refresh", datetime.now(UTC) + timedelta(days=15)).run_requests
+    (request,) = requests(automatic, "connection_refresh", datetime.now(UTC) + timedelta(days=15))
     assert request.partition_key == NAME
     before = automatic.sandbox.requests["POST /oauth/token"]
     automatic.run("refresh_connection")

@@ -8,9 +8,9 @@ import pytest
 
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.observing import observe_settings, out_of_date
-from hris_pipeline.defs.running import apply_config
+from hris_pipeline.cli.running import apply_config
 from hris_pipeline.defs.sensors import failed_imports, observed_settings, retention, stalled_imports
-from hris_pipeline.defs.settings_in_force import settings_in_force
+from hris_pipeline.operations.settings_in_force import settings_in_force
 from hris_pipeline.errors import HrisError, ImportHeld
 from hris_pipeline.operations.setting_up import change_settings
 from hris_pipeline.settings.document import Settings
@@ -119,7 +119,9 @@ def test_the_sensor_observes_each_change_of_settings_once(company: Company) -> N
     change_settings(company.services, NAME, Settings(override_emails=True), "ann")
     second = look(first.cursor)
     assert isinstance(second, dg.SensorResult)
-    assert second.asset_events[0].tags["dagster/data_version"] == Settings(override_emails=True).digest()
+    (event,) = second.asset_events
+    assert isinstance(event, dg.AssetObservation)
+    assert event.tags == {"dagster/data_version": Settings(override_emails=True).digest()}
 
 
 def test_retention_leaves_what_is_young(company: Company) -> None:

@@ -5,8 +5,9 @@ import pytest
 
 from hris_pipeline.frames.columns import text
 from hris_pipeline.frames.digest import plan_digest, source_hash
+from hris_pipeline_tests.frames.companies import person
 from hris_pipeline_tests.frames.memory import MemoryDirectory
-from hris_pipeline_tests.frames.test_identity import company, person, plan
+from hris_pipeline_tests.frames.test_identity import company, plan
 
 
 def digest(rows: pd.DataFrame, settings: str = "s", complete: bool = True, tripped: tuple[str, ...] = ()) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from hris_pipeline.frames.guards import GUARDS, Guard, GuardFacts, evaluate_guards
+from hris_pipeline.frames.plan import Plan
 from hris_pipeline.settings.document import Guards
 from hris_pipeline_tests.frames.companies import person
 from hris_pipeline_tests.frames.test_identity import company, plan
@@ -86,7 +87,8 @@ def test_whole_plans_of_companies_that_lose_people(size: int, lost: int, held: b
         (8, 3, 1, False),
         (8, 4, 1, True),
         (15, 3, 1, False),
-        (16, 4, 1, False),
+        (21, 4, 1, False),
+        (20, 4, 1, True),
         (16, 4, 2, True),
         (50, 9, 2, False),
         (50, 11, 2, True),
@@ -164,7 +166,7 @@ def test_a_guard_that_does_not_trip_names_nobody() -> None:
         assert (guard.tripped, guard.employee_ids) == (False, ())
 
 
-def tripped(planned: object) -> list[str]:
+def tripped(planned: Plan) -> list[str]:
     return [guard.name for guard in planned.guards if guard.tripped]
 
 

@@ -274,7 +274,7 @@ def test_when_all_ids_changed_everybody_is_a_conflict_and_one_bulk_decision_reli
     assert (planned.counts["conflicts"], planned.counts["created"]) == (30, 0)
     assert planned.held
 
-    decided = tuple(Resolution(line.hris_id, line.user_id, "link") for line in planned.conflicts.itertuples())
+    decided = tuple(Resolution(hris_id, user_id, "link") for hris_id, _, user_id in conflicts(planned))
     relinking = plan(renumbered, directory, missing=missing, resolutions=decided)
     assert (relinking.counts["updated"], relinking.counts["archived"], relinking.held) == (30, 0, False)
     directory.apply(relinking.rows)

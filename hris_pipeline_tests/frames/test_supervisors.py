@@ -1,5 +1,7 @@
 """References to people become EmployeeIds: through links and the extract, whatever names the supervisor."""
 
+from typing import Any
+
 import pytest
 
 from hris_pipeline.frames.columns import text
@@ -8,12 +10,12 @@ from hris_pipeline_tests.frames.companies import METADATA, Person, person
 from hris_pipeline_tests.frames.memory import MemoryDirectory
 from hris_pipeline_tests.frames.test_identity import actions, company, plan, user
 
-BY_JUSTWORKS_ID = {"mapping": {"supervisor_id": "supervisor_justworks_id"}}
+Changes = dict[str, Any]
+
+BY_JUSTWORKS_ID: Changes = {"mapping": {"supervisor_id": "supervisor_justworks_id"}}
 
 
-def supervisor(
-    people: list[Person], directory: MemoryDirectory, settings: dict[str, object], **facts: object
-) -> object:
+def supervisor(people: list[Person], directory: MemoryDirectory, settings: Changes, **facts: object) -> object:
     """The supervisor's EmployeeId of ``m-1`` after the import."""
     directory.apply(plan(people, directory, settings, **facts).rows)
     return next(user["supervisor_id"] for user in directory.by_id.values() if user["hris_id"] == "m-1")
@@ -21,29 +23,23 @@ def supervisor(
 
 @pytest.mark.parametrize(("settings", "reference"), [({}, "m-2"), (BY_JUSTWORKS_ID, "0002")])
 class TestResolving:
-    def test_a_supervisor_in_the_same_first_import(self, settings: dict[str, object], reference: str) -> None:
+    def test_a_supervisor_in_the_same_first_import(self, settings: Changes, reference: str) -> None:
         people = [person(1, supervisor_id=reference), person(2)]
         assert supervisor(people, MemoryDirectory(), settings) == "0002"
 
-    def test_a_supervisor_who_is_archived_excluded_or_quarantined(
-        self, settings: dict[str, object], reference: str
-    ) -> None:
+    def test_a_supervisor_who_is_archived_excluded_or_quarantined(self, settings: Changes, reference: str) -> None:
         for second in ([person(2, active=False)], [person(2, exclusion="rule:Out")], []):
             people, directory = company(3)
             now = [person(1, supervisor_id=reference), *second, people[2]]
             assert supervisor(now, directory, settings, quarantined_hris_ids=frozenset({"m-2"})) == "0002"
 
-    def test_a_supervisor_whose_employee_id_changes_in_the_same_import(
-        self, settings: dict[str, object], reference: str
-    ) -> None:
+    def test_a_supervisor_whose_employee_id_changes_in_the_same_import(self, settings: Changes, reference: str) -> None:
         _, directory = company(2)
         reference = "9" if reference == "0002" else reference
         now = [person(1, supervisor_id=reference), person(2, employee_id="9")]
         assert supervisor(now, directory, settings) == "9"
 
-    def test_nobody_with_a_warning_when_the_person_is_no_user(
-        self, settings: dict[str, object], reference: str
-    ) -> None:
+    def test_nobody_with_a_warning_when_the_person_is_no_user(self, settings: Changes, reference: str) -> None:
         for second in ([person(2, active=False)], [person(2, exclusion="rule:Out")], []):
             planned = plan([person(1, supervisor_id=reference), *second], MemoryDirectory(), settings)
             assert planned.beside["warning:supervisor_unknown"] == ("0001",)

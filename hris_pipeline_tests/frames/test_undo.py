@@ -33,7 +33,8 @@ def test_every_kind_of_change_is_taken_back() -> None:
     planned, directory = week()
     undo = undone(planned, directory)
     lines = {
-        json.loads(row.after)["employee_id"]: (row.action, json.loads(row.changed)) for row in undo.rows.itertuples()
+        json.loads(row["after"])["employee_id"]: (row["action"], json.loads(row["changed"]))
+        for row in undo.rows.to_dict("records")
     }
     assert lines == {
         "0001": ("update", ["first_name", "#Team"]),

@@ -113,5 +113,3 @@ def acme_lite(make_lite: MakeAcme) -> Acme:
     acme = make_lite()
     acme.run()
     return acme
-
-

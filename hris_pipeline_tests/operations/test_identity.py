@@ -47,7 +47,9 @@ def test_a_rehire_with_a_new_work_id_too_is_a_conflict_until_somebody_links(acme
 
 def test_a_reused_work_id_is_a_conflict_and_cannot_be_created_anyway(acme_lite: Acme) -> None:
     acme = acme_lite
-    _, new = rehired(acme, first_name="Someone", last_name="Else", birth_date="1999-09-09", work_email="se@acme.example")
+    _, new = rehired(
+        acme, first_name="Someone", last_name="Else", birth_date="1999-09-09", work_email="se@acme.example"
+    )
     assert acme.run().counts["conflicts"] == 1
     [conflict] = open_conflicts(acme.services, "acme")
     assert (conflict.hris_id, conflict.kind) == (new, "employee_id")
@@ -61,7 +63,9 @@ def test_a_reused_work_id_is_a_conflict_and_cannot_be_created_anyway(acme_lite: 
     assert new not in acme.users()
 
 
-@pytest.mark.parametrize("same", [("work_email",), ("first_name", "last_name", "birth_date")], ids=["email", "namesake"])
+@pytest.mark.parametrize(
+    "same", [("work_email",), ("first_name", "last_name", "birth_date")], ids=["email", "namesake"]
+)
 def test_a_recycled_email_and_a_namesake_take_over_nobody_and_can_be_created(acme: Acme, same: tuple[str, ...]) -> None:
     holder = acme.company.person(acme.active()[0])
     new = acme.company.add(**{name: getattr(holder, name) for name in same})

@@ -39,7 +39,12 @@ def test_undo_gives_back_every_field_and_archives_who_was_created(acme: Acme) ->
 
     undo = plan_undo(acme.services, done.import_id, actor="lee")
     assert (undo.status, undo.trigger, undo.undoes) == ("planned", "undo", done.import_id)
-    assert [row.action for row in read_rows(acme.services, undo.import_id)] == ["archive", "archive", "restore", "update"]
+    assert [row.action for row in read_rows(acme.services, undo.import_id)] == [
+        "archive",
+        "archive",
+        "restore",
+        "update",
+    ]
     assert acme.save(undo.import_id).status == "applied"
     after = states(acme)
     created = after.pop(new)

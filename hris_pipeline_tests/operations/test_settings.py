@@ -4,9 +4,9 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.errors import SettingsInvalid, UnknownName, UsageError
+from hris_pipeline.operations.mapping_view import mapping_view
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.operations.setting_up import set_up
-from hris_pipeline.operations.mapping_view import mapping_view
 from hris_pipeline.operations.summary import read_rows
 from hris_pipeline.operations.what_if import what_if
 from hris_pipeline.settings.document import Settings
@@ -59,9 +59,7 @@ def test_notification_addresses_are_secrets_at_rest(acme: Acme) -> None:
 def test_what_cannot_be_meant_for_this_company_is_refused_and_nothing_changes(acme_lite: Acme) -> None:
     acme = acme_lite
     everybody = {"name": "All", "all": [{"field": "active", "operator": "equals", "value": True}]}
-    bad = settings_from(
-        {"do_not_import": [everybody], "metadata": [{"name": "Pet", "source": "custom:Pet"}]}
-    )
+    bad = settings_from({"do_not_import": [everybody], "metadata": [{"name": "Pet", "source": "custom:Pet"}]})
     with pytest.raises(SettingsInvalid) as failure:
         acme.change(bad)
     assert {problem.where for problem in failure.value.problems} == {"do_not_import[0]", "metadata[0].source"}
@@ -76,7 +74,9 @@ def test_a_rule_that_matches_everybody_is_refused_behind_another_too(acme_lite: 
 
 
 def test_an_associated_field_that_names_nobody_is_warned_about(acme_lite: Acme) -> None:
-    change = acme_lite.change(settings_from({"metadata": [{"name": "Buddy", "source": "job_title", "type": "associated"}]}))
+    change = acme_lite.change(
+        settings_from({"metadata": [{"name": "Buddy", "source": "job_title", "type": "associated"}]})
+    )
     assert [problem.where for problem in change.warnings] == ["metadata[0]"]
 
 

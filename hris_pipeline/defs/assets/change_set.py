@@ -4,19 +4,19 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from hris_pipeline.defs.approvals import is_approved
 from hris_pipeline.defs.assets.groups import LINE
 from hris_pipeline.defs.checks import GUARD_CHECKS, guard_results
 from hris_pipeline.defs.frame import Frame, refuse_mismatch
 from hris_pipeline.defs.metadata import extract_metadata, import_metadata
 from hris_pipeline.defs.partitions import integration_partitions
 from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, Started, tag_run
-from hris_pipeline.defs.settings_in_force import settings_in_force
 from hris_pipeline.defs.steps import finish_due, skip_run, step
 from hris_pipeline.errors import ImportHeld, ImportRunning
+from hris_pipeline.operations.approving import is_approved
 from hris_pipeline.operations.notifying import notify_import
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.settings_in_force import settings_in_force
 from hris_pipeline.operations.summary import ImportSummary
 from hris_pipeline.sources.protocol import Manifest
 

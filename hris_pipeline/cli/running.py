@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.launcher import WorkerStatus
 
+from hris_pipeline.definitions import defs
 from hris_pipeline.defs.partitions import add_partition, known_partitions
 from hris_pipeline.defs.resources import Progress
 from hris_pipeline.defs.runs import ACTOR_TAG, APPLIED_TAG, PLANNED_TAG, SKIPPED_TAG, TRIGGER_TAG, told
@@ -156,8 +157,6 @@ def _run(
     config: Mapping[str, Any],
     resources: Mapping[str, object],
 ) -> Ended:
-    from hris_pipeline.definitions import defs  # noqa: PLC0415 - definitions are built from this package
-
     job = defs.resolve_job_def(name)
     run_id = str(uuid.uuid4())
     try:

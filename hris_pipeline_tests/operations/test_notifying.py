@@ -1,0 +1,186 @@
+"""Notifications: once per change of state, in counts and ids, and never in the way of an import."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+
+from hris_pipeline.operations.automatic import pause, resume
+from hris_pipeline.operations.notifying import all_clear, notify, notify_import
+from hris_pipeline.operations.summary import ImportSummary
+from hris_pipeline.settings.validating import settings_from
+from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+
+SENDS = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what apprise imports
+EVENTS = ["done", "held", "failed", "paused", "stalled", "conflict", "expiring"]
+
+
+class Channel:
+    """Keeps what it was told, while it works."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, str]] = []
+        self.works = True
+
+    def __call__(self, url: str, title: str, body: str) -> bool:
+        if not self.works:
+            raise OSError("secret-token is refused")
+        self.told.append((url, title, body))
+        return True
+
+    @property
+    def titles(self) -> list[str]:
+        return [title.rpartition(": ")[2] for _, title, _ in self.told]
+
+
+@pytest.fixture
+def told(acme_lite: Acme) -> Acme:
+    acme_lite.change(settings_from({"notify": [{"to": "json://secret-token@one.example", "on": EVENTS}]}))
+    return acme_lite
+
+
+def test_once_per_change_of_state(told: Acme) -> None:
+    channel = Channel()
+    for state in ("a", "a", "b", "b", "a"):
+        notify(told.services, "acme", "failed", state, "An import failed.", send=channel)
+    assert len(channel.told) == 3
+    all_clear(told.services, "acme", "failed")
+    assert notify(told.services, "acme", "failed", "a", "An import failed.", send=channel)
+    assert channel.told[-1] == ("json://secret-token@one.example", "HR sync of acme: failed", "An import failed.")
+
+
+def test_only_who_asked_is_told(told: Acme) -> None:
+    told.change(
+        settings_from(
+            {"notify": [{"to": "json://one.example", "on": ["held"]}, {"to": "json://two.example", "on": ["failed"]}]}
+        )
+    )
+    channel = Channel()
+    notify(told.services, "acme", "failed", "a", "x", send=channel)
+    notify(told.services, "acme", "stalled", "a", "x", send=channel)
+    assert [url for url, _, _ in channel.told] == ["json://two.example"]
+
+
+def test_a_channel_that_fails_fails_nothing_is_logged_without_its_address_and_told_again(
+    told: Acme, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel = Channel()
+    channel.works = False
+    with caplog.at_level(logging.DEBUG):
+        assert not notify(told.services, "acme", "failed", "a", "x", send=channel)
+        assert not notify(told.services, "acme", "failed", "b", "x", send=lambda *_: False)
+        assert not notify(told.services, "nobody", "failed", "b", "x", send=channel)
+    assert "json" in caplog.text
+    assert "secret-token" not in caplog.text
+    channel.works = True
+    assert notify(told.services, "acme", "failed", "a", "x", send=channel)
+
+
+def test_a_store_that_is_gone_does_not_raise_either(told: Acme) -> None:
+    with told.services.store.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE notifications")
+    assert not notify(told.services, "acme", "failed", "a", "x", send=Channel())
+    all_clear(told.services, "acme", "failed")
+
+
+def test_a_broken_channel_beside_a_good_one_does_not_repeat_the_good_one(told: Acme) -> None:
+    told.change(
+        settings_from({"notify": [{"to": f"json://{name}.example", "on": ["stalled"]} for name in ("good", "bad")]})
+    )
+    channel = Channel()
+
+    def send(url: str, title: str, body: str) -> bool:
+        return "bad" not in url and channel(url, title, body)
+
+    for _ in range(3):
+        notify(told.services, "acme", "stalled", "same", "x", send=send)
+    assert len(channel.told) == 1
+
+
+def test_imports_tell_done_held_and_what_they_leave_open(told: Acme) -> None:
+    acme, channel = told, Channel()
+
+    def run() -> ImportSummary:
+        summary = acme.preview()
+        if summary.status == "planned":
+            summary = acme.save()
+        notify_import(acme.services, summary, send=channel)
+        return summary
+
+    run()
+    assert channel.titles == [], "nothing happened"
+    acme.company.edit(acme.active()[0], job_title="Astronaut")
+    done = run()
+    run()
+    assert channel.titles == ["done"]
+    assert channel.told[0][2] == f"Import {done.import_id}: 0 new, 1 updated, 0 archived, 0 restored."
+
+    people = acme.lose(acme.active()[:6])
+    held = run()
+    run()
+    assert channel.titles == ["done", "held"]
+    assert held.import_id in channel.told[1][2]
+    assert "archive_limit: 6 of 12 (50.0 %)" in channel.told[1][2]
+    acme.bring_back(people)
+    run()
+
+    bad = acme.company.add(last_name=None)
+    run()
+    run()
+    assert channel.titles == ["done", "held", "conflict"]
+    assert "1 quarantined" in channel.told[2][2]
+    acme.company.add(last_name=None)
+    run()
+    assert channel.titles.count("conflict") == 2, "a growing quarantine"
+    acme.company.remove(bad)
+    run()
+    assert channel.titles.count("conflict") == 2, "a shrinking one is no news"
+
+
+@SENDS
+def test_pausing_tells_over_a_real_channel_once_until_resumed(told: Acme) -> None:
+    with _webhook() as (address, received):
+        told.change(settings_from({"notify": [{"to": address, "on": ["paused"]}]}))
+        pause(told.services, "acme", "lee", "audit")
+        pause(told.services, "acme", "lee", "audit again")
+        assert len(received) == 1
+        assert received[0]["title"] == "HR sync of acme: paused"
+        assert "lee" not in received[0]["message"]
+        resume(told.services, "acme", "lee", "done")
+        pause(told.services, "acme", "lee", "again")
+    assert len(received) == 2
+
+
+@SENDS
+def test_an_address_nobody_can_send_to_is_only_logged(make_lite: MakeAcme, caplog: pytest.LogCaptureFixture) -> None:
+    acme = make_lite(3)
+    acme.change(settings_from({"notify": [{"to": "json://secret-token@127.0.0.1:9/x", "on": ["paused"]}]}))
+    with caplog.at_level(logging.DEBUG):
+        pause(acme.services, "acme", "lee", "audit")
+    assert "was not accepted" in caplog.text
+    assert "secret-token" not in "".join(record.getMessage() for record in caplog.records)
+
+
+@contextmanager
+def _webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    received: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"json://127.0.0.1:{server.server_port}/hook", received
+        server.shutdown()
+        thread.join()
