@@ -105,6 +105,9 @@ GROUPS = {
     "store": "The user store.",
 }
 
+INTERRUPTED = 130
+"""What typer gives for a command that Ctrl-C ended."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; everything else on stderr.")]
 
 
@@ -169,6 +172,8 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         answer = _root().main(list(arguments), prog_name="hris", standalone_mode=False)
+        if answer == INTERRUPTED:
+            raise KeyboardInterrupt
         if not isinstance(answer, Answer):
             return int(answer or 0)
         write(answer, as_json=as_json)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,14 +13,16 @@ from typing import Any
 import pytest
 
 from hris_pipeline.cli.app import run
-from hris_pipeline.environment import VARIABLES
+from hris_pipeline.environment import VARIABLES, Environment
 from hris_pipeline.sandbox.run import Sandbox, running
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
     import hris_pipeline.definitions  # noqa: F401
+    from hris_pipeline.cli.running import open_instance
 
 PEOPLE = 40
+SEED = 3
 
 PROCESS = (sys.executable, "-c", "from hris_pipeline.cli import main; main()")
 """The command line as a process of its own."""
@@ -84,25 +87,47 @@ def hris(home: Path, capfd: pytest.CaptureFixture[str]) -> Hris:
 @pytest.fixture
 def sandbox(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A sandbox that the environment points at."""
-    with running(employees=PEOPLE, seed=3) as served:
+    with running(PEOPLE, SEED) as served:
         for name, value in served.environment().items():
             monkeypatch.setenv(name, value)
         yield served
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Homes in which `acme` is set up (`connected`), and its first import saved (`saved`): copied, not made, for each
+    test, because a new Dagster instance costs more than the tests do."""
+    root = tmp_path_factory.mktemp("prepared")
+    with running(PEOPLE, SEED) as served, pytest.MonkeyPatch.context() as patch:
+        home = root / "making"
+        for name, value in {**served.environment(), "HRIS_HOME": str(home), "HRIS_STORE_URL": ""}.items():
+            patch.setenv(name, value)
+        patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+        assert run(["setup", "acme", "--accept-terms", "--code", served.authorize()]) == 0
+        open_instance(Environment.read()).dispose()
+        shutil.copytree(home, root / "connected")
+        assert run(["import", "acme", "--yes"]) == 0
+        shutil.copytree(home, root / "saved")
+    return {name: root / name for name in ("connected", "saved")}
+
+
+def _connected(home: Path, template: Path, sandbox: Sandbox, hris: Hris) -> None:
+    shutil.copytree(template, home)
+    assert hris("connect", "acme", "--code", sandbox.authorize()).exit_code == 0
+
+
 @pytest.fixture
-def acme(sandbox: Sandbox, hris: Hris) -> str:
+def acme(home: Path, prepared: dict[str, Path], sandbox: Sandbox, hris: Hris) -> str:
     """An integration that is set up and connected."""
-    assert hris("setup", "acme", "--accept-terms", "--code", sandbox.authorize()).exit_code == 0
+    _connected(home, prepared["connected"], sandbox, hris)
     return "acme"
 
 
 @pytest.fixture
-def saved(acme: str, hris: Hris) -> Any:
+def saved(home: Path, prepared: dict[str, Path], sandbox: Sandbox, hris: Hris) -> Any:
     """An integration whose first import is saved; gives that import's document."""
-    result = hris("import", acme, "--yes", "--json")
-    assert result.exit_code == 0, result.stderr
-    return result.document
+    _connected(home, prepared["saved"], sandbox, hris)
+    return hris("history", "acme", "--json").document["imports"][0]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The code that comes back from a consent: pasted, or by the browser through the loopback address."""
 
 import threading
+import webbrowser
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -60,7 +61,7 @@ def asked(address: str, browser: Callable[[str], object], monkeypatch: pytest.Mo
         threading.Thread(target=browser, args=(url,), daemon=True).start()
         return True
 
-    monkeypatch.setattr(consent.webbrowser, "open", opened)
+    monkeypatch.setattr(webbrowser, "open", opened)
     services = open_services(create=True)
     try:
         return ask_consent(services, "acme", address)

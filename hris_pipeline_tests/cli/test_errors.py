@@ -158,12 +158,18 @@ def test_a_settings_file_lists_all_its_problems_with_their_lines_and_changes_not
 
 
 SOURCE: list[tuple[str, Callable[[Sandbox, MonkeyPatch], object], str, int, str]] = [
-    ("no source", lambda _, env: env.setenv("JUSTWORKS_API_URL", "http://127.0.0.1:9"), "preview acme", 1, "reach"),
+    (
+        "no source",
+        lambda _, env: env.setenv("JUSTWORKS_API_URL", "http://127.0.0.1:9"),
+        "preview acme",
+        1,
+        "127.0.0.1:9",
+    ),
     ("wrong secret", lambda _, env: env.setenv("JUSTWORKS_CLIENT_SECRET", "x"), "connect acme --code x", 1, "SECRET"),
     ("wrong code", lambda *_: None, "connect acme --code wrong", 1, "hris connect acme"),
     ("expired refresh", lambda box, _: box.fault("expired_refresh"), "preview acme", 1, "hris connect acme"),
     ("revoked", lambda box, _: box.fault("revoked_token"), "preview acme", 1, "hris connect acme"),
-    ("nobody", lambda box, _: box.fault("empty_list"), "preview acme", 1, "acme"),
+    ("nobody", lambda box, _: box.fault("empty_list"), "preview acme", 1, "check the connection"),
     ("not json", lambda box, _: box.fault("not_json"), "preview acme", 1, "Justworks"),
 ]
 

