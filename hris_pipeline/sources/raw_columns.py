@@ -16,6 +16,8 @@ RAW_COLUMNS: tuple[str, ...] = tuple(
 )
 """The employee columns that a source gives; the other two are derived from all rows together."""
 
+_WIDTH = len(RAW_COLUMNS)
+
 MOBILE = ("mobile", "cell")
 WORK = ("work",)
 PERSONAL = ("personal", "home")
@@ -28,7 +30,7 @@ class Columns:
     """Rows in the order of ``RAW_COLUMNS``, gathered as columns; of rows with one hris_id the newest stays."""
 
     def __init__(self) -> None:
-        self._columns: tuple[list[object], ...] = tuple([] for _ in RAW_COLUMNS)
+        self._cells: list[object] = []  # row after row: rows kept as such would keep the garbage collector busy
         self._updated: list[str] = []
         self._position: dict[str, int] = {}
 
@@ -41,19 +43,17 @@ class Columns:
                 self._replace(position, row, updated)
                 return
         self._updated.append(updated)
-        for column, value in zip(self._columns, row, strict=True):
-            column.append(value)
+        self._cells.extend(row)
 
     def done(self) -> dict[str, list[object]]:
         """The columns by name."""
-        return dict(zip(RAW_COLUMNS, self._columns, strict=True))
+        return {name: self._cells[place::_WIDTH] for place, name in enumerate(RAW_COLUMNS)}
 
     def _replace(self, position: int, row: Sequence[object], updated: str) -> None:
         if _instant(updated) < _instant(self._updated[position]):
             return
         self._updated[position] = updated
-        for column, value in zip(self._columns, row, strict=True):
-            column[position] = value
+        self._cells[position * _WIDTH : (position + 1) * _WIDTH] = row
 
 
 def chosen_emails(emails: Iterable[Typed]) -> tuple[str | None, str | None]:

@@ -2,9 +2,13 @@
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services
@@ -15,6 +19,7 @@ from hris_pipeline.sources.http import Retries
 from hris_pipeline_tests.operations.acme import Acme, MakeAcme
 from hris_pipeline_tests.operations.clock import MONDAY, Clock
 
+KEY = Fernet.generate_key().decode()
 QUICK = Retries(attempts=2, first=0.0)
 
 
@@ -53,20 +58,31 @@ def connected_environment(environment: Environment, sandbox: Sandbox) -> Environ
     return Environment.read(given | sandbox.environment())
 
 
+@contextmanager
+def _opened(environment: Environment, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
+    opened = open_services(connected_environment(environment, sandbox))
+    try:
+        yield dataclasses.replace(opened, now=clock, retries=QUICK)
+    finally:
+        opened.close()
+
+
+def _at(home: Path) -> Environment:
+    return Environment.read({"HRIS_HOME": str(home), "HRIS_SECRET_KEY": KEY})
+
+
 @pytest.fixture
 def services(environment: Environment, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
     """The operations' surroundings on a fresh store, on SQLite and on PostgreSQL in turn."""
-    opened = open_services(connected_environment(environment, sandbox))
-    yield dataclasses.replace(opened, now=clock, retries=QUICK)
-    opened.close()
+    with _opened(environment, sandbox, clock) as services:
+        yield services
 
 
 @pytest.fixture
 def lite_services(sqlite_environment: Environment, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
     """The same on SQLite alone, for what does not depend on the database."""
-    opened = open_services(connected_environment(sqlite_environment, sandbox))
-    yield dataclasses.replace(opened, now=clock, retries=QUICK)
-    opened.close()
+    with _opened(sqlite_environment, sandbox, clock) as services:
+        yield services
 
 
 def _maker(services: Services, sandbox: Sandbox, clock: Clock) -> MakeAcme:
@@ -107,9 +123,27 @@ def acme(make: MakeAcme) -> Acme:
     return acme
 
 
+@pytest.fixture(scope="session")
+def imported_home(
+    tmp_path_factory: pytest.TempPathFactory,
+    sqlite_template: Path,
+    session_sandbox: Sandbox,
+    session_clock: Clock,
+) -> Path:
+    """A home with ``acme`` imported once, to be copied: importing anew for every test would take most of the time."""
+    home = tmp_path_factory.mktemp("imported")
+    shutil.copy(sqlite_template, home / "store.db")
+    session_clock.time = MONDAY
+    with _opened(_at(home), session_sandbox, session_clock) as services:
+        _maker(services, session_sandbox, session_clock)().run()
+    return home
+
+
 @pytest.fixture
-def acme_lite(make_lite: MakeAcme) -> Acme:
+def acme_lite(imported_home: Path, tmp_path: Path, sandbox: Sandbox, clock: Clock) -> Iterator[Acme]:
     """The same on SQLite alone."""
-    acme = make_lite()
-    acme.run()
-    return acme
+    shutil.copytree(imported_home, tmp_path / "home")
+    with _opened(_at(tmp_path / "home"), sandbox, clock) as services:
+        clock.advance(minutes=2)  # as after importing it
+        acme = _maker(services, sandbox, clock)()
+        yield acme

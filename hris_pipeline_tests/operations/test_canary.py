@@ -1,4 +1,4 @@
-"""Planted values that occur nowhere else: none of them may be found in an error, a log, or anything told of an import."""
+"""Planted values that occur nowhere else: none may be found in an error, a log, or anything told of an import."""
 
 import json
 import logging
@@ -49,7 +49,7 @@ SECRETS = (CANARY.casefold(), "2125550188", "1961-07-13")
 
 @pytest.fixture
 def planted(make_lite: MakeAcme) -> Acme:
-    """Two people full of canaries, one conflict about them, and broken ones; custom fields are read, one of them hidden."""
+    """Somebody full of canaries, and a namesake; custom fields are read, one of them hidden."""
     acme = make_lite(
         20,
         settings=settings_from(

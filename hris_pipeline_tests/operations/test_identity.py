@@ -1,4 +1,4 @@
-"""Who is who, through the whole line: never a silent takeover, never a duplicate, and what people decide is remembered."""
+"""Who is who, through the whole line: no silent takeover, no duplicate, and what people decide is remembered."""
 
 import pytest
 
@@ -66,7 +66,10 @@ def test_a_reused_work_id_is_a_conflict_and_cannot_be_created_anyway(acme_lite: 
 @pytest.mark.parametrize(
     "same", [("work_email",), ("first_name", "last_name", "birth_date")], ids=["email", "namesake"]
 )
-def test_a_recycled_email_and_a_namesake_take_over_nobody_and_can_be_created(acme: Acme, same: tuple[str, ...]) -> None:
+def test_a_recycled_email_and_a_namesake_take_over_nobody_and_can_be_created(
+    acme_lite: Acme, same: tuple[str, ...]
+) -> None:
+    acme = acme_lite
     holder = acme.company.person(acme.active()[0])
     new = acme.company.add(**{name: getattr(holder, name) for name in same})
     before = acme.users()

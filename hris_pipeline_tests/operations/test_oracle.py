@@ -28,9 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def states(acme: Acme) -> dict[str, dict[str, Any]]:
     """The users as the oracle writes them, by id."""
-    return {
-        row["user_id"]: {name: oracle.plain(row[name]) for name in oracle.STATE} for row in acme.users().values()
-    }
+    return {row["user_id"]: {name: oracle.plain(row[name]) for name in oracle.STATE} for row in acme.users().values()}
 
 
 def by_link(users: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

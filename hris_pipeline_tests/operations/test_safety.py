@@ -4,9 +4,11 @@ import pytest
 
 from hris_pipeline.errors import FrameInvalid, SourceError
 from hris_pipeline.operations.connecting import connect
+from hris_pipeline.operations.extracting import kept_manifest
 from hris_pipeline.operations.failing import record_failure
 from hris_pipeline.operations.summary import history
 from hris_pipeline.sandbox.world import finch_token
+from hris_pipeline.store.beside import quarantined
 from hris_pipeline_tests.operations.acme import Acme, MakeAcme
 
 
@@ -42,6 +44,10 @@ def test_a_frame_full_of_bad_rows_stops_the_run_and_leaves_a_failed_import(acme_
     failed = history(acme.services, "acme")[0]
     assert (failed.status, failed.dagster_run_id, failed.message) == ("failed", "run-1", str(failure.value))
     assert acme.users() == before
+    manifest = kept_manifest(acme.services, "acme")
+    with acme.services.store.read() as connection:
+        bad = quarantined(connection, "acme", manifest.extract_id)
+    assert set(bad["hris_id"]) == set(acme.company.member_ids[:6]), "whose rows they are is kept all the same"
 
 
 def test_a_failure_of_an_unknown_integration_is_nothing_to_record(acme_lite: Acme) -> None:
@@ -58,7 +64,7 @@ def test_a_failure_of_an_unknown_integration_is_nothing_to_record(acme_lite: Acm
     ids=["short", "empty", "page"],
 )
 def test_a_list_that_is_not_whole_archives_nobody_and_is_held(make_lite: MakeAcme, fault: dict[str, object]) -> None:
-    acme = make_lite(140, seed=3)
+    acme = make_lite(110, seed=3)
     acme.run()
     leaver = acme.active()[0]
     acme.company.edit(leaver, active=False, termination_date="2026-02-27")

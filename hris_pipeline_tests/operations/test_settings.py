@@ -30,7 +30,8 @@ def test_setting_up_twice_is_setting_up_once(acme_lite: Acme) -> None:
         set_up(services, "No Slug", actor="dana")
 
 
-def test_every_change_is_a_version_with_who_and_when(acme: Acme) -> None:
+def test_every_change_is_a_version_with_who_and_when(acme_lite: Acme) -> None:
+    acme = acme_lite
     acme.clock.advance(hours=1)
     assert acme.switch("override_emails=true").version == 2
     assert acme.switch("override_emails=true").version == 2

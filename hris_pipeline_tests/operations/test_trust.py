@@ -79,8 +79,8 @@ def test_another_plan_supersedes_the_approved_one(forty_lite: Acme) -> None:
     assert acme.archived() == set()
 
 
-def test_an_approval_lapses_after_seven_days(forty: Acme) -> None:
-    acme = forty
+def test_an_approval_lapses_after_seven_days(forty_lite: Acme) -> None:
+    acme = forty_lite
     acme.lose(acme.active()[:8])
     held = acme.preview()
     approve(acme, held)
