@@ -1,21 +1,21 @@
 """The one exception tree. Every message names what was tried, on what, and the remedy; none carries a person's data.
 
-    HrisError                    exit 1
-    ├── UsageError               exit 2: the call is wrong: a name, an option, a setting, an environment variable
-    │   ├── EnvironmentInvalid   a missing or wrong environment variable
-    │   ├── UnknownName          no integration, import, user or extract of that name
-    │   └── SettingsInvalid      a settings document with problems, all of them listed
-    ├── SourceError              the source could not be read
-    │   ├── SourceUnavailable    transient: running again can help
-    │   ├── SourceNotReady       the source has no data yet: running later helps
-    │   ├── SourceRefused        permanent: somebody must change something
-    │   └── ConnectionInvalid    the connection is dead: a person must connect again
-    ├── FrameInvalid             an extract so broken that nothing of it can be used
-    ├── StoreError               the store could not be used
-    │   ├── StoreNotReady        tables are missing, or older or newer than this code
-    │   └── ImportRunning        another import of the integration holds the lock
-    ├── ImportHeld               exit 3: a guard holds the change set until a person approves it
-    └── ImportStale              exit 4: the change set no longer fits the store
+HrisError                    exit 1
+├── UsageError               exit 2: the call is wrong: a name, an option, a setting, an environment variable
+│   ├── EnvironmentInvalid   a missing or wrong environment variable
+│   ├── UnknownName          no integration, import, user or extract of that name
+│   └── SettingsInvalid      a settings document with problems, all of them listed
+├── SourceError              the source could not be read
+│   ├── SourceUnavailable    transient: running again can help
+│   ├── SourceNotReady       the source has no data yet: running later helps
+│   ├── SourceRefused        permanent: somebody must change something
+│   └── ConnectionInvalid    the connection is dead: a person must connect again
+├── FrameInvalid             an extract so broken that nothing of it can be used
+├── StoreError               the store could not be used
+│   ├── StoreNotReady        tables are missing, or older or newer than this code
+│   └── ImportRunning        another import of the integration holds the lock
+├── ImportHeld               exit 3: a guard holds the change set until a person approves it
+└── ImportStale              exit 4: the change set no longer fits the store
 """
 
 from collections.abc import Sequence

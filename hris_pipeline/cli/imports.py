@@ -8,9 +8,9 @@ import typer
 from hris_pipeline.cli.breakdown import breakdown, document
 from hris_pipeline.cli.common import ImportId, Name, Rows, actor, opened, write_private
 from hris_pipeline.cli.printing import Answer, moment, table, tell, text
-from hris_pipeline.errors import ImportHeld, UnknownName, UsageError
+from hris_pipeline.errors import ImportHeld, UsageError
 from hris_pipeline.operations.approving import approve_import
-from hris_pipeline.operations.saving import open_import
+from hris_pipeline.operations.saving import import_to_save, open_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.summary import ImportSummary, read_rows, read_summary
 from hris_pipeline.operations.summary import history as past_imports
@@ -42,6 +42,7 @@ def preview(
         from hris_pipeline.cli.jobs import run_preview  # noqa: PLC0415 - looking only needs no Dagster
 
         answer = _answer(services, run_preview(services, name), rows=rows)
+        _tell_matching_ids(services, name)
         if csv:
             _write_user_file(services, name, csv)
         return answer
@@ -58,7 +59,7 @@ def save(
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
 
     with opened() as services:
-        chosen = _chosen(services, name, import_id)
+        chosen = import_to_save(services, name, import_id)
         if chosen.status == "applied":
             tell(text(f"Import {chosen.import_id} is applied already; nothing was done."))
             return _answer(services, chosen, rows=rows)
@@ -139,24 +140,20 @@ def undo(import_id: ImportId, rows: Rows = False) -> Answer:
         return _answer(services, plan_undo(services, import_id, actor=actor()), rows=rows)
 
 
-def _chosen(services: Services, name: str, import_id: str | None) -> ImportSummary:
-    """The import of that id, else the open one, else the newest if it is applied; a wrong name starts no run."""
-    if import_id is not None:
-        found = read_summary(services, import_id)
-        if found.integration != name:
-            raise UnknownName(f"Import {import_id} is not one of {name}: `hris history {name}` lists them.")
-        return found
-    opened_import = open_import(services, name)
-    newest = past_imports(services, name, limit=1)
-    if opened_import is None and (not newest or newest[0].status != "applied"):
-        raise UnknownName(f"{name} has no open import: run `hris preview {name}` first.")
-    return opened_import or newest[0]
-
-
 def _answer(services: Services, summary: ImportSummary, *, rows: bool) -> Answer:
     found = read_rows(services, summary.import_id) if rows else None
     held = summary.status == "held"
     return Answer(document(summary, found), list(breakdown(summary, found)), ImportHeld.exit_code if held else 0)
+
+
+def _tell_matching_ids(services: Services, name: str) -> None:
+    """Before a first import into a directory with users: which source field their EmployeeIds came from."""
+    from hris_pipeline.operations.mapping_view import matching_ids  # noqa: PLC0415 - only after a preview
+
+    rates = matching_ids(services, name)
+    if rates:
+        told = ", ".join(f"{source} {count}" for source, count in rates.items())
+        tell(text(f"EmployeeIds of the directory's users that each field would match: {told}."))
 
 
 def _write_user_file(services: Services, name: str, path: str) -> None:

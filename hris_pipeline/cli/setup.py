@@ -23,7 +23,7 @@ from hris_pipeline.operations.setting_up import change_settings, set_up
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import load_settings, set_values
 from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.registry import Integration, current_settings, get_integration
+from hris_pipeline.store.registry import Integration, check_name, current_settings, get_integration
 from hris_pipeline.store.secrets import open_box
 
 __all__ = ["setup"]
@@ -103,6 +103,7 @@ setup.__doc__ = f"{setup.__doc__}\n" + "\n".join(f"    - {term}" for term in TER
 
 def _check_environment(services: Services, name: str, wanted: Settings | None) -> None:
     """What would fail later fails before anything is written."""
+    check_name(name)
     open_box(services.environment)
     try:
         with services.store.read() as connection:

@@ -1,6 +1,6 @@
 """Column operations on Arrow-backed Series that pandas lacks or does slowly: look-ups, null-safe comparison, keys."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ __all__ = [
     "arrow",
     "as_text",
     "beside",
+    "by_chunks",
     "casefold_key",
     "column",
     "differs",
@@ -20,6 +21,8 @@ __all__ = [
     "text",
     "true",
 ]
+
+_CHUNK = 10_000
 
 
 def arrow(series: pd.Series) -> Any:
@@ -80,6 +83,13 @@ def differs(left: pd.Series, right: pd.Series) -> pd.Series:
     unequal = pc.fill_null(pc.not_equal(a, b), False)
     one_null = pc.xor(pc.is_null(a), pc.is_null(b))
     return _mask(pc.or_(unequal, one_null), left.index)
+
+
+def by_chunks(function: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> pd.Series:
+    """The Arrow texts that ``function`` makes of the rows, some thousands of rows at a time: what it needs on the way
+    never is the peak of anybody's memory."""
+    chunks = [function(frame.iloc[start : start + _CHUNK]) for start in range(0, len(frame), _CHUNK)]
+    return _series(pa.chunked_array(chunks, pa.string()), frame.index)
 
 
 def casefold_key(*columns: pd.Series) -> pd.Series:

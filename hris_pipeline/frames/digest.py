@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterable
 from hashlib import blake2b, sha256
+from typing import Any
 
 import msgspec
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.frames.columns import arrow, as_text, text
+from hris_pipeline.frames.columns import arrow, as_text, by_chunks
 
 __all__ = ["plan_digest", "source_hash"]
 
@@ -20,15 +22,19 @@ def source_hash(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
 
     Neither normalised text nor JSON holds control characters, so the separators cannot be imitated."""
     ordered = sorted(names)
-    parts = [pc.fill_null(arrow(as_text(rows[name])), _ABSENT) for name in ordered]
-    joined = pc.binary_join_element_wise(*parts, _SEPARATOR).to_pylist() if parts else [""] * len(rows)
-    salted = blake2b("\x1f".join(ordered).encode(), digest_size=16)
-    lines = []
-    for line in joined:
-        one = salted.copy()
-        one.update(line.encode())
-        lines.append(one.hexdigest())
-    return text(lines).set_axis(rows.index)
+    salted = blake2b(_SEPARATOR.join(ordered).encode(), digest_size=16)
+
+    def fingerprints(some: pd.DataFrame) -> Any:
+        parts = [pc.fill_null(arrow(as_text(some[name])), _ABSENT) for name in ordered]
+        joined = pc.binary_join_element_wise(*parts, _SEPARATOR).to_pylist() if parts else [""] * len(some)
+        return pa.array(_fingerprint(salted.copy(), line) for line in joined)
+
+    return by_chunks(fingerprints, rows)
+
+
+def _fingerprint(hashed: blake2b, line: str) -> str:
+    hashed.update(line.encode())
+    return hashed.hexdigest()
 
 
 def plan_digest(rows: pd.DataFrame, *, settings_digest: str, complete: bool, tripped: Iterable[str]) -> str:

@@ -15,12 +15,10 @@ _ESCAPED = r'["\\\x00-\x1f]'
 
 def json_strings(values: Any) -> Any:
     """Each text as a JSON string; null stays null."""
-    escaped = pc.match_substring_regex(values, _ESCAPED)
+    escaped = pc.fill_null(pc.match_substring_regex(values, _ESCAPED), False)
     quoted = pc.binary_join_element_wise('"', values, '"', "")
-    if not pc.any(escaped).as_py():
-        return quoted
     rare = [msgspec.json.encode(value).decode() for value in values.filter(escaped).to_pylist()]
-    return pc.replace_with_mask(quoted, pc.fill_null(escaped, False), pa.array(rare, pa.string()))
+    return pc.replace_with_mask(quoted, escaped, pa.array(rare, pa.string())) if rare else quoted
 
 
 def json_literals(flags: Any) -> Any:
@@ -30,14 +28,14 @@ def json_literals(flags: Any) -> Any:
 
 def json_objects(values: Mapping[str, Any], length: int, *, nulls: bool) -> Any:
     """One object a row of columns that are JSON already, keys in order; a null is ``null``, or left out."""
-    members = [
-        pc.binary_join_element_wise(f"{msgspec.json.encode(name).decode()}:", column, "")
-        for name, column in ((name, _filled(values[name], nulls)) for name in sorted(values))
-    ]
-    if not members:
+    pieces: list[Any] = []
+    for name in sorted(values):
+        key = f",{msgspec.json.encode(name).decode()}:"
+        if nulls:
+            pieces += [key, pc.fill_null(values[name], "null")]
+        else:
+            pieces.append(pc.fill_null(pc.binary_join_element_wise(key, values[name], ""), ""))
+    if not pieces:
         return pa.repeat(pa.scalar("{}"), length)
-    return pc.binary_join_element_wise("{", pc.binary_join_element_wise(*members, ",", null_handling="skip"), "}", "")
-
-
-def _filled(column: Any, nulls: bool) -> Any:
-    return pc.fill_null(column, "null") if nulls else column
+    members = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*pieces, ""), 1)  # each member brings its comma
+    return pc.binary_join_element_wise("{", members, "}", "")

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from hris_pipeline.frames.columns import arrow, as_text, text
+from hris_pipeline.frames.columns import arrow, as_text, by_chunks, text
 from hris_pipeline.frames.json_text import json_literals, json_objects, json_strings
 from hris_pipeline.frames.types import series
 
@@ -41,8 +41,12 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def state_json(users: pd.DataFrame) -> pd.Series:
     """One canonical JSON object a row with the keys of ``USER_STATE``; ``metadata`` comes in as canonical JSON text."""
+    return by_chunks(_states, users)
+
+
+def _states(users: pd.DataFrame) -> Any:
     values = {name: _json(name, users[name]) for name in USER_STATE}
-    return series(json_objects(values, len(users), nulls=True), users.index)
+    return json_objects(values, len(users), nulls=True)
 
 
 def _json(name: str, values: pd.Series) -> Any:

@@ -1,5 +1,6 @@
 """Validate: which employees can be used, and what is wrong with the others; one table of checks for all values."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -91,7 +92,7 @@ def checks_for(field: EmployeeField) -> tuple[Check, ...]:
 
 def employees_schema() -> pandera.DataFrameSchema:
     """The schema of valid employees: types, order, descriptions, needed columns and every check."""
-    return _schema({"date": DATE, "flag": FLAG})
+    return _schema(typed=True)
 
 
 def validate(frame: pd.DataFrame) -> Validated:
@@ -183,7 +184,11 @@ _CHECKS: Mapping[str, tuple[Check, ...]] = {
 """By the field's name or kind."""
 
 
-def _schema(types: Mapping[str, pd.ArrowDtype]) -> pandera.DataFrameSchema:
+@functools.cache
+def _schema(*, typed: bool) -> pandera.DataFrameSchema:
+    """For dates and flags as such, or for all columns still as text; built once, because that takes longer than using
+    it on a small company."""
+    types = {"date": DATE, "flag": FLAG} if typed else {}
     return pandera.DataFrameSchema(
         {
             field.name: pandera.Column(
@@ -214,7 +219,7 @@ def _refuse_empty(frame: pd.DataFrame) -> None:
 def _failures(frame: pd.DataFrame) -> pd.DataFrame:
     """Quarantine lines of everything wrong in the frame, in its own order; the index is the row's number."""
     try:
-        _schema({}).validate(frame, lazy=True)
+        _schema(typed=False).validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases
     else:

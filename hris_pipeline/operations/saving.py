@@ -9,7 +9,7 @@ from hris_pipeline.store.applying import apply_import
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.registry import current_settings, get_integration
 
-__all__ = ["open_import", "save_import"]
+__all__ = ["import_to_save", "open_import", "save_import"]
 
 
 def open_import(services: Services, integration_id: str) -> ImportSummary | None:
@@ -38,7 +38,7 @@ def save_import(
         ImportStale: it no longer fits the store or the settings; nothing was applied.
         ImportRunning: another import of the integration is under way.
     """
-    chosen = _chosen(services, integration_id, import_id)
+    chosen = import_to_save(services, integration_id, import_id)
     if chosen.status != "applied":
         with integration_lock(services.store, integration_id, lock_wait_seconds):
             with services.store.read() as connection:
@@ -56,7 +56,12 @@ def save_import(
     return read_summary(services, chosen.import_id)
 
 
-def _chosen(services: Services, integration_id: str, import_id: str | None) -> ImportSummary:
+def import_to_save(services: Services, integration_id: str, import_id: str | None = None) -> ImportSummary:
+    """The import of that id, else the open one, else the newest when it is applied already.
+
+    Raises:
+        UnknownName: nothing of that id, or nothing open.
+    """
     if import_id is None:
         found = open_import(services, integration_id) or _just_applied(services, integration_id)
         if found is None:

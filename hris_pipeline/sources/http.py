@@ -2,8 +2,10 @@
 that tell whether running again can help. What a status means is decided here, once; what an answer holds is the
 wires' business."""
 
+import functools
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -151,6 +153,12 @@ class _Transient(Exception):
         self.retry_after = retry_after
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One for all clients: reading the certificates takes longer than most requests."""
+    return httpx.create_ssl_context()
+
+
 class Http:
     """One source's kept-alive client; safe for a few threads.
 
@@ -178,6 +186,7 @@ class Http:
         self._watch = watch
         self._client = httpx.Client(
             base_url=base_url,
+            verify=_tls(),
             headers={"Accept": "application/json", "User-Agent": "hris-pipeline", **(headers or {})},
             timeout=httpx.Timeout(60.0, connect=10.0),
             limits=httpx.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=60.0),

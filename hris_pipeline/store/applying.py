@@ -76,7 +76,9 @@ def apply_import(
             .where(imports.c.import_id == import_id, imports.c.status.in_(OPEN))
             .values(status="stale", message=reason, finished_at=now)
         )
-    raise ImportStale(f"Import {import_id} is stale: {reason}; nothing was applied: preview again with `hris preview NAME`.")
+    raise ImportStale(
+        f"Import {import_id} is stale: {reason}; nothing was applied: preview again with `hris preview NAME`."
+    )
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ __all__ = [
     "Integration",
     "SettingsVersion",
     "accept_terms",
+    "check_name",
     "create_integration",
     "current_settings",
     "delete_integration",
@@ -80,6 +81,19 @@ class SettingsVersion:
 _COLUMNS = tuple(integrations.c[field.name] for field in fields(Integration))
 
 
+def check_name(integration_id: str) -> None:
+    """Refuses what can be no integration's name.
+
+    Raises:
+        UsageError: it is no slug.
+    """
+    if not SLUG.fullmatch(integration_id):
+        raise UsageError(
+            f"{integration_id[:80]!r} is no name for an integration: use lower-case letters, digits and hyphens, "
+            "starting with a letter or digit, 63 characters at most."
+        )
+
+
 def create_integration(
     connection: sa.Connection,
     integration_id: str,
@@ -95,11 +109,7 @@ def create_integration(
     Raises:
         UsageError: the name is no slug, or taken.
     """
-    if not SLUG.fullmatch(integration_id):
-        raise UsageError(
-            f"{integration_id[:80]!r} is no name for an integration: use lower-case letters, digits and hyphens, "
-            "starting with a letter or digit, 63 characters at most."
-        )
+    check_name(integration_id)
     deleted_at = sa.select(integrations.c.deleted_at).where(integrations.c.integration_id == integration_id)
     taken = connection.execute(deleted_at).one_or_none()
     if taken is not None and taken.deleted_at is None:

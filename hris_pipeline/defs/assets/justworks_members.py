@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from hris_pipeline.defs.assets.groups import LINE
-from hris_pipeline.defs.lineage import member_fields
+from hris_pipeline.defs.lineage import fields_read
 from hris_pipeline.defs.metadata import extract_metadata, ids, member_table_schema
 from hris_pipeline.defs.partitions import integration_partitions
 from hris_pipeline.defs.resources import Progress
@@ -59,7 +59,7 @@ def justworks_members(
             metadata={
                 **extract_metadata(manifest, services.now()),
                 "dagster/row_count": manifest.records,
-                "dagster/column_schema": member_table_schema(member_fields(manifest.source)),
+                "dagster/column_schema": member_table_schema(fields_read(manifest.source)),
                 "holes": len(manifest.holes),
                 "missing": len(manifest.missing),
                 "missing_hris_ids": ids(manifest.missing),
