@@ -22,9 +22,8 @@ __all__ = ["main"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PICTURES = {
     "assets": "/locations/hris_pipeline/asset-groups/import",
-    "employees": "/assets/employees?view=checks",
-    "change_set": "/assets/change_set?view=partitions",
-    "runs": "/runs",
+    "checks": "/assets/employees?view=checks&checkDetail=rows_valid",
+    "change_set": "/assets/change_set?view=events",
 }
 """File name and address of each picture."""
 
@@ -65,20 +64,19 @@ def running_ui(port: int) -> Iterator[str]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def take(browser: str, url: str, names: list[str], folder: Path) -> None:
-    """One picture an address, in a browser profile that is thrown away."""
-    for name in names:
+def take(browser: str, url: str, folder: Path) -> None:
+    """Each picture in a browser profile that is thrown away."""
+    for name, address in PICTURES.items():
         with tempfile.TemporaryDirectory() as profile:
             target = folder / f"{name}.png"
-            command = [browser, *OPTIONS, f"--user-data-dir={profile}", f"--screenshot={target}", url + PICTURES[name]]
+            command = [browser, *OPTIONS, f"--user-data-dir={profile}", f"--screenshot={target}", url + address]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=180)
             sys.stderr.write(f"{target}\n")
 
 
 def main() -> int:
-    """Takes all pictures, or those named."""
+    """Takes all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*PICTURES, []], help="which pictures; all by default")
     parser.add_argument("--url", help="a UI that runs already")
     parser.add_argument("--port", type=int, default=3111)
     arguments = parser.parse_args()
@@ -88,12 +86,11 @@ def main() -> int:
         return 1
     folder = Path(__file__).parent / "pictures"
     folder.mkdir(exist_ok=True)
-    names = arguments.names or list(PICTURES)
     if arguments.url:
-        take(browser, arguments.url, names, folder)
+        take(browser, arguments.url, folder)
     else:
         with running_ui(arguments.port) as url:
-            take(browser, url, names, folder)
+            take(browser, url, folder)
     return 0
 
 

@@ -54,4 +54,4 @@ def _next(name: str, first: ImportSummary, later: ImportSummary) -> list[Rendera
         ("hris ui", "the same in Dagster: assets, lineage, checks, runs"),
         ("hris setup NAME", "your own company"),
     )
-    return [text("What to try now", "bold"), table(("", ""), lines)]
+    return [text("What to try now (hris is .venv/bin/hris)", "bold"), table(("", ""), lines)]
