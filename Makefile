@@ -26,5 +26,11 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: install
+	$(BIN)/python -m benchmarks.run
+
+soak: install
+	$(BIN)/python -m benchmarks.soak
+
 ui: install
 	$(BIN)/hris ui

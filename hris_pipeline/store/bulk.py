@@ -108,7 +108,7 @@ def _copy_in(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None
     options = pacsv.WriteOptions(include_header=False)
     statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in rows.combine_chunks().to_batches(max_chunksize=CHUNK):
+        for batch in rows.to_batches(max_chunksize=CHUNK):
             text = pa.BufferOutputStream()
             pacsv.write_csv(pa.Table.from_batches([batch]), text, options)
             copy.write(text.getvalue())
@@ -119,7 +119,7 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
     columns = ", ".join(quote(name) for name in rows.column_names)
     marks = ", ".join("?" * rows.num_columns)
     statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({marks})"
-    for batch in rows.combine_chunks().to_batches(max_chunksize=CHUNK):
+    for batch in rows.to_batches(max_chunksize=CHUNK):
         values = [_plain(column).to_pylist() for column in batch.columns]
         connection.exec_driver_sql(statement, list(zip(*values, strict=True)))
 

@@ -68,62 +68,133 @@ def mapped_frame(people: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame({key: series(column) for key, column in columns.items()})
 
 
-def _days(*offsets: int | None) -> st.SearchStrategy[date | None]:
-    return st.sampled_from([None if offset is None else TODAY + timedelta(days=offset) for offset in offsets])
+HUMANS = range(1, 13)
+AGAIN = 100
+HRIS_IDS = [f"m-{number + again}" for number in HUMANS for again in (0, AGAIN)]
+"""Everybody has an id, and another one after being hired again."""
+
+EMPLOYEE_IDS = [f"{number:04}" for number in HUMANS]
 
 
-EMAILS = st.sampled_from(
-    [None, "ada@acme.test", "Ada@acme.test", "bo@acme.test", "STRASSE@acme.test", "straße@acme.test"]
-)
-EMPLOYEE_IDS = ["1", "0001", "0002", "0003", "0004", "0005", "a", "A"]
-HRIS_IDS = [f"m-{number}" for number in range(1, 9)]
-REFERENCES = st.sampled_from([None, *HRIS_IDS[:5], "elsewhere"])
-BIRTH_DATES = st.sampled_from([None, date(1990, 1, 1), date(1985, 2, 28)])
-NAMES = st.sampled_from(["Ada", "ADA", "Bo", "李"])
+def _ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+USUAL: list[Person] = [{}] * 8
+
+TWISTS: list[Person] = [
+    {"again": True},
+    {"again": True},
+    {"absent": True},
+    {"active": False},
+    {"termination_date": _ago(1)},
+    {"termination_date": _ago(0)},
+    {"hire_date": _ago(-3)},
+    {"latest_rehire_date": _ago(-5)},
+    {"latest_rehire_date": _ago(100)},
+    {"hire_date": None},
+    {"email": None},
+    {"email": "ada@acme.test"},
+    {"email": "Ada@acme.test"},
+    {"email": "P2@acme.test"},
+    {"email": "straße@acme.test"},
+    {"email": "STRASSE@acme.test"},
+    {"first_name": "FIRST1", "birth_date": date(1990, 1, 1)},
+    {"first_name": "李"},
+    {"birth_date": None},
+    {"supervisor_id": None},
+    {"supervisor_id": "m-3"},
+    {"supervisor_id": "elsewhere"},
+    {"Team": None},
+    {"Team": "Blue"},
+    {"Buddy": "0004"},
+    {"employee_id": "A"},
+    {"exclusion": "rule:Leaving", "archive_existing": True},
+    {"exclusion": "rule:Leaving", "archive_existing": False},
+]
+"""What can be unusual about a person in one extract."""
+
+STORED_TWISTS: list[Person] = [
+    {"integration_id": None, "hris_id": None},
+    {"integration_id": None, "hris_id": None, "protected": True},
+    {"integration_id": "other"},
+    {"again": True},
+    {"absent": True},
+    {"absent": True},
+    {"status": "archived", "archived_by": "import"},
+    {"status": "archived", "archived_by": "import"},
+    {"status": "archived", "archived_by": "Pat"},
+    {"protected": True},
+    {"protected": True, "email": "mine@acme.test"},
+    {"email": None},
+    {"email": "ada@acme.test", "email_edited_by_user": True},
+    {"email": "other@acme.test"},
+    {"email_edited_by_user": True, "email": None},
+    {"first_name": "Else"},
+    {"employee_id": "B"},
+    {"hire_date": None},
+    {"hire_date": _ago(50)},
+]
+"""What can be unusual about a user in the store."""
+
+
+def _human(number: int) -> Person:
+    """What is usually known of one of twelve people; the last two are namesakes born on one day."""
+    return {
+        "hris_id": f"m-{number}",
+        "employee_id": f"{number:04}",
+        "first_name": f"First{min(number, 11)}",
+        "last_name": "Last",
+        "email": f"p{number}@acme.test",
+        "birth_date": date(1990, 1, min(number, 11)),
+        "hire_date": _ago(900),
+    }
+
+
+def _twisted(draw: st.DrawFn, number: int, usual: Person, twists: list[Person]) -> Person:
+    twist = draw(st.sampled_from(USUAL + twists)) | draw(st.sampled_from(USUAL * 3 + twists))
+    one = usual | twist
+    return one | {"hris_id": f"m-{number + AGAIN}"} if "again" in twist else one
+
+
+def _once(people: list[Person], *fields: str) -> list[Person]:
+    """Without whoever comes with a value somebody before already has."""
+    for name in fields:
+        seen: dict[Any, Person] = {}
+        for one in people:
+            seen.setdefault(one[name] and one[name].casefold(), one)
+        people = [one for one in people if one[name] is None or seen[one[name].casefold()] is one]
+    return people
 
 
 @st.composite
 def people(draw: st.DrawFn) -> list[Person]:
-    """Up to eight people from small pools, so that names, emails and ids meet again and again."""
-    hris_ids = draw(st.lists(st.sampled_from(HRIS_IDS), unique=True, max_size=8))
-    employee_ids = draw(st.permutations(EMPLOYEE_IDS))
-    return [
-        person(
-            hris_id=hris_id,
-            employee_id=employee_id,
-            first_name=draw(NAMES),
-            email=draw(EMAILS),
-            secondary_email=draw(EMAILS),
-            birth_date=draw(BIRTH_DATES),
-            hire_date=draw(_days(None, -900, -400, 3)),
-            latest_rehire_date=draw(_days(None, None, -100, 5)),
-            supervisor_id=draw(REFERENCES),
-            Team=draw(st.sampled_from([None, "Red", "Blue"])),
-            Buddy=draw(st.sampled_from([None, *EMPLOYEE_IDS])),
-            active=draw(st.sampled_from([True, True, True, True, False])),
-            termination_date=draw(_days(None, None, None, None, -1, 0, 1)),
-            exclusion=draw(st.sampled_from([None] * 5 + ["rule:Leaving"])),
-            archive_existing=draw(st.booleans()),
-        )
-        for hris_id, employee_id in zip(hris_ids, employee_ids, strict=False)
-    ]
+    """Twelve people who come and go, are hired again under another id, and now and then carry each other's values;
+    sometimes the EmployeeIds of the first few go round."""
+    moved = draw(st.sampled_from([0, 0, 0, 2, 4]))
+    listed = []
+    for number in HUMANS:
+        usual = _human(number) | {"supervisor_id": "m-1", "Team": "Red"}
+        if number <= moved:
+            usual["employee_id"] = f"{number % moved + 1:04}"
+        listed.append(_twisted(draw, number, usual, TWISTS))
+    present = [one for one in listed if "absent" not in one]
+    return [person(**{key: one[key] for key in one if key != "again"}) for one in _once(present, "employee_id")]
 
 
 @st.composite
 def settings(draw: st.DrawFn) -> Settings:
-    """Any settings that matter to a plan; guards never hold."""
+    """Any settings that matter to a plan."""
     return Settings.model_validate(
         {
             "metadata": METADATA,
-            "archive_employees": draw(st.booleans()),
+            "archive_employees": draw(st.sampled_from([True, True, True, False])),
             "override_emails": draw(st.booleans()),
             "hire_date_priority": draw(st.sampled_from(["original", "latest"])),
             "override_hire_date": draw(st.booleans()),
-            "employee_ids": draw(st.sampled_from(["justworks", "justworks", "justworks", "generated"])),
-            "do_not_archive": draw(st.lists(st.sampled_from(EMPLOYEE_IDS), unique=True, max_size=2)),
-            "exclude_fields": draw(
-                st.lists(st.sampled_from(["birth_date", "email", "hire_date", "Team"]), unique=True, max_size=2)
-            ),
+            "employee_ids": draw(st.sampled_from(["justworks"] * 5 + ["generated"])),
+            "do_not_archive": draw(st.sampled_from([[], [], ["0002", "0005"]])),
+            "exclude_fields": draw(st.sampled_from([[], [], [], ["birth_date"], ["email", "Team"], ["hire_date"]])),
             "import_days_before_start": draw(st.sampled_from([0, 3, 5])),
         }
     )
@@ -132,28 +203,7 @@ def settings(draw: st.DrawFn) -> Settings:
 @st.composite
 def stored_users(draw: st.DrawFn) -> list[Person]:
     """Users of a directory before the first import: local, or linked to this or another integration."""
-    employee_ids = draw(st.lists(st.sampled_from(EMPLOYEE_IDS), unique=True, max_size=5))
-    emails = draw(st.permutations(["ada@acme.test", "bo@acme.test", "strasse@acme.test", None, None, None]))
-    hris_ids = draw(st.permutations(HRIS_IDS))
-    users = []
-    for employee_id, email, hris_id in zip(employee_ids, emails, hris_ids, strict=False):
-        owner = draw(st.sampled_from([None, "acme", "acme", "other"]))
-        archived_by = draw(st.sampled_from([None, None, "import", "Pat"]))
-        users.append(
-            {
-                "employee_id": employee_id,
-                "email": email,
-                "integration_id": owner,
-                "hris_id": owner and hris_id,
-                "first_name": draw(NAMES),
-                "last_name": "Last",
-                "birth_date": draw(BIRTH_DATES),
-                "hire_date": draw(_days(None, -500)),
-                "metadata": {"Team": "Old", "Badge": "7"},
-                "status": "archived" if archived_by else "active",
-                "archived_by": archived_by,
-                "protected": draw(st.booleans()),
-                "email_edited_by_user": draw(st.booleans()),
-            }
-        )
-    return users
+    usual: Person = {"integration_id": "acme", "status": "active", "metadata": {"Team": "Old", "Badge": "7"}}
+    users = [_twisted(draw, number, _human(number) | usual, STORED_TWISTS) for number in HUMANS]
+    present = [one for one in users if "absent" not in one]
+    return [{key: one[key] for key in one if key != "again"} for one in _once(present, "email", "employee_id")]

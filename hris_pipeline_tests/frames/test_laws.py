@@ -2,11 +2,12 @@
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -63,14 +64,17 @@ def extracts(draw: st.DrawFn) -> Extract:
     )
 
 
-LAW = hypothesis_settings(
-    max_examples=25,
-    phases=[Phase.explicit, Phase.generate],
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-law = given(st.data(), companies.settings(), companies.stored_users(), st.lists(extracts(), min_size=1, max_size=3))
+def law(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A test of random settings, users and extracts; the same ones on every run."""
+    arguments = (
+        st.data(),
+        companies.settings(),
+        companies.stored_users(),
+        st.lists(extracts(), min_size=1, max_size=3),
+    )
+    slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    often = hypothesis_settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=slow)
+    return lambda test: often(given(*arguments)(test))
 
 
 def directory_of(users: list[Person]) -> MemoryDirectory:
@@ -107,8 +111,7 @@ def states(users: dict[str, dict[str, Any]], known: set[str]) -> dict[str, dict[
     return plain
 
 
-@LAW
-@law
+@law(30)
 def test_applying_a_change_set_reaches_what_the_oracle_expects_and_the_next_one_is_empty(
     data: st.DataObject, settings: Settings, users: list[Person], extracts: list[Extract]
 ) -> None:
@@ -134,8 +137,7 @@ def test_applying_a_change_set_reaches_what_the_oracle_expects_and_the_next_one_
                 directory.edit(user["user_id"], email=f"{user['user_id']}@own.test", email_edited_by_user=True)
 
 
-@LAW
-@law
+@law(8)
 def test_the_order_of_members_and_users_never_matters(
     data: st.DataObject, settings: Settings, users: list[Person], extracts: list[Extract]
 ) -> None:
@@ -151,8 +153,7 @@ def test_the_order_of_members_and_users_never_matters(
         directory.apply(plan.rows)
 
 
-@LAW
-@law
+@law(12)
 def test_undo_gives_every_user_the_state_before_and_archives_who_was_created(
     data: st.DataObject, settings: Settings, users: list[Person], extracts: list[Extract]
 ) -> None:
@@ -175,8 +176,7 @@ def test_undo_gives_every_user_the_state_before_and_archives_who_was_created(
         assert {name: now[name] for name in kept} == {name: user[name] for name in kept}
 
 
-@LAW
-@law
+@law(10)
 def test_nobody_is_archived_without_a_rule_a_leaving_or_a_confirmed_absence(
     data: st.DataObject, settings: Settings, users: list[Person], extracts: list[Extract]
 ) -> None:

@@ -1,0 +1,153 @@
+"""The house rules: imports point only up the list of rooms, Dagster stays in its place, modules say what they are."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "hris_pipeline"
+
+ROOMS = (
+    ("errors", "environment"),
+    ("settings",),
+    ("frames",),
+    ("sources",),
+    ("store",),
+    ("operations",),
+    ("defs",),
+    ("definitions",),
+    ("cli",),
+)
+"""In the order of dependence: a room may import those before it, itself, and its neighbours on the same line."""
+
+APART = {"sandbox": {"sandbox", "errors"}}
+"""The sandbox knows nothing of the pipeline; only the command line starts it."""
+
+KNOW_DAGSTER = {"defs", "definitions"}
+
+RUNNING = PACKAGE / "cli" / "running.py"
+"""How the command line's running commands run a job; others know Dagster only inside the functions that start it."""
+
+HEAVY = ("dagster", "pandas", "pandera", "pyarrow", "sqlalchemy", "httpx")
+
+WITHOUT_DAGSTER = (
+    "hris_pipeline.settings.document",
+    "hris_pipeline.settings.loading",
+    "hris_pipeline.settings.schema",
+    "hris_pipeline.frames.plan",
+    "hris_pipeline.sources.extract",
+    "hris_pipeline.store.applying",
+    "hris_pipeline.operations.saving",
+    "hris_pipeline.operations.setting_up",
+    "hris_pipeline.sandbox",
+    "hris_pipeline.cli",
+)
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def named(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+each_module = pytest.mark.parametrize("path", modules(), ids=named)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(tree: ast.AST, path: Path) -> Iterator[str]:
+    """The dotted name of everything imported anywhere in a module, inside functions too."""
+    package = ("hris_pipeline", *path.relative_to(PACKAGE).parts[:-1])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join((*above, *((node.module,) if node.module else ())))
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    names = imports_of(ast.parse(path.read_text()), path)
+    return {name.split(".")[1] for name in names if name.startswith("hris_pipeline.")}
+
+
+def allowed_rooms(room: str) -> set[str]:
+    if room in APART:
+        return APART[room]
+    floor = next(number for number, rooms in enumerate(ROOMS) if room in rooms)
+    below = {name for rooms in ROOMS[: floor + 1] for name in rooms}
+    return below | (set(APART) if room == "cli" else set())
+
+
+def test_every_room_has_its_place() -> None:
+    known = {room for rooms in ROOMS for room in rooms} | set(APART) | {"__init__"}
+    assert {room_of(path) for path in modules()} == known
+
+
+@each_module
+def test_imports_point_up_the_list(path: Path) -> None:
+    if room_of(path) != "__init__":
+        assert rooms_imported(path) <= allowed_rooms(room_of(path))
+
+
+@each_module
+def test_dagster_is_known_only_where_it_is_glued(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    if room_of(path) in KNOW_DAGSTER or path == RUNNING:
+        return
+    if room_of(path) == "cli":
+        tree = ast.Module([node for node in tree.body if not isinstance(node, ast.FunctionDef)], [])
+    assert not [name for name in imports_of(tree, path) if name.split(".")[0].startswith("dagster")]
+
+
+@each_module
+def test_a_module_says_what_belongs_there_and_what_it_gives(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), "no docstring"
+    defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign) for node in tree.body)
+    if defines and "migrations" not in path.parts:
+        assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+        assert any(isinstance(name, ast.Name) and name.id == "__all__" for name in assigned), "no __all__"
+
+
+@each_module
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 400
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    long = [f"{function.name}: {lines_of(function)} lines" for function in functions if lines_of(function) > 50]
+    assert "migrations" in path.parts or not long
+
+
+def lines_of(function: ast.FunctionDef) -> int:
+    """Signature and body, without the docstring."""
+    documented = function.body[0] if ast.get_docstring(function) else None
+    said = (documented.end_lineno or 0) - documented.lineno + 1 if documented else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - said
+
+
+def run(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env={}, stdout=subprocess.PIPE, check=True, text=True, cwd=PACKAGE.parent).stdout
+
+
+def test_definitions_load_with_an_empty_environment() -> None:
+    assert run("from hris_pipeline.definitions import defs; print(type(defs).__name__)") == "Definitions\n"
+
+
+def test_everything_but_the_glue_starts_without_dagster() -> None:
+    imported = "".join(f"import {name}; " for name in WITHOUT_DAGSTER)
+    assert run(f"import sys; {imported} print('dagster' in sys.modules)") == "False\n"
+
+
+def test_reading_settings_starts_without_any_heavy_library() -> None:
+    code = f"import sys; import hris_pipeline.settings.loading; print([n for n in {HEAVY} if n in sys.modules])"
+    assert run(code) == "[]\n"

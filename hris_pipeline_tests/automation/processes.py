@@ -1,0 +1,129 @@
+"""The processes of a Dagster instance, each in a group of its own, and what they cost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+__all__ = ["Group", "memory_watched", "until"]
+
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+T = TypeVar("T")
+
+
+def until(found: Callable[[], T], seconds: float = 120, every: float = 0.1, what: str = "it") -> T:
+    """What ``found`` gives once it gives something; a loaded machine is given plenty of time."""
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline, f"{what} never came"
+        time.sleep(every)
+    return value
+
+
+class Group:
+    """A process with all its children, started in a session of its own; what it prints goes to ``log``."""
+
+    def __init__(self, command: list[str], environ: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        """Everything printed so far."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the first process of the group runs."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL to all of them at once, as when the machine loses power."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def kill_first(self) -> None:
+        """SIGKILL to the first process alone."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, seconds: float = 60) -> None:
+        """Ends it as a service manager does; whatever is left after that is killed."""
+        if self.alive:
+            self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        self.kill()
+
+    def pids(self) -> list[int]:
+        """The first process and all that descend from it."""
+        children: dict[int, list[int]] = {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and (stat := _stat(int(entry))):
+                children.setdefault(int(stat[1]), []).append(int(entry))
+        found, todo = [], [self._process.pid]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            todo += children.get(pid, [])
+        return found
+
+    def memory_mb(self, *, first: bool = False) -> float:
+        """Memory of the group (pages that processes share are counted once), or of the first process."""
+        return sum(_pss_kb(pid) for pid in ([self._process.pid] if first else self.pids())) / 1024
+
+    def cpu_seconds(self) -> float:
+        """Computing so far, that of ended children included."""
+        stats = [stat for pid in self.pids() if (stat := _stat(pid))]
+        return sum(int(part) for stat in stats for part in stat[11:15]) / TICKS_A_SECOND
+
+
+@contextmanager
+def memory_watched(group: Group, every: float = 2.0) -> Iterator[Callable[[], float]]:
+    """Gives what tells the largest memory of the group seen so far, in MB."""
+    peak = [0.0]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(every):
+            peak[0] = max(peak[0], group.memory_mb())
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield lambda: peak[0]
+    finally:
+        done.set()
+        thread.join()
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of ``/proc/PID/stat`` after the name: state, parent …, utime, stime, cutime, cstime at 11 to 14."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+
+
+def _pss_kb(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))

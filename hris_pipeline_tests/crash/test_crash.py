@@ -1,0 +1,39 @@
+"""A process killed anywhere in an import: it happened wholly or not at all, and running it again ends as it should."""
+
+from hris_pipeline_tests.crash.kills import (
+    at_every_boundary,
+    at_moments,
+    kill_extracting,
+    kill_planning,
+    kill_saving,
+)
+from hris_pipeline_tests.crash.processes import Processes
+from hris_pipeline_tests.crash.story import Story
+
+
+def test_the_story_holds_every_kind_of_change(story: Story) -> None:
+    assert story.staged.status == "planned"
+    assert all(story.staged.counts[name] for name in ("created", "updated", "archived"))
+
+
+def test_killed_at_every_boundary_of_saving(story: Story, killable: Processes) -> None:
+    tally = at_every_boundary(kill_saving, story, killable)
+    assert tally.boundaries > 15
+    assert tally.undone > 10
+    assert tally.done > 1
+
+
+def test_killed_at_random_moments_of_saving(story: Story, killable: Processes) -> None:
+    assert at_moments(kill_saving, story, killable, (step * 0.006 for step in range(4))).kills == 4
+
+
+def test_killed_at_boundaries_of_planning(story: Story, killable: Processes) -> None:
+    tally = at_every_boundary(kill_planning, story, killable, every=16)
+    assert tally.undone
+    assert tally.done
+
+
+def test_killed_at_boundaries_of_a_whole_import(story: Story, killable: Processes) -> None:
+    tally = at_every_boundary(kill_extracting, story, killable, every=45)
+    assert tally.undone
+    assert tally.done
