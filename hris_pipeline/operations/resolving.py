@@ -96,20 +96,35 @@ def resolve(
         if not found:
             raise UnknownName(f"There is no conflict {conflict_id[:80]!r}: `hris conflicts NAME` lists them.")
         conflict = found[0]
-        if conflict.status == "gone":
-            raise UsageError(
-                f"Conflict {conflict_id} is gone: the latest preview did not find it. "
-                f"`hris conflicts {conflict.integration}` lists those that wait."
-            )
-        if decision == "create" and conflict.kind == "employee_id":
-            raise UsageError(
-                f"Conflict {conflict_id} is about an EmployeeId, which only one user can have: link, ignore, or give "
-                "the person another id in Justworks."
-            )
-        if user_id is not None and user_id != conflict.user_id:
-            raise UsageError(f"Conflict {conflict_id} is with user {conflict.user_id}: link to that one.")
+        _refuse_impossible(connection, conflict, decision, user_id)
         _decide(connection, conflicts.c.conflict_id == conflict_id, decision, by, services.now())
         return _read(connection, conflicts.c.conflict_id == conflict_id)[0]
+
+
+def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: Decision, user_id: str | None) -> None:
+    if conflict.status == "gone":
+        raise UsageError(
+            f"Conflict {conflict.conflict_id} is gone: the latest preview did not find it. "
+            f"`hris conflicts {conflict.integration}` lists those that wait."
+        )
+    if decision == "create" and conflict.kind == "employee_id":
+        raise UsageError(
+            f"Conflict {conflict.conflict_id} is about an EmployeeId, which only one user can have: link, ignore, or "
+            "give the person another id in Justworks."
+        )
+    if decision == "link" and connection.execute(_linked(conflict)).first() is not None:
+        raise UsageError(
+            f"Conflict {conflict.conflict_id} is about somebody who is a user already and would carry the EmployeeId "
+            "of another: ignore, or give one of them another id in Justworks."
+        )
+    if user_id is not None and user_id != conflict.user_id:
+        raise UsageError(f"Conflict {conflict.conflict_id} is with user {conflict.user_id}: link to that one.")
+
+
+def _linked(conflict: Conflict) -> sa.Select[tuple[str]]:
+    return sa.select(users.c.user_id).where(
+        users.c.integration_id == conflict.integration, users.c.hris_id == conflict.hris_id
+    )
 
 
 def relink_by_employee_id(services: Services, integration_id: str, by: str) -> int:
@@ -117,10 +132,14 @@ def relink_by_employee_id(services: Services, integration_id: str, by: str) -> i
     next preview shows what that means before anything is applied; gives how many."""
     with services.store.begin() as connection:
         get_integration(connection, integration_id)
+        linked = sa.select(users.c.hris_id).where(
+            users.c.integration_id == integration_id, users.c.hris_id.is_not(None)
+        )
         where = sa.and_(
             conflicts.c.integration_id == integration_id,
             conflicts.c.kind == "employee_id",
             conflicts.c.status == "open",
+            conflicts.c.hris_id.not_in(linked),
         )
         return _decide(connection, where, "link", by, services.now())
 

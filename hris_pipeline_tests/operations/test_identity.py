@@ -103,6 +103,21 @@ def test_conflicts_that_are_gone_or_unknown_cannot_be_decided(acme_lite: Acme) -
         resolve(acme.services, "0000", "link", "lee")
 
 
+def test_a_user_who_would_carry_another_users_employee_id_can_be_left_but_not_linked(acme_lite: Acme) -> None:
+    acme = acme_lite
+    first, second = acme.active()[:2]
+    acme.company.edit(first, work_id=acme.users()[second]["employee_id"])
+    acme.lose([second])
+    acme.edit_user(second, protected=True)
+    acme.preview()
+    [conflict] = open_conflicts(acme.services, "acme")
+    with pytest.raises(UsageError, match="is a user already"):
+        resolve(acme.services, conflict.conflict_id, "link", "lee")
+    assert relink_by_employee_id(acme.services, "acme", "lee") == 0
+    resolve(acme.services, conflict.conflict_id, "ignore", "lee")
+    assert acme.preview().counts["conflicts"] == 0
+
+
 def test_when_all_ids_changed_one_bulk_resolution_links_everybody_again(make: MakeAcme) -> None:
     acme = make(30, seed=8)
     acme.run()
