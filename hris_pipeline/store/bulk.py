@@ -4,7 +4,7 @@ What is common to all statements that take many values stands here too: ``among`
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -108,10 +108,15 @@ def _copy_in(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None
     options = pacsv.WriteOptions(include_header=False)
     statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in rows.to_batches(max_chunksize=CHUNK):
+        for batch in _batches(rows):
             text = pa.BufferOutputStream()
             pacsv.write_csv(pa.Table.from_batches([batch]), text, options)
             copy.write(text.getvalue())
+
+
+def _batches(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    """The rows as they lie, uncombined: a second copy of them all would be the peak of a first import's memory."""
+    return (batch for batch in rows.to_batches(max_chunksize=CHUNK) if batch.num_rows)
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
@@ -119,7 +124,7 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
     columns = ", ".join(quote(name) for name in rows.column_names)
     marks = ", ".join("?" * rows.num_columns)
     statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({marks})"
-    for batch in rows.to_batches(max_chunksize=CHUNK):
+    for batch in _batches(rows):
         values = [_plain(column).to_pylist() for column in batch.columns]
         connection.exec_driver_sql(statement, list(zip(*values, strict=True)))
 

@@ -7,7 +7,7 @@ hour struck, so its first look at the clock is that tick.
 import dataclasses
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,12 +112,16 @@ class Machine:
 
         return until(found, seconds, what=f"the end of {runs} runs")
 
+    def ticks(self, schedule: str, limit: int | None = None) -> Sequence[InstigatorTick]:
+        """The schedule's ticks, newest first."""
+        origin = self._origin(schedule)
+        return self.instance.get_ticks(origin.get_id(), origin.get_selector().get_id(), limit=limit)
+
     def tick(self, schedule: str, seconds: float = 120) -> InstigatorTick:
         """The schedule's latest tick, once it is over."""
-        origin = self._origin(schedule)
 
         def over() -> InstigatorTick | None:
-            ticks = self.instance.get_ticks(origin.get_id(), origin.get_selector().get_id(), limit=1)
+            ticks = self.ticks(schedule, limit=1)
             return ticks[0] if ticks and ticks[0].status.value not in ("STARTED", "FAILURE") else None
 
         found = until(over, seconds, what=f"a tick of {schedule}")
@@ -138,9 +142,8 @@ class Machine:
         """The sensor of failed imports has looked before: what fails from now on is told to it."""
         origin = self._origin("failed_imports")
         now = time.time()
-        data = SensorInstigatorData(
-            cursor=RunStatusSensorCursor(record_id=0).to_json(), last_sensor_start_timestamp=now
-        )
+        nothing_yet = RunStatusSensorCursor(record_id=0)  # type: ignore[no-untyped-call]
+        data = SensorInstigatorData(cursor=nothing_yet.to_json(), last_sensor_start_timestamp=now)
         self.instance.add_instigator_state(
             InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
         )
@@ -171,6 +174,7 @@ def machine_of(companies: Companies, **changes: Mapping[str, Any] | None) -> Ite
     home = companies.environment.dagster_home
     home.mkdir(mode=0o700, parents=True)
     config = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
+    config["storage"]["custom"]["config"] = {"base_dir": str(home)}
     for section, change in changes.items():
         if change is None:
             del config[section]

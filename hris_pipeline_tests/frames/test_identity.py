@@ -1,6 +1,8 @@
 """Who is who: each case of SEMANTICS' matching order, never a silent takeover, never a duplicate."""
 
+from copy import deepcopy
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -24,10 +26,16 @@ def plan(people: list[Person], directory: MemoryDirectory, changes: dict[str, An
 
 def company(size: int) -> tuple[list[Person], MemoryDirectory]:
     """People who were all imported."""
-    people = [person(number) for number in range(1, size + 1)]
     directory = MemoryDirectory()
-    directory.apply(plan(people, directory).rows)
-    return people, directory
+    directory.by_id = deepcopy(_imported(size).by_id)
+    return [person(number) for number in range(1, size + 1)], directory
+
+
+@cache
+def _imported(size: int) -> MemoryDirectory:
+    directory = MemoryDirectory()
+    directory.apply(plan([person(number) for number in range(1, size + 1)], directory).rows)
+    return directory
 
 
 def user(number: int = 1, **values: Any) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def states(users: dict[str, dict[str, Any]], known: set[str]) -> dict[str, dict[
     return plain
 
 
-@law(30)
+@law(22)
 def test_applying_a_change_set_reaches_what_the_oracle_expects_and_the_next_one_is_empty(
     data: st.DataObject, settings: Settings, users: list[Person], extracts: list[Extract]
 ) -> None:
@@ -153,7 +153,7 @@ def test_the_order_of_members_and_users_never_matters(
         directory.apply(plan.rows)
 
 
-@law(12)
+@law(8)
 def test_undo_gives_every_user_the_state_before_and_archives_who_was_created(
     data: st.DataObject, settings: Settings, users: list[Person], extracts: list[Extract]
 ) -> None:
@@ -176,7 +176,7 @@ def test_undo_gives_every_user_the_state_before_and_archives_who_was_created(
         assert {name: now[name] for name in kept} == {name: user[name] for name in kept}
 
 
-@law(10)
+@law(6)
 def test_nobody_is_archived_without_a_rule_a_leaving_or_a_confirmed_absence(
     data: st.DataObject, settings: Settings, users: list[Person], extracts: list[Extract]
 ) -> None:

@@ -291,3 +291,12 @@ def test_warnings_of_earlier_steps_are_shown_by_employee_id() -> None:
     frame = mapped_frame([person(1)])
     planned = make_plan(frame, MemoryDirectory(), Facts("acme", TODAY, True), Settings(), {"phone": ["m-1", "m-2"]})
     assert planned.beside["warning:phone"] == ("0001",)
+
+
+def test_quarantined_people_and_holes_are_never_archived() -> None:
+    people, directory = company(4)
+    gone = frozenset({"m-1", "m-2", "m-3"})
+    quarantined = frozenset({"m-1"})
+    planned = plan(people[3:], directory, missing=gone, holes=frozenset({"m-2"}), quarantined_hris_ids=quarantined)
+    leaving = [directory.by_id[user_id]["hris_id"] for user_id in planned.rows["user_id"]]
+    assert (actions(planned), leaving) == (["archive"], ["m-3"])

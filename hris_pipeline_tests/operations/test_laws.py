@@ -1,5 +1,5 @@
-"""Laws that hold whatever happens: random companies, settings and sequences of imports, edits, faults and undos, over HTTP
-into both databases, against the oracle."""
+"""Laws that hold whatever happens: random companies, settings and sequences of imports, edits, faults and undos, over
+HTTP into both databases, against the oracle."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -239,7 +239,7 @@ def all_readable(read: dict[str, list[object]], rows: int) -> None:
     for name, column in read.items():
         for value in column:
             assert value is None or isinstance(value, bool if name == "active" else str)
-            assert not isinstance(value, str) or value.encode()
+            assert str(value).encode("utf-8", "strict") is not None
 
 
 @given(st.lists(anything, min_size=1, max_size=4))
