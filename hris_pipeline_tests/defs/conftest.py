@@ -27,8 +27,8 @@ from hris_pipeline.store.tables import imports
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
-    from hris_pipeline.definitions import defs
     from hris_pipeline.cli.running import Ended, run_job
+    from hris_pipeline.definitions import defs
 
 REDIRECT = "http://127.0.0.1:8765/callback"
 NAME = "acme"
