@@ -31,6 +31,7 @@ bench: install
 
 soak: install
 	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python -m benchmarks.soak_schedule
 
 ui: install
 	$(BIN)/hris ui

@@ -54,9 +54,31 @@ def _parted(found: DueImports, known: Iterable[str]) -> tuple[tuple[Due, ...], t
     return tuple(due for due in found.due if due.integration_id in here), (*found.left_out, *strangers)
 
 
-def _skipped_before(instance: dg.DagsterInstance, due: Due) -> int:
-    runs = instance.get_runs(dg.RunsFilter(tags={DUE_KEY_TAG: due.key}))
-    return sum(SKIPPED_TAG in run.tags for run in runs)
+def _requested(
+    instance: dg.DagsterInstance, due: Iterable[Due], schedule: str
+) -> tuple[list[dg.RunRequest], tuple[LeftOut, ...]]:
+    """One request for each due import that has no run yet; Dagster itself compares run keys within one tick only, and
+    an import may wait in the queue, or run, for longer than a quarter hour."""
+    requests: list[dg.RunRequest] = []
+    left_out: list[LeftOut] = []
+    for one in due:
+        runs = instance.get_runs(dg.RunsFilter(tags={DUE_KEY_TAG: one.key}))
+        skipped = sum(SKIPPED_TAG in run.tags for run in runs)
+        reason = _has_run(runs)
+        if reason:
+            left_out.append(LeftOut(one.integration_id, reason))
+        else:
+            requests.append(import_request(one, schedule, skipped))
+    return requests, tuple(left_out)
+
+
+def _has_run(runs: Iterable[dg.DagsterRun]) -> str | None:
+    """What became of the run that a due moment has already, or None: one that was skipped does not count, nor one that
+    an interrupted tick made and never sent to the queue."""
+    for run in runs:
+        if SKIPPED_TAG not in run.tags and run.status is not dg.DagsterRunStatus.NOT_STARTED:
+            return f"run {run.run_id[:8]} for it is {run.status.value.lower()}"
+    return None
 
 
 def _import_schedule(frequency: str) -> dg.ScheduleDefinition:
@@ -78,11 +100,13 @@ def _import_schedule(frequency: str) -> dg.ScheduleDefinition:
     ) -> dg.SkipReason | list[dg.RunRequest]:
         found = due_imports(services, frequency, context.scheduled_execution_time)
         due, left_out = _parted(found, known_partitions(context.instance))
-        if not due:
-            return dg.SkipReason(explain_skip(left_out))
-        if left_out:
-            context.log.info(explain_skip(left_out))
-        return [import_request(one, name, _skipped_before(context.instance, one)) for one in due]
+        requests, waiting = _requested(context.instance, due, name)
+        explained = explain_skip((*left_out, *waiting))
+        if not requests:
+            return dg.SkipReason(explained)
+        if left_out or waiting:
+            context.log.info(explained)
+        return requests
 
     return evaluate
 

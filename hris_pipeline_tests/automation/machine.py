@@ -174,7 +174,6 @@ def machine_of(companies: Companies, **changes: Mapping[str, Any] | None) -> Ite
     home = companies.environment.dagster_home
     home.mkdir(mode=0o700, parents=True)
     config = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
-    config["storage"]["custom"]["config"] = {"base_dir": str(home)}
     for section, change in changes.items():
         if change is None:
             del config[section]
