@@ -12,24 +12,13 @@ from hris_pipeline.frames.digest import plan_digest, source_hash
 from hris_pipeline.frames.directory import Directory
 from hris_pipeline.frames.guards import Guard, GuardFacts, evaluate_guards
 from hris_pipeline.frames.identity import conflict_lines
+from hris_pipeline.frames.names import COUNTS
 from hris_pipeline.frames.outcomes import Facts, Standing, confirmed_gone, standing
 from hris_pipeline.frames.targets import Targets, resolve_targets
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 
 __all__ = ["COUNTS", "COUNT_OF_ACTION", "Facts", "Plan", "make_plan"]
-
-COUNTS: tuple[str, ...] = (
-    "created",
-    "updated",
-    "archived",
-    "restored",
-    "unchanged",
-    "excluded",
-    "protected",
-    "conflicts",
-    "quarantined",
-)
 COUNT_OF_ACTION = {"create": "created", "update": "updated", "archive": "archived", "restore": "restored"}
 _COUNT_OF_OUTCOME = {"unchanged": "unchanged", "protected": "protected", "conflict": "conflicts"}
 _STORE_DEPENDENT = ("email", "hire_date")

@@ -8,32 +8,10 @@ import pandas as pd
 
 from hris_pipeline.frames.columns import arrow, as_text, by_chunks, text
 from hris_pipeline.frames.json_text import json_literals, json_objects, json_strings
+from hris_pipeline.frames.names import USER_STATE
 from hris_pipeline.frames.types import series
 
 __all__ = ["USER_STATE", "metadata_json", "metadata_values", "new_metadata_json", "state_json"]
-
-USER_STATE: tuple[str, ...] = (
-    "integration_id",
-    "hris_id",
-    "employee_id",
-    "supervisor_id",
-    "first_name",
-    "preferred_first_name",
-    "last_name",
-    "email",
-    "email_key",
-    "secondary_email",
-    "phone_number",
-    "birth_date",
-    "hire_date",
-    "latest_rehire_date",
-    "country_code",
-    "metadata",
-    "status",
-    "archived_by",
-    "email_edited_by_user",
-)
-"""The columns of a user that an import may write: the keys of ``before`` and ``after`` of a change."""
 
 _FLAGS = frozenset({"email_edited_by_user"})
 _encode = msgspec.json.Encoder(order="sorted").encode

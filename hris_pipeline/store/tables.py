@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from hris_pipeline.frames.names import COUNTS, USER_STATE
+
 __all__ = [
     "COUNTS",
     "OPEN",
@@ -146,42 +148,6 @@ users = sa.Table(
     sa.UniqueConstraint("directory_id", "email_key"),
     _one_of("status", "active", "archived"),
 )
-
-USER_STATE: tuple[str, ...] = (
-    "integration_id",
-    "hris_id",
-    "employee_id",
-    "supervisor_id",
-    "first_name",
-    "preferred_first_name",
-    "last_name",
-    "email",
-    "email_key",
-    "secondary_email",
-    "phone_number",
-    "birth_date",
-    "hire_date",
-    "latest_rehire_date",
-    "country_code",
-    "metadata",
-    "status",
-    "archived_by",
-    "email_edited_by_user",
-)
-"""The columns of ``users`` that an import may write: the keys of ``before`` and ``after`` in ``import_rows``."""
-
-COUNTS: tuple[str, ...] = (
-    "created",
-    "updated",
-    "archived",
-    "restored",
-    "unchanged",
-    "excluded",
-    "protected",
-    "conflicts",
-    "quarantined",
-)
-"""The nine counts of an import: columns of ``imports``."""
 
 OPEN: tuple[str, ...] = ("planned", "held")
 """The statuses of an open import, of which an integration has one at most."""
