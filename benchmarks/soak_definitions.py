@@ -26,8 +26,6 @@ def told_time(began: datetime, tick: datetime) -> datetime:
 
 
 def _fast(schedule: dg.ScheduleDefinition) -> dg.ScheduleDefinition:
-    began = datetime.fromtimestamp(float(os.environ["HRIS_SOAK_BEGAN"]), UTC)
-
     @dg.schedule(
         name=schedule.name,
         job=import_users,
@@ -37,6 +35,7 @@ def _fast(schedule: dg.ScheduleDefinition) -> dg.ScheduleDefinition:
         required_resource_keys={"services"},
     )
     def evaluate(context: dg.ScheduleEvaluationContext) -> Any:
+        began = datetime.fromtimestamp(float(os.environ["HRIS_SOAK_BEGAN"]), UTC)
         with dg.build_schedule_context(
             instance=context.instance,
             scheduled_execution_time=told_time(began, context.scheduled_execution_time),
