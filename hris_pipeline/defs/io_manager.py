@@ -5,13 +5,9 @@ under a temporary name and is renamed, so that a reader sees the old one or the 
 their owner alone.
 """
 
-import os
-import secrets
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import IO, Any
 
 import dagster as dg
@@ -25,6 +21,7 @@ from hris_pipeline.defs.frame import Frame
 from hris_pipeline.defs.plain_errors import plain_errors
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import UnknownName
+from hris_pipeline.sources.private_files import replacing
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = [
@@ -85,7 +82,7 @@ class _WholeFiles(dg.UPathIOManager):
         """Reads what ``encode`` wrote."""
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
-        with plain_errors(f"keeping {context.asset_key.to_user_string()}"), _replacing(path) as file:
+        with plain_errors(f"keeping {context.asset_key.to_user_string()}"), replacing(path) as file:
             self.encode(obj, file)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
@@ -143,23 +140,3 @@ class ManifestIOManagerFactory(dg.ConfigurableIOManagerFactory[ManifestIOManager
 
     def create_io_manager(self, _context: dg.InitResourceContext) -> ManifestIOManager:
         return ManifestIOManager(frames_root(Environment.read().files_url))
-
-
-@contextmanager
-def _replacing(path: UPath) -> Iterator[IO[bytes]]:
-    """A file to write that takes its name when it is whole; nothing of it stays when writing fails."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        if isinstance(temporary, Path):
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(descriptor)
-        else:
-            with temporary.open("wb") as file:
-                yield file
-        temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -7,13 +7,11 @@ An extract exists once its manifest does; both files come under a temporary name
 """
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, NamedTuple
 
 import msgspec
@@ -21,6 +19,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hris_pipeline.errors import FrameInvalid, UnknownName
+from hris_pipeline.sources.private_files import replacing
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = ["Archive", "Stored"]
@@ -169,21 +168,8 @@ class Archive:
         """A file to write that takes its name when it is whole; nothing of it stays when writing fails."""
         for folder in (self._root, self._root / "extracts", path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            if isinstance(temporary, Path):
-                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with open(descriptor, "wb") as file:
-                    yield file
-                    file.flush()
-                    os.fsync(descriptor)
-            else:
-                with temporary.open("wb") as file:
-                    yield file
-            temporary.rename(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(path) as file:
+            yield file
 
 
 class _Counted:
