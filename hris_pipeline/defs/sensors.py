@@ -7,7 +7,7 @@ import dagster as dg
 from hris_pipeline.defs.io_manager import frames_root, purge_frames
 from hris_pipeline.defs.observing import observation
 from hris_pipeline.defs.partitions import known_partitions
-from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, Started, started
+from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, SKIPPED_TAG, Started, started
 from hris_pipeline.operations.automatic import attempt_failed, stalled
 from hris_pipeline.operations.deleting import RETENTION, purge_old
 from hris_pipeline.operations.failing import record_failure
@@ -36,7 +36,7 @@ _DIED = "the run ended without a word: its process died or never started"
 def failed_imports(context: dg.RunFailureSensorContext, services: dg.ResourceParam[Services]) -> dg.SkipReason | None:
     """Told of every failed run once."""
     run, tags = started(context.dagster_run), context.dagster_run.tags
-    if not run.integration_id or HELD_TAG in tags:
+    if not run.integration_id or HELD_TAG in tags or SKIPPED_TAG in tags:
         return dg.SkipReason("No import failed.")
     if tags.get(_WILL_RETRY_TAG) == "true":
         return dg.SkipReason("Its process died, and it is started once more.")

@@ -7,7 +7,7 @@ import dagster as dg
 
 from hris_pipeline.defs.plain_errors import plain_errors
 from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, Started, started, tag_run
-from hris_pipeline.errors import HrisError, ImportHeld, ImportStale
+from hris_pipeline.errors import HrisError, ImportHeld, ImportRunning, ImportStale
 from hris_pipeline.operations.automatic import due_handled
 from hris_pipeline.operations.failing import record_failure
 from hris_pipeline.operations.services import Services
@@ -22,7 +22,11 @@ _KNOWN_ENDS = (ImportHeld, ImportStale)
 
 @contextmanager
 def step(context: _Context, services: Services) -> Iterator[Started]:
-    """The body of a step of an import: gives who started the run; a failure is recorded as a failed import."""
+    """The body of a step of an import: gives who started the run; a failure is recorded as a failed import.
+
+    An automatic import that meets another one half-way ends red too, for it cannot go on, but as skipped: it is no
+    failure, and its due moment is asked for again.
+    """
     run = started(context.run)
     try:
         with plain_errors(_name(context)):
@@ -34,6 +38,9 @@ def step(context: _Context, services: Services) -> Iterator[Started]:
 
 def _record(context: _Context, services: Services, run: Started, error: HrisError) -> None:
     """Leaves the failure in the store and on the run; that this fails too must not hide the failure itself."""
+    if run.automatic and isinstance(error, ImportRunning):
+        tag_run(context.instance, run.run_id, SKIPPED_TAG, str(error))
+        return
     tag_run(context.instance, run.run_id, FAILURE_TAG, str(error))
     if isinstance(error, _KNOWN_ENDS):
         return

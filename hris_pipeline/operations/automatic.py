@@ -21,6 +21,7 @@ from hris_pipeline.store.automation import (
     move_due,
     set_automatic,
 )
+from hris_pipeline.store.locks import import_running
 
 __all__ = [
     "FAILURES_TO_PAUSE",
@@ -103,7 +104,7 @@ def due_imports(services: Services, frequency: str, now: datetime) -> DueImports
         due_at = latest_due(one.settings, now)
         if one.automatic == "off" or (one.last_due_at is not None and due_at <= one.last_due_at):
             continue
-        reason = _obstacle(one, now)
+        reason = _obstacle(one, now) or _running(services, one)
         if reason:
             left_out.append(LeftOut(one.integration_id, reason))
         else:
@@ -124,6 +125,10 @@ def _obstacle(one: Automation, now: datetime) -> str | None:
     return None
 
 
+def _running(services: Services, one: Automation) -> str | None:
+    return "an import of it is running" if import_running(services.store, one.integration_id) else None
+
+
 def _paused(one: Automation) -> str:
     when = f"{one.automatic_at:%Y-%m-%d %H:%M} UTC" if one.automatic_at else "an unknown time"
     return f"paused by {one.automatic_by} at {when}: {one.automatic_reason}"
@@ -134,7 +139,7 @@ def may_run(services: Services, integration_id: str) -> str | None:
     with services.store.read() as connection:
         one = automation(connection, integration_id)
     if one.automatic == "running":
-        return None
+        return _running(services, one)
     return _paused(one) if one.automatic == "paused" else "automatic imports are off"
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.store.engine import Store
 
-__all__ = ["integration_lock", "named_lock"]
+__all__ = ["import_running", "integration_lock", "named_lock"]
 
 POLL_SECONDS = 0.1
 
@@ -25,13 +25,23 @@ def integration_lock(store: Store, integration_id: str, wait_seconds: float = 0)
     Raises:
         ImportRunning: somebody else still holds it after ``wait_seconds``.
     """
-    with named_lock(store, f"integration/{integration_id}", wait_seconds) as held:
+    with named_lock(store, _name(integration_id), wait_seconds) as held:
         if not held:
             raise ImportRunning(
                 f"Another import of {integration_id} is running and did not end within {wait_seconds:g} seconds: "
                 "wait for it, then run this again."
             )
         yield
+
+
+def import_running(store: Store, integration_id: str) -> bool:
+    """Whether somebody holds the integration's lock at this moment."""
+    with named_lock(store, _name(integration_id), 0) as free:
+        return not free
+
+
+def _name(integration_id: str) -> str:
+    return f"integration/{integration_id}"
 
 
 @contextmanager

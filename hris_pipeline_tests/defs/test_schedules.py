@@ -1,6 +1,7 @@
 """When imports start: who is due gets one run, who is left out is named with the reason, and nothing starts twice."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, started
 from hris_pipeline.defs.schedules import explain_skip, import_request
+from hris_pipeline.errors import ImportRunning
 from hris_pipeline.operations.automatic import Due, LeftOut, due_handled, pause
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.locks import integration_lock
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 AT_FOUR = Settings(at="04:00", time_zone="UTC")
@@ -94,6 +97,33 @@ def test_a_run_skipped_in_a_pause_leaves_its_due_moment_to_be_caught_up(automati
     assert SKIPPED_TAG in automatic.last_run().tags
     automatic.resume()
     (again,) = requests(automatic, "daily_imports", TOMORROW + timedelta(hours=2))
+    assert again.run_key == f"{request.run_key}:1"
+
+
+def test_an_import_that_runs_already_leaves_its_integration_out(automatic: Company) -> None:
+    (request,) = requests(automatic, "daily_imports", TOMORROW)
+    with integration_lock(automatic.services.store, NAME):
+        automatic.run("import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports")
+        message = tick(automatic, "daily_imports", TOMORROW).skip_message
+    assert automatic.last_run().tags[SKIPPED_TAG] == "an import of it is running"
+    assert message == f"Left out: {NAME} (an import of it is running)."
+    (again,) = requests(automatic, "daily_imports", TOMORROW + timedelta(minutes=15))
+    assert again.run_key == f"{request.run_key}:1"
+
+
+def test_one_that_meets_another_import_half_way_is_no_failure_and_asked_for_again(automatic: Company) -> None:
+    (request,) = requests(automatic, "daily_imports", TOMORROW)
+    with ExitStack() as other, pytest.raises(ImportRunning):
+        automatic.run(
+            "import_users",
+            tags=dict(request.tags),
+            trigger="schedule",
+            actor="daily_imports",
+            progress=lambda _: other.enter_context(integration_lock(automatic.services.store, NAME)),
+        )
+    assert automatic.last_run().tags[SKIPPED_TAG].startswith(f"Another import of {NAME} is running")
+    assert automatic.failed_imports() == []
+    (again,) = requests(automatic, "daily_imports", TOMORROW + timedelta(minutes=15))
     assert again.run_key == f"{request.run_key}:1"
 
 

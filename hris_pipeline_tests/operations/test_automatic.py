@@ -19,6 +19,7 @@ from hris_pipeline.operations.connecting import disconnect
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.setting_up import set_up
 from hris_pipeline.store.automation import Automation, automation
+from hris_pipeline.store.locks import integration_lock
 from hris_pipeline_tests.operations.acme import Acme, MakeAcme
 
 HOUR = timedelta(hours=1)
@@ -172,6 +173,14 @@ def test_a_reason_is_needed_and_a_saved_manual_import(make_lite: MakeAcme) -> No
     assert may_run(acme.services, "acme") == "automatic imports are off"
     acme.clock.advance(days=2)
     assert due(acme) == ()
+
+
+def test_an_import_that_runs_is_a_reason_and_the_moment_stays_due(running: Acme) -> None:
+    running.clock.time = FIRST_DUE
+    with integration_lock(running.services.store, "acme"):
+        assert due(running) == ()
+        assert left_out(running) == ["an import of it is running"]
+    assert len(due(running)) == 1
 
 
 def test_a_dead_connection_is_a_reason_and_stays_due(running: Acme) -> None:

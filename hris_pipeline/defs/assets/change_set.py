@@ -10,8 +10,8 @@ from hris_pipeline.defs.frame import Frame, refuse_mismatch
 from hris_pipeline.defs.metadata import extract_metadata, import_metadata
 from hris_pipeline.defs.partitions import integration_partitions
 from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, Started, tag_run
-from hris_pipeline.defs.steps import finish_due, skip_run, step
-from hris_pipeline.errors import ImportHeld, ImportRunning
+from hris_pipeline.defs.steps import finish_due, step
+from hris_pipeline.errors import ImportHeld
 from hris_pipeline.operations.approving import is_approved
 from hris_pipeline.operations.notifying import notify_import
 from hris_pipeline.operations.planning import plan_import
@@ -31,7 +31,6 @@ LOCK_WAIT_SECONDS = 60.0
     partitions_def=integration_partitions,
     kinds={"sql"},
     check_specs=GUARD_CHECKS,
-    output_required=False,
     description=(
         "What an import would do, row by row: who is created, updated, archived, restored, and who is left alone and "
         "why. It is staged in the store as the integration's one open import, planned or held: what a person reviews "
@@ -48,14 +47,7 @@ def change_set(
     with step(context, services) as run:
         digest = settings_in_force(services, run.integration_id).digest
         refuse_mismatch("mapped_users", mapped_users, justworks_members, digest)
-        try:
-            summary = _planned(services, justworks_members, mapped_users, run)
-        except ImportRunning as error:
-            if not run.automatic:
-                raise
-            finish_due(services, run)
-            skip_run(context, str(error))
-            return
+        summary = _planned(services, justworks_members, mapped_users, run)
         tag_run(context.instance, run.run_id, PLANNED_TAG, summary.import_id)
         yield dg.MaterializeResult(
             metadata=import_metadata(summary) | extract_metadata(justworks_members, services.now())
