@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.instance import InstanceRef
 from dagster._core.launcher import WorkerStatus
 
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.partitions import add_partition, known_partitions
 from hris_pipeline.defs.resources import Progress
 from hris_pipeline.defs.runs import ACTOR_TAG, APPLIED_TAG, PLANNED_TAG, SKIPPED_TAG, TRIGGER_TAG, told
+from hris_pipeline.defs.sqlite_storage import kept_open
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import open_services
@@ -82,7 +84,7 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
     if not (home / "dagster.yaml").exists():
         shutil.copy(_PROJECT / "dagster.yaml", home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.from_config(str(home))
+    return dg.DagsterInstance.from_ref(kept_open(InstanceRef.from_dir(str(home))))
 
 
 def run_job(

@@ -26,6 +26,7 @@ from dagster._utils import get_run_crash_explanation
 from dagster._utils.hosted_user_process import recon_repository_from_origin
 from dagster._utils.interrupts import capture_interrupts
 
+from hris_pipeline.defs.sqlite_storage import kept_open
 from hris_pipeline.errors import UsageError
 
 try:
@@ -160,7 +161,7 @@ def _bury(worker: ForkProcess, launch: Launch) -> None:
 def _work(pipe: "Connection[Any, Any]", launch: Launch) -> None:
     """Executes one run, in the worker; an interrupt sent to it at any moment since the fork cancels the run."""
     pipe.close()
-    with capture_interrupts(), DagsterInstance.from_ref(launch.instance) as instance:
+    with capture_interrupts(), DagsterInstance.from_ref(kept_open(launch.instance)) as instance:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
         try:
             _execute_run_command_body(launch.run_id, instance, lambda _: None, set_exit_code_on_failure=False)
