@@ -1,19 +1,21 @@
-"""An hour of compressed schedule against the real daemon: every minute is a day for every integration.
+"""An hour of compressed schedule against a real `dagster dev`: every minute is a day for every integration.
 
 Usage: python -m benchmarks.soak_schedule [--minutes 60] [--companies 8] [--people 30]
 
 Daily, weekly and monthly integrations, companies that change from time to time, one whose source refuses for a while,
-one paused and resumed. At the end nothing may be stuck, no due moment imported twice or left out, and the daemon must
-not have grown.
+one paused and resumed, and somebody who looks at the UI every minute. At the end nothing may be stuck, no due moment
+imported twice or left out, and no process may have grown.
 """
 
 import argparse
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import dagster as dg
 import yaml
@@ -24,28 +26,48 @@ from hris_pipeline.sandbox import running
 from hris_pipeline.settings.calendar import latest_due
 from hris_pipeline.store.registry import current_settings
 from hris_pipeline_tests.automation.companies import automatic_settings, companies_of
-from hris_pipeline_tests.automation.machine import ENDED, Machine, machine_of
+from hris_pipeline_tests.automation.machine import ENDED, Machine, Webserver, machine_of
 from hris_pipeline_tests.automation.processes import Group, until
+
+Number = TypeVar("Number", int, float)
 
 FREQUENCIES = ("daily", "daily", "daily", "weekly", "daily", "monthly")
 REFUSED, ON_AND_OFF = 1, 2
 """Which company's source refuses in the second quarter of the time, and which is paused in the third."""
 
-MOST_GROWTH_MB = 60.0
-"""What the daemon may have grown from a tenth of the time to its end; caches fill in the beginning."""
+PARTS = {
+    "daemon": "dagster._daemon run",
+    "webserver": "dagster_webserver",
+    "code server": "dagster api grpc",
+    "warm process": "warm_process",
+}
+"""The processes that live as long as the machine, and what their command lines contain."""
+
+MOST_GROWTH_MB, MOST_GROWTH_FILES = 60.0, 20
+"""What a process may have grown from a fifth of the time to its end; caches fill in the beginning."""
+
+LOOK = """{
+  runsOrError(limit: 25) { ... on Runs { results { runId status tags { key value } stats { __typename } } } }
+  assetNodes { assetKey { path } assetMaterializations(limit: 5) { timestamp partition } }
+  sensorsOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "hris_pipeline"
+  }) { ... on Sensors { results { name sensorState { ticks(limit: 5) { status skipReason } } } } }
+}"""
+"""What the pages of runs, assets and sensors ask for."""
 
 
 @dataclass
 class Samples:
-    """Memory of the first process and of all without runs, by minute; in MB."""
+    """Memory (MB) and open files of each part, by minute."""
 
-    daemon: list[float] = field(default_factory=list)
-    group: list[float] = field(default_factory=list)
+    memory: dict[str, list[float]] = field(default_factory=lambda: {part: [] for part in PARTS})
+    files: dict[str, list[int]] = field(default_factory=lambda: {part: [] for part in PARTS})
 
     def take(self, group: Group) -> None:
-        """One look."""
-        self.daemon.append(group.memory_mb(first=True))
-        self.group.append(group.memory_mb())
+        """One look; between runs, which are forks of the warm process."""
+        for part, of in PARTS.items():
+            self.memory[part].append(group.memory_mb(of))
+            self.files[part].append(group.open_files(of))
 
 
 def main() -> None:
@@ -69,8 +91,8 @@ def main() -> None:
             frequency = FREQUENCIES[number % len(FREQUENCIES)]
             companies.add(name, chosen.people, seed=number, settings=automatic_settings(frequency=frequency))
         machine.know()
-        with machine.daemon() as daemon:
-            samples = _live(machine, daemon, names, chosen.minutes)
+        with machine.dev() as dev:
+            samples = _live(machine, dev, names, chosen.minutes)
         _tell(machine, samples, names)
         _check(machine, samples, names, began)
 
@@ -82,7 +104,7 @@ def _workspace(folder: Path) -> Path:
     return path
 
 
-def _live(machine: Machine, daemon: Group, names: list[str], minutes: int) -> Samples:
+def _live(machine: Machine, dev: Webserver, names: list[str], minutes: int) -> Samples:
     """The given time passes; every few minutes something happens to the companies."""
     companies, samples = machine.companies, Samples()
     at = time.monotonic()
@@ -96,10 +118,11 @@ def _live(machine: Machine, daemon: Group, names: list[str], minutes: int) -> Sa
             resume(companies.services, names[ON_AND_OFF], "soak", "go on")
         company = companies.by_name[names[minute % len(names)]]
         company.edit(company.member_ids[minute % len(company.member_ids)], job_title=f"Title {minute}")
-        assert daemon.alive, daemon.output[-2000:]
+        assert dev.group.alive, dev.group.output[-2000:]
+        dev.ask(LOOK)
         at += 60
         time.sleep(max(0.0, at - time.monotonic()))
-        samples.take(daemon)
+        samples.take(dev.group)
     for name in names:
         pause(companies.services, name, "soak", "over")
     left = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in ENDED])
@@ -111,14 +134,14 @@ def _tell(machine: Machine, samples: Samples, names: list[str]) -> None:
     home = machine.companies.environment.home
     runs = machine.runs()
     ends = Counter(run.status.value for run in runs)
-    print(
-        f"soak: schedule: {len(samples.daemon)} minutes (days), {len(names)} companies, {len(runs)} runs {dict(ends)}"
-    )
-    for what, values in (("daemon", samples.daemon), ("all processes", samples.group)):
+    minutes = len(samples.memory["daemon"])
+    print(f"soak: schedule: {minutes} minutes (days), {len(names)} companies, {len(runs)} runs {dict(ends)}")
+    for part, memory in samples.memory.items():
+        files = samples.files[part]
         print(
-            f"soak: schedule: {what} {values[len(values) // 10]:.0f} MB early, {values[-1]:.0f} MB at the end", end=""
+            f"soak: schedule: {part}: {_early(memory):.0f} MB early, {memory[-1]:.0f} MB at the end, "
+            f"{max(memory):.0f} MB at most; open files {_early(files)}, {files[-1]}, {max(files)}"
         )
-        print(f", {max(values):.0f} MB at most")
     dagster = sum(path.stat().st_size for path in (home / "dagster").rglob("*") if path.is_file()) / 1e6
     store = sum(path.stat().st_size for path in home.glob("store.db*")) / 1e6
     print(f"soak: schedule: Dagster {dagster:.1f} MB ({dagster / max(1, len(runs)):.2f} a run), store {store:.1f} MB")
@@ -136,8 +159,14 @@ def _check(machine: Machine, samples: Samples, names: list[str], began: datetime
         if number not in (REFUSED, ON_AND_OFF):
             missed = _due(machine, name, began) - {run.tags["hris/due"] for run in machine.runs(name)}
             assert not missed, f"{name}: due moments were left out: {sorted(missed)}"
-    growth = samples.daemon[-1] - samples.daemon[len(samples.daemon) // 10]
-    assert growth < MOST_GROWTH_MB, f"the daemon grew by {growth:.0f} MB"
+    for part, memory in samples.memory.items():
+        growth, files = memory[-1] - _early(memory), samples.files[part][-1] - _early(samples.files[part])
+        assert growth < MOST_GROWTH_MB, f"the {part} grew by {growth:.0f} MB"
+        assert files < MOST_GROWTH_FILES, f"the {part} has {files} more files open"
+
+
+def _early(values: Sequence[Number]) -> Number:
+    return values[len(values) // 5]
 
 
 def _due(machine: Machine, name: str, began: datetime) -> set[str]:

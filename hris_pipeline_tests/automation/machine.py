@@ -8,7 +8,7 @@ import dataclasses
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +83,19 @@ class Machine:
         finally:
             group.stop()
 
-    @contextmanager
-    def webserver(self) -> Iterator[Webserver]:
+    def webserver(self) -> AbstractContextManager[Webserver]:
         """The webserver, until the block ends."""
+        return self._served("dagster_webserver", name="webserver")
+
+    def dev(self) -> AbstractContextManager[Webserver]:
+        """``dagster dev``, webserver and daemon together, until the block ends."""
+        return self._served("dagster", "dev", name="dev")
+
+    @contextmanager
+    def _served(self, *command: str, name: str) -> Iterator[Webserver]:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        group = self._start("dagster_webserver", "-h", "127.0.0.1", "-p", str(port), name="webserver")
+        group = self._start(*command, "-h", "127.0.0.1", "-p", str(port), name=name)
         server = Webserver(f"http://127.0.0.1:{port}", group)
         try:
             until(lambda: group.alive and _answers(server.url), what="the webserver")

@@ -84,9 +84,17 @@ class Group:
             todo += children.get(pid, [])
         return found
 
-    def memory_mb(self, *, first: bool = False) -> float:
-        """Memory of the group (pages that processes share are counted once), or of the first process."""
-        return sum(_pss_kb(pid) for pid in ([self._process.pid] if first else self.pids())) / 1024
+    def part(self, of: str) -> list[int]:
+        """The processes whose command line contains that."""
+        return [pid for pid in self.pids() if of in _command_line(pid)]
+
+    def memory_mb(self, of: str = "") -> float:
+        """Memory of the group, or of a ``part`` of it; pages that processes share are counted once."""
+        return sum(_pss_kb(pid) for pid in self.part(of)) / 1024
+
+    def open_files(self, of: str = "") -> int:
+        """How many files and sockets the group, or a ``part`` of it, has open."""
+        return sum(_open_files(pid) for pid in self.part(of))
 
     def cpu_seconds(self) -> float:
         """Computing so far, that of ended children included."""
@@ -119,6 +127,20 @@ def _stat(pid: int) -> list[str] | None:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
         return None
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _open_files(pid: int) -> int:
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
 
 
 def _pss_kb(pid: int) -> int:
