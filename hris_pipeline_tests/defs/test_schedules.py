@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -14,6 +17,8 @@ from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, started
 from hris_pipeline.defs.schedules import explain_skip, import_request
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.operations.automatic import Due, LeftOut, due_handled, pause
+from hris_pipeline.operations.setting_up import change_settings
+from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline_tests.defs.conftest import NAME, Company
@@ -125,6 +130,41 @@ def test_one_that_meets_another_import_half_way_is_no_failure_and_asked_for_agai
     assert automatic.failed_imports() == []
     (again,) = requests(automatic, "daily_imports", TOMORROW + timedelta(minutes=15))
     assert again.run_key == f"{request.run_key}:1"
+
+
+def changes_of_offset(settings: Settings, years: int = 2) -> list[tuple[datetime, datetime]]:
+    """Due moments each with the one before it: around every change of the zone's clock, and the last of all."""
+    zone = ZoneInfo(settings.time_zone)
+    moments = [next_due(settings, datetime(2026, 12, 20, tzinfo=UTC))]
+    while moments[-1] - moments[0] < timedelta(days=366 * years):
+        moments.append(next_due(settings, moments[-1]))
+    pairs = list(pairwise(moments))
+    changed = [
+        at
+        for at, (before, due) in enumerate(pairs)
+        if before.astimezone(zone).utcoffset() != due.astimezone(zone).utcoffset()
+    ]
+    return [pairs[at] for at in sorted({*changed, *(at + 1 for at in changed), len(pairs) - 1}) if at < len(pairs)]
+
+
+@pytest.mark.parametrize("frequency", ["daily", "weekly", "monthly"])
+@pytest.mark.parametrize(
+    "zone",
+    ["Pacific/Niue", "America/New_York", "Australia/Lord_Howe", "Pacific/Chatham", "Pacific/Kiritimati"],
+)
+def test_dagsters_own_ticks_ask_once_for_each_due_moment_on_both_sides_of_a_clock_change(
+    automatic: Company, zone: str, frequency: Literal["daily", "weekly", "monthly"]
+) -> None:
+    settings = Settings(frequency=frequency, at="02:15", weekday="sunday", day_of_month=31, time_zone=zone)
+    change_settings(automatic.services, NAME, settings, "ann")
+    for before, due in changes_of_offset(settings):
+        due_handled(automatic.services, NAME, before)
+        asked = []
+        for tick_at in (due - timedelta(minutes=15), due, due + timedelta(minutes=15)):
+            asked.append([request.run_key for request in requests(automatic, f"{frequency}_imports", tick_at)])
+            if asked[-1]:
+                due_handled(automatic.services, NAME, due)
+        assert asked == [[], [f"{NAME}:{due.isoformat()}:0"], []]
 
 
 def test_connections_that_grow_old_are_refreshed_one_run_each(automatic: Company) -> None:
