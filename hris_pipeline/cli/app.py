@@ -84,7 +84,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("verify", "verify:verify", "Check the store against its own history.", IMPORT),
     Command("pause", "automatic:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC),
     Command("resume", "automatic:resume", "Start automatic imports, or start them again.", AUTOMATIC),
-    Command("backfill", "automatic:backfill", "Plan many integrations again from their stored extracts.", AUTOMATIC),
+    Command("backfill", "backfill:backfill", "Plan many integrations again from their stored extracts.", AUTOMATIC),
     Command("explain", "people:explain", "Why a user is as they are, or why somebody is none.", LOOK),
     Command("user", "people:user", "A user as they were at a date.", LOOK),
     Command("user-file", "people:user_file", "The users as a CSV file.", LOOK),

@@ -1,17 +1,21 @@
 """Running the Dagster jobs that the UI shows, and reading what became of the import."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hris_pipeline.cli.common import actor
 from hris_pipeline.cli.printing import counting
 from hris_pipeline.cli.running import Ended, apply_config, members_config, run_job
+from hris_pipeline.definitions import defs
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.summary import ImportSummary, read_summary
 
-__all__ = ["run_backfill", "run_import", "run_preview", "run_save"]
+__all__ = ["known_assets", "run_assets", "run_backfill", "run_import", "run_preview", "run_save"]
+
+ASSET_JOB = "__ASSET_JOB"
+"""Dagster's own job of all assets, under which the UI shows what is materialized by itself."""
 
 
 def run_preview(services: Services, integration_id: str) -> ImportSummary:
@@ -49,6 +53,19 @@ def run_backfill(services: Services, integration_id: str, *, fresh: bool, apply:
     return _run(services, job, integration_id, "Planning", config=config, trigger="backfill")
 
 
+def known_assets() -> list[str]:
+    """The names of what can be materialized."""
+    return sorted(key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys)
+
+
+def run_assets(services: Services, integration_id: str, assets: Sequence[str], *, fresh: bool) -> ImportSummary | None:
+    """Materializes these assets alone, as a backfill in the UI does; gives the import, when one was planned or applied.
+    ``fresh`` matters to ``justworks_members`` only."""
+    config = members_config("fresh" if fresh else "latest") if "justworks_members" in assets else None
+    ended = _ended(services, ASSET_JOB, integration_id, "Making", config=config, assets=assets, trigger="backfill")
+    return read_summary(services, ended.import_id) if ended.import_id else None
+
+
 def _run(
     services: Services,
     job: str,
@@ -58,17 +75,31 @@ def _run(
     config: Mapping[str, Any] | None = None,
     trigger: str = "manual",
 ) -> ImportSummary:
+    ended = _ended(services, job, integration_id, what, config=config, trigger=trigger)
+    if ended.import_id is None:
+        raise HrisError(f"{job} of {integration_id} made no import: {ended.skipped or 'nothing was planned'}.")
+    return read_summary(services, ended.import_id)
+
+
+def _ended(
+    services: Services,
+    job: str,
+    integration_id: str,
+    what: str,
+    *,
+    config: Mapping[str, Any] | None,
+    trigger: str,
+    assets: Sequence[str] = (),
+) -> Ended:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     with counting(f"{what} ({integration_id})", "read") as progress:
-        ended: Ended = run_job(
+        return run_job(
             job,
             integration_id,
             actor=actor(),
             trigger=trigger,
             config=config,
+            assets=assets,
             progress=progress,
             environment=services.environment,
         )
-    if ended.import_id is None:
-        raise HrisError(f"{job} of {integration_id} made no import: {ended.skipped or 'nothing was planned'}.")
-    return read_summary(services, ended.import_id)

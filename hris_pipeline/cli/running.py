@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +95,7 @@ def run_job(
     trigger: str = "manual",
     tags: Mapping[str, str] | None = None,
     config: Mapping[str, Any] | None = None,
+    assets: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
     environment: Environment | None = None,
     instance: dg.DagsterInstance | None = None,
@@ -108,6 +109,7 @@ def run_job(
         trigger: What started it, as imports record it.
         tags: Further tags of the run.
         config: As the ``…_config`` functions here give it.
+        assets: Only these of the job's assets; all by default.
         progress: Is told how many members were read so far.
         environment: The process's own by default.
         instance: The one at ``DAGSTER_HOME`` by default.
@@ -124,6 +126,7 @@ def run_job(
             opened,
             tags={TRIGGER_TAG: trigger, ACTOR_TAG: actor, **(tags or {})},
             config=config or {},
+            assets=assets,
             resources={"progress": Progress(progress)} if progress else {},
         )
 
@@ -157,9 +160,12 @@ def _run(
     *,
     tags: Mapping[str, str],
     config: Mapping[str, Any],
+    assets: Sequence[str],
     resources: Mapping[str, object],
 ) -> Ended:
     job = defs.resolve_job_def(name)
+    if assets:
+        job = job.get_subset(asset_selection={dg.AssetKey(asset) for asset in assets})
     run_id = str(uuid.uuid4())
     try:
         with _shown_alive(instance, run_id):

@@ -201,6 +201,40 @@ def test_a_backfill_plans_from_the_stored_extract_without_asking_the_source(
     assert sandbox.requests.total() == asked
 
 
+def test_a_backfill_of_single_assets_makes_them_alone(saved: dict[str, Any], hris: Hris, sandbox: Sandbox) -> None:
+    asked = sandbox.requests.total()
+    reports = hris("backfill", "--asset", "reporting_lines", "--asset", "upcoming_milestones", "--json").document
+    assert reports == {"backfill": [{"integration": "acme", "status": "made", "counts": {}, "error": None}]}
+    line = ("employees", "mapped_users", "change_set", "applied_changes")
+    planned = hris("backfill", "acme", *(word for asset in line for word in ("--asset", asset)), "--json").document
+
+    assert planned["backfill"][0]["extract_id"] == saved["extract_id"]
+    assert planned["backfill"][0]["trigger"] == "backfill"
+    assert sandbox.requests.total() == asked
+    again = hris("backfill", "--asset", "justworks_members", "--fresh", "--json")
+    assert again.document["backfill"][0]["status"] == "made"
+    assert sandbox.requests.total() > asked
+    stale = hris("backfill", "--asset", "change_set", "--json")
+    assert stale.exit_code == 1
+    assert "materialize mapped_users for acme again" in stale.document["backfill"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--asset", "reporting_line"), "There is no asset 'reporting_line'. Did you mean 'reporting_lines'?"),
+        (("--asset", "employees", "--apply"), "--apply makes everything: leave out --asset."),
+        (("--asset", "employees", "--fresh"), "Only justworks_members reads the source"),
+    ],
+)
+def test_a_backfill_that_cannot_be_meant_is_refused_before_anything_runs(
+    saved: dict[str, Any], hris: Hris, options: tuple[str, ...], says: str
+) -> None:
+    refused = hris("backfill", *options)
+    assert refused.exit_code == 2
+    assert says in refused.error
+
+
 def test_reports_are_tables_of_the_users(saved: dict[str, Any], hris: Hris) -> None:
     assert len(hris("reporting", "acme", "--json").document["reporting_lines"]) == saved["counts"]["created"]
     assert hris("milestones", "acme", "--json").document["milestones"]
