@@ -16,6 +16,7 @@ from hris_pipeline.sources.protocol import Manifest
 
 __all__ = [
     "MOST_IDS",
+    "MOST_LINES",
     "counted_table",
     "employees_table_schema",
     "extract_metadata",
@@ -23,6 +24,7 @@ __all__ = [
     "frame_metadata",
     "ids",
     "import_metadata",
+    "lines_table",
     "mapped_users_table_schema",
     "member_table_schema",
     "plain_table_schema",
@@ -31,6 +33,9 @@ __all__ = [
 
 MOST_IDS = 1000
 """So many ids are told at most in one place; the store has them all."""
+
+MOST_LINES = 25
+"""So many reporting lines are shown at most."""
 
 _BESIDE_FIELDS = {
     "hris_id": "The source's own id; the link to the store.",
@@ -119,6 +124,33 @@ def counted_table(counts: pd.DataFrame) -> dg.TableMetadataValue:
     lines = shown.where(shown.notna(), None).to_dict("records")
     records = [dg.TableRecord({str(name): value for name, value in line.items()}) for line in lines]
     return dg.MetadataValue.table(records, schema=plain_table_schema(counts))
+
+
+def lines_table(lines: pd.DataFrame) -> dg.TableMetadataValue:
+    """The first reporting lines, ids only: who, the supervisors from the first upwards, the associated ones."""
+    shown = lines.head(MOST_LINES)
+    columns = (shown[name] for name in ("employee_id", "chain", "approvers", "in_cycle"))
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "EmployeeId": employee_id,
+                    "reports to": " → ".join(chain),
+                    "associated": ", ".join(approvers),
+                    "in a cycle": bool(in_cycle),
+                }
+            )
+            for employee_id, chain, approvers, in_cycle in zip(*columns, strict=True)
+        ],
+        schema=dg.TableSchema(
+            [
+                dg.TableColumn("EmployeeId", "string"),
+                dg.TableColumn("reports to", "string"),
+                dg.TableColumn("associated", "string"),
+                dg.TableColumn("in a cycle", "bool"),
+            ]
+        ),
+    )
 
 
 def member_table_schema(fields: Iterable[str]) -> dg.TableSchema:

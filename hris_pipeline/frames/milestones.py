@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from hris_pipeline.frames.columns import arrow
 from hris_pipeline.frames.types import DATE, INTEGER, TEXT, series, to_date
 
-__all__ = ["MILESTONE_COLUMNS", "ONBOARDING_DAYS", "upcoming_milestones"]
+__all__ = ["KINDS", "MILESTONE_COLUMNS", "ONBOARDING_DAYS", "by_week", "upcoming_milestones"]
 
 MILESTONE_COLUMNS: tuple[str, ...] = ("user_id", "employee_id", "milestone", "date", "years_or_day")
 ONBOARDING_DAYS: tuple[int, ...] = (30, 60, 90)
+KINDS: tuple[str, ...] = ("service_anniversary", "onboarding", "birthday")
 
 _TYPES = dict(zip(MILESTONE_COLUMNS, (TEXT, TEXT, TEXT, DATE, INTEGER), strict=True))
 
@@ -34,6 +35,17 @@ def upcoming_milestones(users: pd.DataFrame, today: date, days: int = 90) -> pd.
     found = pd.concat([pd.DataFrame(columns=list(MILESTONE_COLUMNS)).astype(_TYPES), *_milestones(active, today, last)])
     within = found[found["date"].between(today, last)]
     return within.sort_values(["date", "milestone", "employee_id", "user_id"], ignore_index=True)
+
+
+def by_week(milestones: pd.DataFrame) -> pd.DataFrame:
+    """How many milestones of each kind a week holds: ``week``, its Monday, and a column a kind; in order of weeks.
+
+    Args:
+        milestones: ``date`` and ``milestone``, as ``upcoming_milestones`` gives them.
+    """
+    mondays = series(pc.floor_temporal(arrow(milestones["date"]), unit="week").cast(pa.string()), milestones.index)
+    counts = {kind: (milestones["milestone"] == kind).groupby(mondays).sum().astype(INTEGER) for kind in KINDS}
+    return pd.DataFrame(counts).rename_axis("week").reset_index().astype({"week": TEXT})
 
 
 def _milestones(users: pd.DataFrame, today: date, last: date) -> Iterator[pd.DataFrame]:

@@ -36,8 +36,7 @@ def integration_lock(store: Store, integration_id: str, wait_seconds: float = 0)
 
 def import_running(store: Store, integration_id: str) -> bool:
     """Whether somebody holds the integration's lock at this moment."""
-    with named_lock(store, _name(integration_id), 0) as free:
-        return not free
+    return (_advisory_lock_held if store.dialect == "postgresql" else _file_lock_held)(store, _name(integration_id))
 
 
 def _name(integration_id: str) -> str:
@@ -53,7 +52,7 @@ def named_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
 
 @contextmanager
 def _advisory_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
-    key = int.from_bytes(blake2b(f"hris/{name}".encode(), digest_size=8).digest(), signed=True)
+    key = _advisory_key(name)
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()  # never back into the pool, where a forgotten lock would live on
         held = _tried(lambda: bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))), wait_seconds)
@@ -63,6 +62,27 @@ def _advisory_lock(store: Store, name: str, wait_seconds: float) -> Iterator[boo
             if held and not connection.invalidated:
                 # Unlocked before it is closed: the server takes a moment to notice that a client is gone.
                 connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+
+def _advisory_key(name: str) -> int:
+    return int.from_bytes(blake2b(f"hris/{name}".encode(), digest_size=8).digest(), signed=True)
+
+
+def _advisory_lock_held(store: Store, name: str) -> bool:
+    """Asked of the server, which costs no connection of its own and keeps nobody from taking the lock meanwhile."""
+    high, low = divmod(_advisory_key(name) % 2**64, 2**32)
+    held = sa.text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+        "AND classid = :high AND objid = :low AND database = (SELECT oid FROM pg_database "
+        "WHERE datname = current_database())"
+    )
+    with store.read() as connection:
+        return bool(connection.execute(held, {"high": high, "low": low}).scalar_one())
+
+
+def _file_lock_held(store: Store, name: str) -> bool:
+    with _file_lock(store, name, 0) as free:
+        return not free
 
 
 @contextmanager

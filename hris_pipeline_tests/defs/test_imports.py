@@ -66,6 +66,19 @@ def test_a_whole_import_applies_and_a_second_one_finds_nothing_to_do(company: Co
     assert second.counts["unchanged"] > 20
 
 
+def test_the_reports_are_tables_of_ids_and_counts(company: Company) -> None:
+    company.run("import_users")
+    reporting, milestones = company.metadata("reporting_lines"), company.metadata("upcoming_milestones")
+    lines = [record.data for record in reporting["lines"].records]
+    people = {member.work_id for member in company.sandbox.company.persons()}
+    assert {str(line["EmployeeId"]) for line in lines} <= people
+    assert any(" → " in str(line["reports to"]) for line in lines)
+    assert {record.data["dimension"] for record in reporting["headcount"].records} == {"department", "location", "role"}
+    weeks = [record.data for record in milestones["by_week"].records]
+    for kind in ("service_anniversary", "onboarding", "birthday"):
+        assert sum(int(week[kind]) for week in weeks) == milestones[kind].value
+
+
 def test_a_held_import_ends_red_with_the_figures_and_an_approval_lets_it_through(company: Company) -> None:
     company.run("import_users")
     company.sandbox.company.add()

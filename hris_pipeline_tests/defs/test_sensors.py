@@ -1,6 +1,7 @@
 """What happens when an import failed or did not happen, and when settings change."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -80,8 +81,13 @@ def test_a_run_whose_process_died_leaves_a_failed_import_too(automatic: Company)
 
 
 def test_an_integration_without_good_imports_is_reported(automatic: Company) -> None:
-    with dg.build_sensor_context(instance=automatic.instance) as context:
-        assert "No integration is stalled" in str(stalled_imports(context, services=automatic.services))
+    def look(days: int) -> str:
+        later = replace(automatic.services, now=lambda: datetime.now(UTC) + timedelta(days=days))
+        with dg.build_sensor_context(instance=automatic.instance) as context:
+            return str(stalled_imports(context, services=later))
+
+    assert "No integration is stalled" in look(0)
+    assert f"Stalled: {NAME}." in look(3)
 
 
 def test_changed_settings_mark_mapped_users_as_out_of_date_until_they_are_made_again(company: Company) -> None:

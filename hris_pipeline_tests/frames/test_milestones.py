@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hris_pipeline.frames.milestones import MILESTONE_COLUMNS, upcoming_milestones
+from hris_pipeline.frames.milestones import MILESTONE_COLUMNS, by_week, upcoming_milestones
 from hris_pipeline.frames.types import DATE, INTEGER, TEXT
 from hris_pipeline_tests.frames.people import text_frame, values
 
@@ -71,6 +71,24 @@ def test_a_birthday_tells_no_age_and_29_february_is_the_28th_in_a_common_year(
     born: str | None, today: date, expected: list[Milestone]
 ) -> None:
     assert milestones(today, born=born) == expected
+
+
+def test_each_week_is_counted_by_kind_from_its_monday() -> None:
+    users = text_frame(
+        user_id=["u", "v"],
+        employee_id=["1", "2"],
+        status=["active", "active"],
+        hire_date=["2020-04-06", "2025-03-09"],
+        birth_date=["1990-04-07", None],
+    )
+    weeks = by_week(upcoming_milestones(users, date(2025, 4, 1), 14))
+    assert {name: values(weeks[name]) for name in weeks} == {
+        "week": ["2025-03-31", "2025-04-07"],
+        "service_anniversary": [1, 0],
+        "onboarding": [0, 1],
+        "birthday": [0, 1],
+    }
+    assert by_week(upcoming_milestones(users.head(0), date(2025, 4, 1))).empty
 
 
 def test_an_archived_user_has_no_milestones() -> None:

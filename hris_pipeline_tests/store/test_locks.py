@@ -9,7 +9,7 @@ import pytest
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.store.engine import Store, open_store
-from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.locks import import_running, integration_lock
 from hris_pipeline_tests.store.processes import kill, process
 
 
@@ -26,6 +26,14 @@ def test_a_second_holder_is_refused_with_the_name_and_the_remedy(store: Store) -
         integration_lock(store, "acme"),
     ):
         pass
+
+
+def test_who_asks_is_told_that_an_import_runs_and_takes_nothing(store: Store) -> None:
+    assert not import_running(store, "acme")
+    with integration_lock(store, "acme"):
+        assert import_running(store, "acme")
+        assert not import_running(store, "globex")
+    assert not import_running(store, "acme")
 
 
 def test_another_integration_is_free(store: Store) -> None:

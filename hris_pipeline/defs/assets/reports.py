@@ -7,9 +7,10 @@ import dagster as dg
 from hris_pipeline.defs.assets.applied_changes import applied_changes
 from hris_pipeline.defs.assets.groups import BESIDE
 from hris_pipeline.defs.frame import Frame
-from hris_pipeline.defs.metadata import counted_table, frame_metadata
+from hris_pipeline.defs.metadata import counted_table, frame_metadata, lines_table
 from hris_pipeline.defs.partitions import integration_partitions
 from hris_pipeline.defs.steps import step
+from hris_pipeline.frames.milestones import KINDS, by_week
 from hris_pipeline.operations.reports import milestones, reporting
 from hris_pipeline.operations.services import Services
 
@@ -24,7 +25,7 @@ __all__ = ["reporting_lines", "upcoming_milestones"]
     io_manager_key="frames",
     description=(
         "The next 90 days of active users, by EmployeeId: service anniversaries, onboarding days 30, 60 and 90, "
-        "birthdays (nobody's age)."
+        "birthdays (nobody's age). The metadata counts them by week; `hris milestones NAME` tells whose they are."
     ),
 )
 def upcoming_milestones(
@@ -33,8 +34,9 @@ def upcoming_milestones(
     """Milestones of the users as they are in the store."""
     with step(context, services) as run:
         rows = milestones(services, run.integration_id)
-        by_kind = rows["milestone"].value_counts().to_dict()
-        yield dg.Output(Frame(rows), metadata={**frame_metadata(rows), **{str(k): int(n) for k, n in by_kind.items()}})
+        weeks = by_week(rows)
+        counts = {kind: int(weeks[kind].sum()) for kind in KINDS}
+        yield dg.Output(Frame(rows), metadata={**frame_metadata(rows), **counts, "by_week": counted_table(weeks)})
 
 
 @dg.asset(
@@ -45,7 +47,8 @@ def upcoming_milestones(
     io_manager_key="frames",
     description=(
         "Whom each active user reports to, up to the top, with associated supervisors as further approvers; cycles are "
-        "shown. The metadata counts heads by department, location and role."
+        "shown. The metadata shows the first lines, by EmployeeId, and counts heads by department, location and role; "
+        "`hris reporting NAME` shows them all."
     ),
 )
 def reporting_lines(
@@ -60,5 +63,6 @@ def reporting_lines(
                 **frame_metadata(rows),
                 "in_cycle": int(rows["in_cycle"].sum()),
                 "headcount": counted_table(heads),
+                "lines": lines_table(rows),
             },
         )
