@@ -59,6 +59,8 @@ class _Database:
 
     def is_made(self) -> bool:
         """Whether it has its tables; the revision is written after all of them."""
+        if not os.path.exists(self.engine.url.database or ""):
+            return False
         with self.transaction() as connection:
             made = sa.inspect(connection).has_table("alembic_version")
             return made and connection.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar_one() > 0
@@ -72,10 +74,10 @@ def _prepare(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:
     dbapi_connection.execute("PRAGMA synchronous = NORMAL")
 
 
-class _Runs(SqliteRunStorage):
-    def __init__(self, database: _Database) -> None:
-        self._database = database
-        super().__init__(database.address)
+class _KeptOpen:
+    """What Dagster's storages of one database do, on a database that stays open."""
+
+    _database: _Database
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
@@ -86,18 +88,16 @@ class _Runs(SqliteRunStorage):
         self._database.close()
 
 
-class _Schedules(SqliteScheduleStorage):
+class _Runs(_KeptOpen, SqliteRunStorage):
     def __init__(self, database: _Database) -> None:
         self._database = database
         super().__init__(database.address)
 
-    @contextmanager
-    def connect(self) -> Iterator[sa.Connection]:
-        with self._database.transaction() as connection:
-            yield connection
 
-    def dispose(self) -> None:
-        self._database.close()
+class _Schedules(_KeptOpen, SqliteScheduleStorage):
+    def __init__(self, database: _Database) -> None:
+        self._database = database
+        super().__init__(database.address)
 
 
 class _Events(SqliteEventLogStorage):
@@ -149,7 +149,7 @@ class OpenSqliteStorage(DagsterSqliteStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         runs = _Database(create_db_conn_string(_runs_directory(base_dir), "runs"))
         schedules = _Database(create_db_conn_string(_schedule_directory(base_dir), "schedules"))
-        if not (os.path.isdir(_schedule_directory(base_dir)) and runs.is_made() and schedules.is_made()):
+        if not (runs.is_made() and schedules.is_made()):
             DagsterSqliteStorage(base_dir).dispose()
         self.base_dir = base_dir
         self._run_storage = _Runs(runs)

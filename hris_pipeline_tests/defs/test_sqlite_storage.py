@@ -116,10 +116,11 @@ def test_a_killed_process_loses_nothing_that_it_told(own: dg.DagsterInstance) ->
     assert "the last words" in "\n".join(words(own, run_id))
 
 
-@pytest.mark.parametrize("there", [(), ("history", "schedules")], ids=["nothing", "empty folders"])
-def test_what_is_not_there_yet_is_made(tmp_path: Path, there: tuple[str, ...]) -> None:
-    for folder in there:
-        (tmp_path / folder).mkdir()
+@pytest.mark.parametrize("there", ["", "history/runs.db", "schedules/schedules.db"])
+def test_what_is_not_there_yet_is_made(tmp_path: Path, there: str) -> None:
+    if there:
+        (tmp_path / there).parent.mkdir()
+        (tmp_path / there).touch()
     storage = OpenSqliteStorage(str(tmp_path))
     assert storage.run_storage.get_runs() == []
     assert storage.event_log_storage.get_asset_records() == []
