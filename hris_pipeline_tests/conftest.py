@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 import warnings
@@ -26,6 +27,12 @@ MEMORY_NEEDED = 1 << 30
 
 TEMPLATE = "hris_template"
 """A database with the tables; copying it is many times faster than migrating."""
+
+
+def pytest_configure() -> None:
+    """What tests start hears Ctrl-C, also when they run in the background, where a shell has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
