@@ -22,7 +22,7 @@ Made = ImportSummary | None
 
 def backfill(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Which integrations; all by default.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Which integrations; all by default.")
     ] = None,
     asset: Annotated[
         list[str] | None, typer.Option("--asset", help="Only that asset, repeatable; by default all up to the plan.")

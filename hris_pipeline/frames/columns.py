@@ -18,6 +18,7 @@ __all__ = [
     "is_in",
     "look_up",
     "positions",
+    "series",
     "text",
     "true",
 ]
@@ -25,22 +26,27 @@ __all__ = [
 _CHUNK = 10_000
 
 
-def arrow(series: pd.Series) -> Any:
+def arrow(values: pd.Series) -> Any:
     """The Series as one Arrow array."""
-    array = pa.array(series)
+    array = pa.array(values)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def series(array: Any, index: pd.Index | None = None) -> pd.Series:
+    """An Arrow array as a column."""
+    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
 
 
 def text(values: Iterable[str | None], index: pd.Index | None = None) -> pd.Series:
     """A text Series of the values."""
-    return _series(pa.array(list(values), pa.string()), index)
+    return series(pa.array(list(values), pa.string()), index)
 
 
 def column(frame: pd.DataFrame, name: str) -> pd.Series:
     """The column, or a column of nulls (text) when the frame has none of that name."""
     if name in frame.columns:
         return frame[name]
-    return _series(pa.nulls(len(frame), pa.string()), frame.index)
+    return series(pa.nulls(len(frame), pa.string()), frame.index)
 
 
 def true(mask: pd.Series) -> pd.Series:
@@ -50,18 +56,18 @@ def true(mask: pd.Series) -> pd.Series:
 
 def positions(keys: pd.Series, among: pd.Series) -> pd.Series:
     """For each key its first position in ``among``; null where the key is null or not there."""
-    return _series(pc.index_in(arrow(keys), value_set=arrow(among), skip_nulls=True), keys.index)
+    return series(pc.index_in(arrow(keys), value_set=arrow(among), skip_nulls=True), keys.index)
 
 
 def look_up(keys: pd.Series, among: pd.Series, values: pd.Series) -> pd.Series:
     """For each key the value that stands beside its first occurrence in ``among``; null where there is none."""
-    return _series(arrow(values).take(arrow(positions(keys, among))), keys.index)
+    return series(arrow(values).take(arrow(positions(keys, among))), keys.index)
 
 
 def beside(keys: pd.Series, among: pd.Series, values: pd.DataFrame) -> pd.DataFrame:
     """``look_up`` of every column of ``values``."""
     found = arrow(positions(keys, among))
-    return pd.DataFrame({name: _series(arrow(values[name]).take(found), keys.index) for name in values.columns})
+    return pd.DataFrame({name: series(arrow(values[name]).take(found), keys.index) for name in values.columns})
 
 
 def is_in(keys: pd.Series, among: Collection[str] | pd.Series) -> pd.Series:
@@ -70,9 +76,9 @@ def is_in(keys: pd.Series, among: Collection[str] | pd.Series) -> pd.Series:
     return _mask(pc.is_in(arrow(keys), value_set=texts.cast(pa.string()), skip_nulls=True), keys.index)
 
 
-def as_text(series: pd.Series) -> pd.Series:
+def as_text(values: pd.Series) -> pd.Series:
     """The Series as text: dates in ISO 8601, flags as true and false."""
-    return _series(arrow(series).cast(pa.string()), series.index)
+    return series(arrow(values).cast(pa.string()), values.index)
 
 
 def differs(left: pd.Series, right: pd.Series) -> pd.Series:
@@ -89,7 +95,7 @@ def by_chunks(function: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> p
     """The Arrow texts that ``function`` makes of the rows, some thousands of rows at a time: what it needs on the way
     never is the peak of anybody's memory."""
     chunks = [function(frame.iloc[start : start + _CHUNK]) for start in range(0, len(frame), _CHUNK)]
-    return _series(pa.chunked_array(chunks, pa.string()), frame.index)
+    return series(pa.chunked_array(chunks, pa.string()), frame.index)
 
 
 def casefold_key(*columns: pd.Series) -> pd.Series:
@@ -98,11 +104,7 @@ def casefold_key(*columns: pd.Series) -> pd.Series:
     joined = pc.binary_join_element_wise(*(arrow(as_text(part)) for part in columns), "\x1f")
     other = pc.fill_null(pc.invert(pc.string_is_ascii(joined)), False)
     folded = pa.array([value.casefold() for value in joined.filter(other).to_pylist()], pa.string())
-    return _series(pc.replace_with_mask(pc.ascii_lower(joined), other, folded), columns[0].index)
-
-
-def _series(array: Any, index: pd.Index | None) -> pd.Series:
-    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
+    return series(pc.replace_with_mask(pc.ascii_lower(joined), other, folded), columns[0].index)
 
 
 def _mask(array: Any, index: pd.Index) -> pd.Series:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pandas as pd
 import pyarrow.compute as pc
 
-from hris_pipeline.frames.columns import arrow, as_text, look_up
-from hris_pipeline.frames.types import clean, received, series
+from hris_pipeline.frames.columns import arrow, as_text, look_up, series
+from hris_pipeline.frames.types import clean, received
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
 
 __all__ = ["normalise"]

@@ -12,9 +12,9 @@ import msgspec
 import pandas as pd
 import pyarrow.compute as pc
 
-from hris_pipeline.frames.columns import arrow, as_text, is_in, true
+from hris_pipeline.frames.columns import arrow, as_text, is_in, series, true
 from hris_pipeline.frames.phones import is_international, with_plus
-from hris_pipeline.frames.types import FLAG, TEXT, clean, received, series, to_date
+from hris_pipeline.frames.types import FLAG, TEXT, clean, received, to_date
 from hris_pipeline.frames.validate import MISSING, Check, checks_for, gather, quarantine_rows
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.frames.columns import arrow
-from hris_pipeline.frames.types import DATE, INTEGER, TEXT, series, to_date
+from hris_pipeline.frames.columns import arrow, series
+from hris_pipeline.frames.types import DATE, INTEGER, TEXT, to_date
 
 __all__ = ["KINDS", "MILESTONE_COLUMNS", "ONBOARDING_DAYS", "by_week", "upcoming_milestones"]
 

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
-from hris_pipeline.frames.columns import arrow
-from hris_pipeline.frames.types import series
+from hris_pipeline.frames.columns import arrow, series
 
 __all__ = ["is_international", "with_plus"]
 

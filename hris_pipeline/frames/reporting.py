@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.frames.columns import arrow, column, positions
-from hris_pipeline.frames.types import FLAG, INTEGER, TEXT, lists, series
+from hris_pipeline.frames.columns import arrow, column, positions, series
+from hris_pipeline.frames.types import FLAG, INTEGER, TEXT, lists
 
 __all__ = ["DIMENSIONS", "headcount", "reporting_lines"]
 

@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from hris_pipeline.frames.columns import arrow, as_text, by_chunks, text
+from hris_pipeline.frames.columns import arrow, as_text, by_chunks, series, text
 from hris_pipeline.frames.json_text import json_literals, json_objects, json_strings
 from hris_pipeline.frames.names import USER_STATE
-from hris_pipeline.frames.types import series
 
 __all__ = ["USER_STATE", "metadata_json", "metadata_values", "new_metadata_json", "state_json"]
 

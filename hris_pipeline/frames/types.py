@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.frames.columns import arrow, as_text
+from hris_pipeline.frames.columns import arrow, as_text, series
 
-__all__ = ["DATE", "FLAG", "INTEGER", "TEXT", "TEXTS", "clean", "lists", "received", "series", "to_date", "to_flag"]
+__all__ = ["DATE", "FLAG", "INTEGER", "TEXT", "TEXTS", "clean", "lists", "received", "to_date", "to_flag"]
 
 TEXT = pd.ArrowDtype(pa.string())
 TEXTS = pd.ArrowDtype(pa.list_(pa.string()))
@@ -19,11 +19,6 @@ FLAG = pd.ArrowDtype(pa.bool_())
 INTEGER = pd.ArrowDtype(pa.int64())
 
 _ISO_DATE = r"^[1-9]\d{3}-\d{2}-\d{2}(?:[T ].*)?$"
-
-
-def series(array: Any, index: pd.Index | None = None) -> pd.Series:
-    """An Arrow array as a column."""
-    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
 
 
 def received(values: Sequence[object]) -> pd.Series:

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from hris_pipeline.errors import Problem, UsageError
-from hris_pipeline.frames.columns import arrow, as_text, column, true
-from hris_pipeline.frames.types import clean, received, series, to_date
+from hris_pipeline.frames.columns import arrow, as_text, column, series, true
+from hris_pipeline.frames.types import clean, received, to_date
 from hris_pipeline.frames.validate import checks_for
 from hris_pipeline.settings.document import MetadataField
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS

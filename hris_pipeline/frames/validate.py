@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.errors import FrameInvalid
-from hris_pipeline.frames.columns import arrow, as_text, is_in
-from hris_pipeline.frames.types import DATE, FLAG, TEXT, series, to_date, to_flag
+from hris_pipeline.frames.columns import arrow, as_text, is_in, series
+from hris_pipeline.frames.types import DATE, FLAG, TEXT, to_date, to_flag
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, EmployeeField
 
 __all__ = [

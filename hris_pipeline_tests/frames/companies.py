@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from hris_pipeline.frames.types import series
+from hris_pipeline.frames.columns import series
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from hris_pipeline.frames.columns import series
 from hris_pipeline.frames.directory import SLIM_COLUMNS
 from hris_pipeline.frames.state import USER_STATE
-from hris_pipeline.frames.types import series
 
 TYPES: dict[str, pa.DataType] = {
     "birth_date": pa.date32(),
