@@ -158,6 +158,8 @@ def _check(machine: Machine, samples: Samples, names: list[str], began: datetime
         assert max(Counter(well).values(), default=0) <= 1, f"{name}: a due moment was imported twice"
         assert companies.automatic_imports(name).count("applied") == len(well), f"{name}: store and Dagster differ"
         assert not companies.imports(name, status="planned"), f"{name}: a change set was left open"
+        failed = [run.run_id for run in runs if run.status is dg.DagsterRunStatus.FAILURE]
+        assert not failed or name == names[REFUSED], f"{name}: runs failed: {failed}"
     for number, name in enumerate(names):
         if number not in (REFUSED, ON_AND_OFF):
             missed = _due(machine, name, began, samples.over) - {run.tags["hris/due"] for run in machine.runs(name)}

@@ -31,7 +31,7 @@ def make_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeMachi
         def make(**changes: Any) -> Machine:
             sandbox: Sandbox = stack.enter_context(running(1))
             companies = stack.enter_context(companies_of(tmp_path_factory.mktemp("home"), sandbox))
-            monitoring = {"poll_interval_seconds": 2, "start_timeout_seconds": 20, **changes.pop("run_monitoring", {})}
+            monitoring = {"poll_interval_seconds": 2, "start_timeout_seconds": 30, **changes.pop("run_monitoring", {})}
             return stack.enter_context(machine_of(companies, run_monitoring=monitoring, **changes))
 
         yield make
