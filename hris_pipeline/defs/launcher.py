@@ -3,8 +3,8 @@
 Starting a process that imports Dagster, pandas and the definitions costs about three seconds of computing, several
 times what a small company's import takes. So the launcher keeps one *warm process* a code location: it has imported
 everything, opened nothing, and forks a *worker* for each run. Nothing else changes: a worker is a process of its own
-that executes one run exactly as ``dagster api execute_run`` does, with its own connections, outcome and logs, and may
-fail, hang or be killed without anyone else noticing.
+that executes one run as ``dagster api execute_run`` does, with its own connections, outcome and logs, and may fail,
+hang or be killed without anyone else noticing. Dagster's SQLite files it opens once (``sqlite_storage``).
 
     daemon (or webserver) ──pipe──▶ warm process ──fork──▶ worker: run 1
       WarmRunLauncher               single-threaded ─fork─▶ worker: run 2
