@@ -58,11 +58,6 @@ class Group:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def kill_first(self) -> None:
-        """SIGKILL to the first process alone."""
-        self._process.kill()
-        self._process.wait()
-
     def stop(self, seconds: float = 60) -> None:
         """Ends it as a service manager does; whatever is left after that is killed."""
         if self.alive:
