@@ -29,6 +29,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, Self
@@ -41,7 +42,7 @@ from dagster._core.remote_representation.code_location import GrpcServerCodeLoca
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 from hris_pipeline.defs import warm_process
-from hris_pipeline.defs.warm_process import Launch, Warmth, Worker, living_worker
+from hris_pipeline.defs.warm_process import Launch, Warmth, Worker, living_worker, settle
 from hris_pipeline.errors import HrisError
 
 __all__ = ["PRELOAD", "WarmRunLauncher"]
@@ -147,7 +148,10 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         if run is None or run.is_finished or worker is None or worker.host != os.uname().nodename:
             return False
         self._instance.report_run_canceling(run)
-        os.kill(worker.pid, signal.SIGTERM)
+        _send(worker, signal.SIGTERM)
+        if not worker_file.exists():
+            settle(self._instance, run_id)
+            return True
         killer = threading.Timer(self._grace, _kill, (worker_file, worker))
         killer.daemon = True
         killer.start()
@@ -249,4 +253,9 @@ def _code_location(context: LaunchRunContext) -> tuple[str, str]:
 
 def _kill(worker_file: Path, worker: Worker) -> None:
     if living_worker(worker_file) == worker:
-        os.kill(worker.pid, signal.SIGKILL)
+        _send(worker, signal.SIGKILL)
+
+
+def _send(worker: Worker, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(worker.pid, number)

@@ -13,12 +13,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import IO, Any
 
-from dagster import DagsterInstance, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
 from dagster._cli.api import _execute_run_command_body
 from dagster._core.instance import InstanceRef
 from dagster._core.origin import RepositoryPythonOrigin
@@ -36,9 +38,11 @@ except ImportError as missing:
         "WarmRunLauncher forks its runs, which this system cannot: remove run_launcher from dagster.yaml."
     ) from missing
 
-__all__ = ["Launch", "Warmth", "Worker", "living_worker", "serve"]
+__all__ = ["Launch", "Warmth", "Worker", "living_worker", "serve", "settle"]
 
 _INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
+
+_ENDS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 
 _log = logging.getLogger(__name__)
 
@@ -163,23 +167,45 @@ def _work(pipe: "Connection[Any, Any]", launch: Launch) -> None:
     pipe.close()
     with capture_interrupts(), DagsterInstance.from_ref(kept_open(launch.instance)) as instance:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
-        try:
-            _execute_run_command_body(launch.run_id, instance, lambda _: None, set_exit_code_on_failure=False)
-            _end(instance, launch, "The run was terminated before it started.")
-        finally:
-            launch.worker_file.unlink(missing_ok=True)
+        _execute_run_command_body(
+            launch.run_id, instance, partial(_keep_canceling, instance, launch), set_exit_code_on_failure=False
+        )
+        launch.worker_file.unlink(missing_ok=True)
+        settle(instance, launch.run_id)
+
+
+def _keep_canceling(instance: DagsterInstance, launch: Launch, event: DagsterEvent) -> None:
+    """Takes up again a termination asked for while the run was starting, whose status its start has overwritten.
+
+    Dagster would call a run that is interrupted but not canceling failed. Whoever terminates a run stores the event
+    before the status, so the event is there by now.
+    """
+    if event.event_type is not DagsterEventType.RUN_START:
+        return
+    run = instance.get_run_by_id(launch.run_id)
+    if run is not None and instance.all_logs(launch.run_id, of_type=DagsterEventType.RUN_CANCELING):
+        instance.report_run_canceling(run, "The run was terminated while it was starting.")
 
 
 def _report_crash(launch: Launch, exit_code: int) -> None:
     """Ends the run of a worker that died, in a process of its own: the warm process opens nothing."""
     with DagsterInstance.from_ref(launch.instance) as instance:
-        _end(instance, launch, get_run_crash_explanation(f"The process of run {launch.run_id}", exit_code))
+        settle(instance, launch.run_id, get_run_crash_explanation(f"The process of run {launch.run_id}", exit_code))
     launch.worker_file.unlink(missing_ok=True)
 
 
-def _end(instance: DagsterInstance, launch: Launch, message: str) -> None:
-    """Gives a run that no worker will end an outcome."""
-    run = instance.get_run_by_id(launch.run_id)
-    if run is not None and not run.is_finished:
-        canceling = run.status is DagsterRunStatus.CANCELING
-        (instance.report_run_canceled if canceling else instance.report_run_failed)(run, message)
+def settle(
+    instance: DagsterInstance, run_id: str, message: str = "The run was terminated before it did anything."
+) -> None:
+    """Gives a run that no worker will end its outcome: the one reported before a termination overwrote it, or else
+    canceled when it was terminated, failed when it was not."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return
+    for entry in instance.all_logs(run_id, of_type=_ENDS):
+        instance.run_storage.handle_run_event(
+            run_id, entry.get_dagster_event(), datetime.fromtimestamp(entry.timestamp, UTC)
+        )
+        return
+    canceling = run.status is DagsterRunStatus.CANCELING
+    (instance.report_run_canceled if canceling else instance.report_run_failed)(run, message)

@@ -42,7 +42,13 @@ def behave(context):
         case "crash":
             os.kill(os.getpid(), signal.SIGKILL)
 
-@dg.job(executor_def=dg.in_process_executor)
+@dg.executor(config_schema=dg.in_process_executor.config_schema)
+def when_let(context):
+    while os.path.exists(__file__ + ".wait"):
+        time.sleep(0.01)
+    return dg.in_process_executor.executor_creation_fn(context)
+
+@dg.job(executor_def=when_let)
 def company():
     behave()
 
@@ -93,6 +99,13 @@ class Machine:
         self.instance = DagsterInstance.from_ref(InstanceRef.from_dir(str(home)))
 
     @property
+    def wait(self) -> Path:
+        return Path(f"{self.code}.wait")
+
+    def worker_file(self, run: DagsterRun) -> Path:
+        return Path(self.instance.storage_directory()) / "run_workers" / run.run_id
+
+    @property
     def job(self) -> ReconstructableJob:
         repository = ReconstructableRepository.for_file(str(self.code), "defs", str(self.code.parent))
         return repository.get_reconstructable_job("company")
@@ -116,6 +129,13 @@ class Machine:
     def launch(self, does: str) -> DagsterRun:
         run = self.create(does)
         self.instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
+        return run
+
+    def launch_waiting(self, does: str) -> DagsterRun:
+        """A run whose worker is there, but starts only when the file ``wait`` is gone."""
+        self.wait.touch()
+        run = self.launch(does)
+        until(lambda: "Started process for run" in self.messages(run))
         return run
 
     def launch_from(self, workspace: WorkspaceProcessContext, does: str) -> DagsterRun:
@@ -201,6 +221,29 @@ def test_a_run_terminated_the_moment_it_was_launched_is_canceled(machine: Machin
     assert machine.outcome(run) == "CANCELED"
 
 
+def test_a_run_terminated_while_it_was_starting_is_canceled(machine: Machine) -> None:
+    run = machine.launch_waiting("hang")
+    assert machine.instance.run_launcher.terminate(run.run_id)
+    machine.wait.unlink()
+    assert machine.outcome(run) == "CANCELED"
+
+
+def test_a_run_that_ends_while_it_is_being_terminated_keeps_its_outcome(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = machine.launch_waiting("work")
+    report = machine.instance.report_run_canceling
+
+    def report_too_late(run: DagsterRun) -> None:
+        machine.wait.unlink()
+        until(lambda: not machine.worker_file(run).exists())
+        report(run)
+
+    monkeypatch.setattr(machine.instance, "report_run_canceling", report_too_late)
+    assert machine.instance.run_launcher.terminate(run.run_id)
+    assert machine.outcome(run) == "SUCCESS"
+
+
 def test_a_run_deaf_to_interrupts_is_killed_after_the_grace_period(machine: Machine) -> None:
     run = machine.launch("cling")
     worker, _ = machine.processes(run)
@@ -214,8 +257,7 @@ def test_a_run_that_has_ended_cannot_be_terminated_and_leaves_no_file(machine: M
     for does in ("work", "crash"):
         run = machine.launch(does)
         machine.outcome(run)
-        folder = Path(machine.instance.storage_directory()) / "run_workers"
-        until(lambda run=run, folder=folder: not (folder / run.run_id).exists())  # type: ignore[misc]
+        until(lambda run=run: not machine.worker_file(run).exists())  # type: ignore[misc]
         assert not machine.instance.run_launcher.terminate(run.run_id)
 
 
