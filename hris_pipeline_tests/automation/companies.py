@@ -125,14 +125,16 @@ class Companies:
 
 
 @contextmanager
-def companies_of(home: Path, sandbox: Sandbox) -> Iterator[Companies]:
-    """No companies yet, in a fresh home on SQLite; ``environ`` is what any process of it needs."""
+def companies_of(home: Path, sandbox: Sandbox, **others: str) -> Iterator[Companies]:
+    """No companies yet, in a fresh home; ``environ`` is what any process of it needs, ``others`` included. The store is
+    on SQLite unless they name one."""
     environ = {
         "PATH": os.environ.get("PATH", ""),
         "HRIS_HOME": str(home),
         "HRIS_SECRET_KEY": KEY,
         "DAGSTER_HOME": str(home / "dagster"),
         **sandbox.environment(),
+        **others,
     }
     environment = Environment.read(environ)
     services = open_services(environment, create=True)

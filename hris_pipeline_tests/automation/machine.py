@@ -7,7 +7,7 @@ hour struck, so its first look at the clock is that tick.
 import dataclasses
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from hris_pipeline.defs.partitions import add_partition
 from hris_pipeline_tests.automation.companies import Companies
 from hris_pipeline_tests.automation.processes import Group, until
 
-__all__ = ["ENDED", "Machine", "Webserver", "machine_of"]
+__all__ = ["ENDED", "PROJECT", "Machine", "Webserver", "machine_of"]
 
 PROJECT = Path(__file__).parents[2]
 WORKSPACE = PROJECT / "workspace.yaml"
@@ -75,10 +75,19 @@ class Machine:
     @contextmanager
     def daemon(self, *strikes: str) -> Iterator[Group]:
         """The daemon, until the block ends; ``strikes``: the schedules whose last quarter hour it finds missed."""
-        for schedule in strikes:
-            self._quarter_hour_struck(schedule)
+        self._struck(strikes)
         group = self._start("dagster._daemon", "run", name="daemon")
         try:
+            yield group
+        finally:
+            group.stop()
+
+    @contextmanager
+    def code_server(self, command: str) -> Iterator[Group]:
+        """A code server, once it has the code and until the block ends; ``command`` as one types it."""
+        group = Group(command.split(), self.companies.environ, self.logs / "code_server.log")
+        try:
+            until(lambda: "Started Dagster code proxy server" in group.output, what="the code server")
             yield group
         finally:
             group.stop()
@@ -87,8 +96,9 @@ class Machine:
         """The webserver, until the block ends."""
         return self._served("dagster_webserver", name="webserver")
 
-    def dev(self) -> AbstractContextManager[Webserver]:
-        """``dagster dev``, webserver and daemon together, until the block ends."""
+    def dev(self, *strikes: str) -> AbstractContextManager[Webserver]:
+        """``dagster dev``, webserver and daemon together, until the block ends; ``strikes`` as for the daemon."""
+        self._struck(strikes)
         return self._served("dagster", "dev", name="dev")
 
     @contextmanager
@@ -124,14 +134,14 @@ class Machine:
         origin = self._origin(schedule)
         return self.instance.get_ticks(origin.get_id(), origin.get_selector().get_id(), limit=limit)
 
-    def tick(self, schedule: str, seconds: float = 120) -> InstigatorTick:
-        """The schedule's latest tick, once it is over."""
+    def tick(self, schedule: str, seconds: float = 120, every: float = 0.1) -> InstigatorTick:
+        """The schedule's latest tick, once it is over; looked for once in ``every`` seconds."""
 
         def over() -> InstigatorTick | None:
             ticks = self.ticks(schedule, limit=1)
             return ticks[0] if ticks and ticks[0].status.value not in ("STARTED", "FAILURE") else None
 
-        found = until(over, seconds, what=f"a tick of {schedule}")
+        found = until(over, seconds, every, what=f"a tick of {schedule}")
         assert found is not None
         return found
 
@@ -155,16 +165,17 @@ class Machine:
             InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.DECLARED_IN_CODE, data)
         )
 
-    def _quarter_hour_struck(self, schedule: str) -> None:
-        origin = self._origin(schedule)
-        origin_id, selector_id = origin.get_id(), origin.get_selector().get_id()
-        self.instance.purge_ticks(origin_id, selector_id, time.time() + QUARTER_HOUR)
-        if self.instance.get_instigator_state(origin_id, selector_id):
-            self.instance.delete_instigator_state(origin_id, selector_id)
-        data = ScheduleInstigatorData("*/15 * * * *", start_timestamp=time.time() - QUARTER_HOUR)
-        self.instance.add_instigator_state(
-            InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
-        )
+    def _struck(self, schedules: Iterable[str]) -> None:
+        for schedule in schedules:
+            origin = self._origin(schedule)
+            origin_id, selector_id = origin.get_id(), origin.get_selector().get_id()
+            self.instance.purge_ticks(origin_id, selector_id, time.time() + QUARTER_HOUR)
+            if self.instance.get_instigator_state(origin_id, selector_id):
+                self.instance.delete_instigator_state(origin_id, selector_id)
+            data = ScheduleInstigatorData("*/15 * * * *", start_timestamp=time.time() - QUARTER_HOUR)
+            self.instance.add_instigator_state(
+                InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
+            )
 
     def _origin(self, name: str) -> RemoteInstigatorOrigin:
         location = WorkspaceFileTarget([str(self.workspace)]).create_origins()[0]
@@ -175,12 +186,14 @@ class Machine:
 
 
 @contextmanager
-def machine_of(companies: Companies, **changes: Mapping[str, Any] | None) -> Iterator[Machine]:
-    """An instance at the companies' DAGSTER_HOME with the project's dagster.yaml; ``changes`` replace what they name in
-    one of its sections, None leaves the section out."""
+def machine_of(
+    companies: Companies, config_file: Path = PROJECT / "dagster.yaml", **changes: Mapping[str, Any] | None
+) -> Iterator[Machine]:
+    """An instance at the companies' DAGSTER_HOME with one of the project's dagster.yaml; ``changes`` replace what they
+    name in one of its sections, None leaves the section out."""
     home = companies.environment.dagster_home
     home.mkdir(mode=0o700, parents=True)
-    config = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
+    config = yaml.safe_load(config_file.read_text())
     for section, change in changes.items():
         if change is None:
             del config[section]

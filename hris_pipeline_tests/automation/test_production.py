@@ -1,0 +1,80 @@
+"""The processes of production, as docs/operating.md starts them: code server, webserver and daemon, on PostgreSQL."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from hris_pipeline.sandbox import running
+from hris_pipeline_tests.automation.companies import companies_of
+from hris_pipeline_tests.automation.machine import PROJECT, Machine, Webserver, machine_of
+from hris_pipeline_tests.automation.processes import Group, until
+from hris_pipeline_tests.automation.ui import Ui
+
+NAMES = ("north", "south")
+PORT = "4266"
+RELOAD = 'mutation { reloadRepositoryLocation(repositoryLocationName: "hris_pipeline") { __typename } }'
+
+
+@dataclass
+class Production:
+    """The machine and its processes."""
+
+    machine: Machine
+    daemon: Group
+    webserver: Webserver
+
+    def warm_process(self) -> int | None:
+        """The one that the daemon's runs are forked from, when no fork of it is left."""
+        found = self.daemon.part("warm_process")
+        return found[0] if len(found) == 1 else None
+
+
+def code_server_command() -> str:
+    """As the docs have it."""
+    lines = (PROJECT / "docs" / "operating.md").read_text().splitlines()
+    (command,) = (line.strip() for line in lines if line.strip().startswith("dagster code-server start"))
+    return command
+
+
+@pytest.fixture
+def production(
+    empty_postgres: str, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Production]:
+    """Two companies that are due, and everything started; only the port is another."""
+    storage = empty_postgres.replace("+psycopg:", "+psycopg2:")
+    workspace = tmp_path / "workspace.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    workspace.write_text((PROJECT / "deploy" / "workspace.yaml").read_text().replace(PORT, port))
+    monkeypatch.setenv("HRIS_DAGSTER_STORAGE", storage)
+    with (
+        running(1) as sandbox,
+        companies_of(tmp_path / "home", sandbox, HRIS_STORE_URL=postgres_url, HRIS_DAGSTER_STORAGE=storage) as found,
+        machine_of(found, PROJECT / "deploy" / "dagster.yaml") as machine,
+    ):
+        machine.workspace = workspace
+        for name in NAMES:
+            found.add(name).week()
+        machine.know()
+        found.make_due()
+        with (
+            machine.code_server(code_server_command().replace(PORT, port)),
+            machine.daemon("daily_imports") as daemon,
+            machine.webserver() as webserver,
+        ):
+            yield Production(machine, daemon, webserver)
+
+
+def test_production_imports_on_schedule_and_takes_new_code_when_it_is_reloaded(production: Production) -> None:
+    machine = production.machine
+    assert [run.status for run in machine.ended(len(NAMES))] == [dg.DagsterRunStatus.SUCCESS] * len(NAMES)
+    assert [machine.companies.automatic_imports(name) for name in NAMES] == [["applied"]] * len(NAMES)
+    before = until(production.warm_process, what="one warm process")
+    assert production.webserver.ask(RELOAD)["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry"
+    run = Ui(machine, production.webserver).launch("import_users", NAMES[0])
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert until(production.warm_process, what="one warm process") != before
