@@ -1,4 +1,4 @@
-"""Many small companies, all due at once, through the real schedule, queue, launcher and sandbox; prints what it costs.
+"""Many small companies, all due at once, through `dagster dev`: its schedule, queue and launcher; prints the cost.
 
 Usage: python -m benchmarks.companies [--companies 200] [--people 200] [--default-companies 20]
 
@@ -29,7 +29,7 @@ A_COMPANY_SECONDS = 30
 
 @dataclass(frozen=True)
 class Figures:
-    """What one launcher needed; ``overhead`` is the computing of daemon and code server before the first run."""
+    """What one launcher needed; ``overhead`` is the computing of ``dagster dev`` before the first run."""
 
     launcher: str
     statuses: dict[str, int]
@@ -116,10 +116,10 @@ def _prepare(machine: Machine, number: int, people: int) -> dict[str, str]:
 
 
 def _run(machine: Machine, launcher: str, runs: int) -> Figures:
-    with machine.daemon("daily_imports") as daemon, memory_watched(daemon) as peak:
+    with machine.dev("daily_imports") as dev, memory_watched(dev.group) as peak:
         until(machine.instance.get_runs_count, every=0.05, what="the first run")
-        overhead = daemon.cpu_seconds()
-        machine.tick("daily_imports", A_COMPANY_SECONDS * runs)
+        overhead = dev.group.cpu_seconds()
+        machine.tick("daily_imports", A_COMPANY_SECONDS * runs, every=2.0)
         left = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in ENDED])
 
         def over() -> bool:
@@ -129,8 +129,8 @@ def _run(machine: Machine, launcher: str, runs: int) -> Figures:
             return machine.instance.get_runs_count() >= runs and not machine.instance.get_runs_count(left)
 
         until(over, A_COMPANY_SECONDS * runs, every=1.0, what="the end of all runs")
-        time.sleep(3)  # the daemon buries its last children
-        cpu, largest = daemon.cpu_seconds() - overhead, peak()
+        time.sleep(3)  # the last children are buried
+        cpu, largest = dev.group.cpu_seconds() - overhead, peak()
     records = machine.instance.get_run_records()
     ends = [record.end_time for record in records if record.end_time]
     took = [record.end_time - record.start_time for record in records if record.end_time and record.start_time]
