@@ -108,7 +108,8 @@ class Machine:
         group = self._start(*command, "-h", "127.0.0.1", "-p", str(port), name=name)
         server = Webserver(f"http://127.0.0.1:{port}", group)
         try:
-            until(lambda: group.alive and _answers(server.url), what="the webserver")
+            until(lambda: not group.alive or _answers(server.url), what="the webserver")
+            assert group.alive, group.output[-2000:]
             yield server
         finally:
             server.close()
