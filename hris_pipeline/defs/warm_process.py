@@ -202,10 +202,10 @@ def settle(
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return
-    for entry in instance.all_logs(run_id, of_type=_ENDS):
-        instance.run_storage.handle_run_event(
-            run_id, entry.get_dagster_event(), datetime.fromtimestamp(entry.timestamp, UTC)
-        )
-        return
-    canceling = run.status is DagsterRunStatus.CANCELING
-    (instance.report_run_canceled if canceling else instance.report_run_failed)(run, message)
+    if ended := instance.all_logs(run_id, of_type=_ENDS):
+        at = datetime.fromtimestamp(ended[-1].timestamp, UTC)
+        instance.run_storage.handle_run_event(run_id, ended[-1].get_dagster_event(), at)
+    elif run.status is DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, message)
+    else:
+        instance.report_run_failed(run, message)
