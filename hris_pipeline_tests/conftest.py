@@ -5,7 +5,6 @@
 
 import os
 import shutil
-import signal
 import tempfile
 import uuid
 import warnings
@@ -17,6 +16,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
+from hris_pipeline_tests.automation.processes import hear_interrupts
 
 POSTGRES_VERSION = 16
 SPEED = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
@@ -30,9 +30,8 @@ TEMPLATE = "hris_template"
 
 
 def pytest_configure() -> None:
-    """What tests start hears Ctrl-C, also when they run in the background, where a shell has it ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Also in a background of some shell, tests interrupt what they start."""
+    hear_interrupts()
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,8 @@ def _serve(host: str, port: int) -> None:
 
 
 def _dagster(environment: Environment, host: str, port: int) -> None:
+    # A shell has it ignored in what it starts in the background, and then Dagster could not be interrupted either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", host, "-p", str(port)]
     process = subprocess.Popen(command, env=os.environ | {"DAGSTER_HOME": str(environment.dagster_home)})  # noqa: S603
     signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["Group", "memory_watched", "until"]
+__all__ = ["Group", "hear_interrupts", "memory_watched", "until"]
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -27,11 +27,19 @@ def until(found: Callable[[], T], seconds: float = 120, every: float = 0.1, what
     return value
 
 
+def hear_interrupts() -> None:
+    """What this process starts from now on hears Ctrl-C, also when a shell that started it in the background has it
+    ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Group:
     """A process with all its children, started in a session of its own; what it prints goes to ``log``."""
 
     def __init__(self, command: list[str], environ: Mapping[str, str], log: Path) -> None:
         self.log = log
+        hear_interrupts()
         with log.open("ab") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *command],
