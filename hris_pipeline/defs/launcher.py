@@ -153,6 +153,7 @@ class WarmRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             return False
         self._instance.report_run_canceling(run)
         _send(worker, signal.SIGTERM)
+        # The worker removes its file before it looks at its outcome for the last time: one of the two sees the other.
         if not worker_file.exists():
             settle(self._instance, run_id)
             return True
