@@ -35,7 +35,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from dagster import Array, DagsterInstance, DagsterRun, Field, IntSource, String
+from dagster._api.get_server_id import sync_get_server_id
 from dagster._config import UserConfigSchema
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.origin import RepositoryPythonOrigin
 from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
@@ -247,13 +249,22 @@ def _command(pipe: "Connection[Any, Any]") -> str:
 
 
 def _code_location(context: LaunchRunContext) -> tuple[str, str]:
-    """The name of the run's code location and the id of the server that has its code; empty without a workspace."""
+    """The name of the run's code location and the id of the server that has its code; empty without a workspace.
+
+    The server is asked, for it may have been replaced since the location was last looked at; one that does not answer
+    is taken for the one that was there.
+    """
     remote = context.dagster_run.remote_job_origin
     if context.workspace is None or remote is None:
         return "", ""
     name = remote.repository_origin.code_location_origin.location_name
     location = context.workspace.get_code_location(name)
-    return name, location.server_id if isinstance(location, GrpcServerCodeLocation) else ""
+    if not isinstance(location, GrpcServerCodeLocation):
+        return name, ""
+    try:
+        return name, sync_get_server_id(location.client)
+    except DagsterUserCodeUnreachableError:
+        return name, location.server_id
 
 
 def _kill(worker_file: Path, worker: Worker) -> None:
