@@ -17,11 +17,11 @@ from statistics import median
 
 import dagster as dg
 
-from hris_pipeline.operations.automatic import pause
+from hris_pipeline.operations.automation import pause
 from hris_pipeline.sandbox import running
-from hris_pipeline_tests.automation.companies import Companies, companies_of
-from hris_pipeline_tests.automation.machine import ENDED, Machine, machine_of
-from hris_pipeline_tests.automation.processes import memory_watched, until
+from hris_pipeline_tests.kit.automatic_companies import Companies, companies_of
+from hris_pipeline_tests.kit.machine import ENDED, Machine, machine_of
+from hris_pipeline_tests.kit.processes import memory_watched, until
 
 FAILING, DEAD, PAUSED = 3, 2, 3
 A_COMPANY_SECONDS = 30

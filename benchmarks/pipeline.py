@@ -9,13 +9,13 @@ import sqlalchemy as sa
 
 from benchmarks.measure import Meter
 from hris_pipeline.environment import Environment
-from hris_pipeline.operations.building import build_employees, build_mapped_users
-from hris_pipeline.operations.connecting import connect
-from hris_pipeline.operations.extracting import extract_members
+from hris_pipeline.operations.connection import connect
+from hris_pipeline.operations.decisions import save_import
+from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.planning import plan_import
-from hris_pipeline.operations.saving import save_import
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.setting_up import set_up
+from hris_pipeline.operations.settings import set_up
+from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sandbox import Company, Sandbox, World
 from hris_pipeline.store.engine import upgrade_store
 

@@ -2,7 +2,7 @@
 
 Usage: python -m benchmarks.soak [--kills 200] [--people 600] [--seed N]
 
-Each kill starts from the same store and ends with everything that must hold (``hris_pipeline_tests.crash.kills``); the
+Each kill starts from the same store and ends with everything that must hold (``hris_pipeline_tests.kit.kills``); the
 first that does not hold stops the soak with its moment.
 """
 
@@ -17,8 +17,11 @@ from pathlib import Path
 
 from benchmarks.servers import postgres
 from hris_pipeline.sandbox import running
-from hris_pipeline_tests.crash.databases import Databases, PostgresDatabases, SqliteFiles
-from hris_pipeline_tests.crash.kills import (
+from hris_pipeline_tests.kit.crash_databases import Databases, PostgresDatabases, SqliteFiles
+from hris_pipeline_tests.kit.crash_processes import Processes, processes
+from hris_pipeline_tests.kit.crash_story import Story, tell_story
+from hris_pipeline_tests.kit.crash_work import NEVER
+from hris_pipeline_tests.kit.kills import (
     Kill,
     Moment,
     Tally,
@@ -26,9 +29,6 @@ from hris_pipeline_tests.crash.kills import (
     kill_planning,
     kill_saving,
 )
-from hris_pipeline_tests.crash.processes import Processes, processes
-from hris_pipeline_tests.crash.story import Story, tell_story
-from hris_pipeline_tests.crash.work import NEVER
 
 SHARES: tuple[tuple[str, Kill, float], ...] = (
     ("saving", kill_saving, 0.6),

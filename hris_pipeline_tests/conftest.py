@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
-from hris_pipeline_tests.automation.processes import hear_interrupts
+from hris_pipeline_tests.kit.processes import hear_interrupts
 
 POSTGRES_VERSION = 16
 SPEED = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hris_pipeline.cli.printing import moment, table, text
-from hris_pipeline.operations.summary import APPLIED_WORDS, ImportSummary, RowSummary
+from hris_pipeline.operations.imports import APPLIED_WORDS, ImportSummary, RowSummary
 
 __all__ = ["breakdown", "counts_table", "document", "guards_table", "next_step", "reason_words", "rows_table"]
 

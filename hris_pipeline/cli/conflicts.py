@@ -8,8 +8,8 @@ import typer
 from hris_pipeline.cli.common import Name, Reveal, actor, opened
 from hris_pipeline.cli.printing import Answer, masked, moment, table, text
 from hris_pipeline.errors import UsageError
-from hris_pipeline.operations.resolving import Conflict, Decision, open_conflicts, relink_by_employee_id
-from hris_pipeline.operations.resolving import resolve as decide
+from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, relink_by_employee_id
+from hris_pipeline.operations.conflicts import resolve as decide
 
 __all__ = ["conflicts", "resolve"]
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from hris_pipeline.cli.common import at_terminal
 from hris_pipeline.cli.printing import complain, tell, text
 from hris_pipeline.errors import ConnectionInvalid, UsageError
-from hris_pipeline.operations.connecting import consent_url
+from hris_pipeline.operations.connection import consent_url
 from hris_pipeline.operations.services import Services
 
 __all__ = ["CALLBACK", "ask_consent", "code_in"]

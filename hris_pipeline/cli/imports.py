@@ -9,12 +9,11 @@ from hris_pipeline.cli.breakdown import breakdown, document
 from hris_pipeline.cli.common import ImportId, Name, Rows, actor, opened, write_private
 from hris_pipeline.cli.printing import Answer, moment, table, tell, text
 from hris_pipeline.errors import ImportHeld, UsageError
-from hris_pipeline.operations.approving import approve_import
-from hris_pipeline.operations.saving import import_to_save, open_import
+from hris_pipeline.operations.decisions import approve_import, import_to_save, open_import
+from hris_pipeline.operations.imports import ImportSummary, read_rows, read_summary
+from hris_pipeline.operations.imports import history as past_imports
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.summary import ImportSummary, read_rows, read_summary
-from hris_pipeline.operations.summary import history as past_imports
-from hris_pipeline.operations.undoing import plan_undo
+from hris_pipeline.operations.undo import plan_undo
 
 __all__ = ["approve", "history", "import_", "preview", "save", "show", "undo"]
 
@@ -148,7 +147,7 @@ def _answer(services: Services, summary: ImportSummary, *, rows: bool) -> Answer
 
 def _tell_matching_ids(services: Services, name: str) -> None:
     """Before a first import into a directory with users: which source field their EmployeeIds came from."""
-    from hris_pipeline.operations.mapping_view import matching_ids  # noqa: PLC0415 - only after a preview
+    from hris_pipeline.operations.mapping import matching_ids  # noqa: PLC0415 - only after a preview
 
     rates = matching_ids(services, name)
     if rates:
@@ -157,8 +156,8 @@ def _tell_matching_ids(services: Services, name: str) -> None:
 
 
 def _write_user_file(services: Services, name: str, path: str) -> None:
-    from hris_pipeline.frames.user_file import user_file_csv  # noqa: PLC0415 - only for --csv
-    from hris_pipeline.operations.user_files import user_file_frame  # noqa: PLC0415
+    from hris_pipeline.operations.users import user_file_frame  # noqa: PLC0415
+    from hris_pipeline.transform.user_file import user_file_csv  # noqa: PLC0415 - only for --csv
 
     frame = user_file_frame(services, name)
     target = write_private(path, user_file_csv(frame))

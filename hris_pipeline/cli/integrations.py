@@ -1,19 +1,27 @@
-"""How every integration is doing."""
+"""One line for each integration: how it is doing, and which assets are out of date."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
 from hris_pipeline.cli.common import opened
 from hris_pipeline.cli.printing import Answer, moment, table, text
+from hris_pipeline.definitions import defs
+from hris_pipeline.defs.observation import observe_settings, out_of_date
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services
+from hris_pipeline.running import open_instance
 from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.registry import list_integrations
+from hris_pipeline.store.integrations import list_integrations
+from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import imports
 
-__all__ = ["integrations"]
+__all__ = [
+    "integrations",
+    "out_of_date_assets",
+]
 
 
 def integrations() -> Answer:
@@ -84,10 +92,22 @@ def _out_of_date(services: Services, names: list[str]) -> dict[str, list[str]]:
     """What Dagster finds out of date; nothing when there is no instance to ask."""
     if not _has_instance(services.environment):
         return {}
-    from hris_pipeline.cli.observed import out_of_date_assets  # noqa: PLC0415 - Dagster is only loaded to ask it
+    from hris_pipeline.cli.integrations import out_of_date_assets  # noqa: PLC0415 - Dagster is only loaded to ask it
 
     return out_of_date_assets(services, names)
 
 
 def _has_instance(environment: Environment) -> bool:
     return (environment.dagster_home / "dagster.yaml").exists()
+
+
+def out_of_date_assets(services: Services, names: Iterable[str]) -> dict[str, list[str]]:
+    """By integration: the assets made from something that changed since; Dagster is told the settings first."""
+    found = {}
+    with open_instance(services.environment) as instance:
+        for name in names:
+            with services.store.read() as connection:
+                in_force = current_settings(connection, name)
+            observe_settings(instance, in_force)
+            found[name] = out_of_date(defs, instance, name)
+    return found

@@ -6,11 +6,11 @@ from typing import Any
 
 from hris_pipeline.cli.common import actor
 from hris_pipeline.cli.printing import counting
-from hris_pipeline.cli.running import Ended, apply_config, members_config, run_job
 from hris_pipeline.definitions import defs
 from hris_pipeline.errors import HrisError
+from hris_pipeline.operations.imports import ImportSummary, read_summary
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.summary import ImportSummary, read_summary
+from hris_pipeline.running import Ended, apply_config, members_config, run_job
 
 __all__ = ["known_assets", "run_assets", "run_backfill", "run_import", "run_preview", "run_save"]
 

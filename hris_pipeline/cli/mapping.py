@@ -10,12 +10,12 @@ from hris_pipeline.cli.common import Name, Reveal, opened
 from hris_pipeline.cli.printing import Answer, counting, masked, table, text
 from hris_pipeline.cli.settings import store_settings
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.mapping_view import mapping_view
+from hris_pipeline.operations.mapping import mapping_view
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.what_if import what_if
 from hris_pipeline.settings import mapping as edits
 from hris_pipeline.settings.document import MetadataType, Settings
-from hris_pipeline.store.registry import current_settings
+from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["add", "change_type", "delete", "rename", "set_", "show"]
 

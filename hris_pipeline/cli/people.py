@@ -11,12 +11,12 @@ from hris_pipeline.cli.breakdown import reason_words
 from hris_pipeline.cli.common import EmployeeId, Name, Reveal, actor, opened, read_bytes, write_private
 from hris_pipeline.cli.printing import Answer, masked, moment, table, text
 from hris_pipeline.errors import UsageError
-from hris_pipeline.frames.user_file import user_file_csv
-from hris_pipeline.operations import people
-from hris_pipeline.operations.explaining import Explanation, FieldStory, user_as_of
-from hris_pipeline.operations.explaining import explain as explain_person
-from hris_pipeline.operations.user_files import user_file_frame
-from hris_pipeline.store.registry import current_settings
+from hris_pipeline.operations import users
+from hris_pipeline.operations.explanation import Explanation, FieldStory, user_as_of
+from hris_pipeline.operations.explanation import explain as explain_person
+from hris_pipeline.operations.users import user_file_frame
+from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.transform.user_file import user_file_csv
 
 __all__ = ["erase", "explain", "load", "protect", "unprotect", "user", "user_file"]
 
@@ -147,7 +147,7 @@ def load(
     """
     content = read_bytes(file)
     with opened() as services:
-        loaded = people.load_users(services, name, content)
+        loaded = users.load_users(services, name, content)
     told = {word: len(ids) for word, ids in vars(loaded).items()}
     return Answer({"integration": name, **told}, [table(("local users", ">"), list(told.items()))])
 
@@ -164,7 +164,7 @@ def unprotect(name: Name, employee_id: EmployeeId) -> Answer:
 
 def _protected(name: str, employee_id: str, *, protected: bool) -> Answer:
     with opened() as services:
-        people.protect(services, name, employee_id, protected=protected)
+        users.protect(services, name, employee_id, protected=protected)
     told = {"integration": name, "employee_id": employee_id, "protected": protected}
     return Answer(told, [text(f"{employee_id} is {'protected' if protected else 'no longer protected'}.")])
 
@@ -180,10 +180,10 @@ def erase(
     """
     if confirm != employee_id:
         raise UsageError(f"To erase {employee_id[:80]}, give the EmployeeId again: --confirm {employee_id[:80]}.")
-    from hris_pipeline.cli.frames import frames_remover  # noqa: PLC0415 - frames are Dagster's to know
+    from hris_pipeline.cli.connection import frames_remover  # noqa: PLC0415 - frames are Dagster's to know
 
     with opened() as services:
-        people.erase(services, name, employee_id, actor(), remove_frames=frames_remover(services.environment))
+        users.erase(services, name, employee_id, actor(), remove_frames=frames_remover(services.environment))
     return Answer(
         {"integration": name, "employee_id": employee_id, "erased": True}, [text(f"{employee_id} is erased.")]
     )

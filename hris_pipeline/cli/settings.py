@@ -78,7 +78,7 @@ def export(
 
 def history(name: Name) -> Answer:
     """The newest version first, each with what it changed."""
-    from hris_pipeline.store.registry import settings_history  # noqa: PLC0415 - a schema needs no database
+    from hris_pipeline.store.settings_versions import settings_history  # noqa: PLC0415
 
     with opened() as services, services.store.read() as connection:
         versions = settings_history(connection, name)
@@ -108,7 +108,7 @@ def schema() -> Answer:
 
 def store_settings(services: "Services", name: str, old: Settings, new: Settings) -> Answer:
     """Stores the settings, and says what that changed and what looks odd about it."""
-    from hris_pipeline.operations.setting_up import change_settings  # noqa: PLC0415 - only changes are checked
+    from hris_pipeline.operations.settings import change_settings  # noqa: PLC0415 - only changes are checked
 
     change = change_settings(services, name, new, actor())
     changed = differences(old, new)
@@ -125,7 +125,7 @@ def store_settings(services: "Services", name: str, old: Settings, new: Settings
 
 
 def _in_force(services: "Services", name: str) -> tuple[int, Settings, str]:
-    from hris_pipeline.store.registry import current_settings  # noqa: PLC0415 - a schema needs no database
+    from hris_pipeline.store.settings_versions import current_settings  # noqa: PLC0415
 
     with services.store.read() as connection:
         found = current_settings(connection, name)

@@ -10,21 +10,22 @@ import typer
 
 from hris_pipeline.cli.breakdown import breakdown
 from hris_pipeline.cli.common import Name, actor, at_terminal, opened, read_text
-from hris_pipeline.cli.connect import Code, RedirectUri
+from hris_pipeline.cli.connection import Code, RedirectUri
 from hris_pipeline.cli.consent import CALLBACK, ask_consent, code_in
 from hris_pipeline.cli.printing import Answer, complain, table, tell, text
-from hris_pipeline.cli.setup_texts import PERMISSIONS, TERMS
 from hris_pipeline.errors import ImportHeld, SettingsInvalid, UnknownName, UsageError
-from hris_pipeline.operations import automatic
-from hris_pipeline.operations.connecting import connect, consent_url
-from hris_pipeline.operations.saving import open_import
+from hris_pipeline.operations import automation
+from hris_pipeline.operations.connection import connect, consent_url
+from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.setting_up import change_settings, set_up
+from hris_pipeline.operations.settings import change_settings, set_up
+from hris_pipeline.operations.terms import PERMISSIONS, TERMS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import load_settings, set_values
 from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.registry import Integration, check_name, current_settings, get_integration
-from hris_pipeline.store.secrets import open_box
+from hris_pipeline.store.integrations import Integration, check_name, get_integration
+from hris_pipeline.store.keyring import open_box
+from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["setup"]
 
@@ -257,7 +258,7 @@ def _automatic(here: _Setup) -> None:
     if here.automation.automatic != "off":
         return
     start = typer.confirm("Start automatic imports? Otherwise they are kept paused.", default=True, err=True)
-    (automatic.resume if start else automatic.pause)(here.services, here.name, actor(), "chosen in the setup")
+    (automation.resume if start else automation.pause)(here.services, here.name, actor(), "chosen in the setup")
 
 
 def _answer(here: _Setup, exit_code: int) -> Answer:

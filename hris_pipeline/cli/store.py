@@ -1,10 +1,15 @@
-"""The store itself."""
+"""The store: making or upgrading its tables, and checking it against its own history."""
 
-from hris_pipeline.cli.printing import Answer, text
+from hris_pipeline.cli.common import Name, opened
+from hris_pipeline.cli.printing import Answer, table, text
 from hris_pipeline.environment import Environment
+from hris_pipeline.operations.verification import verify as check
 from hris_pipeline.store.engine import upgrade_store
 
-__all__ = ["upgrade"]
+__all__ = [
+    "upgrade",
+    "verify",
+]
 
 
 def upgrade() -> Answer:
@@ -15,3 +20,28 @@ def upgrade() -> Answer:
     upgrade_store(environment)
     kind = "sqlite" if environment.embedded else "postgresql"
     return Answer({"store": kind, "status": "ready"}, [text(f"The store ({kind}) is ready.")])
+
+
+def verify(name: Name) -> Answer:
+    """Computes every import's digest again from its rows, and compares the users with what the imports left. Exit 1
+    when something was written behind the pipeline's back.
+    """
+    with opened() as services:
+        found = check(services, name)
+    told = {
+        "integration": name,
+        "ok": found.ok,
+        "imports_checked": found.imports_checked,
+        "altered": found.altered,
+        "erased": found.erased,
+        "divergences": [vars(one) for one in found.divergences],
+        "first": found.first,
+    }
+    if found.ok:
+        return Answer(told, [text(f"{found.imports_checked} imports and every user agree with the history.", "green")])
+    lines = [("import", import_id, "rows changed after it was planned") for import_id in found.altered]
+    lines += [
+        ("user", one.user_id, f"{', '.join(one.fields) or 'row gone'}, since import {one.import_id}")
+        for one in found.divergences
+    ]
+    return Answer(told, [text(found.first, "bold red"), table(("what", "which", "how"), lines)], 1)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from hris_pipeline.cli.common import opened
-from hris_pipeline.cli.demo_company import (
+from hris_pipeline.cli.demo import (
     DISPLAY_NAME,
     add_company,
     connect_company,
@@ -20,9 +20,9 @@ from hris_pipeline.cli.demo_company import (
     sandbox_running,
 )
 from hris_pipeline.cli.printing import Answer, tell, text
-from hris_pipeline.cli.running import open_instance
 from hris_pipeline.defs.partitions import add_partition
 from hris_pipeline.environment import Environment
+from hris_pipeline.running import open_instance
 from hris_pipeline.store.automation import automations
 
 __all__ = ["ui"]

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
+from hris_pipeline.change_set.guards import GUARDS
 from hris_pipeline.defs.metadata import failed_rows_table, ids
 from hris_pipeline.errors import FrameInvalid
-from hris_pipeline.frames.guards import GUARDS
-from hris_pipeline.frames.validate import TooManyBadRows, check_summary
-from hris_pipeline.operations.summary import ImportSummary
+from hris_pipeline.operations.imports import ImportSummary
+from hris_pipeline.transform.validate import TooManyBadRows, check_summary
 
 __all__ = [
     "EMPLOYEES_CHECKS",

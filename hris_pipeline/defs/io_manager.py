@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from hris_pipeline.defs.frame import Frame
-from hris_pipeline.defs.plain_errors import plain_errors
+from hris_pipeline.defs.failures import plain_errors
+from hris_pipeline.defs.provenance import Frame
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import UnknownName
-from hris_pipeline.sources.private_files import replacing
+from hris_pipeline.files import replacing
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = [

@@ -3,12 +3,12 @@
 import dagster as dg
 from pydantic import Field
 
+from hris_pipeline.defs.failures import plain_errors
 from hris_pipeline.defs.partitions import integration_partitions
-from hris_pipeline.defs.plain_errors import plain_errors
 from hris_pipeline.defs.runs import IMPORT_USERS, started
-from hris_pipeline.operations.approving import approve_import as approve
-from hris_pipeline.operations.automatic import pause, resume
-from hris_pipeline.operations.connecting import refresh_connection as refresh
+from hris_pipeline.operations.automation import pause, resume
+from hris_pipeline.operations.connection import refresh_connection as refresh
+from hris_pipeline.operations.decisions import approve_import as approve
 from hris_pipeline.operations.services import Services
 
 __all__ = [

@@ -7,7 +7,7 @@ import dagster as dg
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
 from hris_pipeline.settings.mapping import column_lineage
-from hris_pipeline.sources.reading import MEMBER_FIELDS
+from hris_pipeline.sources.extract_reader import MEMBER_FIELDS
 
 __all__ = ["employees_lineage", "fields_read", "mapped_users_lineage"]
 

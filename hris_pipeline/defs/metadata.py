@@ -7,12 +7,12 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from hris_pipeline.frames.validate import CheckCount, employees_schema
-from hris_pipeline.operations.summary import ImportSummary
+from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.transform.validate import CheckCount, employees_schema
 
 __all__ = [
     "MOST_IDS",

@@ -1,8 +1,16 @@
-"""A company is a partition: every asset and every job that runs for one integration is partitioned by its name."""
+"""What all assets share: a company is a partition, named by its integration, and the groups they are shown in."""
 
 import dagster as dg
 
-__all__ = ["add_partition", "integration_partitions", "known_partitions", "remove_partition"]
+__all__ = [
+    "BESIDE",
+    "LINE",
+    "add_partition",
+    "integration_partitions",
+    "known_partitions",
+    "remove_partition",
+]
+
 
 _NAME = "integration"
 
@@ -22,3 +30,10 @@ def add_partition(instance: dg.DagsterInstance, integration_id: str) -> None:
 def remove_partition(instance: dg.DagsterInstance, integration_id: str) -> None:
     """Takes a deleted integration out of the partitions; what was recorded for it stays."""
     instance.delete_dynamic_partition(_NAME, integration_id)
+
+
+LINE = "import"
+"""The line from the source to the store."""
+
+BESIDE = "reports"
+"""What is made of it beside."""

@@ -7,7 +7,7 @@ from typing import get_args
 
 import dagster as dg
 
-from hris_pipeline.store.staging import Trigger
+from hris_pipeline.contract import Trigger
 
 __all__ = [
     "ACTOR_TAG",

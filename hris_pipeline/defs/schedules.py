@@ -9,8 +9,8 @@ import dagster as dg
 from hris_pipeline.defs.jobs import import_users, refresh_connection
 from hris_pipeline.defs.partitions import known_partitions
 from hris_pipeline.defs.runs import ACTOR_TAG, ATTEMPT_TAG, DUE_KEY_TAG, DUE_TAG, SKIPPED_TAG, TRIGGER_TAG
-from hris_pipeline.operations.automatic import Due, DueImports, LeftOut, due_imports
-from hris_pipeline.operations.connecting import connections_due
+from hris_pipeline.operations.automation import Due, DueImports, LeftOut, due_imports
+from hris_pipeline.operations.connection import connections_due
 from hris_pipeline.operations.services import Services
 
 __all__ = ["SCHEDULES", "explain_skip", "import_request", "refresh_request"]

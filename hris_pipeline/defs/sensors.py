@@ -5,15 +5,15 @@ import json
 import dagster as dg
 
 from hris_pipeline.defs.io_manager import frames_root, purge_frames
-from hris_pipeline.defs.observing import observation
+from hris_pipeline.defs.observation import observation
 from hris_pipeline.defs.partitions import known_partitions
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, SKIPPED_TAG, Started, started
-from hris_pipeline.operations.automatic import attempt_failed, stalled
-from hris_pipeline.operations.deleting import RETENTION, purge_old
-from hris_pipeline.operations.failing import record_failure
-from hris_pipeline.operations.notifying import notify
+from hris_pipeline.operations.automation import attempt_failed, stalled
+from hris_pipeline.operations.deletion import RETENTION, purge_old
+from hris_pipeline.operations.notification import notify
+from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings_in_force import all_settings_in_force
+from hris_pipeline.operations.settings import all_settings_in_force
 
 __all__ = ["SENSORS", "failed_imports", "observed_settings", "retention", "stalled_imports"]
 

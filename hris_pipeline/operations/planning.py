@@ -1,4 +1,5 @@
-"""Making a change set of mapped users, and staging it as the integration's one open import."""
+"""Making a change set of mapped users, staging it as the integration's one open import, and recording what failed
+before there was one."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -7,22 +8,29 @@ from datetime import timedelta
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.errors import FrameInvalid
-from hris_pipeline.frames.identity import Resolution
-from hris_pipeline.frames.plan import Facts, Plan, make_plan
+from hris_pipeline.change_set.identity import Resolution
+from hris_pipeline.change_set.plan import Facts, Plan, make_plan
+from hris_pipeline.contract import Trigger
+from hris_pipeline.errors import FrameInvalid, UnknownName
+from hris_pipeline.operations.imports import ImportSummary, read_summary
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.summary import ImportSummary, read_summary
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.protocol import Manifest
-from hris_pipeline.store.beside import quarantined, record_conflicts, resolutions
+from hris_pipeline.store.conflicts import record_conflicts, resolutions
 from hris_pipeline.store.history import recent_archives
+from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline.store.registry import current_settings, get_integration
+from hris_pipeline.store.quarantine import quarantined
+from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.snapshot import StoredDirectory
-from hris_pipeline.store.staging import NewImport, Trigger, stage_import
+from hris_pipeline.store.staging import NewImport, record_failed, stage_import
 
-__all__ = ["compute_plan", "plan_import"]
+__all__ = [
+    "compute_plan",
+    "plan_import",
+    "record_failure",
+]
 
 
 def compute_plan(
@@ -133,3 +141,35 @@ def plan_import(
         )
         staged = stage_import(connection, new, plan.rows)
     return read_summary(services, staged.import_id)
+
+
+def record_failure(
+    services: Services,
+    integration_id: str,
+    message: str,
+    *,
+    trigger: Trigger,
+    actor: str,
+    run_id: str | None,
+    extract_id: str | None = None,
+) -> str | None:
+    """Records a failed import and gives its id; None when there is no such integration, which must not hide what
+    failed. ``message`` is that of an error of our own, which holds no person's data. An open import stays as it is."""
+    with services.store.begin() as connection:
+        try:
+            integration = get_integration(connection, integration_id)
+            settings = current_settings(connection, integration_id)
+        except UnknownName:
+            return None
+        return record_failed(
+            connection,
+            integration_id=integration_id,
+            directory_id=integration.directory_id,
+            trigger=trigger,
+            actor=actor,
+            message=message,
+            now=services.now(),
+            run_id=run_id,
+            extract_id=extract_id,
+            settings_version=settings.version,
+        )

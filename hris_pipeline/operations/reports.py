@@ -4,13 +4,13 @@ from datetime import date
 
 import pandas as pd
 
-from hris_pipeline.frames.milestones import upcoming_milestones
-from hris_pipeline.frames.reporting import headcount, reporting_lines
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.users_view import users_view
+from hris_pipeline.operations.users import users_view
+from hris_pipeline.reports.milestones import upcoming_milestones
+from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.mapping import effective_metadata
-from hris_pipeline.store.registry import current_settings
+from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["milestones", "reporting"]
 

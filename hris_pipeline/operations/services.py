@@ -12,8 +12,8 @@ from hris_pipeline.sources.oauth import OAuth
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
-from hris_pipeline.store.registry import current_settings
-from hris_pipeline.store.secrets import open_box
+from hris_pipeline.store.keyring import open_box
+from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tokens import StoredTokens
 
 __all__ = ["Services", "open_services"]

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hris_pipeline.frames.plan import Plan
-from hris_pipeline.operations.building import read_employees, read_mapped_users
-from hris_pipeline.operations.extracting import kept_manifest
+from hris_pipeline.change_set.plan import Plan
+from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.planning import compute_plan
 from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.transformation import read_employees, read_mapped_users
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
-from hris_pipeline.store.registry import current_settings
+from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["WhatIf", "what_if"]
 

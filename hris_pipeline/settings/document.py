@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from hris_pipeline.settings.conditions import Condition, Operator, Rule
 from hris_pipeline.settings.fields import DEFAULT_METADATA, EMPLOYEE_FIELDS, USER_FIELD_NAMES, USER_FIELDS
 from hris_pipeline.settings.limits import Guards
-from hris_pipeline.settings.suggest import suggestion
+from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.values import (
     AppriseUrl,
     Items,

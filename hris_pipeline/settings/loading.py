@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.suggest import suggestion
+from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.validating import check_document, known_keys, place
 from hris_pipeline.settings.yaml_text import YamlText, to_yaml
 

@@ -6,7 +6,7 @@ from typing import Any
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.document import MetadataField, MetadataType, Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
-from hris_pipeline.settings.suggest import suggestion
+from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.settings.values import custom_label
 

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import InconsistencyError, Settings
-from hris_pipeline.settings.suggest import suggestion
+from hris_pipeline.settings.suggestion import suggestion
 
 __all__ = ["Path", "check_document", "known_keys", "place", "settings_from"]
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic_core import PydanticCustomError
 
 from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS, USER_FIELD_NAMES, Kind
-from hris_pipeline.settings.suggest import suggestion
+from hris_pipeline.settings.suggestion import suggestion
 
 __all__ = [
     "SOURCE_COLUMNS",

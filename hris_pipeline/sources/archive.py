@@ -19,7 +19,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hris_pipeline.errors import FrameInvalid, UnknownName
-from hris_pipeline.sources.private_files import replacing
+from hris_pipeline.files import replacing
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = ["Archive", "Stored"]

@@ -11,11 +11,11 @@ import msgspec
 
 from hris_pipeline.errors import SourceNotReady, SourceUnavailable
 from hris_pipeline.sources import finch_wire
-from hris_pipeline.sources.ahead import ahead
-from hris_pipeline.sources.denied import members_of
 from hris_pipeline.sources.http import Ceiling, FixedBearer, Http, HttpRefused, Pace, Retries
+from hris_pipeline.sources.prefetch import ahead
 from hris_pipeline.sources.protocol import Answer, Company, CustomField, Page
 from hris_pipeline.sources.records import page_of, text_of
+from hris_pipeline.sources.redaction import members_of
 
 __all__ = ["FINCH_API_URL", "Finch"]
 

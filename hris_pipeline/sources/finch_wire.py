@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from hris_pipeline.sources.decoding import Reader
 from hris_pipeline.sources.protocol import CustomField
 from hris_pipeline.sources.raw_columns import Columns, chosen_emails, chosen_phone, custom_fields_text
-from hris_pipeline.sources.tolerant import Reader
 
 __all__ = ["columns", "custom_fields_of"]
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable
 
 import msgspec
 
+from hris_pipeline.sources.decoding import Reader
 from hris_pipeline.sources.protocol import Company, CustomField, Office
 from hris_pipeline.sources.raw_columns import Columns, chosen_emails, chosen_phone, custom_fields_text
-from hris_pipeline.sources.tolerant import Reader
 
 __all__ = ["CUSTOM_VALUES_KEY", "columns", "read_company", "read_custom_fields"]
 

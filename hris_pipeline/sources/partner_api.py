@@ -13,12 +13,12 @@ import msgspec
 
 from hris_pipeline.errors import SourceUnavailable
 from hris_pipeline.sources import justworks_wire
-from hris_pipeline.sources.ahead import ahead
-from hris_pipeline.sources.denied import members_of
 from hris_pipeline.sources.http import Bearer, Http, HttpRefused, Pace, Retries
 from hris_pipeline.sources.oauth import OAuth, OAuthBearer, TokenKeeper
+from hris_pipeline.sources.prefetch import ahead
 from hris_pipeline.sources.protocol import Answer, Company, CustomField, Page
 from hris_pipeline.sources.records import page_of, text_of
+from hris_pipeline.sources.redaction import members_of
 
 __all__ = ["PartnerApi"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
-from hris_pipeline.sources.tolerant import text
+from hris_pipeline.sources.decoding import text
 
 __all__ = ["RAW_COLUMNS", "Columns", "chosen_emails", "chosen_phone", "custom_fields_text"]
 

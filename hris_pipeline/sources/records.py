@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from hris_pipeline.sources.denied import without_denied
+from hris_pipeline.sources.decoding import loads, text
 from hris_pipeline.sources.protocol import Page, Record
-from hris_pipeline.sources.tolerant import loads, text
+from hris_pipeline.sources.redaction import without_denied
 
 __all__ = ["page_of", "text_of"]
 

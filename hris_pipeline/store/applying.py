@@ -7,10 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hris_pipeline.contract import COUNTS, OPEN, USER_STATE
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.staging import moment
-from hris_pipeline.store.tables import COUNTS, OPEN, USER_STATE, approvals, import_rows, imports, users
+from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = ["Applied", "apply_import"]
 

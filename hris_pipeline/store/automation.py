@@ -7,8 +7,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.store.registry import current_settings
-from hris_pipeline.store.sealing import opened
+from hris_pipeline.store.keyring import opened
+from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import imports, integration_settings, integrations
 
 __all__ = [

@@ -15,7 +15,10 @@ from sqlalchemy.dialects import postgresql
 
 from hris_pipeline.store.tables import Instant
 
-__all__ = ["among", "read_frame", "write_frame"]
+__all__ = ["INSTANT", "TEXT", "among", "read_frame", "write_frame"]
+
+TEXT = pd.ArrowDtype(pa.string())
+INSTANT = pd.ArrowDtype(pa.timestamp("us", tz="UTC"))
 
 CHUNK = 20_000
 """Rows on their way to the server at once: bounds the memory of the text beside the frame."""

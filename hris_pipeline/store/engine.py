@@ -13,9 +13,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import StoreError, StoreNotReady
+from hris_pipeline.store.keyring import OPEN_BOX, open_box
 from hris_pipeline.store.migrations import HEAD, REVISION_TABLE
-from hris_pipeline.store.sealing import OPEN_BOX
-from hris_pipeline.store.secrets import open_box
 
 __all__ = ["Store", "open_store", "upgrade_store"]
 

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from hris_pipeline.contract import COUNTS, OPEN, ROW_COLUMNS, USER_STATE
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store.bulk import read_frame
-from hris_pipeline.store.staging import ROW_COLUMNS
-from hris_pipeline.store.tables import COUNTS, OPEN, USER_STATE, approvals, import_rows, imports, users
+from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [
     "Divergence",

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from hris_pipeline.contract import OPEN, USER_STATE
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 from hris_pipeline.store.bulk import among
-from hris_pipeline.store.tables import OPEN, USER_STATE, conflicts, import_rows, imports, quarantine, users
+from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine, users
 
 __all__ = ["Loaded", "erase_user", "find_user", "load_local_users", "protect_user"]
 

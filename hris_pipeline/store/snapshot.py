@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.frames.directory import SLIM_COLUMNS
+from hris_pipeline.change_set.directory import SLIM_COLUMNS
 from hris_pipeline.store.bulk import among, read_frame
 from hris_pipeline.store.tables import users
 

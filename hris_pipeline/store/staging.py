@@ -9,15 +9,11 @@ from typing import Any, Literal
 import pandas as pd
 import sqlalchemy as sa
 
+from hris_pipeline.contract import OPEN, ROW_COLUMNS, Trigger
 from hris_pipeline.store.bulk import write_frame
-from hris_pipeline.store.tables import OPEN, import_rows, imports
+from hris_pipeline.store.tables import import_rows, imports
 
-__all__ = ["ROW_COLUMNS", "NewImport", "Staged", "Trigger", "discard", "moment", "record_failed", "stage_import"]
-
-Trigger = Literal["manual", "schedule", "catch_up", "backfill", "undo"]
-
-ROW_COLUMNS: tuple[str, ...] = ("user_id", "action", "changed", "before", "after", "base_version", "source_hash")
-"""The columns of a plan's rows; ``changed``, ``before`` and ``after`` are JSON text."""
+__all__ = ["NewImport", "Staged", "discard", "moment", "record_failed", "stage_import"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from hris_pipeline.frames.names import COUNTS, USER_STATE
+from hris_pipeline.contract import COUNTS, OPEN
 
 __all__ = [
-    "COUNTS",
-    "OPEN",
-    "USER_STATE",
     "Instant",
     "approvals",
     "conflicts",
@@ -149,8 +146,6 @@ users = sa.Table(
     _one_of("status", "active", "archived"),
 )
 
-OPEN: tuple[str, ...] = ("planned", "held")
-"""The statuses of an open import, of which an integration has one at most."""
 
 imports = sa.Table(
     "imports",

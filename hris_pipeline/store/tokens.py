@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from hris_pipeline.errors import ConnectionInvalid, StoreError
 from hris_pipeline.sources.oauth import Tokens
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.keyring import Box
 from hris_pipeline.store.locks import named_lock
-from hris_pipeline.store.secrets import Box
 from hris_pipeline.store.tables import connections, integrations
 
 __all__ = ["StoredTokens"]

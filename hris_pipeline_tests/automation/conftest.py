@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hris_pipeline.sandbox import Sandbox, running
-from hris_pipeline_tests.automation.companies import companies_of
-from hris_pipeline_tests.automation.machine import Machine, machine_of
+from hris_pipeline_tests.kit.automatic_companies import companies_of
+from hris_pipeline_tests.kit.machine import Machine, machine_of
 
 MakeMachine = Callable[..., Machine]
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from hris_pipeline_tests.automation.conftest import MakeMachine
-from hris_pipeline_tests.automation.processes import until
+from hris_pipeline_tests.kit.processes import until
 
 HANGING, WELL = "alpha", ("beta", "gamma", "delta")
 """The first in the queue, and those behind it."""

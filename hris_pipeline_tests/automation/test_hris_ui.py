@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hris_pipeline_tests.automation.processes import until
+from hris_pipeline_tests.kit.processes import until
 
 HRIS = Path(sys.executable).parent / "hris"
 PARTITIONS = """{ assetNodeOrError(assetKey: {path: ["employees"]}) {

@@ -4,9 +4,9 @@ import time
 
 import dagster as dg
 
-from hris_pipeline.operations.verifying import verify
+from hris_pipeline.operations.verification import verify
 from hris_pipeline_tests.automation.conftest import MakeMachine
-from hris_pipeline_tests.automation.processes import until
+from hris_pipeline_tests.kit.processes import until
 
 NAMES = tuple(f"company-{number}" for number in range(6))
 

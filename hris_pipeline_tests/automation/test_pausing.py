@@ -6,10 +6,10 @@ import sys
 
 import dagster as dg
 
-from hris_pipeline.operations.automatic import pause
-from hris_pipeline.operations.verifying import verify
+from hris_pipeline.operations.automation import pause
+from hris_pipeline.operations.verification import verify
 from hris_pipeline_tests.automation.conftest import MakeMachine
-from hris_pipeline_tests.automation.processes import until
+from hris_pipeline_tests.kit.processes import until
 
 
 def test_a_pause_lets_the_running_import_finish_and_skips_the_waiting_one(make_machine: MakeMachine) -> None:

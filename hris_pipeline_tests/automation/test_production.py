@@ -9,10 +9,10 @@ import dagster as dg
 import pytest
 
 from hris_pipeline.sandbox import running
-from hris_pipeline_tests.automation.companies import companies_of
-from hris_pipeline_tests.automation.machine import PROJECT, Machine, Webserver, machine_of
-from hris_pipeline_tests.automation.processes import Group, until
-from hris_pipeline_tests.automation.ui import Ui
+from hris_pipeline_tests.kit.automatic_companies import companies_of
+from hris_pipeline_tests.kit.graphql import Ui
+from hris_pipeline_tests.kit.machine import PROJECT, Machine, Webserver, machine_of
+from hris_pipeline_tests.kit.processes import Group, until
 
 NAMES = ("north", "south")
 PORT = "4266"

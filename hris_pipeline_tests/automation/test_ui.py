@@ -6,12 +6,12 @@ import dagster as dg
 import pytest
 
 from hris_pipeline.defs.io_manager import ManifestIOManager, frames_root
-from hris_pipeline.operations.extracting import kept_manifest
-from hris_pipeline.operations.setting_up import change_settings
-from hris_pipeline_tests.automation.companies import BY, automatic_settings
+from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.settings import change_settings
 from hris_pipeline_tests.automation.conftest import MakeMachine
-from hris_pipeline_tests.automation.machine import Machine
-from hris_pipeline_tests.automation.ui import Ui
+from hris_pipeline_tests.kit.automatic_companies import BY, automatic_settings
+from hris_pipeline_tests.kit.graphql import Ui
+from hris_pipeline_tests.kit.machine import Machine
 
 NAMES = tuple(f"company-{number:02}" for number in range(50))
 ALONE = "by-hand"

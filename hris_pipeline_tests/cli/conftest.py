@@ -19,7 +19,7 @@ from hris_pipeline.sandbox.run import Sandbox, running
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
     import hris_pipeline.definitions  # noqa: F401
-    from hris_pipeline.cli.running import open_instance
+    from hris_pipeline.running import open_instance
 
 PEOPLE = 40
 SEED = 3

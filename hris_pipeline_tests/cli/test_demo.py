@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hris_pipeline.cli import demo_company
+from hris_pipeline.cli import demo as demo_company
 from hris_pipeline_tests.cli.conftest import PROCESS, Hris
 
 

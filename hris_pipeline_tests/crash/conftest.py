@@ -7,9 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.sandbox import running
-from hris_pipeline_tests.crash.databases import PostgresDatabases, SqliteFiles
-from hris_pipeline_tests.crash.processes import Processes, processes
-from hris_pipeline_tests.crash.story import Story, tell_story
+from hris_pipeline_tests.kit.crash_databases import PostgresDatabases, SqliteFiles
+from hris_pipeline_tests.kit.crash_processes import Processes, processes
+from hris_pipeline_tests.kit.crash_story import Story, tell_story
 
 PEOPLE = 60
 

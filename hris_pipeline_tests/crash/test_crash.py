@@ -1,14 +1,14 @@
 """A process killed anywhere in an import: it happened wholly or not at all, and running it again ends as it should."""
 
-from hris_pipeline_tests.crash.kills import (
+from hris_pipeline_tests.kit.crash_processes import Processes
+from hris_pipeline_tests.kit.crash_story import Story
+from hris_pipeline_tests.kit.kills import (
     at_every_boundary,
     at_moments,
     kill_extracting,
     kill_planning,
     kill_saving,
 )
-from hris_pipeline_tests.crash.processes import Processes
-from hris_pipeline_tests.crash.story import Story
 
 
 def test_the_story_holds_every_kind_of_change(story: Story) -> None:

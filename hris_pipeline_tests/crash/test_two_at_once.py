@@ -4,10 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.store.tables import imports
-from hris_pipeline_tests.crash import work
-from hris_pipeline_tests.crash.kills import history_is_whole
-from hris_pipeline_tests.crash.processes import Processes
-from hris_pipeline_tests.crash.story import Story, people
+from hris_pipeline_tests.kit import crash_work as work
+from hris_pipeline_tests.kit.crash_processes import Processes
+from hris_pipeline_tests.kit.crash_story import Story, people
+from hris_pipeline_tests.kit.kills import history_is_whole
 
 ENDS = {
     0.0: ({("done", "applied"), ("raised", "ImportRunning")}, {("done", "applied")}),

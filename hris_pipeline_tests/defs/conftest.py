@@ -12,23 +12,23 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
-from hris_pipeline.operations.automatic import resume
-from hris_pipeline.operations.building import build_employees, build_mapped_users
-from hris_pipeline.operations.connecting import connect
-from hris_pipeline.operations.extracting import extract_members
+from hris_pipeline.operations.automation import resume
+from hris_pipeline.operations.connection import connect
+from hris_pipeline.operations.decisions import open_import, save_import
+from hris_pipeline.operations.extraction import extract_members
+from hris_pipeline.operations.imports import ImportSummary, read_summary
 from hris_pipeline.operations.planning import plan_import
-from hris_pipeline.operations.saving import open_import, save_import
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.setting_up import set_up
-from hris_pipeline.operations.summary import ImportSummary, read_summary
+from hris_pipeline.operations.settings import set_up
+from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sandbox.run import Sandbox, running
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.tables import imports
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
-    from hris_pipeline.cli.running import Ended, run_job
     from hris_pipeline.definitions import defs
+    from hris_pipeline.running import Ended, run_job
 
 REDIRECT = "http://127.0.0.1:8765/callback"
 NAME = "acme"

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from hris_pipeline.cli.running import apply_config, approval_config, members_config, reason_config
+from hris_pipeline.contract import COUNTS
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
 from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName
-from hris_pipeline.frames.plan import COUNTS
+from hris_pipeline.running import apply_config, approval_config, members_config, reason_config
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 GUARDS = 7

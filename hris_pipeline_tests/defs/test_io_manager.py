@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from hris_pipeline.defs.frame import Frame
 from hris_pipeline.defs.io_manager import FrameIOManager, frames_root, purge_frames, remove_frames
+from hris_pipeline.defs.provenance import Frame
 from hris_pipeline.errors import HrisError, UnknownName
-from hris_pipeline.frames.types import DATE, FLAG, TEXT
+from hris_pipeline.transform.columns import DATE, FLAG, TEXT
 
 PARTITIONS = dg.StaticPartitionsDefinition(["acme", "acme-2"])
 

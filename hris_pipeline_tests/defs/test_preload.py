@@ -9,10 +9,10 @@ import dagster as dg
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.instance import InstanceRef
 
-from hris_pipeline.cli.running import open_instance
 from hris_pipeline.defs.launcher import PRELOAD
 from hris_pipeline.defs.partitions import add_partition
 from hris_pipeline.defs.warm_process import Launch, Warmth
+from hris_pipeline.running import open_instance
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 AS_A_WARM_PROCESS_AND_ITS_WORKER = """

@@ -12,10 +12,10 @@ import pytest
 import yaml
 from dagster._core.run_coordinator import QueuedRunCoordinator
 
-from hris_pipeline.cli.running import open_instance, reap_dead_runs, run_job
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.launcher import WarmRunLauncher
 from hris_pipeline.errors import HrisError
+from hris_pipeline.running import open_instance, reap_dead_runs, run_job
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 PROJECT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ from hris_pipeline.definitions import defs
 from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, started
 from hris_pipeline.defs.schedules import explain_skip, import_request
 from hris_pipeline.errors import ImportRunning
-from hris_pipeline.operations.automatic import Due, LeftOut, due_handled, pause
-from hris_pipeline.operations.setting_up import change_settings
+from hris_pipeline.operations.automation import Due, LeftOut, due_handled, pause
+from hris_pipeline.operations.settings import change_settings
 from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.locks import integration_lock

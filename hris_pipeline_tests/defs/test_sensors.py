@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from hris_pipeline.cli.running import apply_config
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.observing import observe_settings, out_of_date
+from hris_pipeline.defs.observation import observe_settings, out_of_date
 from hris_pipeline.defs.sensors import failed_imports, observed_settings, retention, stalled_imports
 from hris_pipeline.errors import HrisError, ImportHeld
-from hris_pipeline.operations.setting_up import change_settings
-from hris_pipeline.operations.settings_in_force import settings_in_force
+from hris_pipeline.operations.settings import change_settings, settings_in_force
+from hris_pipeline.running import apply_config
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import automations
 from hris_pipeline_tests.defs.conftest import NAME, Company

@@ -16,7 +16,7 @@ from dagster._core.instance import InstanceRef
 from dagster._serdes import ConfigurableClassData
 
 from hris_pipeline.defs.sqlite_storage import OpenSqliteStorage, kept_open
-from hris_pipeline_tests.automation.processes import until
+from hris_pipeline_tests.kit.processes import until
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("fine", asset="counted")])

@@ -12,12 +12,12 @@ from cryptography.fernet import Fernet
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.setting_up import set_up
+from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox import Company, Sandbox, running
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.http import Retries
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
-from hris_pipeline_tests.operations.clock import MONDAY, Clock
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.clock import MONDAY, Clock
 
 KEY = Fernet.generate_key().decode()
 QUICK = Retries(attempts=2, first=0.0)

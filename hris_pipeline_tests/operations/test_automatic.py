@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.automatic import (
+from hris_pipeline.operations.automation import (
     Due,
     attempt_failed,
     due_handled,
@@ -15,12 +15,12 @@ from hris_pipeline.operations.automatic import (
     resume,
     stalled,
 )
-from hris_pipeline.operations.connecting import disconnect
+from hris_pipeline.operations.connection import disconnect
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.setting_up import set_up
+from hris_pipeline.operations.settings import set_up
 from hris_pipeline.store.automation import Automation, automation
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 HOUR = timedelta(hours=1)
 FIRST_DUE = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)

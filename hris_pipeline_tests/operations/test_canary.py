@@ -10,17 +10,17 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.errors import HrisError
-from hris_pipeline.operations.approving import approve_import
-from hris_pipeline.operations.explaining import explain
-from hris_pipeline.operations.notifying import notify_import
-from hris_pipeline.operations.people import load_users
-from hris_pipeline.operations.resolving import open_conflicts, resolve
-from hris_pipeline.operations.summary import history
-from hris_pipeline.operations.undoing import plan_undo
-from hris_pipeline.operations.verifying import verify
+from hris_pipeline.operations.conflicts import open_conflicts, resolve
+from hris_pipeline.operations.decisions import approve_import
+from hris_pipeline.operations.explanation import explain
+from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.notification import notify_import
+from hris_pipeline.operations.undo import plan_undo
+from hris_pipeline.operations.users import load_users
+from hris_pipeline.operations.verification import verify
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.store.tables import approvals, imports, integration_settings, integrations, notifications
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 CANARY = "Zwitscherling"
 PLANTED: dict[str, Any] = {

@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.errors import ConnectionInvalid, SourceError, UnknownName, UsageError
-from hris_pipeline.operations.connecting import (
+from hris_pipeline.operations.conflicts import open_conflicts
+from hris_pipeline.operations.connection import (
     RENEW_BEFORE,
     connect,
     connections_due,
@@ -14,18 +15,17 @@ from hris_pipeline.operations.connecting import (
     disconnect,
     refresh_connection,
 )
-from hris_pipeline.operations.deleting import RETENTION, delete_integration, purge_old
-from hris_pipeline.operations.extracting import kept_manifest
-from hris_pipeline.operations.people import erase, load_users, protect
-from hris_pipeline.operations.resolving import open_conflicts
-from hris_pipeline.operations.setting_up import set_up
-from hris_pipeline.operations.summary import history, read_summary
-from hris_pipeline.operations.verifying import verify
+from hris_pipeline.operations.deletion import RETENTION, delete_integration, purge_old
+from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.imports import history, read_summary
+from hris_pipeline.operations.settings import set_up
+from hris_pipeline.operations.users import erase, load_users, protect
+from hris_pipeline.operations.verification import verify
 from hris_pipeline.sandbox import Company
-from hris_pipeline.store.registry import get_integration
+from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.tables import connections, import_rows, quarantine
-from hris_pipeline_tests.operations.acme import CALLBACK, Acme
-from hris_pipeline_tests.operations.clock import MONDAY
+from hris_pipeline_tests.kit.acme import CALLBACK, Acme
+from hris_pipeline_tests.kit.clock import MONDAY
 
 
 def state(acme: Acme) -> str:

@@ -3,11 +3,11 @@
 import pytest
 
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.mapping_view import matching_ids
-from hris_pipeline.operations.people import load_users
-from hris_pipeline.operations.resolving import open_conflicts, relink_by_employee_id, resolve
-from hris_pipeline.operations.verifying import verify
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+from hris_pipeline.operations.conflicts import open_conflicts, relink_by_employee_id, resolve
+from hris_pipeline.operations.mapping import matching_ids
+from hris_pipeline.operations.users import load_users
+from hris_pipeline.operations.verification import verify
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 
 def rehired(acme: Acme, **changes: object) -> tuple[str, str]:

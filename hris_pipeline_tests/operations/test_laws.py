@@ -10,17 +10,17 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as configured
 from hypothesis import strategies as st
 
-from hris_pipeline.operations.approving import approve_import
-from hris_pipeline.operations.summary import ImportSummary, history
-from hris_pipeline.operations.undoing import plan_undo
-from hris_pipeline.operations.verifying import verify
+from hris_pipeline.operations.decisions import approve_import
+from hris_pipeline.operations.imports import ImportSummary, history
+from hris_pipeline.operations.undo import plan_undo
+from hris_pipeline.operations.verification import verify
 from hris_pipeline.sandbox import Company
 from hris_pipeline.sandbox.wire import custom_fields, custom_values, profile
 from hris_pipeline.settings.document import Settings
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
-from hris_pipeline_tests.operations.clock import MONDAY
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.clock import MONDAY
+from hris_pipeline_tests.kit.oracle_members import expect_members
 from hris_pipeline_tests.operations.test_oracle import by_link, states
-from hris_pipeline_tests.oracle_members import expect_members
 
 NAMES = (f"law-{number}" for number in count())
 

@@ -9,11 +9,11 @@ from threading import Thread
 
 import pytest
 
-from hris_pipeline.operations.automatic import pause, resume
-from hris_pipeline.operations.notifying import all_clear, notify, notify_import
-from hris_pipeline.operations.summary import ImportSummary
+from hris_pipeline.operations.automation import pause, resume
+from hris_pipeline.operations.imports import ImportSummary
+from hris_pipeline.operations.notification import all_clear, notify, notify_import
 from hris_pipeline.settings.validating import settings_from
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 SENDS = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what apprise imports
 EVENTS = ["done", "held", "failed", "paused", "stalled", "conflict", "expiring"]

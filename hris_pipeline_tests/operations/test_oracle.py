@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.operations.verifying import verify
+from hris_pipeline.operations.verification import verify
 from hris_pipeline.sandbox import Company
 from hris_pipeline.sandbox.wire import custom_fields, custom_values, profile
 from hris_pipeline.settings.document import Settings
-from hris_pipeline_tests import oracle
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
-from hris_pipeline_tests.operations.clock import MONDAY
-from hris_pipeline_tests.oracle_members import expect_members
+from hris_pipeline_tests.kit import oracle
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.clock import MONDAY
+from hris_pipeline_tests.kit.oracle_members import expect_members
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": {},

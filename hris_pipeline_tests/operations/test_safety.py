@@ -3,13 +3,13 @@
 import pytest
 
 from hris_pipeline.errors import FrameInvalid, SourceError
-from hris_pipeline.operations.connecting import connect
-from hris_pipeline.operations.extracting import kept_manifest
-from hris_pipeline.operations.failing import record_failure
-from hris_pipeline.operations.summary import history
+from hris_pipeline.operations.connection import connect
+from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.sandbox.world import finch_token
-from hris_pipeline.store.beside import quarantined
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+from hris_pipeline.store.quarantine import quarantined
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 
 def test_a_bad_row_blocks_no_good_one_and_its_user_is_never_archived_for_it(acme: Acme) -> None:

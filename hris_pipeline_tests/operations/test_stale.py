@@ -9,15 +9,15 @@ from collections.abc import Callable
 import pytest
 
 from hris_pipeline.errors import ImportRunning, ImportStale, UnknownName
-from hris_pipeline.operations.summary import history, read_summary
+from hris_pipeline.operations.imports import history, read_summary
 from hris_pipeline.sandbox import Company
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline_tests.operations.acme import Acme
-from hris_pipeline_tests.operations.clock import MONDAY
+from hris_pipeline_tests.kit.acme import Acme
+from hris_pipeline_tests.kit.clock import MONDAY
 
 SAVE = """
 import json, sys
-from hris_pipeline.operations.saving import save_import
+from hris_pipeline.operations.imports import save_import
 from hris_pipeline.operations.services import open_services
 services = open_services()
 print("ready", flush=True)

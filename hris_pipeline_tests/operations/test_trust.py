@@ -3,9 +3,9 @@
 import pytest
 
 from hris_pipeline.errors import ImportHeld, ImportStale, UnknownName, UsageError
-from hris_pipeline.operations.approving import approve_import, is_approved
-from hris_pipeline.operations.summary import ImportSummary, history, read_summary
-from hris_pipeline_tests.operations.acme import Acme, MakeAcme
+from hris_pipeline.operations.decisions import approve_import, is_approved
+from hris_pipeline.operations.imports import ImportSummary, history, read_summary
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 
 def approve(acme: Acme, held: ImportSummary, reason: str = "checked with HR") -> ImportSummary:

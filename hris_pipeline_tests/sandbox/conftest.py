@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from hris_pipeline.sandbox import Sandbox, running
-from hris_pipeline_tests.sandbox.client import Client
+from hris_pipeline_tests.kit.sandbox_client import Client
 
 
 @pytest.fixture(scope="module")

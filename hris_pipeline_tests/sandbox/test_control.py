@@ -9,7 +9,7 @@ import pytest
 
 from hris_pipeline.errors import UsageError
 from hris_pipeline.sandbox import Company, Sandbox, running, serve
-from hris_pipeline_tests.sandbox.client import Client
+from hris_pipeline_tests.kit.sandbox_client import Client
 
 
 def post(sandbox: Sandbox, path: str, **body: object) -> httpx.Response:

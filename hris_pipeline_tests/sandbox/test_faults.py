@@ -9,7 +9,7 @@ import pytest
 
 from hris_pipeline.errors import UsageError
 from hris_pipeline.sandbox import KINDS, Company, Fault, Sandbox, running
-from hris_pipeline_tests.sandbox.client import Client
+from hris_pipeline_tests.kit.sandbox_client import Client
 
 
 def test_429_names_the_seconds_to_wait_and_passes(sandbox: Sandbox, client: Client) -> None:

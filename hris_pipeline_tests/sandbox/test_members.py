@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hris_pipeline.sandbox import Sandbox
-from hris_pipeline_tests.sandbox.client import Client
+from hris_pipeline_tests.kit.sandbox_client import Client
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])

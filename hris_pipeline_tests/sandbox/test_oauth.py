@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from hris_pipeline.sandbox import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME, Company, Sandbox, running
-from hris_pipeline_tests.sandbox.client import CALLBACK, Client
+from hris_pipeline_tests.kit.sandbox_client import CALLBACK, Client
 
 QUERY = {
     "response_type": "code",

@@ -1,6 +1,6 @@
 """Settings against the last extract."""
 
-from hris_pipeline.settings.checks import check_against_extract
+from hris_pipeline.operations.settings import check_against_extract
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.validating import settings_from
 

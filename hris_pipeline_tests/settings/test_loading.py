@@ -12,7 +12,7 @@ from hris_pipeline.errors import SettingsInvalid
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import differences, dump_settings, load_settings, set_values
 from hris_pipeline.settings.validating import settings_from
-from hris_pipeline_tests.settings.strategies import documents
+from hris_pipeline_tests.kit.settings_strategies import documents
 
 DESIGN = """\
 display_name: Acme

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hris_pipeline.settings.conditions import Condition, Rule
 from hris_pipeline.settings.rules import match_condition, match_rule, match_rules
-from hris_pipeline_tests.settings.strategies import conditions
+from hris_pipeline_tests.kit.settings_strategies import conditions
 
 
 def series(values: list[Any], kind: pa.DataType | None = None) -> pd.Series:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hris_pipeline.sources.denied import is_denied, members_of, without_denied
+from hris_pipeline.sources.redaction import is_denied, members_of, without_denied
 
 DENIED = ("current_pay", "pay_history", "current_pay_frequency", "sex_assigned_at_birth", "ssn", "bank_account")
 KEPT = ("id", "name", "display_name", "employment_type", "class_code", "spay", "sextant_id", "taxonomy", "updated_at")

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
-from hris_pipeline.frames import state as frames_state
 from hris_pipeline.store.engine import Store, open_store
-from hris_pipeline.store.tables import USER_STATE, approvals, import_rows, imports, integrations, users
-from hris_pipeline_tests.store.builders import (
+from hris_pipeline.store.tables import approvals, import_rows, imports, integrations, users
+from hris_pipeline_tests.kit.store_builders import (
     HOUR,
     NOW,
     applied,
@@ -39,10 +38,6 @@ def acme(request: pytest.FixtureRequest) -> None:
 def _import(store: Store, import_id: str) -> Any:
     with store.read() as connection:
         return connection.execute(sa.select(imports).where(imports.c.import_id == import_id)).one()
-
-
-def test_the_state_that_plans_write_is_the_state_that_is_applied() -> None:
-    assert USER_STATE == frames_state.USER_STATE
 
 
 def test_creates_arrive_whole(store: Store) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hris_pipeline.environment import Environment
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline_tests.store.builders import (
+from hris_pipeline_tests.kit.store_builders import (
     applied,
     apply,
     create,
@@ -19,7 +19,7 @@ from hris_pipeline_tests.store.builders import (
     update,
     user_id,
 )
-from hris_pipeline_tests.store.processes import kill, process
+from hris_pipeline_tests.kit.store_processes import kill, process
 
 BOUNDARIES = ("lock", "check order", "count", "park", "update", "create", "mark applied", "commit")
 

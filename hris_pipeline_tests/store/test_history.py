@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hris_pipeline.contract import ROW_COLUMNS, USER_STATE
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store import history
-from hris_pipeline.store.beside import approve
+from hris_pipeline.store.approvals import approve
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.staging import ROW_COLUMNS
-from hris_pipeline.store.tables import USER_STATE, import_rows, imports, users
-from hris_pipeline_tests.store.builders import (
+from hris_pipeline.store.tables import import_rows, imports, users
+from hris_pipeline_tests.kit.store_builders import (
     HOUR,
     NOW,
     Change,

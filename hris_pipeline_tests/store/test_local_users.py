@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from hris_pipeline.contract import QUARANTINE_COLUMNS, USER_STATE
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
-from hris_pipeline.store import beside, history, local_users
+from hris_pipeline.store import history, local_users
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.tables import USER_STATE, import_rows
-from hris_pipeline_tests.store.builders import (
+from hris_pipeline.store.quarantine import quarantined, replace_quarantine
+from hris_pipeline.store.tables import import_rows
+from hris_pipeline_tests.kit.store_builders import (
     NOW,
     TEXT,
     applied,
@@ -125,18 +127,18 @@ def test_an_erased_person_leaves_ids_and_the_shape_of_history(store: Store) -> N
             ("m-1", "0001", "email", "is_email", "zoë@", "no address"),
             (None, None, "hris_id", "not_null", None, "missing"),
         ],
-        columns=list(beside.QUARANTINE_COLUMNS),
+        columns=list(QUARANTINE_COLUMNS),
         dtype=TEXT,
     )
     with store.begin() as connection:
-        beside.replace_quarantine(connection, "acme", "e1", "employees", bad, NOW)
+        replace_quarantine(connection, "acme", "e1", "employees", bad, NOW)
         local_users.erase_user(connection, user_id(1), "Ann the admin", NOW)
     with store.read() as connection:
         states = connection.execute(sa.select(import_rows).where(import_rows.c.user_id == user_id(1))).all()
         assert history.get_import(connection, waiting.import_id).status == "stale"
         assert history.has_erased_rows(connection, done)
         assert history.diverging_users(connection, "acme") == ()
-        assert len(beside.quarantined(connection, "acme", "e1")) == 1
+        assert len(quarantined(connection, "acme", "e1")) == 1
         past = history.user_history(connection, user_id(1))
     user = stored(store)[user_id(1)]
     kept = {name for name in USER_STATE if user[name] not in (None, {}, False)}

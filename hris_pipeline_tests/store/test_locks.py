@@ -10,7 +10,7 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.store.engine import Store, open_store
 from hris_pipeline.store.locks import import_running, integration_lock
-from hris_pipeline_tests.store.processes import kill, process
+from hris_pipeline_tests.kit.store_processes import kill, process
 
 
 def hold(store: Store, ready: Callable[[], None]) -> None:

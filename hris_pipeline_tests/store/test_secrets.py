@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import EnvironmentInvalid
-from hris_pipeline.store.secrets import KEY_FILE, open_box
+from hris_pipeline.store.keyring import KEY_FILE, open_box
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 

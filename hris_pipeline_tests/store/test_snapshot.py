@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from hris_pipeline.frames.directory import SLIM_COLUMNS, Directory
+from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.snapshot import (
     StoredDirectory,
@@ -19,7 +19,7 @@ from hris_pipeline.store.snapshot import (
     read_users,
 )
 from hris_pipeline.store.tables import users
-from hris_pipeline_tests.store.builders import NOW, TEXT, applied, archive, create, integration, state, user_id
+from hris_pipeline_tests.kit.store_builders import NOW, TEXT, applied, archive, create, integration, state, user_id
 
 AWKWARD = "a,b \"c\"\n\\N \\t 'é' 𠮷"
 

@@ -6,7 +6,17 @@ import sqlalchemy as sa
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.staging import discard, record_failed, stage_import
 from hris_pipeline.store.tables import import_rows, imports
-from hris_pipeline_tests.store.builders import HOUR, NOW, create, integration, new_import, rows, stage, state, update
+from hris_pipeline_tests.kit.store_builders import (
+    HOUR,
+    NOW,
+    create,
+    integration,
+    new_import,
+    rows,
+    stage,
+    state,
+    update,
+)
 
 
 @pytest.fixture(autouse=True)

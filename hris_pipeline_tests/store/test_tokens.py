@@ -13,12 +13,12 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.errors import ConnectionInvalid
 from hris_pipeline.sources.oauth import TokenKeeper, Tokens
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.registry import get_integration
-from hris_pipeline.store.secrets import open_box
+from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.keyring import open_box
 from hris_pipeline.store.tables import connections
 from hris_pipeline.store.tokens import StoredTokens
-from hris_pipeline_tests.store.builders import NOW, integration
-from hris_pipeline_tests.store.processes import kill, process
+from hris_pipeline_tests.kit.store_builders import NOW, integration
+from hris_pipeline_tests.kit.store_processes import kill, process
 
 
 def tokens(number: int) -> Tokens:

@@ -6,13 +6,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.failures import finish_due, step
 from hris_pipeline.defs.metadata import import_metadata
-from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.partitions import LINE, integration_partitions
 from hris_pipeline.defs.runs import APPLIED_TAG, IMPORT_USERS, PLANNED_TAG, tag_run, told
-from hris_pipeline.defs.steps import finish_due, step
-from hris_pipeline.operations.notifying import notify_import
-from hris_pipeline.operations.saving import save_import
+from hris_pipeline.operations.decisions import save_import
+from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.services import Services
 
 __all__ = ["ApplyConfig", "applied_changes", "apply_change_set"]

@@ -4,20 +4,19 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from hris_pipeline.defs.assets.groups import LINE
 from hris_pipeline.defs.checks import GUARD_CHECKS, guard_results
-from hris_pipeline.defs.frame import Frame, refuse_mismatch
+from hris_pipeline.defs.failures import finish_due, step
 from hris_pipeline.defs.metadata import extract_metadata, import_metadata
-from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.partitions import LINE, integration_partitions
+from hris_pipeline.defs.provenance import Frame, refuse_mismatch
 from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, Started, tag_run
-from hris_pipeline.defs.steps import finish_due, step
 from hris_pipeline.errors import ImportHeld
-from hris_pipeline.operations.approving import is_approved
-from hris_pipeline.operations.notifying import notify_import
+from hris_pipeline.operations.decisions import is_approved
+from hris_pipeline.operations.imports import ImportSummary
+from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings_in_force import settings_in_force
-from hris_pipeline.operations.summary import ImportSummary
+from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = ["change_set"]

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from hris_pipeline.defs.assets.groups import LINE
 from hris_pipeline.defs.checks import EMPLOYEES_CHECKS, extract_unusable, extract_usable, rows_valid
-from hris_pipeline.defs.frame import Frame
+from hris_pipeline.defs.failures import step
 from hris_pipeline.defs.lineage import employees_lineage
 from hris_pipeline.defs.metadata import employees_table_schema, extract_metadata
-from hris_pipeline.defs.partitions import integration_partitions
-from hris_pipeline.defs.steps import step
+from hris_pipeline.defs.partitions import LINE, integration_partitions
+from hris_pipeline.defs.provenance import Frame
 from hris_pipeline.errors import FrameInvalid
-from hris_pipeline.operations.building import build_employees
 from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.transformation import build_employees
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = ["employees"]

@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from hris_pipeline.defs.assets.groups import LINE
-from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.partitions import LINE, integration_partitions
 
 __all__ = ["integration_settings"]
 

@@ -5,15 +5,14 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from hris_pipeline.defs.assets.groups import LINE
+from hris_pipeline.defs.failures import skip_run, step
 from hris_pipeline.defs.lineage import fields_read
 from hris_pipeline.defs.metadata import extract_metadata, ids, member_table_schema
-from hris_pipeline.defs.partitions import integration_partitions
+from hris_pipeline.defs.partitions import LINE, integration_partitions
 from hris_pipeline.defs.resources import Progress
 from hris_pipeline.defs.runs import Started
-from hris_pipeline.defs.steps import skip_run, step
-from hris_pipeline.operations.automatic import may_run
-from hris_pipeline.operations.extracting import extract_members, kept_manifest
+from hris_pipeline.operations.automation import may_run
+from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sources.protocol import Manifest
 

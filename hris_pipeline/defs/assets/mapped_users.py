@@ -4,18 +4,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from hris_pipeline.defs.assets.groups import LINE
 from hris_pipeline.defs.assets.integration_settings import integration_settings
 from hris_pipeline.defs.checks import MAPPED_USERS_CHECKS, rows_valid
-from hris_pipeline.defs.frame import Frame, refuse_mismatch
+from hris_pipeline.defs.failures import step
 from hris_pipeline.defs.lineage import mapped_users_lineage
 from hris_pipeline.defs.metadata import extract_metadata, mapped_users_table_schema, settings_metadata
-from hris_pipeline.defs.observing import SETTINGS_POINTER_TAG, observe_settings
-from hris_pipeline.defs.partitions import integration_partitions
-from hris_pipeline.defs.steps import step
-from hris_pipeline.operations.building import build_mapped_users
+from hris_pipeline.defs.observation import SETTINGS_POINTER_TAG, observe_settings
+from hris_pipeline.defs.partitions import LINE, integration_partitions
+from hris_pipeline.defs.provenance import Frame, refuse_mismatch
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings_in_force import settings_in_force
+from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.transformation import build_mapped_users
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = ["mapped_users"]

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hris_pipeline.defs.assets.applied_changes import applied_changes
-from hris_pipeline.defs.assets.groups import BESIDE
-from hris_pipeline.defs.frame import Frame
+from hris_pipeline.defs.failures import step
 from hris_pipeline.defs.metadata import counted_table, frame_metadata, lines_table
-from hris_pipeline.defs.partitions import integration_partitions
-from hris_pipeline.defs.steps import step
-from hris_pipeline.frames.milestones import KINDS, by_week
+from hris_pipeline.defs.partitions import BESIDE, integration_partitions
+from hris_pipeline.defs.provenance import Frame
 from hris_pipeline.operations.reports import milestones, reporting
 from hris_pipeline.operations.services import Services
+from hris_pipeline.reports.milestones import KINDS, by_week
 
 __all__ = ["reporting_lines", "upcoming_milestones"]
 

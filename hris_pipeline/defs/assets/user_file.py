@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hris_pipeline.defs.assets.change_set import change_set
-from hris_pipeline.defs.assets.groups import BESIDE
-from hris_pipeline.defs.frame import Frame
+from hris_pipeline.defs.failures import step
 from hris_pipeline.defs.metadata import frame_metadata
-from hris_pipeline.defs.partitions import integration_partitions
-from hris_pipeline.defs.steps import step
+from hris_pipeline.defs.partitions import BESIDE, integration_partitions
+from hris_pipeline.defs.provenance import Frame
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.user_files import user_file_frame
+from hris_pipeline.operations.users import user_file_frame
 
 __all__ = ["user_file"]
 

@@ -1,0 +1,153 @@
+"""The difference between what employees should be and what users are: the rows of a change set."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+
+from hris_pipeline.change_set.state import metadata_json, metadata_values, new_metadata_json, state_json
+from hris_pipeline.contract import ROW_COLUMNS, USER_STATE
+from hris_pipeline.settings.fields import USER_FIELD_NAMES
+from hris_pipeline.transform.columns import beside, casefold_key, column, differs, text
+
+__all__ = ["NO_CHANGES", "Difference", "archives", "creates", "row_types", "updates"]
+
+
+def row_types() -> dict[str, pd.ArrowDtype]:
+    """The type of each of ``ROW_COLUMNS``."""
+    return {name: pd.ArrowDtype(pa.int64() if name == "base_version" else pa.string()) for name in ROW_COLUMNS}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Rows of a change set, on the index of the rows they came from, and what the guards ask of active users: which
+    fields become empty for whom (``wiped``: field → index), and whose email is replaced or cleared (index; filling a
+    blank changes nobody's email)."""
+
+    rows: pd.DataFrame
+    wiped: Mapping[str, pd.Index]
+    email_changed: pd.Index
+
+
+NO_CHANGES = Difference(pd.DataFrame(columns=list(ROW_COLUMNS)).astype(row_types()), {}, pd.Index([]))
+
+
+def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
+    """New users, from target rows (user fields, ``#Name`` columns, ``hris_id``, ``hash``)."""
+    index = target.index
+    state = _desired(target, integration_id)
+    state["metadata"] = new_metadata_json(_metadata(target), index)
+    state["email_edited_by_user"] = pd.Series(False, index=index, dtype="bool[pyarrow]")
+    nobody = pd.DataFrame(index=index)
+    return _rows(
+        {
+            "user_id": text((str(uuid.uuid4()) for _ in index), index),
+            "action": text(["create"] * len(index), index),
+            "changed": text(["[]"] * len(index), index),
+            "after": state_json(pd.DataFrame({name: state.get(name, column(nobody, name)) for name in USER_STATE})),
+            "source_hash": target["hash"],
+        },
+        index,
+    )
+
+
+def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str) -> Difference:
+    """Users compared field by field with their target rows (which carry ``user_id`` and ``email_edited_by_user`` too).
+
+    A user who is archived becomes active: a restore, even when no other field differs.
+    """
+    before = _aligned(target, stored)
+    kept, values = metadata_values(before["metadata"]), _metadata(target)
+    after = before.assign(
+        **_desired(target, integration_id),
+        email_edited_by_user=target["email_edited_by_user"],
+        metadata=metadata_json(kept, values, target.index),
+    )
+    compared = {name: (before[name], after[name]) for name in (*_LINK, *_fields(target))}
+    for name, wanted in values.items():
+        compared[f"#{name}"] = (text((line.get(name) for line in kept), target.index), wanted)
+    restored = (before["status"] == "archived").astype(bool)
+    unequal = {name: differs(old, new) for name, (old, new) in compared.items()} | {"status": restored}
+    touched = pd.DataFrame(unequal).any(axis="columns")
+    cleared = {name: unequal[name] & old.notna() & new.isna() & ~restored for name, (old, new) in compared.items()}
+    email_changed = before["email"].notna() & unequal.get("email", False) & ~restored
+    actions = text(["update"] * len(target), target.index).mask(restored, "restore")
+    rows = _rows(
+        {
+            "user_id": target.loc[touched, "user_id"],
+            "action": actions[touched],
+            "changed": _changed({name: mask[touched] for name, mask in unequal.items()}, target.index[touched]),
+            "before": state_json(before[touched]),
+            "after": state_json(after[touched]),
+            "base_version": before.loc[touched, "version"],
+            "source_hash": target.loc[touched, "hash"],
+        },
+        target.index[touched],
+    )
+    wiped = {name: target.index[mask] for name, mask in cleared.items() if mask.any()}
+    return Difference(rows, wiped, target.index[email_changed])
+
+
+def archives(stored: pd.DataFrame) -> pd.DataFrame:
+    """Users switched off: status alone; other fields wait for a restore. ``stored`` has every column of users."""
+    index = stored.index
+    before = stored.assign(metadata=metadata_json(metadata_values(stored["metadata"]), {}, index))
+    after = before.assign(
+        status=text(["archived"] * len(index), index), archived_by=text(["import"] * len(index), index)
+    )
+    return _rows(
+        {
+            "user_id": stored["user_id"],
+            "action": text(["archive"] * len(index), index),
+            "changed": text(['["status"]'] * len(index), index),
+            "before": state_json(before),
+            "after": state_json(after),
+            "base_version": stored["version"],
+        },
+        index,
+    )
+
+
+_LINK = ("integration_id", "hris_id")
+
+
+def _desired(target: pd.DataFrame, integration_id: str) -> dict[str, pd.Series]:
+    """What an import wants a user to be, but for metadata and the mark on the email."""
+    length, index = len(target), target.index
+    desired = {name: target[name] for name in _fields(target)}
+    if "email" in desired:
+        desired["email_key"] = casefold_key(target["email"])
+    desired["hris_id"] = target["hris_id"]
+    desired["integration_id"] = text([integration_id] * length, index)
+    desired["status"] = text(["active"] * length, index)
+    desired["archived_by"] = text([None] * length, index)
+    return desired
+
+
+def _fields(target: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(name for name in USER_FIELD_NAMES if name in target.columns)
+
+
+def _metadata(target: pd.DataFrame) -> dict[str, pd.Series]:
+    return {name[1:]: target[name] for name in target.columns if name.startswith("#")}
+
+
+def _aligned(target: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """The stored users beside their target rows, metadata as canonical JSON."""
+    whole = beside(target["user_id"], stored["user_id"], stored[[*USER_STATE, "version"]])
+    return whole.assign(metadata=metadata_json(metadata_values(whole["metadata"]), {}, target.index))
+
+
+def _changed(unequal: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+    names: dict[object, list[str]] = {key: [] for key in index}
+    for name, mask in unequal.items():
+        for key in index[mask]:
+            names[key].append(name)
+    return text((msgspec.json.encode(line).decode() for line in names.values()), index)
+
+
+def _rows(columns: Mapping[str, pd.Series], index: pd.Index) -> pd.DataFrame:
+    return pd.DataFrame(columns, index=index).reindex(columns=list(ROW_COLUMNS)).astype(row_types())

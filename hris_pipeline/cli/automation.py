@@ -1,0 +1,123 @@
+"""Automatic imports: pausing and resuming them, and planning many integrations again."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from hris_pipeline.cli.common import Name, Reason, actor, opened
+from hris_pipeline.cli.printing import Answer, complain, table, text
+from hris_pipeline.errors import HrisError, ImportHeld, UsageError
+from hris_pipeline.operations import automation
+from hris_pipeline.operations.imports import ImportSummary
+from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.store.integrations import get_integration, list_integrations
+
+__all__ = [
+    "backfill",
+    "pause",
+    "resume",
+]
+
+
+def pause(name: Name, reason: Reason) -> Answer:
+    """At once: one that is queued ends as skipped, one that runs finishes its transaction or none of it."""
+    with opened() as services:
+        automation.pause(services, name, actor(), reason)
+        return _state(services, name)
+
+
+def resume(name: Name, reason: Reason) -> Answer:
+    """Needs one saved manual import. A due moment that was missed meanwhile is caught up once."""
+    with opened() as services:
+        automation.resume(services, name, actor(), reason)
+        return _state(services, name)
+
+
+def _state(services: Services, name: str) -> Answer:
+    with services.store.read() as connection:
+        found = get_integration(connection, name)
+    told = {
+        "integration": name,
+        "automatic": found.automatic,
+        "by": found.automatic_by,
+        "reason": found.automatic_reason,
+    }
+    return Answer(told, [text(f"Automatic imports of {name} are {found.automatic}.")])
+
+
+COUNTS = ("created", "updated", "archived", "restored")
+
+Made = ImportSummary | None
+
+
+def backfill(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Which integrations; all by default.")
+    ] = None,
+    asset: Annotated[
+        list[str] | None, typer.Option("--asset", help="Only that asset, repeatable; by default all up to the plan.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Read the source again instead of the latest kept extract.")
+    ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Apply what no guard holds, instead of leaving it for review.")
+    ] = False,
+) -> Answer:
+    """After a fix in mapping or normalisation: everything from the employees onwards is made again, one integration
+    after the other, and ends in change sets to review. One that fails never stops the others. Exit 1 when any failed,
+    3 when any is held.
+
+    With `--asset` only those assets are made, from what was made before, as a backfill in Dagster does.
+    """
+    make = _maker(asset or [], fresh=fresh, apply=apply)
+    with opened() as services:
+        with services.store.read() as connection:
+            known = [one.integration_id for one in list_integrations(connection)]
+            for name in names or ():
+                get_integration(connection, name)
+        if not (names or known):
+            raise UsageError("There is no integration yet: `hris setup NAME` makes one.")
+        outcomes = [_outcome(make, services, name) for name in names or known]
+    statuses = {outcome["status"] for outcome in outcomes}
+    exit_code = 1 if "failed" in statuses else ImportHeld.exit_code if "held" in statuses else 0
+    lines = [
+        (one["integration"], one["status"], *(one["counts"].get(count, "") for count in COUNTS)) for one in outcomes
+    ]
+    shown = table(("integration", "outcome", ">new", ">updated", ">archived", ">restored"), lines)
+    return Answer({"backfill": outcomes}, [shown], exit_code)
+
+
+def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Services, str], Made]:
+    """What is done for each integration."""
+    from hris_pipeline.cli.jobs import known_assets, run_assets, run_backfill  # noqa: PLC0415 - Dagster, only to run
+
+    if not assets:
+        return lambda services, name: run_backfill(services, name, fresh=fresh, apply=apply)
+    known = known_assets()
+    for asset in assets:
+        if asset not in known:
+            hint = suggestion(asset, known) or f" There are: {', '.join(known)}."
+            raise UsageError(f"There is no asset {asset!r}.{hint}")
+    if apply:
+        raise UsageError("--apply makes everything: leave out --asset.")
+    if fresh and "justworks_members" not in assets:
+        raise UsageError(
+            "Only justworks_members reads the source: add --asset justworks_members, or leave out --fresh."
+        )
+    return lambda services, name: run_assets(services, name, assets, fresh=fresh)
+
+
+def _outcome(make: Callable[[Services, str], Made], services: Services, name: str) -> dict[str, Any]:
+    try:
+        summary = make(services, name)
+    except ImportHeld as error:
+        return {"integration": name, "status": "held", "counts": {}, "error": str(error)}
+    except HrisError as error:
+        complain(f"{name}: {error}")
+        return {"integration": name, "status": "failed", "counts": {}, "error": str(error)}
+    if summary is None:
+        return {"integration": name, "status": "made", "counts": {}, "error": None}
+    return {**summary.document(), "error": None}

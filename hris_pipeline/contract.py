@@ -1,0 +1,54 @@
+"""Names that several rooms share, each said once: columns, counts, statuses. Imports nothing heavy."""
+
+from typing import Literal
+
+__all__ = ["COUNTS", "OPEN", "QUARANTINE_COLUMNS", "ROW_COLUMNS", "USER_STATE", "Trigger"]
+
+USER_STATE: tuple[str, ...] = (
+    "integration_id",
+    "hris_id",
+    "employee_id",
+    "supervisor_id",
+    "first_name",
+    "preferred_first_name",
+    "last_name",
+    "email",
+    "email_key",
+    "secondary_email",
+    "phone_number",
+    "birth_date",
+    "hire_date",
+    "latest_rehire_date",
+    "country_code",
+    "metadata",
+    "status",
+    "archived_by",
+    "email_edited_by_user",
+)
+"""The columns of a user that an import may write: the keys of ``before`` and ``after`` of a change."""
+
+COUNTS: tuple[str, ...] = (
+    "created",
+    "updated",
+    "archived",
+    "restored",
+    "unchanged",
+    "excluded",
+    "protected",
+    "conflicts",
+    "quarantined",
+)
+"""The nine counts of an import."""
+
+ROW_COLUMNS: tuple[str, ...] = ("user_id", "action", "changed", "before", "after", "base_version", "source_hash")
+"""One row a change: ``changed`` a JSON list of field names (metadata as ``#Name``; a create lists none), ``before`` and
+``after`` whole states as JSON (``before`` null for a create), ``base_version`` null for a create."""
+
+QUARANTINE_COLUMNS: tuple[str, ...] = ("hris_id", "employee_id", "field", "check", "value", "reason")
+"""One line a failed check; ``value`` is the raw value, a person's data."""
+
+OPEN: tuple[str, ...] = ("planned", "held")
+"""The statuses of an open import, of which an integration has one at most."""
+
+Trigger = Literal["manual", "schedule", "catch_up", "backfill", "undo"]
+"""What starts an import."""

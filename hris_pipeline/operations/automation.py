@@ -1,0 +1,240 @@
+"""Automatic imports: which are due, what a failure means, pausing and resuming. Whether an import is due is a question
+to the store, so downtime never piles up: after it there is exactly one catch-up."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import sqlalchemy as sa
+
+from hris_pipeline.errors import UsageError
+from hris_pipeline.operations.notification import all_clear, notify
+from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.calendar import latest_due, next_due
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.automation import (
+    Automation,
+    automation,
+    automations,
+    mark_failed_attempt,
+    mark_handled,
+    move_due,
+    set_automatic,
+)
+from hris_pipeline.store.locks import import_running
+
+__all__ = [
+    "FAILURES_TO_PAUSE",
+    "RETRY_HOURS",
+    "Due",
+    "DueImports",
+    "LeftOut",
+    "Stalled",
+    "attempt_failed",
+    "due_handled",
+    "due_imports",
+    "keep_calendar",
+    "may_run",
+    "pause",
+    "resume",
+    "stalled",
+    "start_when_asked",
+]
+
+RETRY_HOURS = (1, 4, 12)
+"""How long after each failed attempt the same due moment is tried again; after the last it counts as a failure."""
+
+FAILURES_TO_PAUSE = 3
+"""So many failed due moments in a row pause the integration."""
+
+GRACE = timedelta(hours=sum(RETRY_HOURS) + 1)
+"""How late a due import may be before that is an alarm: as long as its retries take, and an hour."""
+
+CATCH_UP = timedelta(hours=1)
+"""A due moment handled later than this is a catch-up."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """An import that should start now: for which due moment, and which attempt at it (0 is the first)."""
+
+    integration_id: str
+    due_at: datetime
+    attempt: int
+    trigger: Literal["schedule", "catch_up"]
+
+    @property
+    def key(self) -> str:
+        """The same for the same attempt at the same moment."""
+        return f"{self.integration_id}:{self.due_at.isoformat()}:{self.attempt}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An integration with a due moment that does not start, and why."""
+
+    integration_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DueImports:
+    """What one look at the clock found."""
+
+    due: tuple[Due, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True)
+class Stalled:
+    """An integration whose last good import is older than its frequency allows."""
+
+    integration_id: str
+    due_at: datetime
+    last_good_at: datetime | None
+
+
+def due_imports(services: Services, frequency: str, now: datetime) -> DueImports:
+    """The integrations of that frequency with a due moment that was not handled yet, and why some must wait."""
+    with services.store.read() as connection:
+        known = [one for one in automations(connection) if one.settings.frequency == frequency]
+    due: list[Due] = []
+    left_out: list[LeftOut] = []
+    for one in known:
+        due_at = latest_due(one.settings, now)
+        if one.automatic == "off" or (one.last_due_at is not None and due_at <= one.last_due_at):
+            continue
+        reason = _obstacle(one, now) or _running(services, one)
+        if reason:
+            left_out.append(LeftOut(one.integration_id, reason))
+        else:
+            late = now - due_at > CATCH_UP and not one.attempts
+            due.append(Due(one.integration_id, due_at, one.attempts, "catch_up" if late else "schedule"))
+    return DueImports(tuple(due), tuple(left_out))
+
+
+def _obstacle(one: Automation, now: datetime) -> str | None:
+    if one.automatic == "paused":
+        return _paused(one)
+    if not one.saved:
+        return f"no saved manual import yet: run `hris import {one.integration_id} --yes`"
+    if one.connection != "connected":
+        return f"the connection is {one.connection}: run `hris connect {one.integration_id}`"
+    if one.retry_at is not None and now < one.retry_at:
+        return f"failed {one.attempts} times, tried again at {one.retry_at:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+def _running(services: Services, one: Automation) -> str | None:
+    return "an import of it is running" if import_running(services.store, one.integration_id) else None
+
+
+def _paused(one: Automation) -> str:
+    when = f"{one.automatic_at:%Y-%m-%d %H:%M} UTC" if one.automatic_at else "an unknown time"
+    return f"paused by {one.automatic_by} at {when}: {one.automatic_reason}"
+
+
+def may_run(services: Services, integration_id: str) -> str | None:
+    """Why an automatic import of the integration that was already queued must be skipped, or None."""
+    with services.store.read() as connection:
+        one = automation(connection, integration_id)
+    if one.automatic == "running":
+        return _running(services, one)
+    return _paused(one) if one.automatic == "paused" else "automatic imports are off"
+
+
+def due_handled(services: Services, integration_id: str, due_at: datetime) -> None:
+    """An automatic import for the due moment came to its end: applied, held, or nothing to do."""
+    with services.store.begin() as connection:
+        mark_handled(connection, integration_id, due_at)
+
+
+def attempt_failed(services: Services, integration_id: str, due_at: datetime, attempt: int) -> bool:
+    """An attempt at a due moment failed: it is tried again later, or counts as a failure; gives whether the
+    integration was paused because too many failed in a row. Told twice of one attempt, the second time does nothing."""
+    with services.store.begin() as connection:
+        one = automation(connection, integration_id)
+        if attempt != one.attempts or (one.last_due_at is not None and due_at <= one.last_due_at):
+            return False
+        if attempt < len(RETRY_HOURS):
+            again_at = services.now() + timedelta(hours=RETRY_HOURS[attempt])
+            mark_failed_attempt(connection, integration_id, attempt + 1, again_at)
+            return False
+        failures = mark_handled(connection, integration_id, due_at, failed=True)
+        if failures < FAILURES_TO_PAUSE or one.automatic != "running":
+            return False
+        reason = f"{failures} automatic imports in a row failed"
+        set_automatic(connection, integration_id, "paused", by="hris", reason=reason, now=services.now())
+    return True
+
+
+def pause(services: Services, integration_id: str, by: str, reason: str) -> None:
+    """Stops new automatic imports at once; manual ones stay possible. Tells whoever the settings name.
+
+    Raises:
+        UsageError: no reason is given.
+    """
+    reason = _given(reason)
+    with services.store.begin() as connection:
+        automation(connection, integration_id)
+        set_automatic(connection, integration_id, "paused", by=by, reason=reason, now=services.now())
+    told = f"Automatic imports of {integration_id} were paused: `hris integrations` says by whom, since when and why."
+    notify(services, integration_id, "paused", "by hand", told)
+
+
+def resume(services: Services, integration_id: str, by: str, reason: str) -> None:
+    """Starts automatic imports, or starts them again; a due moment missed meanwhile is caught up once.
+
+    Raises:
+        UsageError: no reason is given, or no manual import was ever saved.
+    """
+    reason = _given(reason)
+    with services.store.begin() as connection:
+        one = automation(connection, integration_id)
+        if not one.saved:
+            raise UsageError(
+                f"Automatic imports of {integration_id} need one saved manual import: "
+                f"run `hris import {integration_id} --yes`."
+            )
+        _start(connection, one, by, reason, services.now())
+    all_clear(services, integration_id, "paused")
+
+
+def start_when_asked(connection: sa.Connection, integration_id: str, by: str, reason: str, now: datetime) -> None:
+    """Starts automatic imports when the settings say so, a manual one was saved, and nobody decided otherwise."""
+    one = automation(connection, integration_id)
+    if one.automatic == "off" and one.saved and one.settings.start_automatic_imports:
+        _start(connection, one, by, reason, now)
+
+
+def keep_calendar(connection: sa.Connection, one: Automation, settings: Settings, now: datetime) -> None:
+    """Other settings take the place of those ``one`` was read with: when nothing was due under the old calendar,
+    nothing is under the new one before its next moment, or 04:00 moved to 08:00 at noon would import twice that day."""
+    if one.last_due_at is not None and one.last_due_at >= latest_due(one.settings, now):
+        move_due(connection, one.integration_id, latest_due(settings, now))
+
+
+def _start(connection: sa.Connection, one: Automation, by: str, reason: str, now: datetime) -> None:
+    set_automatic(connection, one.integration_id, "running", by=by, reason=reason, now=now)
+    if one.last_due_at is None:
+        mark_handled(connection, one.integration_id, latest_due(one.settings, now))
+
+
+def _given(reason: str) -> str:
+    if not reason.strip():
+        raise UsageError("Give a reason with --reason: whoever looks later wants to know why.")
+    return reason.strip()
+
+
+def stalled(services: Services, now: datetime) -> tuple[Stalled, ...]:
+    """Integrations with running automatic imports whose last good import is older than their frequency allows; the
+    time before they were started, or started again, does not count."""
+    with services.store.read() as connection:
+        known = [one for one in automations(connection) if one.automatic == "running"]
+    found = []
+    for one in known:
+        moments = [moment for moment in (one.last_good_at, one.automatic_at) if moment is not None]
+        due_at = next_due(one.settings, max(moments)) if moments else latest_due(one.settings, now)
+        if now > due_at + GRACE:
+            found.append(Stalled(one.integration_id, due_at, one.last_good_at))
+    return tuple(found)

@@ -1,0 +1,55 @@
+"""Reading all members of a company into the archive, and finding what was read before."""
+
+from collections.abc import Callable
+
+from hris_pipeline.errors import UnknownName
+from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.mapping import needs_custom_fields
+from hris_pipeline.sources.extract import extract
+from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.snapshot import expected_hris_ids
+
+__all__ = ["extract_members", "kept_manifest"]
+
+
+def extract_members(
+    services: Services, integration_id: str, *, progress: Callable[[int], None] | None = None
+) -> Manifest:
+    """Reads every member from the source into the archive; ``progress`` is told how many were read so far.
+
+    Raises:
+        SourceError: the source cannot be read at all; an incomplete reading is a manifest that says so.
+    """
+    with services.store.read() as connection:
+        get_integration(connection, integration_id)
+        settings = current_settings(connection, integration_id).settings
+        expected = expected_hris_ids(connection, integration_id)
+    source = services.open_source(integration_id)
+    try:
+        return extract(
+            source,
+            services.archive,
+            integration_id=integration_id,
+            expected=expected,
+            custom_fields=needs_custom_fields(settings),
+            now=services.now,
+            progress=progress,
+        )
+    finally:
+        source.close()
+
+
+def kept_manifest(services: Services, integration_id: str, extract_id: str | None = None) -> Manifest:
+    """An extract that is kept, the latest by default.
+
+    Raises:
+        UnknownName: nothing of that id is kept.
+    """
+    if extract_id is not None:
+        return services.archive.manifest(integration_id, extract_id)
+    latest = services.archive.latest(integration_id)
+    if latest is None:
+        raise UnknownName(f"No extract of {integration_id} is kept: run `hris preview {integration_id}` first.")
+    return latest

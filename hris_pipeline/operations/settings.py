@@ -1,0 +1,233 @@
+"""The settings of an integration: making it, reading those in force, changing them after a check against the last
+extract. Every step can be taken twice and means the same."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, UnknownName, UsageError
+from hris_pipeline.operations.automation import keep_calendar, start_when_asked
+from hris_pipeline.operations.connection import disconnect
+from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.transformation import read_employees
+from hris_pipeline.settings.document import Settings, named_sources
+from hris_pipeline.settings.mapping import effective_mapping, effective_metadata, metadata_renames
+from hris_pipeline.settings.rules import match_rule
+from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.settings.validating import place
+from hris_pipeline.settings.values import custom_label
+from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.store.automation import automation
+from hris_pipeline.store.integrations import (
+    Integration,
+    accept_terms,
+    create_integration,
+    describe_integration,
+    get_integration,
+    list_integrations,
+    rename_metadata,
+)
+from hris_pipeline.store.settings_versions import SettingsVersion, current_settings, put_settings
+from hris_pipeline.store.tables import users
+from hris_pipeline.transform.columns import as_text, is_in
+from hris_pipeline.transform.map_users import SourceColumns
+
+__all__ = [
+    "SettingsChange",
+    "all_settings_in_force",
+    "change_settings",
+    "check_against_extract",
+    "set_up",
+    "settings_in_force",
+]
+
+
+@dataclass(frozen=True)
+class SettingsChange:
+    """The version now in force, and what about the settings looks odd against the last extract."""
+
+    version: int
+    warnings: tuple[Problem, ...] = ()
+
+
+def set_up(
+    services: Services,
+    integration_id: str,
+    *,
+    settings: Settings | None = None,
+    actor: str,
+    accept: bool = False,
+) -> Integration:
+    """The integration of that name, made if there is none; ``settings`` and an acceptance of the terms are recorded.
+
+    Raises:
+        UsageError: the name is no slug.
+        SettingsInvalid: the settings contradict what is there.
+    """
+    with services.store.begin() as connection:
+        try:
+            get_integration(connection, integration_id)
+        except UnknownName:
+            create_integration(connection, integration_id, now=services.now())
+            first = settings or Settings()
+            _describe(connection, integration_id, first)
+            put_settings(connection, integration_id, first, actor=actor, now=services.now())
+        if accept:
+            accept_terms(connection, integration_id, actor, services.now())
+    if settings is not None:
+        change_settings(services, integration_id, settings, actor)
+    with services.store.read() as connection:
+        return get_integration(connection, integration_id)
+
+
+def change_settings(services: Services, integration_id: str, settings: Settings, actor: str) -> SettingsChange:
+    """Stores the settings as a new version, unless they are the ones in force, after checking them against the last
+    extract and the store. Renamed metadata is renamed in the users too; another source ends the connection to this one,
+    whose token it must never see.
+
+    Raises:
+        SettingsInvalid: something is impossible here; nothing was changed.
+        UsageError: something cannot be changed any more.
+    """
+    errors, warnings = _checked(services, integration_id, settings)
+    if errors:
+        raise SettingsInvalid(errors)
+    with services.store.read() as connection:
+        old = current_settings(connection, integration_id).settings
+        _refuse_late_changes(connection, integration_id, old, settings)
+    if old.source != settings.source:
+        disconnect(services, integration_id)
+    with services.store.begin() as connection:
+        version = _put(connection, integration_id, settings, actor, services.now())
+    return SettingsChange(version, warnings)
+
+
+def _put(connection: sa.Connection, integration_id: str, settings: Settings, actor: str, now: datetime) -> int:
+    before = automation(connection, integration_id)
+    for old_name, new_name in metadata_renames(before.settings, settings).items():
+        rename_metadata(connection, integration_id, old_name, new_name, now)
+    _describe(connection, integration_id, settings)
+    version = put_settings(connection, integration_id, settings, actor=actor, now=now)
+    keep_calendar(connection, before, settings, now)
+    if not before.settings.start_automatic_imports:
+        start_when_asked(connection, integration_id, actor, "settings", now)
+    return version
+
+
+def _describe(connection: sa.Connection, integration_id: str, settings: Settings) -> None:
+    describe_integration(
+        connection,
+        integration_id,
+        display_name=settings.display_name or integration_id,
+        source=settings.source,
+        directory_id=settings.directory or integration_id,
+    )
+
+
+def _refuse_late_changes(connection: sa.Connection, integration_id: str, old: Settings, new: Settings) -> None:
+    if old.employee_ids == new.employee_ids:
+        return
+    managed = sa.select(sa.func.count()).select_from(users).where(users.c.integration_id == integration_id)
+    if connection.execute(managed).scalar_one():
+        raise UsageError(
+            f"employee_ids of {integration_id} cannot be switched to {new.employee_ids}: users exist already, and "
+            "their EmployeeIds are known elsewhere. Set up another integration instead."
+        )
+
+
+def _checked(
+    services: Services, integration_id: str, settings: Settings
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Errors and warnings; none while there is no extract that can be used."""
+    try:
+        manifest = kept_manifest(services, integration_id)
+        employees = read_employees(services, manifest).employees
+    except (UnknownName, FrameInvalid):
+        return (), ()
+    columns = SourceColumns(employees, manifest.company)
+    errors, warnings = check_against_extract(
+        settings,
+        [item.label for item in manifest.company.custom_fields],
+        _rule_shares(settings, manifest, columns),
+        _reference_shares(settings, manifest, columns),
+    )
+    return tuple(errors), tuple(warnings)
+
+
+def _rule_shares(settings: Settings, manifest: Manifest, columns: SourceColumns) -> dict[str, float]:
+    """Of each rule that can be tried, the share of people who match it."""
+    return {
+        rule.name: float(match_rule(rule, columns).mean())
+        for rule in settings.do_not_import
+        if all(_was_read(manifest, condition.field) for condition in rule.conditions)
+    }
+
+
+def _reference_shares(settings: Settings, manifest: Manifest, columns: SourceColumns) -> dict[str, float]:
+    """Of each associated metadata field that has values, the share of them that name somebody."""
+    named_by = {"hris_id", "justworks_id", effective_mapping(settings).get("employee_id", "justworks_id")}
+    known = {name for source in named_by for name in as_text(columns(source)).dropna()}
+    given = {
+        entry.name: as_text(columns(entry.source)).dropna()
+        for entry in effective_metadata(settings)
+        if entry.type == "associated" and _was_read(manifest, entry.source)
+    }
+    return {name: float(is_in(values, known).mean()) for name, values in given.items() if len(values)}
+
+
+def _was_read(manifest: Manifest, source: str) -> bool:
+    """Custom field values are only read when something in force names one."""
+    return custom_label(source) is None or manifest.with_custom_fields
+
+
+def settings_in_force(services: Services, integration_id: str) -> SettingsVersion:
+    """The integration's current settings.
+
+    Raises:
+        UnknownName: no such integration, or one that was never set up.
+    """
+    with services.store.read() as connection:
+        return current_settings(connection, integration_id)
+
+
+def all_settings_in_force(services: Services) -> tuple[SettingsVersion, ...]:
+    """The current settings of every integration."""
+    with services.store.read() as connection:
+        names = [one.integration_id for one in list_integrations(connection)]
+        return tuple(current_settings(connection, name) for name in names)
+
+
+def check_against_extract(
+    settings: Settings,
+    known_custom_labels: Collection[str],
+    rule_shares: Mapping[str, float],
+    reference_shares: Mapping[str, float],
+) -> tuple[list[Problem], list[Problem]]:
+    """(errors, warnings): errors must keep the settings from being stored, warnings are shown.
+
+    Args:
+        settings: what is about to be stored.
+        known_custom_labels: labels of the custom fields that the company defines.
+        rule_shares: rule name → share (0 to 1) of the extract's employees who match it; empty without employees.
+        reference_shares: name of an associated metadata field → share (0 to 1) of its values that are somebody's
+            EmployeeId; left out where it has no values.
+    """
+    errors = [
+        Problem(place(path), f"the company has no custom field {label!r}.{suggestion(label, known_custom_labels)}")
+        for path, source in named_sources(settings)
+        if (label := custom_label(source)) is not None and label not in known_custom_labels
+    ]
+    errors += [
+        Problem(f"do_not_import[{index}]", f"rule {rule.name!r} matches everybody; nobody would be imported")
+        for index, rule in enumerate(settings.do_not_import)
+        if rule_shares.get(rule.name, 0) >= 1
+    ]
+    warnings = [
+        Problem(f"metadata[{index}]", f"no value of {entry.source} is anybody's EmployeeId, as type: associated needs")
+        for index, entry in enumerate(settings.metadata)
+        if entry.type == "associated" and reference_shares.get(entry.name, 1) <= 0
+    ]
+    return errors, warnings

@@ -1,0 +1,133 @@
+"""The users of an integration: as they are or as the open import would leave them, as a user file, and what a person
+decides about single ones: loading local ones, protecting, erasing."""
+
+import json
+from collections.abc import Callable
+
+import pandas as pd
+import sqlalchemy as sa
+
+from hris_pipeline.change_set.state import metadata_json, metadata_values
+from hris_pipeline.errors import UsageError
+from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.fields import USER_FIELDS
+from hris_pipeline.settings.mapping import effective_metadata
+from hris_pipeline.store import local_users
+from hris_pipeline.store.history import open_import, rows_of
+from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.local_users import Loaded
+from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.snapshot import read_users
+from hris_pipeline.transform.columns import as_text, casefold_key, text, to_date
+from hris_pipeline.transform.user_file import read_user_file, user_file
+
+__all__ = [
+    "erase",
+    "load_users",
+    "protect",
+    "user_file_frame",
+    "users_view",
+]
+
+
+def load_users(services: Services, integration_id: str, user_file: bytes) -> Loaded:
+    """Loads a user file's people as local users of the integration's directory: made, or changed by EmployeeId; managed
+    users are left alone. All of the file, or nothing.
+
+    Raises:
+        UsageError: every problem of the file, with its lines.
+    """
+    frame = read_user_file(user_file)
+    metadata = {name[1:]: frame[name] for name in frame.columns if name.startswith("#")}
+    users = frame[[name for name in frame.columns if not name.startswith("#")]].copy()
+    if "email" in users:
+        users["email_key"] = casefold_key(users["email"])
+        if users["email_key"].dropna().duplicated().any():
+            raise UsageError("The user file gives one email to several people, and nothing of it was loaded.")
+    if metadata:
+        users["metadata"] = pd.Series(
+            metadata_values(metadata_json([{}] * len(frame), metadata, frame.index)), index=frame.index
+        )
+    with services.store.begin() as connection:
+        directory_id = get_integration(connection, integration_id).directory_id
+        return local_users.load_local_users(connection, directory_id, users, services.now())
+
+
+def protect(services: Services, integration_id: str, employee_id: str, *, protected: bool) -> None:
+    """Marks a user whom no import may archive, nor give another email or EmployeeId; or takes the mark away.
+
+    Raises:
+        UnknownName: the directory has no user with that EmployeeId.
+    """
+    with services.store.begin() as connection:
+        directory_id = get_integration(connection, integration_id).directory_id
+        user_id = local_users.find_user(connection, directory_id, employee_id)
+        local_users.protect_user(connection, user_id, protected, services.now())
+
+
+def erase(
+    services: Services,
+    integration_id: str,
+    employee_id: str,
+    by: str,
+    *,
+    remove_frames: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Erases a person for good: from the user, the whole history, quarantine and conflicts; and because the person is
+    in them, the integration's kept extracts and frames go too. Ids stay, so that no import makes the person anew. As
+    long as the source lists the person, a later extract holds them again.
+
+    Raises:
+        UnknownName: the directory has no user with that EmployeeId.
+        ImportRunning: an import of the integration is under way.
+    """
+    with integration_lock(services.store, integration_id, 0.0):
+        with services.store.begin() as connection:
+            directory_id = get_integration(connection, integration_id).directory_id
+            user_id = local_users.find_user(connection, directory_id, employee_id)
+            local_users.erase_user(connection, user_id, by, services.now())
+        services.archive.delete(integration_id)
+        remove_frames(integration_id)
+
+
+_FIELDS = tuple(field.name for field in USER_FIELDS)
+_DATES = tuple(field.name for field in USER_FIELDS if field.kind == "date")
+
+
+def users_view(
+    connection: sa.Connection, integration_id: str, settings: Settings, *, planned: bool = False
+) -> pd.DataFrame:
+    """Active users of the integration, by EmployeeId: ``user_id``, ``status``, the user fields (dates as dates) and
+    ``#Name`` of each metadata field in force; with ``planned``, as the open import would leave them."""
+    integration = get_integration(connection, integration_id)
+    stored = read_users(connection, None, integration.directory_id)
+    stored = stored[(stored["integration_id"] == integration_id).fillna(False).astype(bool)]
+    users = pd.DataFrame({name: as_text(stored[name]) for name in ("user_id", "status", *_FIELDS)})
+    metadata = metadata_values(stored["metadata"])
+    staged = open_import(connection, integration_id) if planned else None
+    if staged is not None:
+        rows = rows_of(connection, staged.import_id)
+        states = [json.loads(line) for line in rows["after"]]
+        after = pd.DataFrame({name: text(state[name] for state in states) for name in ("status", *_FIELDS)})
+        after.insert(0, "user_id", rows["user_id"])
+        keep = ~users["user_id"].isin(after["user_id"])
+        metadata = [line for line, kept in zip(metadata, keep, strict=True) if kept]
+        metadata += [state["metadata"] for state in states]
+        users = pd.concat([users[keep], after], ignore_index=True)
+    for entry in effective_metadata(settings):
+        users[f"#{entry.name}"] = text(line.get(entry.name) for line in metadata).set_axis(users.index)
+    for name in _DATES:
+        users[name] = to_date(users[name])
+    active = users[(users["status"] == "active").fillna(False).astype(bool)]
+    return active.sort_values("employee_id", ignore_index=True)
+
+
+def user_file_frame(services: Services, integration_id: str) -> pd.DataFrame:
+    """One row an active user, all text, under the user file's headers, hidden metadata left out: after the open import
+    if there is one, as stored otherwise."""
+    with services.store.read() as connection:
+        settings = current_settings(connection, integration_id).settings
+        users = users_view(connection, integration_id, settings, planned=True)
+    return user_file(users, effective_metadata(settings))

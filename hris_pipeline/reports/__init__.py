@@ -1,0 +1,1 @@
+"""What users are for, as frames: milestones and reporting lines. Pure."""

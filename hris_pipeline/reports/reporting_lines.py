@@ -1,0 +1,127 @@
+"""Reporting lines for approvals, and headcount for budgets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hris_pipeline.transform.columns import FLAG, INTEGER, TEXT, arrow, column, lists, positions, series
+
+__all__ = ["DIMENSIONS", "headcount", "reporting_lines"]
+
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "department": ("#Department",),
+    "location": ("#EmploymentCity", "#EmploymentCountry"),
+    "role": ("#JobTitle",),
+}
+"""What active users are counted by, and the columns each is made of."""
+
+_NOBODY = -1
+
+Rows = npt.NDArray[np.int64]
+
+
+def reporting_lines(users: pd.DataFrame, associated: Sequence[str] = ()) -> pd.DataFrame:
+    """Whom each active user reports to, up to the top.
+
+    ``employee_id``; ``depth``, the number of people above; ``chain``, their EmployeeIds from the supervisor upwards;
+    ``in_cycle``, whether the user is their own supervisor, perhaps through others; ``approvers``, the EmployeeIds of
+    the associated supervisors in the order of the fields. Nobody stands twice in a chain: one that runs into a cycle
+    ends when it has been round. A supervisor who is not among the users is the top of the chain.
+
+    Args:
+        users: ``employee_id``, ``supervisor_id``, ``status`` and the associated fields as ``#Name``.
+        associated: the names of the associated metadata fields.
+    """
+    users = users[users["employee_id"].notna()].reset_index(drop=True)
+    ids, supervisors = _known_people(users)
+    cyclic = _on_cycle(supervisors)
+    rows, above = _chains(supervisors, cyclic, len(users))
+    lines = pd.DataFrame(
+        {
+            "employee_id": users["employee_id"],
+            "depth": pd.Series(np.bincount(rows, minlength=len(users)), dtype=INTEGER),
+            "chain": lists(rows, arrow(ids).take(pa.array(above)), len(users)),
+            "in_cycle": pd.Series(cyclic[: len(users)], dtype=FLAG),
+            "approvers": _approvers(users, associated),
+        }
+    )
+    return lines[users["status"] == "active"].sort_values("employee_id", ignore_index=True)
+
+
+def headcount(users: pd.DataFrame) -> pd.DataFrame:
+    """Active users by department, location (city and country of employment) and role, the largest first.
+
+    ``dimension``, ``value`` (null for those who have none), ``active_count``. A dimension of which no column is there
+    is left out.
+
+    Args:
+        users: ``status`` and, where present, the columns of ``DIMENSIONS``.
+    """
+    active = users[users["status"] == "active"]
+    types = {"dimension": TEXT, "value": TEXT, "active_count": INTEGER}
+    counts = [pd.DataFrame(columns=list(types)).astype(types)]
+    for dimension, names in DIMENSIONS.items():
+        parts = [arrow(active[name]) for name in names if name in active]
+        if parts:
+            # Not null_handling="skip": it loses the rows in which every part is null.
+            value = series(pc.coalesce(pc.binary_join_element_wise(*parts, ", "), *parts))
+            count = value.groupby(value, dropna=False).size()
+            lines = pd.DataFrame({"dimension": dimension, "value": count.index, "active_count": count.to_numpy()})
+            counts.append(lines.astype(types).sort_values(["active_count", "value"], ascending=[False, True]))
+    return pd.concat(counts, ignore_index=True)
+
+
+def _known_people(users: pd.DataFrame) -> tuple[pd.Series, Rows]:
+    """The EmployeeIds of the users and then of supervisors who are none; and for each where their supervisor stands."""
+    ids, named = users["employee_id"], users["supervisor_id"]
+    strangers = named[named.notna() & positions(named, ids).isna()].drop_duplicates()
+    people = pd.concat([ids, strangers], ignore_index=True)
+    found = positions(named, people).fillna(_NOBODY).to_numpy(np.int64)
+    return people, np.concatenate([found, np.full(len(strangers), _NOBODY)])
+
+
+def _on_cycle(supervisors: Rows) -> npt.NDArray[np.bool_]:
+    """Who is on a cycle: who remains when people nobody reports to are taken away, level by level."""
+    remaining = np.ones(len(supervisors), dtype=bool)
+    reports = np.bincount(supervisors[supervisors != _NOBODY], minlength=len(supervisors))
+    leaving = np.flatnonzero(reports == 0)
+    while leaving.size:
+        remaining[leaving] = False
+        above = supervisors[leaving]
+        np.subtract.at(reports, above[above != _NOBODY], 1)
+        candidates = np.unique(above[above != _NOBODY])
+        leaving = candidates[(reports[candidates] == 0) & remaining[candidates]]
+    return remaining
+
+
+def _chains(supervisors: Rows, cyclic: npt.NDArray[np.bool_], length: int) -> tuple[Rows, Rows]:
+    """Pairs of a person and somebody above, by person and upwards; all persons climb one level at a time."""
+    rows = np.arange(length)
+    current = rows
+    # Where a chain entered a cycle: meeting that person again is the end of it.
+    entry = np.where(cyclic[:length], rows, _NOBODY)
+    levels: list[tuple[Rows, Rows]] = []
+    while rows.size:
+        current = supervisors[current]
+        going = (current != _NOBODY) & (current != entry)
+        rows, current, entry = rows[going], current[going], entry[going]
+        entry = np.where((entry == _NOBODY) & cyclic[current], current, entry)
+        levels.append((rows, current))
+    if not levels:
+        return rows, rows
+    people, above = (np.concatenate(part) for part in zip(*levels, strict=True))
+    order = np.argsort(people, kind="stable")
+    return people[order], above[order]
+
+
+def _approvers(users: pd.DataFrame, associated: Sequence[str]) -> pd.Series:
+    columns: list[Any] = [arrow(column(users, f"#{name}")) for name in associated]
+    rows = np.tile(np.arange(len(users)), len(columns))
+    pairs = pd.DataFrame({"row": rows, "approver": pd.Series(pa.chunked_array(columns, pa.string()), dtype=TEXT)})
+    pairs = pairs.dropna().drop_duplicates().sort_values("row", kind="stable")
+    return lists(pairs["row"].to_numpy(), arrow(pairs["approver"]), len(users))

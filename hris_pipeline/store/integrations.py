@@ -1,0 +1,201 @@
+"""The integrations, and what state each is in."""
+
+import re
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from hris_pipeline.contract import OPEN
+from hris_pipeline.errors import UnknownName, UsageError
+from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.store.tables import connections, imports, integration_settings, integrations, notifications, users
+
+__all__ = [
+    "Automatic",
+    "Connection",
+    "Integration",
+    "accept_terms",
+    "check_name",
+    "create_integration",
+    "delete_integration",
+    "describe_integration",
+    "get_integration",
+    "list_integrations",
+    "rename_metadata",
+    "set_connection",
+]
+
+Connection = Literal["none", "connected", "expired", "disconnected"]
+Automatic = Literal["off", "running", "paused"]
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integration:
+    """One company connected to the store; the fields are the columns of ``integrations``."""
+
+    integration_id: str
+    directory_id: str
+    display_name: str
+    source: str
+    connection: Connection
+    automatic: Automatic
+    automatic_by: str | None
+    automatic_at: datetime | None
+    automatic_reason: str | None
+    last_due_at: datetime | None
+    failures: int
+    terms_accepted_at: datetime | None
+    terms_accepted_by: str | None
+    created_at: datetime
+
+
+_COLUMNS = tuple(integrations.c[field.name] for field in fields(Integration))
+
+
+def check_name(integration_id: str) -> None:
+    """Refuses what can be no integration's name.
+
+    Raises:
+        UsageError: it is no slug.
+    """
+    if not SLUG.fullmatch(integration_id):
+        raise UsageError(
+            f"{integration_id[:80]!r} is no name for an integration: use lower-case letters, digits and hyphens, "
+            "starting with a letter or digit, 63 characters at most."
+        )
+
+
+def create_integration(
+    connection: sa.Connection,
+    integration_id: str,
+    *,
+    now: datetime,
+    directory_id: str | None = None,
+    display_name: str | None = None,
+    source: str = "justworks",
+) -> Integration:
+    """A new integration, unconnected and with automatic imports off; its directory is its own unless another is named.
+    A deleted one of the same name starts anew; its import history stays.
+
+    Raises:
+        UsageError: the name is no slug, or taken.
+    """
+    check_name(integration_id)
+    deleted_at = sa.select(integrations.c.deleted_at).where(integrations.c.integration_id == integration_id)
+    taken = connection.execute(deleted_at).one_or_none()
+    if taken is not None and taken.deleted_at is None:
+        raise UsageError(f"There is an integration {integration_id} already: choose another name.")
+    values = {
+        "directory_id": directory_id or integration_id,
+        "display_name": display_name or integration_id,
+        "source": source,
+        "created_at": now,
+    }
+    if taken is None:
+        connection.execute(sa.insert(integrations), values | {"integration_id": integration_id})
+    else:
+        fresh = {column.name: None for column in integrations.c if column.nullable}
+        states = {"connection": "none", "automatic": "off", "failures": 0, "attempts": 0, "deleted_at": None}
+        _update(connection, integration_id, **(fresh | states | values))
+    return get_integration(connection, integration_id)
+
+
+def get_integration(connection: sa.Connection, integration_id: str) -> Integration:
+    """The integration of that name.
+
+    Raises:
+        UnknownName: there is none, or it was deleted.
+    """
+    live = integrations.c.deleted_at.is_(None)
+    found = connection.execute(
+        sa.select(*_COLUMNS).where(live, integrations.c.integration_id == integration_id)
+    ).one_or_none()
+    if found is None:
+        names = connection.execute(sa.select(integrations.c.integration_id).where(live)).scalars().all()
+        remedy = suggestion(integration_id, names) or " `hris integrations` lists them; `hris setup NAME` makes one."
+        raise UnknownName(f"There is no integration {integration_id[:80]!r}.{remedy}")
+    return Integration(**found._mapping)
+
+
+def list_integrations(connection: sa.Connection) -> tuple[Integration, ...]:
+    """Every integration that is not deleted, by name."""
+    live = sa.select(*_COLUMNS).where(integrations.c.deleted_at.is_(None)).order_by(integrations.c.integration_id)
+    return tuple(Integration(**row._mapping) for row in connection.execute(live))
+
+
+def describe_integration(
+    connection: sa.Connection, integration_id: str, *, display_name: str, source: str, directory_id: str
+) -> None:
+    """Takes over what the settings say of the integration itself.
+
+    Raises:
+        UsageError: another directory, although the integration already manages users in the one it has.
+    """
+    present = get_integration(connection, integration_id)
+    if present.directory_id != directory_id:
+        managed = sa.select(sa.func.count()).select_from(users).where(users.c.integration_id == integration_id)
+        if connection.execute(managed).scalar_one():
+            raise UsageError(
+                f"{integration_id} already manages users in directory {present.directory_id}: a directory can only be "
+                "changed before the first import; delete the integration and set it up again."
+            )
+    _update(connection, integration_id, display_name=display_name, source=source, directory_id=directory_id)
+
+
+def accept_terms(connection: sa.Connection, integration_id: str, actor: str, now: datetime) -> None:
+    """Records who accepted the terms, and when."""
+    _update(connection, integration_id, terms_accepted_by=actor, terms_accepted_at=now)
+
+
+def set_connection(connection: sa.Connection, integration_id: str, state: Connection) -> None:
+    """Records the state of the connection."""
+    _update(connection, integration_id, connection=state)
+
+
+def delete_integration(connection: sa.Connection, integration_id: str, now: datetime) -> int:
+    """Removes settings, credentials and open plans, and marks the integration deleted; gives how many users it managed,
+    which stay with their history as local users. Extracts and frames are the caller's to remove."""
+    get_integration(connection, integration_id)
+    for table in (integration_settings, connections, notifications):
+        connection.execute(sa.delete(table).where(table.c.integration_id == integration_id))
+    connection.execute(
+        sa.update(imports)
+        .where(imports.c.integration_id == integration_id, imports.c.status.in_(OPEN))
+        .values(status="discarded", message="the integration was deleted", finished_at=now)
+    )
+    unlinked = connection.execute(
+        sa.update(users)
+        .where(users.c.integration_id == integration_id)
+        .values(integration_id=None, hris_id=None, version=users.c.version + 1, updated_at=now)
+    ).rowcount
+    _update(connection, integration_id, automatic="off", connection="disconnected", deleted_at=now)
+    return unlinked
+
+
+def rename_metadata(connection: sa.Connection, integration_id: str, old: str, new: str, now: datetime) -> int:
+    """Moves the stored value of one metadata name to another in every user the integration manages; gives how many had
+    it. Their versions grow, so an open plan made before is stale; history keeps the name it was written with."""
+    managed = sa.select(users.c.user_id, users.c.metadata).where(users.c.integration_id == integration_id)
+    renamed = [
+        {"key": row.user_id, "values": {new if name == old else name: value for name, value in row.metadata.items()}}
+        for row in connection.execute(managed)
+        if old in row.metadata
+    ]
+    if renamed:
+        connection.execute(
+            sa.update(users)
+            .where(users.c.user_id == sa.bindparam("key"))
+            .values(metadata=sa.bindparam("values"), version=users.c.version + 1, updated_at=now),
+            renamed,
+        )
+    return len(renamed)
+
+
+def _update(connection: sa.Connection, integration_id: str, /, **values: Any) -> None:
+    own = integrations.c.integration_id == integration_id
+    if connection.execute(sa.update(integrations).where(own).values(**values)).rowcount != 1:
+        raise UnknownName(f"There is no integration {integration_id[:80]!r}.")

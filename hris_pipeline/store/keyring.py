@@ -1,0 +1,128 @@
+"""What is kept encrypted at rest and the keys for it: Fernet keys from the environment, or from a key file beside the
+embedded store. Tokens are encrypted, and where notifications go: an address holds tokens and passwords."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from hris_pipeline.environment import Environment
+from hris_pipeline.errors import EnvironmentInvalid
+from hris_pipeline.settings.document import Settings
+
+__all__ = [
+    "KEY_FILE",
+    "OPEN_BOX",
+    "Box",
+    "open_box",
+    "opened",
+    "sealed",
+]
+
+
+KEY_FILE = "secret.key"
+
+_HOW = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+
+
+@dataclass(frozen=True)
+class Box:
+    """Encrypts with the first key, decrypts with any."""
+
+    keys: MultiFernet
+
+    def encrypt(self, text: str) -> str:
+        """The text, so that only a holder of the keys can read it."""
+        return self.keys.encrypt(text.encode()).decode()
+
+    def decrypt(self, secret: str) -> str:
+        """What was encrypted.
+
+        Raises:
+            EnvironmentInvalid: none of the keys is the one it was encrypted with.
+        """
+        try:
+            return self.keys.decrypt(secret.encode()).decode()
+        except InvalidToken:
+            raise EnvironmentInvalid(
+                "HRIS_SECRET_KEY does not open the stored tokens: add the key they were encrypted with after the new "
+                "one, or connect again with `hris connect NAME`."
+            ) from None
+
+
+def open_box(environment: Environment) -> Box:
+    """The keys of ``HRIS_SECRET_KEY``; with SQLite and none given, those of a key file in ``HRIS_HOME``.
+
+    Raises:
+        EnvironmentInvalid: no key with PostgreSQL, or one that is no Fernet key.
+    """
+    if environment.secret_keys:
+        return _box(environment.secret_keys, "HRIS_SECRET_KEY")
+    if not environment.embedded:
+        raise EnvironmentInvalid(f"HRIS_SECRET_KEY is not set, and tokens are kept encrypted: make one with {_HOW}")
+    path = environment.home / KEY_FILE
+    return _box(tuple(_key_file(path).split()), str(path))
+
+
+def _box(keys: tuple[str, ...], where: str) -> Box:
+    fernets = []
+    for number, key in enumerate(keys, start=1):
+        try:
+            fernets.append(Fernet(key))
+        except ValueError:
+            raise EnvironmentInvalid(f"{where}: key {number} is no Fernet key: make one with {_HOW}") from None
+    if not fernets:
+        raise EnvironmentInvalid(f"{where} holds no key: make one with {_HOW}")
+    return Box(MultiFernet(fernets))
+
+
+def _key_file(path: Path) -> str:
+    """The file's text; of several processes that make it at once, all read what the first wrote."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()
+
+
+OPEN_BOX = "hris_open_box"
+"""The execution option by which every connection of a store gives the keys: ``() -> Box``. They are asked for when
+there is a secret, so that a store without any needs no keys."""
+
+
+def sealed(connection: sa.Connection, settings: Settings) -> dict[str, Any]:
+    """The settings document as it is stored.
+
+    Raises:
+        EnvironmentInvalid: it holds secrets, and there is no key to encrypt them with.
+    """
+    return _with_channels(connection, settings.document(), Box.encrypt)
+
+
+def opened(connection: sa.Connection, document: dict[str, Any]) -> Settings:
+    """The settings of a stored document.
+
+    Raises:
+        EnvironmentInvalid: none of the keys is the one that its secrets were encrypted with.
+    """
+    return Settings.model_validate(_with_channels(connection, document, Box.decrypt))
+
+
+def _with_channels(
+    connection: sa.Connection, document: dict[str, Any], change: Callable[[Box, str], str]
+) -> dict[str, Any]:
+    if not document["notify"]:
+        return document
+    box: Box = connection.get_execution_options()[OPEN_BOX]()
+    return document | {"notify": [entry | {"to": change(box, entry["to"])} for entry in document["notify"]]}

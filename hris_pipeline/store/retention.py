@@ -1,0 +1,33 @@
+"""Letting go of what retention no longer allows to keep, and of what a deleted integration kept of people."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine
+
+__all__ = ["forget_people", "purge"]
+
+
+def purge(connection: sa.Connection, before: datetime) -> None:
+    """Lets go of what retention no longer allows: quarantined rows, conflicts that are gone, the records inside
+    resolved ones, and the rows of imports that were never applied. What was decided, and the imports, stay."""
+    never_applied = sa.select(imports.c.import_id).where(
+        imports.c.status.in_(("discarded", "stale", "failed")), imports.c.finished_at < before
+    )
+    old = conflicts.c.last_seen_at < before
+    connection.execute(sa.delete(quarantine).where(quarantine.c.created_at < before))
+    connection.execute(sa.delete(import_rows).where(import_rows.c.import_id.in_(never_applied)))
+    connection.execute(sa.delete(conflicts).where(old, conflicts.c.status == "gone"))
+    connection.execute(sa.update(conflicts).where(old, conflicts.c.status == "resolved").values(incoming={}))
+
+
+def forget_people(connection: sa.Connection, integration_id: str) -> None:
+    """Removes what an integration keeps of people outside the users and their history: its quarantine and conflicts,
+    and the rows of imports that were never applied."""
+    never_applied = sa.select(imports.c.import_id).where(
+        imports.c.integration_id == integration_id, imports.c.status.in_(("discarded", "stale", "failed"))
+    )
+    connection.execute(sa.delete(quarantine).where(quarantine.c.integration_id == integration_id))
+    connection.execute(sa.delete(conflicts).where(conflicts.c.integration_id == integration_id))
+    connection.execute(sa.delete(import_rows).where(import_rows.c.import_id.in_(never_applied)))

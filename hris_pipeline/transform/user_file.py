@@ -1,0 +1,151 @@
+"""The user file: users as a CSV that people open in a spreadsheet, and the same file read back.
+
+Everything in it is text. Every cell is quoted, which tells a spreadsheet that asks ("quoted field as text") to keep
+leading zeros; a byte order mark tells it that the file is UTF-8; what a spreadsheet would take for a formula gets an
+apostrophe in front, which reading takes off again.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from hris_pipeline.errors import Problem, UsageError
+from hris_pipeline.settings.document import MetadataField
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
+from hris_pipeline.transform.columns import arrow, as_text, clean, column, received, series, to_date, true
+from hris_pipeline.transform.validate import checks_for
+
+__all__ = ["METADATA_PREFIX", "read_user_file", "user_file", "user_file_csv"]
+
+METADATA_PREFIX = "#"
+"""How the header of a metadata field begins, before its display name."""
+
+_HEADERS = {field.header: field for field in USER_FIELDS if field.header}
+_NEEDED = ("employee_id", "first_name", "last_name")
+_CATALOGUE = {field.name: field for field in EMPLOYEE_FIELDS}
+_FORMULA = r"=+\-@\t\r\n＝＋－＠"
+"""What a cell must not start with; spreadsheets in Japanese and Chinese read the full-width signs too."""
+
+
+def user_file(users: pd.DataFrame, metadata: Sequence[MetadataField]) -> pd.DataFrame:
+    """One row a user, all text, under the user file's headers; hidden metadata is left out.
+
+    Args:
+        users: user fields as columns, metadata as ``#Name``; a column that is not there is blank in the file.
+        metadata: the metadata fields in force, in the order of their columns.
+    """
+    columns = {header: field.name for header, field in _HEADERS.items()}
+    shown = [f"{METADATA_PREFIX}{entry.name}" for entry in metadata if entry.type != "hidden"]
+    columns |= {header: header for header in shown}
+    return pd.DataFrame({header: as_text(column(users, name)) for header, name in columns.items()})
+
+
+def user_file_csv(frame: pd.DataFrame) -> bytes:
+    """A frame of text as CSV: UTF-8 with byte order mark, CRLF, every cell quoted, formulas neutralised."""
+    columns = [pd.concat([received([header]), frame[header]]) for header in frame.columns]
+    cells = [pc.replace_substring(arrow(_neutralised(values.fillna(""))), '"', '""') for values in columns]
+    lines = pc.binary_join_element_wise(*cells, '","').to_pylist()
+    return "".join(f'"{line}"\r\n' for line in lines).encode("utf-8-sig")
+
+
+def read_user_file(data: bytes) -> pd.DataFrame:
+    """The users of a CSV under the user file's headers, in any order: user fields and ``#Name`` as columns.
+
+    Text is cleaned as in ``normalise``, a blank is null, dates are dates, leading zeros stay.
+
+    Raises:
+        UsageError: every problem of the file with its line numbers, without any value of it: headers that are unknown,
+            missing or given twice, rows of another length, needed cells left blank, values the catalogue refuses,
+            an EmployeeId given twice.
+    """
+    lines, header, rows = _cells(data)
+    _refuse(_header_problems(header))
+    _refuse(_length_problems(lines, rows, len(header)))
+    names = [_HEADERS[title].name if title in _HEADERS else title for title in header]
+    cells = zip(*rows, strict=True) if rows else [()] * len(names)
+    frame = pd.DataFrame(
+        {name: clean(_restored(received(values))) for name, values in zip(names, cells, strict=True)},
+    )
+    _refuse(_value_problems(frame, pd.Series(lines, dtype="int64")))
+    return frame.assign(**{f.name: to_date(frame[f.name]) for f in USER_FIELDS if f.kind == "date" and f.name in frame})
+
+
+def _neutralised(values: pd.Series) -> pd.Series:
+    """An apostrophe in front of what is a formula, or would be one once its own apostrophes are taken off."""
+    return series(pc.replace_substring_regex(arrow(values), rf"^('*[{_FORMULA}])", r"'\1"), values.index)
+
+
+def _restored(values: pd.Series) -> pd.Series:
+    return series(pc.replace_substring_regex(arrow(values), rf"^'('*[{_FORMULA}])", r"\1"), values.index)
+
+
+def _cells(data: bytes) -> tuple[list[int], list[str], list[list[str]]]:
+    """The line each row begins on, the header, and the rows that are not wholly blank."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError("The user file is not UTF-8: save it as “CSV UTF-8”, then load it again.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    lines, records, begins = [], [], 1
+    try:
+        for record in reader:
+            if any(cell.strip() for cell in record):
+                lines.append(begins)
+                records.append(record)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise UsageError(f"The user file is no CSV: line {reader.line_num}: {error}.") from None
+    if not records:
+        raise UsageError(f"The user file is empty: its first line must hold the headers {', '.join(_HEADERS)}.")
+    header = _restored(received(records[0])).str.strip().tolist()
+    return lines[1:], header, records[1:]
+
+
+def _header_problems(header: Sequence[str]) -> Iterator[Problem]:
+    known = f"use {', '.join(_HEADERS)} or {METADATA_PREFIX}Name"
+    if not _HEADERS.keys() & set(header):  # then it may be a person's row, which must not be repeated
+        yield Problem("", f"none of the headers: {known}", 1)
+        return
+    for title, count in Counter(header).items():
+        if title not in _HEADERS and not title.removeprefix(METADATA_PREFIX).strip():
+            yield Problem("", f"a column has no header: {known}", 1)
+        elif title not in _HEADERS and not title.startswith(METADATA_PREFIX):
+            yield Problem(title, f"no such header: {known}", 1)
+        elif count > 1:
+            yield Problem(title, "the header is given more than once", 1)
+    for field in USER_FIELDS:
+        if field.name in _NEEDED and field.header not in header:
+            yield Problem(str(field.header), "the header is missing", 1)
+
+
+def _length_problems(lines: Sequence[int], rows: Sequence[Sequence[str]], length: int) -> Iterator[Problem]:
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != length:
+            yield Problem("", f"{len(row)} cells under {length} headers", line)
+
+
+def _value_problems(frame: pd.DataFrame, lines: pd.Series) -> Iterator[Problem]:
+    for header, field in _HEADERS.items():
+        if field.name not in frame:
+            continue
+        values = frame[field.name]
+        broken = {
+            check.reason: values.notna() & ~true(check.holds(values)) for check in checks_for(_CATALOGUE[field.source])
+        }
+        if field.name in _NEEDED:
+            broken["is needed and blank"] = values.isna()
+        if field.name == "employee_id":
+            broken["is given more than once"] = values.notna() & values.duplicated(keep=False)
+        for reason, rows in broken.items():
+            if rows.any():
+                yield Problem(header, f"{reason} (line {', '.join(map(str, lines[rows]))})")
+
+
+def _refuse(problems: Iterator[Problem]) -> None:
+    found = [str(problem) for problem in problems]
+    if found:
+        raise UsageError(f"The user file cannot be loaded, and nothing of it was: {'; '.join(found)}.")

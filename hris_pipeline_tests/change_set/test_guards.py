@@ -1,0 +1,215 @@
+"""Every guard as an administrator would want it, for companies of 3, 8, 15, 50, 300 and 1 000 people."""
+
+import pytest
+
+from hris_pipeline.change_set.guards import GUARDS, Guard, GuardFacts, evaluate_guards
+from hris_pipeline.change_set.plan import Plan
+from hris_pipeline.settings.document import Guards
+from hris_pipeline_tests.change_set.test_identity import company, plan
+from hris_pipeline_tests.kit.company_strategies import person
+
+NO_LIMITS = Guards()
+
+
+def judge(name: str, facts: GuardFacts, limits: Guards = NO_LIMITS) -> Guard:
+    return next(guard for guard in evaluate_guards(facts, limits) if guard.name == name)
+
+
+def people(n: int) -> tuple[str, ...]:
+    return tuple(f"{number:04}" for number in range(n))
+
+
+def company_of(size: int, **facts: object) -> GuardFacts:
+    return GuardFacts(**{"complete": True, "first": False, "managed": size, "managed_active": size, **facts})  # type: ignore[arg-type]
+
+
+def trips(name: str, facts: GuardFacts) -> bool:
+    return judge(name, facts).tripped
+
+
+def test_the_table_has_every_guard_of_the_specification() -> None:
+    assert tuple(GUARDS) == (
+        "incomplete_extract",
+        "archive_limit",
+        "slow_bleed",
+        "create_limit",
+        "employee_id_mismatch",
+        "email_change_limit",
+        "field_wipe",
+    )
+
+
+@pytest.mark.parametrize("size", [3, 8, 15, 50, 300, 1000])
+def test_an_incomplete_extract_holds_whatever_the_size(size: int) -> None:
+    assert trips("incomplete_extract", company_of(size, complete=False))
+    assert not trips("incomplete_extract", company_of(size))
+
+
+@pytest.mark.parametrize(
+    ("size", "passes", "held"),
+    [
+        (1, 1, None),
+        (2, 1, 2),
+        (3, 1, 2),
+        (8, 3, 4),
+        (9, 4, 5),
+        (15, 4, 5),
+        (50, 5, 6),
+        (51, 5, 6),
+        (300, 30, 31),
+        (300, None, 40),
+        (1000, 100, 101),
+        (3300, 100, 101),
+        (5000, 150, 151),
+    ],
+)
+def test_archive_limit(size: int, passes: int | None, held: int | None) -> None:
+    if passes is not None:
+        assert not trips("archive_limit", company_of(size, archived=people(passes)))
+    if held is not None:
+        assert trips("archive_limit", company_of(size, archived=people(held)))
+
+
+@pytest.mark.parametrize(("size", "lost", "held"), [(8, 1, False), (15, 2, False), (300, 40, True)])
+def test_whole_plans_of_companies_that_lose_people(size: int, lost: int, held: bool) -> None:
+    members, directory = company(size)
+    gone = frozenset(one["hris_id"] for one in members[:lost])
+    planned = plan(members[lost:], directory, missing=gone)
+    assert (planned.held, planned.counts["archived"]) == (held, lost)
+    tripped = next(guard for guard in planned.guards if guard.name == "archive_limit")
+    assert tripped.employee_ids == (tuple(f"{n:04}" for n in range(1, lost + 1)) if held else ())
+
+
+@pytest.mark.parametrize(
+    ("size", "recently", "now", "held"),
+    [
+        (3, 1, 1, False),
+        (8, 3, 1, False),
+        (8, 4, 1, True),
+        (15, 3, 1, False),
+        (21, 4, 1, False),
+        (20, 4, 1, True),
+        (16, 4, 2, True),
+        (50, 9, 2, False),
+        (50, 11, 2, True),
+        (300, 60, 14, True),
+        (300, 60, 0, False),
+        (1000, 200, 40, False),
+        (1000, 200, 41, True),
+    ],
+)
+def test_slow_bleed_counts_the_week_and_trips_only_when_somebody_is_archived(
+    size: int, recently: int, now: int, held: bool
+) -> None:
+    facts = company_of(size, recently_archived=recently, archived=people(now))
+    assert trips("slow_bleed", facts) is held
+
+
+@pytest.mark.parametrize(
+    ("size", "passes", "held"),
+    [(3, 24, 25), (8, 24, 25), (15, 24, 25), (50, 25, 26), (300, 150, 151), (1000, 500, 501)],
+)
+def test_create_limit_and_not_on_a_first_import(size: int, passes: int, held: int) -> None:
+    assert not trips("create_limit", company_of(size, created=people(passes)))
+    assert trips("create_limit", company_of(size, created=people(held)))
+    assert not trips("create_limit", company_of(0, first=True, created=people(held)))
+
+
+@pytest.mark.parametrize(
+    ("size", "passes", "held"), [(3, 3, None), (8, 4, 5), (15, 4, 5), (50, 4, 5), (300, 15, 16), (1000, 50, 51)]
+)
+def test_employee_id_mismatch(size: int, passes: int, held: int | None) -> None:
+    assert not trips("employee_id_mismatch", company_of(size, comparable=size, mismatched=people(passes)))
+    if held is not None:
+        assert trips("employee_id_mismatch", company_of(size, comparable=size, mismatched=people(held)))
+
+
+@pytest.mark.parametrize(
+    ("size", "passes", "held"), [(3, 3, None), (8, 4, 5), (15, 4, 5), (50, 10, 11), (300, 60, 61), (1000, 200, 201)]
+)
+def test_email_change_limit(size: int, passes: int, held: int | None) -> None:
+    assert not trips("email_change_limit", company_of(size, email_changed=people(passes)))
+    if held is not None:
+        assert trips("email_change_limit", company_of(size, email_changed=people(held)))
+
+
+@pytest.mark.parametrize(
+    ("filled", "passes", "held"), [(3, 3, None), (8, 4, 5), (15, 4, 5), (50, 15, 16), (300, 90, 91), (1000, 300, 301)]
+)
+def test_field_wipe_is_judged_field_by_field(filled: int, passes: int, held: int | None) -> None:
+    facts = company_of(
+        1000, filled={"phone_number": filled, "#Team": 1000}, wiped={"#Team": people(5), "phone_number": people(passes)}
+    )
+    assert not trips("field_wipe", facts)
+    if held is not None:
+        facts = company_of(1000, filled={"phone_number": filled}, wiped={"phone_number": people(held)})
+        guard = judge("field_wipe", facts)
+        assert guard.tripped
+        assert guard.observed.startswith(f"phone_number: {held} of {filled}")
+        assert guard.employee_ids == people(held)
+
+
+def test_limits_are_settings_and_are_shown() -> None:
+    limits = Guards.model_validate(
+        {"archive_limit": {"percent": 50, "people": 7, "people_percent": 0, "small_people": 9, "small_percent": 80}}
+    )
+    assert not judge("archive_limit", company_of(8, archived=people(4)), limits).tripped
+    assert judge("archive_limit", company_of(100, archived=people(8)), limits).tripped
+    guard = judge("archive_limit", company_of(8, archived=people(7)), limits)
+    assert guard.tripped
+    assert guard.limit == "50 % from 5 people, 7 people or 0 %, or 80 % from 9 people"
+    assert guard.observed == "7 of 8 (87.5 %)"
+
+
+def test_a_guard_that_does_not_trip_names_nobody() -> None:
+    for guard in evaluate_guards(company_of(50, archived=people(2), created=people(3)), NO_LIMITS):
+        assert (guard.tripped, guard.employee_ids) == (False, ())
+
+
+def tripped(planned: Plan) -> list[str]:
+    return [guard.name for guard in planned.guards if guard.tripped]
+
+
+def test_a_source_that_shifts_its_employee_ids_is_held() -> None:
+    members, directory = company(20)
+    shifted = [one | {"employee_id": f"{number:04}"} for number, one in enumerate(members, start=101)]
+    assert tripped(plan(shifted, directory)) == ["employee_id_mismatch"]
+
+
+def test_new_links_whose_email_is_known_count_as_mismatches_too() -> None:
+    members, directory = company(20)
+    for key, user in list(directory.by_id.items()):
+        directory.edit(key, integration_id=None, hris_id=None, employee_id=f"other-{user['employee_id']}")
+    assert tripped(plan(members, directory)) == ["employee_id_mismatch"]
+
+
+def test_a_protected_user_would_not_carry_another_employee_id() -> None:
+    members, directory = company(20)
+    for key in directory.by_id:
+        directory.edit(key, protected=True)
+    shifted = [one | {"employee_id": f"{number:04}"} for number, one in enumerate(members, start=101)]
+    assert tripped(plan(shifted, directory)) == []
+
+
+def test_emails_that_change_or_vanish_are_counted_and_filled_blanks_are_not() -> None:
+    members, directory = company(20)
+    moved = [one | {"email": f"new-{one['email']}"} for one in members]
+    assert tripped(plan(moved, directory)) == ["email_change_limit"]
+    fewer = [one | {"email": None} for one in members[:10]] + members[10:]
+    assert tripped(plan(fewer, directory)) == ["email_change_limit", "field_wipe"]
+    for key in directory.by_id:
+        directory.edit(key, email=None)
+    assert tripped(plan(members, directory)) == []
+
+
+def test_a_wiped_field_is_held_and_one_that_vanishes_for_everybody_is_kept_instead() -> None:
+    members, directory = company(20)
+    half = [one | {"birth_date": None} for one in members[:10]] + members[10:]
+    assert tripped(plan(half, directory)) == ["field_wipe"]
+    assert tripped(plan([one | {"birth_date": None} for one in members], directory)) == []
+
+
+def test_many_creates_are_held_but_not_the_first_import() -> None:
+    members, directory = company(30)
+    more = [person(number) for number in range(31, 61)]
+    assert tripped(plan([*members, *more], directory)) == ["create_limit"]

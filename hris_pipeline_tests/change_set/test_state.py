@@ -1,0 +1,37 @@
+"""JSON written by columns is the text that msgspec writes row by row."""
+
+import msgspec
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hris_pipeline.change_set.state import json_literals, json_objects, json_strings
+
+texts = st.none() | st.text(st.characters(codec="utf-8"))
+rows = st.lists(st.tuples(texts, texts, st.none() | st.booleans()), min_size=1)
+encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def columns(people: list[tuple[str | None, str | None, bool | None]], names: tuple[str, str, str]) -> dict[str, object]:
+    first, second, flag = zip(*people, strict=True)
+    written = (json_strings(pa.array(first, pa.string())), json_strings(pa.array(second, pa.string())))
+    return dict(zip(names, (*written, json_literals(pa.array(flag, pa.bool_()))), strict=True))
+
+
+@given(rows)
+def test_objects_with_nulls(people: list[tuple[str | None, str | None, bool | None]]) -> None:
+    names = ("last_name", "first_name", "active")
+    found = json_objects(columns(people, names), len(people), nulls=True)
+    assert found.to_pylist() == [encode(dict(zip(names, person, strict=True))).decode() for person in people]
+
+
+@given(rows)
+def test_objects_without_nulls(people: list[tuple[str | None, str | None, bool | None]]) -> None:
+    names = ('a "quoted" name', "Ärger", "Buddy")
+    found = json_objects(columns(people, names), len(people), nulls=False)
+    filled = [{key: one for key, one in zip(names, person, strict=True) if one is not None} for person in people]
+    assert found.to_pylist() == [encode(person).decode() for person in filled]
+
+
+def test_no_columns_make_empty_objects() -> None:
+    assert json_objects({}, 2, nulls=False).to_pylist() == ["{}", "{}"]

@@ -1,0 +1,119 @@
+"""Reporting lines and headcount."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
+from hris_pipeline.transform.columns import FLAG, INTEGER, TEXT, TEXTS
+from hris_pipeline_tests.kit.frames import text_frame, values
+
+Line = tuple[list[str], bool]
+
+
+def lines(supervisors: dict[str, str | None], archived: frozenset[str] = frozenset()) -> dict[str, Line]:
+    """Chain and cycle of each active user, by EmployeeId."""
+    status = ["archived" if one in archived else "active" for one in supervisors]
+    frame = reporting_lines(
+        text_frame(employee_id=list(supervisors), supervisor_id=list(supervisors.values()), status=status)
+    )
+    assert values(frame["depth"]) == [len(chain) for chain in values(frame["chain"])]
+    chains = ([str(one) for one in chain] for chain in values(frame["chain"]))
+    return dict(zip(values(frame["employee_id"]), zip(chains, values(frame["in_cycle"]), strict=True), strict=True))
+
+
+def test_a_chain_leads_from_the_supervisor_to_the_top() -> None:
+    assert lines({"boss": None, "lead": "boss", "dev": "lead", "solo": None}) == {
+        "boss": ([], False),
+        "dev": (["lead", "boss"], False),
+        "lead": (["boss"], False),
+        "solo": ([], False),
+    }
+
+
+def test_a_cycle_is_shown_and_ends() -> None:
+    assert lines({"a": "b", "b": "c", "c": "a", "below": "b", "self": "self", "selfs": "self"}) == {
+        "a": (["b", "c"], True),
+        "b": (["c", "a"], True),
+        "c": (["a", "b"], True),
+        "below": (["b", "c", "a"], False),
+        "self": ([], True),
+        "selfs": (["self"], False),
+    }
+
+
+def test_a_supervisor_who_is_no_user_is_the_top() -> None:
+    assert lines({"a": "gone", "b": "a"}) == {"a": (["gone"], False), "b": (["a", "gone"], False)}
+
+
+def test_archived_users_have_no_line_but_stay_in_those_of_others() -> None:
+    assert lines({"a": None, "b": "a", "c": "b"}, frozenset("b")) == {"a": ([], False), "c": (["b", "a"], False)}
+
+
+def test_approvers_are_the_associated_supervisors_in_the_fields_order_each_once() -> None:
+    users = text_frame(
+        employee_id=["1", "2", "3"],
+        supervisor_id=[None, "1", "1"],
+        status=["active"] * 3,
+        _Buddy=["2", "3", None],
+        _Sponsor=["1", "3", None],
+    )
+    frame = reporting_lines(users, ["Sponsor", "Buddy", "Absent"])
+    assert [list(one) for one in frame["approvers"]] == [["1", "2"], ["3"], []]
+    assert dict(frame.dtypes) == {
+        "employee_id": TEXT,
+        "depth": INTEGER,
+        "chain": TEXTS,
+        "in_cycle": FLAG,
+        "approvers": TEXTS,
+    }
+    assert dict(reporting_lines(users[:0], ["Buddy"]).dtypes) == dict(frame.dtypes)
+
+
+def walked(supervisors: dict[str, str | None], person: str) -> Line:
+    """One chain, step by step."""
+    chain: list[str] = []
+    current = supervisors[person]
+    while current is not None and current != person and current not in chain:
+        chain.append(current)
+        current = supervisors.get(current)
+    return chain, current == person
+
+
+people = st.integers(1, 12).flatmap(
+    lambda size: st.lists(st.one_of(st.none(), st.integers(0, size)), min_size=size, max_size=size)
+)
+
+
+@settings(deadline=None)
+@given(people)
+def test_climbing_all_at_once_is_walking_one_by_one(above: list[int | None]) -> None:
+    supervisors = {f"p{n:02}": None if one is None else f"p{one:02}" for n, one in enumerate(above)}
+    assert lines(supervisors) == {person: walked(supervisors, person) for person in supervisors}
+
+
+def test_headcount_counts_active_users_by_department_location_and_role() -> None:
+    users = text_frame(
+        status=["active", "active", "active", "archived", "active"],
+        _Department=["Ops", "Ops", "Art", "Ops", None],
+        _EmploymentCity=["Paris", "Paris", None, "Paris", None],
+        _EmploymentCountry=["FR", "FR", "DE", "FR", None],
+        _JobTitle=["Poet", "Dev", "Dev", "Dev", "Dev"],
+    )
+    frame = headcount(users)
+    assert list(zip(*(values(frame[name]) for name in frame), strict=True)) == [
+        ("department", "Ops", 2),
+        ("department", "Art", 1),
+        ("department", None, 1),
+        ("location", "Paris, FR", 2),
+        ("location", "DE", 1),
+        ("location", None, 1),
+        ("role", "Dev", 3),
+        ("role", "Poet", 1),
+    ]
+    assert dict(frame.dtypes) == {"dimension": TEXT, "value": TEXT, "active_count": INTEGER}
+
+
+def test_a_dimension_without_columns_is_left_out() -> None:
+    users = text_frame(status=["active"], _EmploymentCity=["Paris"])
+    assert values(headcount(users)["dimension"]) == ["location"]
+    assert headcount(users[["status"]]).empty
