@@ -17,7 +17,7 @@ from dagster._core.launcher import WorkerStatus
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.partitions import add_partition, known_partitions
 from hris_pipeline.defs.resources import Progress
-from hris_pipeline.defs.runs import ACTOR_TAG, APPLIED_TAG, PLANNED_TAG, SKIPPED_TAG, TRIGGER_TAG, told
+from hris_pipeline.defs.runs import ACTOR_TAG, APPLIED_TAG, PLANNED_TAG, SKIPPED_TAG, TRIGGER_TAG, current_tags
 from hris_pipeline.defs.sqlite_storage import kept_open
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
@@ -26,7 +26,7 @@ from hris_pipeline.store.integrations import get_integration
 
 __all__ = [
     "CODE_LOCATION",
-    "Ended",
+    "JobResult",
     "apply_config",
     "approval_config",
     "members_config",
@@ -39,13 +39,13 @@ __all__ = [
 CODE_LOCATION = "hris_pipeline"
 """As workspace.yaml names it."""
 
-_PROJECT = Path(__file__).parents[2]
+_PROJECT = Path(__file__).parents[1]
 _REPOSITORY_TAG = ".dagster/repository"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
-class Ended:
+class JobResult:
     """How a run ended well: the import it planned or applied, if any, or why it was skipped."""
 
     run_id: str
@@ -99,7 +99,7 @@ def run_job(
     progress: Callable[[int], None] | None = None,
     environment: Environment | None = None,
     instance: dg.DagsterInstance | None = None,
-) -> Ended:
+) -> JobResult:
     """Runs a job for one integration in this process.
 
     Args:
@@ -162,13 +162,13 @@ def _run(
     config: Mapping[str, Any],
     assets: Sequence[str],
     resources: Mapping[str, object],
-) -> Ended:
+) -> JobResult:
     job = defs.resolve_job_def(name)
     if assets:
         job = job.get_subset(asset_selection={dg.AssetKey(asset) for asset in assets})
     run_id = str(uuid.uuid4())
     try:
-        with _shown_alive(instance, run_id):
+        with _hold_worker_file(instance, run_id):
             job.execute_in_process(
                 run_config={**config, **_QUIET},
                 instance=instance,
@@ -178,9 +178,9 @@ def _run(
                 resources=resources,
             )
     except Exception as error:
-        raise _ours(error, name, run_id) from None
-    tags = told(instance, run_id)
-    return Ended(run_id, tags.get(APPLIED_TAG) or tags.get(PLANNED_TAG), tags.get(SKIPPED_TAG))
+        raise _own_error(error, name, run_id) from None
+    tags = current_tags(instance, run_id)
+    return JobResult(run_id, tags.get(APPLIED_TAG) or tags.get(PLANNED_TAG), tags.get(SKIPPED_TAG))
 
 
 def _ensure_partition(instance: dg.DagsterInstance, integration_id: str) -> None:
@@ -196,7 +196,7 @@ def _ensure_partition(instance: dg.DagsterInstance, integration_id: str) -> None
 
 
 @contextmanager
-def _shown_alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+def _hold_worker_file(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Holds the file by which run monitoring knows that a run's process lives, as the launcher's workers do."""
     path = Path(instance.storage_directory()) / "run_workers" / run_id
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -210,7 +210,7 @@ def _shown_alive(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _ours(error: BaseException, job: str, run_id: str) -> HrisError:
+def _own_error(error: BaseException, job: str, run_id: str) -> HrisError:
     """The project's own error inside whatever Dagster wrapped around it."""
     inner: BaseException | None = error
     while inner is not None:

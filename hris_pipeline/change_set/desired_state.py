@@ -6,17 +6,24 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hris_pipeline.change_set.supervisors import People, in_cycle
+from hris_pipeline.change_set.supervisors import PersonLookup, in_cycle
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
-from hris_pipeline.transform.columns import casefold_key, column, differs, is_in, text, true
+from hris_pipeline.transform.columns import (
+    casefold_key,
+    column_or_nulls,
+    is_distinct,
+    is_in,
+    null_as_false,
+    text_series,
+)
 
 __all__ = [
-    "Targets",
+    "DesiredState",
     "hire_dates",
-    "losers",
-    "resolve_targets",
+    "rejected_claims",
+    "resolve_desired_state",
 ]
 
 
@@ -24,7 +31,7 @@ _REFERENCE = {field.name: field.reference for field in EMPLOYEE_FIELDS}
 
 
 @dataclass(frozen=True)
-class Targets:
+class DesiredState:
     """``rows``: what users should hold. ``taken``: rows left out of them because somebody else keeps the EmployeeId
     they come with. ``forbidden``: per target row, whether protection alone keeps an EmployeeId or email. ``warnings``:
     hris_ids by code."""
@@ -44,9 +51,9 @@ class _Claimed:
     forbidden: pd.Series
 
 
-def resolve_targets(
+def resolve_desired_state(
     going: pd.DataFrame, everybody: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings, integration_id: str
-) -> Targets:
+) -> DesiredState:
     """Resolves EmployeeIds, references to people, emails and hire dates.
 
     A linked user whose new EmployeeId is free, or given up in the same plan, gets it, so swaps work; one whose new
@@ -67,14 +74,14 @@ def resolve_targets(
     rows, warnings = _resolve_references(rows, people, settings)
     if "email" in rows:
         emails = _emails(rows, snapshot, settings)
-        replaced = differs(emails.values, rows["stored_email"])
+        replaced = is_distinct(emails.values, rows["stored_email"])
         rows["email"] = emails.values
         rows["email_edited_by_user"] = rows["stored_email_edited_by_user"].mask(replaced, False)
         warnings["email_taken"] = tuple(rows.loc[emails.lost, "hris_id"])
         forbidden |= emails.forbidden
     if "hire_date" in rows:
         rows["hire_date"] = hire_dates(rows, settings)
-    return Targets(rows, going.index[ids.lost], forbidden, {code: hit for code, hit in warnings.items() if hit})
+    return DesiredState(rows, going.index[ids.lost], forbidden, {code: hit for code, hit in warnings.items() if hit})
 
 
 def hire_dates(rows: pd.DataFrame, settings: Settings) -> pd.Series:
@@ -85,7 +92,7 @@ def hire_dates(rows: pd.DataFrame, settings: Settings) -> pd.Series:
         return source
     replaces = stored.isna()
     if settings.hire_date_priority == "latest":
-        replaces |= true(rows["rehired_on"] > stored)
+        replaces |= null_as_false(rows["rehired_on"] > stored)
     return stored.mask(replaces, source)
 
 
@@ -103,7 +110,7 @@ def _generated(rows: pd.DataFrame, snapshot: pd.DataFrame) -> pd.Series:
     numbers = taken[taken.str.fullmatch(r"[0-9]{1,15}").astype(bool)].astype("int64[pyarrow]")
     first = int(numbers.max()) + 1 if len(numbers) else 1
     new = rows.loc[rows["stored_employee_id"].isna(), "hris_id"].sort_values()
-    ids = text((f"{first + offset:06d}" for offset in range(len(new))), new.index)
+    ids = text_series((f"{first + offset:06d}" for offset in range(len(new))), new.index)
     return ids.reindex(rows.index)
 
 
@@ -111,30 +118,30 @@ def _emails(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings) -> _
     """An email the user entered stays unless ``override_emails``; with it, the source's also clears one (absent means
     empty)."""
     stored = rows["stored_email"]
-    entered = true(rows["stored_email_edited_by_user"]) & stored.notna()
+    entered = null_as_false(rows["stored_email_edited_by_user"]) & stored.notna()
     wanted = rows["email"] if settings.override_emails else rows["email"].mask(entered, stored)
     return _claim(rows, wanted, stored, snapshot, "email")
 
 
 def _claim(rows: pd.DataFrame, wanted: pd.Series, stored: pd.Series, snapshot: pd.DataFrame, name: str) -> _Claimed:
     """Settles who gets the unique values wanted; a protected user keeps what is stored, as does whose claim is lost."""
-    safe = true(rows["stored_protected"])
-    forbidden = safe & differs(wanted, stored)
+    safe = null_as_false(rows["stored_protected"])
+    forbidden = safe & is_distinct(wanted, stored)
     wanted = wanted.mask(safe, stored)
     key = casefold_key if name == "email" else pd.Series.copy
     claims = pd.DataFrame({"wanted": key(wanted), "held": key(stored), "order": rows["hris_id"]})
     rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
-    lost = losers(claims, rest["email_key" if name == "email" else name])
+    lost = rejected_claims(claims, rest["email_key" if name == "email" else name])
     return _Claimed(wanted.mask(lost, stored), lost, forbidden)
 
 
 def _people(
     rows: pd.DataFrame, everybody: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings, integration_id: str
-) -> People:
+) -> PersonLookup:
     rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
-    ours = true(rest["integration_id"] == integration_id)
+    ours = null_as_false(rest["integration_id"] == integration_id)
     rest = rest[["hris_id", "employee_id"]].assign(hris_id=rest["hris_id"].where(ours))
-    return People(
+    return PersonLookup(
         pd.concat([rows[["hris_id", "employee_id"]], rest], ignore_index=True),
         everybody[["justworks_id", "hris_id"]],
         named_by_justworks=effective_mapping(settings).get("employee_id") == "justworks_id",
@@ -142,7 +149,7 @@ def _people(
 
 
 def _resolve_references(
-    rows: pd.DataFrame, people: People, settings: Settings
+    rows: pd.DataFrame, people: PersonLookup, settings: Settings
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
     warnings: dict[str, tuple[str, ...]] = {}
     for name, source in _references(rows, settings).items():
@@ -151,7 +158,7 @@ def _resolve_references(
         code = "supervisor_unknown" if name == "supervisor_id" else "associated_unknown"
         warnings[code] = tuple(dict.fromkeys((*warnings.get(code, ()), *unknown)))
         rows = rows.assign(**{name: resolved})
-    cycle = in_cycle(rows["employee_id"], column(rows, "supervisor_id"))
+    cycle = in_cycle(rows["employee_id"], column_or_nulls(rows, "supervisor_id"))
     warnings["supervisor_cycle"] = tuple(rows.loc[cycle, "hris_id"])
     return rows, warnings
 
@@ -163,7 +170,7 @@ def _references(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
     return {name: source for name, source in named.items() if name in rows.columns}
 
 
-def losers(claims: pd.DataFrame, others: pd.Series) -> pd.Series:
+def rejected_claims(claims: pd.DataFrame, others: pd.Series) -> pd.Series:
     """Which claims on unique values must fail, whatever the order of the rows.
 
     Whoever has a value keeps it, unless they move to another one themselves; a claim that fails falls back to what
@@ -183,7 +190,9 @@ def losers(claims: pd.DataFrame, others: pd.Series) -> pd.Series:
         contested = final.notna() & (final.duplicated(keep=False) | is_in(final, others))
         if not contested.any():
             return failed
-        group = claims[contested].assign(final=final[contested], keeps=true(final == claims["held"])[contested])
+        group = claims[contested].assign(
+            final=final[contested], keeps=null_as_false(final == claims["held"])[contested]
+        )
         group = group.sort_values(["keeps", "order"], ascending=[False, True])
         losing = ~group["keeps"] & (group["final"].duplicated() | is_in(group["final"], others))
         if not losing.any():

@@ -8,10 +8,10 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
-from hris_pipeline.change_set.state import metadata_json, metadata_values, new_metadata_json, state_json
+from hris_pipeline.change_set.state import decode_metadata, encode_metadata, merge_metadata, state_json
 from hris_pipeline.contract import ROW_COLUMNS, USER_STATE
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
-from hris_pipeline.transform.columns import beside, casefold_key, column, differs, text
+from hris_pipeline.transform.columns import casefold_key, column_or_nulls, is_distinct, lookup_columns, text_series
 
 __all__ = ["NO_CHANGES", "Difference", "archives", "creates", "row_types", "updates"]
 
@@ -39,15 +39,17 @@ def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
     """New users, from target rows (user fields, ``#Name`` columns, ``hris_id``, ``hash``)."""
     index = target.index
     state = _desired(target, integration_id)
-    state["metadata"] = new_metadata_json(_metadata(target), index)
+    state["metadata"] = encode_metadata(_metadata(target), index)
     state["email_edited_by_user"] = pd.Series(False, index=index, dtype="bool[pyarrow]")
     nobody = pd.DataFrame(index=index)
     return _rows(
         {
-            "user_id": text((str(uuid.uuid4()) for _ in index), index),
-            "action": text(["create"] * len(index), index),
-            "changed": text(["[]"] * len(index), index),
-            "after": state_json(pd.DataFrame({name: state.get(name, column(nobody, name)) for name in USER_STATE})),
+            "user_id": text_series((str(uuid.uuid4()) for _ in index), index),
+            "action": text_series(["create"] * len(index), index),
+            "changed": text_series(["[]"] * len(index), index),
+            "after": state_json(
+                pd.DataFrame({name: state.get(name, column_or_nulls(nobody, name)) for name in USER_STATE})
+            ),
             "source_hash": target["hash"],
         },
         index,
@@ -60,21 +62,21 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str) -> 
     A user who is archived becomes active: a restore, even when no other field differs.
     """
     before = _aligned(target, stored)
-    kept, values = metadata_values(before["metadata"]), _metadata(target)
+    kept, values = decode_metadata(before["metadata"]), _metadata(target)
     after = before.assign(
         **_desired(target, integration_id),
         email_edited_by_user=target["email_edited_by_user"],
-        metadata=metadata_json(kept, values, target.index),
+        metadata=merge_metadata(kept, values, target.index),
     )
     compared = {name: (before[name], after[name]) for name in (*_LINK, *_fields(target))}
     for name, wanted in values.items():
-        compared[f"#{name}"] = (text((line.get(name) for line in kept), target.index), wanted)
+        compared[f"#{name}"] = (text_series((line.get(name) for line in kept), target.index), wanted)
     restored = (before["status"] == "archived").astype(bool)
-    unequal = {name: differs(old, new) for name, (old, new) in compared.items()} | {"status": restored}
+    unequal = {name: is_distinct(old, new) for name, (old, new) in compared.items()} | {"status": restored}
     touched = pd.DataFrame(unequal).any(axis="columns")
     cleared = {name: unequal[name] & old.notna() & new.isna() & ~restored for name, (old, new) in compared.items()}
     email_changed = before["email"].notna() & unequal.get("email", False) & ~restored
-    actions = text(["update"] * len(target), target.index).mask(restored, "restore")
+    actions = text_series(["update"] * len(target), target.index).mask(restored, "restore")
     rows = _rows(
         {
             "user_id": target.loc[touched, "user_id"],
@@ -94,15 +96,15 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str) -> 
 def archives(stored: pd.DataFrame) -> pd.DataFrame:
     """Users switched off: status alone; other fields wait for a restore. ``stored`` has every column of users."""
     index = stored.index
-    before = stored.assign(metadata=metadata_json(metadata_values(stored["metadata"]), {}, index))
+    before = stored.assign(metadata=merge_metadata(decode_metadata(stored["metadata"]), {}, index))
     after = before.assign(
-        status=text(["archived"] * len(index), index), archived_by=text(["import"] * len(index), index)
+        status=text_series(["archived"] * len(index), index), archived_by=text_series(["import"] * len(index), index)
     )
     return _rows(
         {
             "user_id": stored["user_id"],
-            "action": text(["archive"] * len(index), index),
-            "changed": text(['["status"]'] * len(index), index),
+            "action": text_series(["archive"] * len(index), index),
+            "changed": text_series(['["status"]'] * len(index), index),
             "before": state_json(before),
             "after": state_json(after),
             "base_version": stored["version"],
@@ -121,9 +123,9 @@ def _desired(target: pd.DataFrame, integration_id: str) -> dict[str, pd.Series]:
     if "email" in desired:
         desired["email_key"] = casefold_key(target["email"])
     desired["hris_id"] = target["hris_id"]
-    desired["integration_id"] = text([integration_id] * length, index)
-    desired["status"] = text(["active"] * length, index)
-    desired["archived_by"] = text([None] * length, index)
+    desired["integration_id"] = text_series([integration_id] * length, index)
+    desired["status"] = text_series(["active"] * length, index)
+    desired["archived_by"] = text_series([None] * length, index)
     return desired
 
 
@@ -137,8 +139,8 @@ def _metadata(target: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _aligned(target: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """The stored users beside their target rows, metadata as canonical JSON."""
-    whole = beside(target["user_id"], stored["user_id"], stored[[*USER_STATE, "version"]])
-    return whole.assign(metadata=metadata_json(metadata_values(whole["metadata"]), {}, target.index))
+    whole = lookup_columns(target["user_id"], stored["user_id"], stored[[*USER_STATE, "version"]])
+    return whole.assign(metadata=merge_metadata(decode_metadata(whole["metadata"]), {}, target.index))
 
 
 def _changed(unequal: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
@@ -146,7 +148,7 @@ def _changed(unequal: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
     for name, mask in unequal.items():
         for key in index[mask]:
             names[key].append(name)
-    return text((msgspec.json.encode(line).decode() for line in names.values()), index)
+    return text_series((msgspec.json.encode(line).decode() for line in names.values()), index)
 
 
 def _rows(columns: Mapping[str, pd.Series], index: pd.Index) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.transform.columns import arrow, as_text, by_chunks
+from hris_pipeline.transform.columns import as_text, map_chunks, to_arrow
 
 __all__ = ["plan_digest", "source_hash"]
 
@@ -25,11 +25,11 @@ def source_hash(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
     salted = blake2b(_SEPARATOR.join(ordered).encode(), digest_size=16)
 
     def fingerprints(some: pd.DataFrame) -> Any:
-        parts = [pc.fill_null(arrow(as_text(some[name])), _ABSENT) for name in ordered]
+        parts = [pc.fill_null(to_arrow(as_text(some[name])), _ABSENT) for name in ordered]
         joined = pc.binary_join_element_wise(*parts, _SEPARATOR).to_pylist() if parts else [""] * len(some)
         return pa.array(_fingerprint(salted.copy(), line) for line in joined)
 
-    return by_chunks(fingerprints, rows)
+    return map_chunks(fingerprints, rows)
 
 
 def _fingerprint(hashed: blake2b, line: str) -> str:
@@ -40,6 +40,6 @@ def _fingerprint(hashed: blake2b, line: str) -> str:
 def plan_digest(rows: pd.DataFrame, *, settings_digest: str, complete: bool, tripped: Iterable[str]) -> str:
     """What a person reviews, in 64 hexadecimal digits: the canonical rows with their base versions, the settings that
     matter, and which guards hold it; no user ids, no times, no extract, no order of rows."""
-    lines = arrow(source_hash(rows, ("action", "changed", "before", "after", "base_version"))).to_pylist()
+    lines = to_arrow(source_hash(rows, ("action", "changed", "before", "after", "base_version"))).to_pylist()
     whole = msgspec.json.encode([settings_digest, complete, sorted(tripped), sorted(lines)])
     return sha256(whole).hexdigest()

@@ -4,13 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hris_pipeline.settings.document import Guards
+from hris_pipeline.settings.document import GuardLimits
 
-__all__ = ["GUARDS", "Guard", "GuardFacts", "evaluate_guards"]
+__all__ = [
+    "GUARDS",
+    "Guard",
+    "GuardInputs",
+    "evaluate_guards",
+]
 
 
 @dataclass(frozen=True)
-class GuardFacts:
+class GuardInputs:
     """What a change set would do, counted; each affected group as EmployeeIds.
 
     ``first``: nobody is managed yet. ``managed_active`` and ``managed`` count users of the integration before the
@@ -44,7 +49,7 @@ class Guard:
     employee_ids: tuple[str, ...] = ()
 
 
-def evaluate_guards(facts: GuardFacts, limits: Guards) -> tuple[Guard, ...]:
+def evaluate_guards(facts: GuardInputs, limits: GuardLimits) -> tuple[Guard, ...]:
     """Every guard's judgement, in the table's order."""
     return tuple(judge(name, facts, limits) for name, judge in GUARDS.items())
 
@@ -59,11 +64,11 @@ class _Limit(Protocol):
     def min_people(self) -> int: ...
 
 
-def _incomplete_extract(name: str, facts: GuardFacts, _: Guards) -> Guard:
+def _incomplete_extract(name: str, facts: GuardInputs, _: GuardLimits) -> Guard:
     return Guard(name, "a complete extract", "complete" if facts.complete else "incomplete", not facts.complete)
 
 
-def _archive_limit(name: str, facts: GuardFacts, limits: Guards) -> Guard:
+def _archive_limit(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
     limit, n, whole = limits.archive_limit, len(facts.archived), facts.managed_active
     tripped = (
         _exceeds(limit, n, whole)
@@ -77,7 +82,7 @@ def _archive_limit(name: str, facts: GuardFacts, limits: Guards) -> Guard:
     return _judged(name, words, _of(n, whole), tripped, facts.archived)
 
 
-def _slow_bleed(name: str, facts: GuardFacts, limits: Guards) -> Guard:
+def _slow_bleed(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
     limit = limits.slow_bleed
     n = facts.recently_archived + len(facts.archived)
     whole = facts.managed_active + facts.recently_archived
@@ -85,17 +90,17 @@ def _slow_bleed(name: str, facts: GuardFacts, limits: Guards) -> Guard:
     return _judged(name, f"{_words(limit)} in {limit.days} days", _of(n, whole), tripped, facts.archived)
 
 
-def _create_limit(name: str, facts: GuardFacts, limits: Guards) -> Guard:
+def _create_limit(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
     limit, n = limits.create_limit, len(facts.created)
     tripped = not facts.first and _exceeds(limit, n, facts.managed)
     return _judged(name, _words(limit), _of(n, facts.managed), tripped, facts.created)
 
 
-def _employee_id_mismatch(name: str, facts: GuardFacts, limits: Guards) -> Guard:
+def _employee_id_mismatch(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
     return _share(name, facts.mismatched, facts.comparable, limits.employee_id_mismatch)
 
 
-def _email_change_limit(name: str, facts: GuardFacts, limits: Guards) -> Guard:
+def _email_change_limit(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
     return _share(name, facts.email_changed, facts.managed, limits.email_change_limit)
 
 
@@ -104,7 +109,7 @@ def _share(name: str, affected: tuple[str, ...], whole: int, limit: _Limit) -> G
     return _judged(name, _words(limit), _of(len(affected), whole), tripped, affected)
 
 
-def _field_wipe(name: str, facts: GuardFacts, limits: Guards) -> Guard:
+def _field_wipe(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
     limit, filled = limits.field_wipe, facts.filled
     tripped = [wiped for wiped, ids in facts.wiped.items() if _exceeds(limit, len(ids), filled.get(wiped, 0))]
     worst = max(
@@ -131,7 +136,7 @@ def _judged(name: str, limit: str, observed: str, tripped: bool, affected: tuple
     return Guard(name, limit, observed, tripped, tuple(sorted(affected)) if tripped else ())
 
 
-GUARDS: Mapping[str, Callable[[str, GuardFacts, Guards], Guard]] = {
+GUARDS: Mapping[str, Callable[[str, GuardInputs, GuardLimits], Guard]] = {
     "incomplete_extract": _incomplete_extract,
     "archive_limit": _archive_limit,
     "slow_bleed": _slow_bleed,

@@ -16,11 +16,28 @@ import msgspec
 import pandas as pd
 
 from hris_pipeline.change_set.directory import Directory
-from hris_pipeline.transform.columns import arrow, as_text, casefold_key, column, is_in, look_up, text, true
+from hris_pipeline.transform.columns import (
+    as_text,
+    casefold_key,
+    column_or_nulls,
+    is_in,
+    lookup,
+    null_as_false,
+    text_series,
+    to_arrow,
+)
 
-__all__ = ["CONFLICT_COLUMNS", "MANY_RELINKS", "Identities", "Resolution", "conflict_lines", "match", "match_rates"]
+__all__ = [
+    "CONFLICT_COLUMNS",
+    "MASS_RELINK_THRESHOLD",
+    "Identities",
+    "Resolution",
+    "conflict_lines",
+    "match",
+    "match_rates",
+]
 
-MANY_RELINKS = (5, 0.05)
+MASS_RELINK_THRESHOLD = (5, 0.05)
 """From this many people, and above this share of the managed users, ids did not change one by one: the source's ids
 all changed, and a person re-links them in bulk instead of the plan doing it unasked."""
 
@@ -72,19 +89,19 @@ def match(
         gone: hris_ids that are confirmed gone from the source.
         resolutions: What people decided of earlier conflicts.
     """
-    managed = snapshot[true(snapshot["integration_id"] == integration_id)]
-    linked = look_up(rows["hris_id"], managed["hris_id"], managed["user_id"])
+    managed = snapshot[null_as_false(snapshot["integration_id"] == integration_id)]
+    linked = lookup(rows["hris_id"], managed["hris_id"], managed["user_id"])
     decided = _Decisions(rows[candidate & linked.isna()], snapshot, resolutions)
     linked = linked.mask(is_in(linked, decided.linked)).fillna(decided.link.reindex(rows.index))
     ignored = is_in(rows["hris_id"], decided.ignored)
 
     strangers = rows[candidate & linked.isna() & ~ignored]
-    seen = _Recognised(strangers, directory, snapshot)
+    seen = _Candidates(strangers, directory, snapshot)
     free = seen.holder.notna() & ~is_in(seen.holder, decided.linked)
-    holder_link = look_up(seen.holder, snapshot["user_id"], snapshot["integration_id"])
+    holder_link = lookup(seen.holder, snapshot["user_id"], snapshot["integration_id"])
     local = free & holder_link.isna()
-    holder_gone = is_in(look_up(seen.holder, managed["user_id"], managed["hris_id"]), gone)
-    relinked = _few(free & seen.agrees & holder_gone, len(managed))
+    holder_gone = is_in(lookup(seen.holder, managed["user_id"], managed["hris_id"]), gone)
+    relinked = _unless_mass_relink(free & seen.agrees & holder_gone, len(managed))
 
     taken_over = seen.holder[local | relinked]
     superseded = is_in(linked, taken_over)  # the row of the id that a re-linked person had before
@@ -101,17 +118,17 @@ def match(
 def conflict_lines(rows: pd.DataFrame, collisions: pd.DataFrame) -> pd.DataFrame:
     """One line of ``CONFLICT_COLUMNS`` a collision (``kind``, ``user_id``; on the index of ``rows``)."""
     if collisions.empty:
-        return pd.DataFrame({name: text([]) for name in CONFLICT_COLUMNS})
+        return pd.DataFrame({name: text_series([]) for name in CONFLICT_COLUMNS})
     hit = rows.loc[collisions.index]
-    columns = {name: arrow(as_text(hit[name])).to_pylist() for name in hit.columns}
+    columns = {name: to_arrow(as_text(hit[name])).to_pylist() for name in hit.columns}
     records = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     incoming = [{name: value for name, value in record.items() if value is not None} for record in records]
     lines = {
         "hris_id": hit["hris_id"],
         "kind": collisions["kind"],
         "user_id": collisions["user_id"],
-        "employee_id": column(hit, "employee_id"),
-        "incoming": text((msgspec.json.encode(record).decode() for record in incoming), hit.index),
+        "employee_id": column_or_nulls(hit, "employee_id"),
+        "incoming": text_series((msgspec.json.encode(record).decode() for record in incoming), hit.index),
     }
     return pd.DataFrame({name: series.to_numpy() for name, series in lines.items()}, dtype=hit["hris_id"].dtype)
 
@@ -129,32 +146,32 @@ class _Decisions:
     only, the smallest hris_id), hris_ids to be ``ignored``, and (hris_id, user_id) pairs to be ``created`` apart."""
 
     def __init__(self, rows: pd.DataFrame, snapshot: pd.DataFrame, resolutions: Collection[Resolution]) -> None:
-        users, waiting = set(arrow(snapshot["user_id"]).to_pylist()), set(arrow(rows["hris_id"]).to_pylist())
+        users, waiting = set(to_arrow(snapshot["user_id"]).to_pylist()), set(to_arrow(rows["hris_id"]).to_pylist())
         wanted = {item.hris_id: item.user_id for item in resolutions if item.decision == "link"}
         links: dict[str, str] = {}
         for hris_id, user_id in sorted(wanted.items()):
             if hris_id in waiting and user_id in users:
                 links[hris_id] = user_id
                 users.remove(user_id)
-        self.link = look_up(rows["hris_id"], text(links), text(links.values()))
+        self.link = lookup(rows["hris_id"], text_series(links), text_series(links.values()))
         self.linked = tuple(links.values())
         self.ignored = {item.hris_id for item in resolutions if item.decision == "ignore"}
         self.created = {(item.hris_id, item.user_id) for item in resolutions if item.decision == "create"}
 
 
-class _Recognised:
+class _Candidates:
     """Whom the directory knows by what the strangers bring: the ``holder`` of their EmployeeId, the user with their
     ``email``, and ``namesakes`` (pairs of row and user); ``agrees`` where the holder is the same person by email, or by
     name and birth date."""
 
     def __init__(self, rows: pd.DataFrame, directory: Directory, snapshot: pd.DataFrame) -> None:
         self._rows = rows
-        self.holder = look_up(column(rows, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
-        self.email = look_up(casefold_key(column(rows, "email")), snapshot["email_key"], snapshot["user_id"])
+        self.holder = lookup(column_or_nulls(rows, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
+        self.email = lookup(casefold_key(column_or_nulls(rows, "email")), snapshot["email_key"], snapshot["user_id"])
         self.namesakes = _namesakes(rows, directory)
         agreeing = self.namesakes["user_id"] == self.holder.reindex(self.namesakes.index)
-        by_name = self.holder.index.isin(self.namesakes.index[true(agreeing)])
-        self.agrees = true(self.email == self.holder) | by_name
+        by_name = self.holder.index.isin(self.namesakes.index[null_as_false(agreeing)])
+        self.agrees = null_as_false(self.email == self.holder) | by_name
 
     @property
     def user_id(self) -> pd.Series:
@@ -178,13 +195,13 @@ class _Recognised:
 
 
 def _collisions(kind: str, users: pd.Series) -> pd.DataFrame:
-    return pd.DataFrame({"kind": text([kind] * len(users), users.index), "user_id": users})
+    return pd.DataFrame({"kind": text_series([kind] * len(users), users.index), "user_id": users})
 
 
 def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
     """``user_id`` of every user with a row's name and birth date, on the index of the rows."""
     if rows.empty or not set(_PERSON) <= set(rows.columns):
-        return pd.DataFrame({"user_id": text([], rows.index[:0])})
+        return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
     names = directory.names()
     known = pd.DataFrame({"key": casefold_key(*(names[part] for part in _PERSON)), "user_id": names["user_id"]})
     wanted = pd.DataFrame({"key": casefold_key(*(rows[part] for part in _PERSON)), "row": rows.index}).dropna()
@@ -192,7 +209,7 @@ def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
     return pairs.set_index("row")[["user_id"]]
 
 
-def _few(relinked: pd.Series, managed: int) -> pd.Series:
-    people, share = MANY_RELINKS
+def _unless_mass_relink(relinked: pd.Series, managed: int) -> pd.Series:
+    people, share = MASS_RELINK_THRESHOLD
     many = relinked.sum() >= people and relinked.sum() > share * managed
     return relinked & (not many)

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from hris_pipeline.change_set import diff
-from hris_pipeline.change_set.classification import Facts, Standing, confirmed_gone, standing
-from hris_pipeline.change_set.desired_state import Targets, resolve_targets
+from hris_pipeline.change_set.classification import ClassifiedRows, PlanContext, classify_rows, find_departures
+from hris_pipeline.change_set.desired_state import DesiredState, resolve_desired_state
 from hris_pipeline.change_set.digest import plan_digest, source_hash
 from hris_pipeline.change_set.directory import Directory
-from hris_pipeline.change_set.guards import Guard, GuardFacts, evaluate_guards
+from hris_pipeline.change_set.guards import Guard, GuardInputs, evaluate_guards
 from hris_pipeline.change_set.identity import conflict_lines
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
-from hris_pipeline.transform.columns import column, differs, is_in, look_up, true
+from hris_pipeline.transform.columns import column_or_nulls, is_distinct, is_in, lookup, null_as_false
 
-__all__ = ["COUNT_OF_ACTION", "Facts", "Plan", "make_plan"]
+__all__ = ["COUNT_OF_ACTION", "Plan", "PlanContext", "make_plan"]
 COUNT_OF_ACTION = {"create": "created", "update": "updated", "archive": "archived", "restore": "restored"}
 _COUNT_OF_OUTCOME = {"unchanged": "unchanged", "protected": "protected", "conflict": "conflicts"}
 _STORE_DEPENDENT = ("email", "hire_date")
@@ -26,7 +26,7 @@ _STORE_DEPENDENT = ("email", "hire_date")
 
 @dataclass(frozen=True)
 class Plan:
-    """A change set: ``rows`` (``diff.ROW_COLUMNS``), the nine counts, the guards, the digest; ``beside`` gives, by
+    """A change set: ``rows`` (``diff.ROW_COLUMNS``), the nine counts, the guards, the digest; ``diagnostics`` gives, by
     reason, the EmployeeIds (hris_ids where there is none) of whoever is not applied or warned about, and under
     ``warning:field_missing_for_all`` names of fields; ``conflicts`` has ``identity.CONFLICT_COLUMNS``."""
 
@@ -35,7 +35,7 @@ class Plan:
     guards: tuple[Guard, ...]
     digest: str
     complete: bool
-    beside: Mapping[str, tuple[str, ...]]
+    diagnostics: Mapping[str, tuple[str, ...]]
     conflicts: pd.DataFrame = field(repr=False)
 
     @property
@@ -61,7 +61,7 @@ class _Changes:
 def make_plan(
     mapped: pd.DataFrame,
     directory: Directory,
-    facts: Facts,
+    facts: PlanContext,
     settings: Settings,
     warnings: Mapping[str, Collection[str]] | None = None,
 ) -> Plan:
@@ -76,11 +76,11 @@ def make_plan(
     """
     snapshot = directory.snapshot()
     rows, vanished = _without_vanished_fields(mapped.reset_index(drop=True), directory)
-    people = standing(rows, directory, snapshot, facts, settings)
+    people = classify_rows(rows, directory, snapshot, facts, settings)
     changes = _changes(people, directory, snapshot, facts, settings)
-    beside = _beside(people, changes, facts, {**(warnings or {}), **changes.warnings})
+    diagnostics = _diagnostics(people, changes, facts, {**(warnings or {}), **changes.warnings})
     if vanished:
-        beside["warning:field_missing_for_all"] = vanished
+        diagnostics["warning:field_missing_for_all"] = vanished
     guards = evaluate_guards(_guard_facts(people, changes, directory, snapshot, facts), settings.guards)
     digest = plan_digest(
         changes.rows,
@@ -89,7 +89,7 @@ def make_plan(
         tripped=[guard.name for guard in guards if guard.tripped],
     )
     counts = _counts(changes, facts)
-    return Plan(changes.rows, counts, guards, digest, facts.complete, beside, changes.conflicts)
+    return Plan(changes.rows, counts, guards, digest, facts.complete, diagnostics, changes.conflicts)
 
 
 def _without_vanished_fields(rows: pd.DataFrame, directory: Directory) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -105,15 +105,15 @@ def _user_fields(rows: pd.DataFrame) -> list[str]:
 
 
 def _changes(
-    people: Standing,
+    people: ClassifiedRows,
     directory: Directory,
     snapshot: pd.DataFrame,
-    facts: Facts,
+    facts: PlanContext,
     settings: Settings,
 ) -> _Changes:
     rows, outcome = people.rows, people.outcome
     going = rows[outcome.isin(["create", "compare", "restore"])]
-    targets = resolve_targets(going, rows, snapshot, settings, facts.integration_id)
+    targets = resolve_desired_state(going, rows, snapshot, settings, facts.integration_id)
     conflicts = _taken_ids(people.mapped.loc[targets.taken], snapshot)
     ignored = people.identities.ignored.loc[targets.taken]
     outcome = outcome.copy()
@@ -121,7 +121,7 @@ def _changes(
 
     written, difference, settled = _differences(targets, directory, facts.integration_id)
     outcome.loc[settled.index] = settled
-    gone = confirmed_gone(rows, snapshot, facts, settings)
+    gone = find_departures(rows, snapshot, facts, settings)
     leaving_ids = pd.concat([rows.loc[outcome == "archive", "user_id"], gone.archive["user_id"]], ignore_index=True)
     leaving = directory.users(leaving_ids) if len(leaving_ids) else snapshot.iloc[:0]
     archived = diff.archives(leaving) if len(leaving) else diff.NO_CHANGES.rows
@@ -138,13 +138,13 @@ def _changes(
 
 def _taken_ids(rows: pd.DataFrame, snapshot: pd.DataFrame) -> pd.DataFrame:
     """Conflicts of people whose new EmployeeId another user keeps."""
-    holder = look_up(column(rows, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
+    holder = lookup(column_or_nulls(rows, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
     kind = holder.mask(holder.notna(), "employee_id")
     return conflict_lines(rows, pd.DataFrame({"kind": kind, "user_id": holder}))
 
 
 def _differences(
-    targets: Targets, directory: Directory, integration_id: str
+    targets: DesiredState, directory: Directory, integration_id: str
 ) -> tuple[pd.DataFrame, diff.Difference, pd.Series]:
     """The rows to write for people who come, change or come back; and the outcome of everybody else."""
     rows = targets.rows
@@ -166,29 +166,29 @@ def _differences(
 def _as_synced(rows: pd.DataFrame, integration_id: str) -> pd.Series:
     """Whose user is, for sure, just what it should be: nobody wrote it since an import that wrote the same."""
     same = (
-        true(rows["hash"] == rows["stored_source_hash"])
-        & true(rows["stored_version"] == rows["stored_synced_version"])
-        & true(rows["stored_integration_id"] == integration_id)
-        & true(rows["stored_hris_id"] == rows["hris_id"])
-        & true(rows["stored_status"] == "active")
+        null_as_false(rows["hash"] == rows["stored_source_hash"])
+        & null_as_false(rows["stored_version"] == rows["stored_synced_version"])
+        & null_as_false(rows["stored_integration_id"] == integration_id)
+        & null_as_false(rows["stored_hris_id"] == rows["hris_id"])
+        & null_as_false(rows["stored_status"] == "active")
     )
     for name in _STORE_DEPENDENT:
         if name in rows:
-            same &= ~differs(rows[name], rows[f"stored_{name}"])
+            same &= ~is_distinct(rows[name], rows[f"stored_{name}"])
     return same
 
 
 def _shown(rows: pd.DataFrame) -> pd.Series:
     """How each row is named to people: its stored EmployeeId, else the one it comes with, else its hris_id."""
-    return rows["stored_employee_id"].fillna(column(rows, "employee_id")).fillna(rows["hris_id"])
+    return rows["stored_employee_id"].fillna(column_or_nulls(rows, "employee_id")).fillna(rows["hris_id"])
 
 
 def _named(users: pd.DataFrame) -> tuple[str, ...]:
     return tuple(users["employee_id"].fillna(users["hris_id"]))
 
 
-def _beside(
-    people: Standing, changes: _Changes, facts: Facts, warnings: Mapping[str, Collection[str]]
+def _diagnostics(
+    people: ClassifiedRows, changes: _Changes, facts: PlanContext, warnings: Mapping[str, Collection[str]]
 ) -> dict[str, tuple[str, ...]]:
     shown, outcome = _shown(people.rows), changes.outcome
     lines: dict[str, Collection[str]] = {"protected": _named(changes.kept)}
@@ -202,17 +202,17 @@ def _beside(
 
 
 def _guard_facts(
-    people: Standing, changes: _Changes, directory: Directory, snapshot: pd.DataFrame, facts: Facts
-) -> GuardFacts:
-    managed = snapshot[true(snapshot["integration_id"] == facts.integration_id)]
+    people: ClassifiedRows, changes: _Changes, directory: Directory, snapshot: pd.DataFrame, facts: PlanContext
+) -> GuardInputs:
+    managed = snapshot[null_as_false(snapshot["integration_id"] == facts.integration_id)]
     shown = _shown(people.rows)
     wiped = {name: tuple(shown[index]) for name, index in changes.difference.wiped.items()}
     stored, mismatched = _stored_ids(people, changes, snapshot)
-    return GuardFacts(
+    return GuardInputs(
         complete=facts.complete,
         first=managed.empty,
         managed=len(managed),
-        managed_active=int(true(managed["status"] == "active").sum()),
+        managed_active=int(null_as_false(managed["status"] == "active").sum()),
         archived=_named(changes.leaving),
         recently_archived=facts.recently_archived,
         created=tuple(shown[changes.outcome == "create"]),
@@ -224,18 +224,18 @@ def _guard_facts(
     )
 
 
-def _stored_ids(people: Standing, changes: _Changes, snapshot: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def _stored_ids(people: ClassifiedRows, changes: _Changes, snapshot: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The stored EmployeeIds of the people this plan would bring or keep up to date, as far as the directory recognises
     them, and who of them would carry another; a protected user would not."""
     meant = people.outcome.isin(["create", "compare", "restore", "conflict"]) & (changes.outcome != "excluded:ignored")
     known = people.identities.recognised.where(meant)
-    stored = look_up(known, snapshot["user_id"], snapshot["employee_id"])
-    protected = true(look_up(known, snapshot["user_id"], snapshot["protected"]))
-    mismatched = true(stored != column(people.rows, "employee_id")) & ~protected
+    stored = lookup(known, snapshot["user_id"], snapshot["employee_id"])
+    protected = null_as_false(lookup(known, snapshot["user_id"], snapshot["protected"]))
+    mismatched = null_as_false(stored != column_or_nulls(people.rows, "employee_id")) & ~protected
     return stored.dropna(), mismatched[stored.notna()]
 
 
-def _counts(changes: _Changes, facts: Facts) -> dict[str, int]:
+def _counts(changes: _Changes, facts: PlanContext) -> dict[str, int]:
     counts = dict.fromkeys(COUNTS, 0)
     for action, number in changes.rows["action"].value_counts().items():
         counts[COUNT_OF_ACTION[str(action)]] = int(number)

@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.contract import USER_STATE
-from hris_pipeline.transform.columns import arrow, as_text, by_chunks, series, text
+from hris_pipeline.transform.columns import as_text, from_arrow, map_chunks, text_series, to_arrow
 
 __all__ = [
+    "decode_metadata",
+    "encode_metadata",
     "json_literals",
     "json_objects",
     "json_strings",
-    "metadata_json",
-    "metadata_values",
-    "new_metadata_json",
+    "merge_metadata",
     "state_json",
 ]
 
@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 def state_json(users: pd.DataFrame) -> pd.Series:
     """One canonical JSON object a row with the keys of ``USER_STATE``; ``metadata`` comes in as canonical JSON text."""
-    return by_chunks(_states, users)
+    return map_chunks(_states, users)
 
 
 def _states(users: pd.DataFrame) -> Any:
@@ -39,30 +39,30 @@ def _states(users: pd.DataFrame) -> Any:
 
 def _json(name: str, values: pd.Series) -> Any:
     if name == "metadata":
-        return arrow(values)
-    return json_literals(arrow(values)) if name in _FLAGS else json_strings(arrow(as_text(values)))
+        return to_arrow(values)
+    return json_literals(to_arrow(values)) if name in _FLAGS else json_strings(to_arrow(as_text(values)))
 
 
-def new_metadata_json(values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
-    """``metadata_json`` of people who have none yet."""
-    members = {name: json_strings(arrow(column)) for name, column in values.items()}
-    return series(json_objects(members, len(index), nulls=False), index)
+def encode_metadata(values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+    """``merge_metadata`` of people who have none yet."""
+    members = {name: json_strings(to_arrow(column)) for name, column in values.items()}
+    return from_arrow(json_objects(members, len(index), nulls=False), index)
 
 
-def metadata_values(stored: pd.Series) -> list[dict[str, str]]:
+def decode_metadata(stored: pd.Series) -> list[dict[str, str]]:
     """The stored metadata of each user, decoded."""
     decode = msgspec.json.Decoder(dict[str, str]).decode
-    return [decode(line) for line in arrow(stored).to_pylist()]
+    return [decode(line) for line in to_arrow(stored).to_pylist()]
 
 
-def metadata_json(kept: list[dict[str, str]], values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+def merge_metadata(kept: list[dict[str, str]], values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
     """One canonical JSON object a row: what is kept, overlaid with the values by display name; a null removes."""
-    columns = [arrow(series).to_pylist() for series in values.values()]
+    columns = [to_arrow(series).to_pylist() for series in values.values()]
     lines = []
     for position, whole in enumerate(kept):
         merged = whole | {name: column[position] for name, column in zip(values, columns, strict=True)}
         lines.append(_encode({name: value for name, value in merged.items() if value is not None}).decode())
-    return text(lines, index)
+    return text_series(lines, index)
 
 
 _ESCAPED = r'["\\\x00-\x1f]'

@@ -2,12 +2,15 @@
 
 import pandas as pd
 
-from hris_pipeline.transform.columns import is_in, look_up, true
+from hris_pipeline.transform.columns import is_in, lookup, null_as_false
 
-__all__ = ["People", "in_cycle"]
+__all__ = [
+    "PersonLookup",
+    "in_cycle",
+]
 
 
-class People:
+class PersonLookup:
     """Everybody who is, or by this plan becomes, a user: found by hris_id, justworks_id or EmployeeId."""
 
     def __init__(self, known: pd.DataFrame, justworks_ids: pd.DataFrame, *, named_by_justworks: bool) -> None:
@@ -31,8 +34,8 @@ class People:
         """
         if kind == "hris_id":
             return self._by_hris_id(references)
-        by_employee_id = look_up(references, self._known["employee_id"], self._known["employee_id"])
-        hris_ids = look_up(references, self._justworks_ids["justworks_id"], self._justworks_ids["hris_id"])
+        by_employee_id = lookup(references, self._known["employee_id"], self._known["employee_id"])
+        hris_ids = lookup(references, self._justworks_ids["justworks_id"], self._justworks_ids["hris_id"])
         by_justworks_id = self._by_hris_id(hris_ids)
         if kind == "justworks_id":
             unlisted = hris_ids.isna() & self._named_by_justworks
@@ -40,7 +43,7 @@ class People:
         return by_employee_id.fillna(by_justworks_id)
 
     def _by_hris_id(self, hris_ids: pd.Series) -> pd.Series:
-        return look_up(hris_ids, self._known["hris_id"], self._known["employee_id"])
+        return lookup(hris_ids, self._known["hris_id"], self._known["employee_id"])
 
 
 def in_cycle(employee_ids: pd.Series, supervisor_ids: pd.Series) -> pd.Series:
@@ -54,4 +57,4 @@ def in_cycle(employee_ids: pd.Series, supervisor_ids: pd.Series) -> pd.Series:
         if keeps.all():
             break
         rest = rest[keeps]
-    return true(pd.Series(employee_ids.index.isin(rest.index), index=employee_ids.index))
+    return null_as_false(pd.Series(employee_ids.index.isin(rest.index), index=employee_ids.index))

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from hris_pipeline.cli.printing import Answer, complain, write
+from hris_pipeline.cli.printing import CommandResult, error_line, write
 from hris_pipeline.errors import HrisError, SettingsInvalid
 
 __all__ = ["COMMANDS", "Command", "run"]
@@ -53,7 +53,7 @@ START, DECIDE, IMPORT, AUTOMATIC, LOOK = (
 COMMANDS: tuple[Command, ...] = (
     Command("demo", "demo:demo", "The whole story on a made-up company: connect, preview, save, a week later.", START),
     Command("ui", "ui:ui", "Open Dagster; prepares a made-up company when there is no integration yet.", START),
-    Command("sandbox", "demo:sandbox", "Serve a local Justworks with made-up people.", START),
+    Command("sandbox", "sandbox:sandbox", "Serve a local Justworks with made-up people.", START),
     Command("setup", "setup:setup", "Set up an integration step by step; continues where it stopped.", START),
     Command("connect", "connection:connect", "Connect an integration to its company, in the browser.", START),
     Command("disconnect", "connection:disconnect", "Revoke the connection and forget its tokens.", START),
@@ -152,11 +152,11 @@ def _load(command: Command) -> Any:
     return typer.main.get_command(app)
 
 
-def _with_json(body: Callable[..., Answer]) -> Callable[..., Answer]:
+def _with_json(body: Callable[..., CommandResult]) -> Callable[..., CommandResult]:
     """The command with the option that all have; ``run`` acts on it."""
 
     @functools.wraps(body)
-    def command(*, as_json: bool, **given: Any) -> Answer:  # noqa: ARG001
+    def command(*, as_json: bool, **given: Any) -> CommandResult:  # noqa: ARG001
         return body(**given)
 
     option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption)
@@ -174,7 +174,7 @@ def run(arguments: Sequence[str]) -> int:
         answer = _root().main(list(arguments), prog_name="hris", standalone_mode=False)
         if answer == INTERRUPTED:
             raise KeyboardInterrupt
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, CommandResult):
             return int(answer or 0)
         write(answer, as_json=as_json)
         if answer.then is not None:
@@ -191,7 +191,7 @@ def _failed(error: BaseException, *, as_json: bool) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # it has printed the help already
         return 2
     message, exit_code = _explained(error)
-    complain(message)
+    error_line(message)
     if as_json:
         told: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
         if isinstance(error, SettingsInvalid):

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import Name, Reason, actor, opened
-from hris_pipeline.cli.printing import Answer, complain, table, text
+from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, open_services
+from hris_pipeline.cli.printing import CommandResult, cell, error_line, table
 from hris_pipeline.errors import HrisError, ImportHeld, UsageError
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.imports import ImportSummary
@@ -21,21 +21,21 @@ __all__ = [
 ]
 
 
-def pause(name: Name, reason: Reason) -> Answer:
+def pause(name: IntegrationArgument, reason: Reason) -> CommandResult:
     """At once: one that is queued ends as skipped, one that runs finishes its transaction or none of it."""
-    with opened() as services:
+    with open_services() as services:
         automation.pause(services, name, actor(), reason)
         return _state(services, name)
 
 
-def resume(name: Name, reason: Reason) -> Answer:
+def resume(name: IntegrationArgument, reason: Reason) -> CommandResult:
     """Needs one saved manual import. A due moment that was missed meanwhile is caught up once."""
-    with opened() as services:
+    with open_services() as services:
         automation.resume(services, name, actor(), reason)
         return _state(services, name)
 
 
-def _state(services: Services, name: str) -> Answer:
+def _state(services: Services, name: str) -> CommandResult:
     with services.store.read() as connection:
         found = get_integration(connection, name)
     told = {
@@ -44,7 +44,7 @@ def _state(services: Services, name: str) -> Answer:
         "by": found.automatic_by,
         "reason": found.automatic_reason,
     }
-    return Answer(told, [text(f"Automatic imports of {name} are {found.automatic}.")])
+    return CommandResult(told, [cell(f"Automatic imports of {name} are {found.automatic}.")])
 
 
 COUNTS = ("created", "updated", "archived", "restored")
@@ -65,7 +65,7 @@ def backfill(
     apply: Annotated[
         bool, typer.Option("--apply", help="Apply what no guard holds, instead of leaving it for review.")
     ] = False,
-) -> Answer:
+) -> CommandResult:
     """After a fix in mapping or normalisation: everything from the employees onwards is made again, one integration
     after the other, and ends in change sets to review. One that fails never stops the others. Exit 1 when any failed,
     3 when any is held.
@@ -73,7 +73,7 @@ def backfill(
     With `--asset` only those assets are made, from what was made before, as a backfill in Dagster does.
     """
     make = _maker(asset or [], fresh=fresh, apply=apply)
-    with opened() as services:
+    with open_services() as services:
         with services.store.read() as connection:
             known = [one.integration_id for one in list_integrations(connection)]
             for name in names or ():
@@ -87,7 +87,7 @@ def backfill(
         (one["integration"], one["status"], *(one["counts"].get(count, "") for count in COUNTS)) for one in outcomes
     ]
     shown = table(("integration", "outcome", ">new", ">updated", ">archived", ">restored"), lines)
-    return Answer({"backfill": outcomes}, [shown], exit_code)
+    return CommandResult({"backfill": outcomes}, [shown], exit_code)
 
 
 def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Services, str], Made]:
@@ -116,7 +116,7 @@ def _outcome(make: Callable[[Services, str], Made], services: Services, name: st
     except ImportHeld as error:
         return {"integration": name, "status": "held", "counts": {}, "error": str(error)}
     except HrisError as error:
-        complain(f"{name}: {error}")
+        error_line(f"{name}: {error}")
         return {"integration": name, "status": "failed", "counts": {}, "error": str(error)}
     if summary is None:
         return {"integration": name, "status": "made", "counts": {}, "error": None}

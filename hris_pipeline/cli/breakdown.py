@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from hris_pipeline.cli.printing import moment, table, text
+from hris_pipeline.cli.printing import cell, moment, table
 from hris_pipeline.operations.imports import APPLIED_WORDS, ImportSummary, RowSummary
 
 __all__ = ["breakdown", "counts_table", "document", "guards_table", "next_step", "reason_words", "rows_table"]
@@ -43,7 +43,7 @@ def breakdown(summary: ImportSummary, rows: Sequence[RowSummary] | None = None) 
     yield _headline(summary)
     yield ""
     yield counts_table(summary)
-    if summary.beside:
+    if summary.diagnostics:
         yield ""
         yield _beside_table(summary)
     if summary.guards:
@@ -59,10 +59,10 @@ def breakdown(summary: ImportSummary, rows: Sequence[RowSummary] | None = None) 
 def counts_table(summary: ImportSummary) -> RenderableType:
     """The nine counts: first what is applied, then what is not."""
     applied = [
-        (text(word, ACTION_STYLES[count]), text(summary.counts[count], "bold")) for count, word in APPLIED_WORDS.items()
+        (cell(word, ACTION_STYLES[count]), cell(summary.counts[count], "bold")) for count, word in APPLIED_WORDS.items()
     ]
     others = [
-        (text(count, "dim"), text(number, "dim"))
+        (cell(count, "dim"), cell(number, "dim"))
         for count, number in summary.counts.items()
         if count not in APPLIED_WORDS
     ]
@@ -72,13 +72,13 @@ def counts_table(summary: ImportSummary) -> RenderableType:
 def guards_table(summary: ImportSummary) -> RenderableType:
     """Every guard: its limit, what was observed, whether it holds the change set."""
     lines = [
-        (guard.name, guard.observed, guard.limit, text("HOLDS", "bold red") if guard.tripped else text("ok", "green"))
+        (guard.name, guard.observed, guard.limit, cell("HOLDS", "bold red") if guard.tripped else cell("ok", "green"))
         for guard in summary.guards
     ]
     shown = table(("guard", "observed", "limit", ""), lines)
     for guard in summary.tripped:
         if guard.employee_ids:
-            shown.add_row(text(""), text(_some(guard.employee_ids), "dim"), text(""), text(""))
+            shown.add_row(cell(""), cell(_some(guard.employee_ids), "dim"), cell(""), cell(""))
     return shown
 
 
@@ -90,7 +90,7 @@ def rows_table(rows: Sequence[RowSummary]) -> RenderableType:
 
 
 def reason_words(reason: str) -> str:
-    """A reason of ``beside`` in words."""
+    """A reason of ``diagnostics`` in words."""
     if reason.startswith("excluded:rule:"):
         return f"excluded: rule {reason.removeprefix('excluded:rule:')}"
     if ": " in reason:
@@ -135,7 +135,7 @@ def _headline(summary: ImportSummary) -> Text:
 
 
 def _beside_table(summary: ImportSummary) -> RenderableType:
-    lines = [(reason_words(reason), len(ids), _some(ids)) for reason, ids in summary.beside.items() if ids]
+    lines = [(reason_words(reason), len(ids), _some(ids)) for reason, ids in summary.diagnostics.items() if ids]
     return table(("not applied, or warned about", ">people", "EmployeeIds"), lines)
 
 

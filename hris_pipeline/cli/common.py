@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 __all__ = [
     "EmployeeId",
     "ImportId",
-    "Name",
+    "IntegrationArgument",
     "Reason",
     "Reveal",
     "Rows",
     "actor",
     "at_terminal",
-    "opened",
+    "open_services",
     "read_bytes",
     "read_text",
     "write_private",
 ]
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The integration.", show_default=False)]
+IntegrationArgument = Annotated[str, typer.Argument(metavar="NAME", help="The integration.", show_default=False)]
 ImportId = Annotated[str, typer.Argument(metavar="IMPORT_ID", help="As `hris history` lists it.", show_default=False)]
 EmployeeId = Annotated[str, typer.Argument(metavar="EMPLOYEE_ID", help="The user's EmployeeId.", show_default=False)]
 Reason = Annotated[str, typer.Option("--reason", help="Why; whoever looks later wants to know.", show_default=False)]
@@ -39,7 +39,7 @@ Reveal = Annotated[bool, typer.Option("--reveal", help="Show people's data inste
 
 
 @contextmanager
-def opened(*, create: bool = False) -> Iterator["Services"]:
+def open_services(*, create: bool = False) -> Iterator["Services"]:
     """The services that the environment names, closed at the end; ``create`` makes or upgrades an embedded store."""
     from hris_pipeline.operations.services import open_services  # noqa: PLC0415 - not needed to print help or a schema
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import Name, Reveal, actor, opened
-from hris_pipeline.cli.printing import Answer, masked, moment, table, text
+from hris_pipeline.cli.common import IntegrationArgument, Reveal, actor, open_services
+from hris_pipeline.cli.printing import CommandResult, cell, mask, moment, table
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, relink_by_employee_id
 from hris_pipeline.operations.conflicts import resolve as decide
@@ -17,31 +17,31 @@ PRIVATE = frozenset({"first_name", "last_name", "email", "birth_date"})
 
 
 def conflicts(
-    name: Name,
+    name: IntegrationArgument,
     reveal: Reveal = False,
     all_: Annotated[bool, typer.Option("--all", help="Also those that are decided or gone.")] = False,
-) -> Answer:
+) -> CommandResult:
     """Both records of every conflict side by side: the person as the source has them, and the user they collide with.
     Names, emails and birth dates are masked unless `--reveal` is given.
     """
-    with opened() as services:
+    with open_services() as services:
         statuses = ("open", "resolved", "gone") if all_ else ("open",)
         found = [one if reveal else _masked(one) for one in open_conflicts(services, name, statuses)]
     told = {"integration": name, "conflicts": [vars(one) for one in found]}
     shown: list[Any] = []
     for one in found:
-        shown += [text(f"{one.conflict_id}  {one.kind}, {one.status}, since {moment(one.first_seen_at)}", "bold")]
+        shown += [cell(f"{one.conflict_id}  {one.kind}, {one.status}, since {moment(one.first_seen_at)}", "bold")]
         keys = [key for key in one.user if one.user.get(key) or one.incoming.get(key)]
         rows = [(key, one.incoming.get(key), one.user.get(key)) for key in keys]
         shown += [table(("", "in the source", f"user {one.user_id}"), rows), ""]
     if found:
-        shown += [text("To decide one: hris resolve CONFLICT_ID --link USER_ID | --create | --ignore", "bold")]
-    return Answer(told, shown or [text("No conflicts.")])
+        shown += [cell("To decide one: hris resolve CONFLICT_ID --link USER_ID | --create | --ignore", "bold")]
+    return CommandResult(told, shown or [cell("No conflicts.")])
 
 
 def _masked(conflict: Conflict) -> Conflict:
     def hidden(record: dict[str, Any]) -> dict[str, Any]:
-        return {key: masked(value) if key in PRIVATE and value else value for key, value in record.items()}
+        return {key: mask(value) if key in PRIVATE and value else value for key, value in record.items()}
 
     return replace(conflict, incoming=hidden(conflict.incoming), user=hidden(conflict.user))
 
@@ -57,7 +57,7 @@ def resolve(
             metavar="NAME", help="Link all EmployeeId conflicts of the integration: the source's ids changed."
         ),
     ] = None,
-) -> Answer:
+) -> CommandResult:
     """The decision is remembered; the next preview follows it."""
     given: dict[Decision, bool] = {"link": link is not None, "create": create, "ignore": ignore}
     chosen = [decision for decision, wanted in given.items() if wanted]
@@ -65,16 +65,16 @@ def resolve(
         return _relinked(relink, conflict_id, chosen)
     if conflict_id is None or len(chosen) != 1:
         raise UsageError("Give one conflict and one decision: CONFLICT_ID and --link USER_ID, --create or --ignore.")
-    with opened() as services:
+    with open_services() as services:
         decided = _masked(decide(services, conflict_id, chosen[0], actor(), user_id=link))
     line = f"Decided: {decided.resolution}. The next preview follows it: hris preview {decided.integration}"
-    return Answer(vars(decided), [text(line, "bold")])
+    return CommandResult(vars(decided), [cell(line, "bold")])
 
 
-def _relinked(name: str, conflict_id: str | None, chosen: list[Decision]) -> Answer:
+def _relinked(name: str, conflict_id: str | None, chosen: list[Decision]) -> CommandResult:
     if conflict_id is not None or chosen:
         raise UsageError("--relink decides all EmployeeId conflicts at once: give nothing beside it.")
-    with opened() as services:
+    with open_services() as services:
         number = relink_by_employee_id(services, name, actor())
     line = f"{number} conflicts linked by EmployeeId. See what that means before saving: hris preview {name}"
-    return Answer({"integration": name, "linked": number}, [text(line, "bold")])
+    return CommandResult({"integration": name, "linked": number}, [cell(line, "bold")])

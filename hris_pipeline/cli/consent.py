@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hris_pipeline.cli.common import at_terminal
-from hris_pipeline.cli.printing import complain, tell, text
+from hris_pipeline.cli.printing import cell, error_line, status
 from hris_pipeline.errors import ConnectionInvalid, UsageError
 from hris_pipeline.operations.connection import consent_url
 from hris_pipeline.operations.services import Services
@@ -65,11 +65,11 @@ def ask_consent(services: Services, integration_id: str, redirect_uri: str = CAL
     state = secrets.token_urlsafe(24)
     address = consent_url(services, integration_id, redirect_uri=redirect_uri, state=state)
     with _Callback(redirect_uri, state) as callback:
-        tell("Log in and agree here:", "", text(f"  {address}", "underline"), "")
+        status("Log in and agree here:", "", cell(f"  {address}", "underline"), "")
         if _has_browser():
             webbrowser.open(address)
         if at_terminal():
-            tell(
+            status(
                 "Waiting for the browser. Without one, paste the code or the address you were sent to, and press Enter."
             )
         return _waited(callback, state)
@@ -157,7 +157,7 @@ class _Callback:
                 if found is None:
                     self._say(400, "This is not the answer to the request that is waiting.")
                     if asked.path == path:
-                        complain("An answer with a wrong state came and was ignored.")
+                        error_line("An answer with a wrong state came and was ignored.")
                     return
                 callback._found = found
                 self._say(200, "Not connected." if found.error else "You can close this window now.")

@@ -1,34 +1,28 @@
 """One line for each integration: how it is doing, and which assets are out of date."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
-from hris_pipeline.cli.common import opened
-from hris_pipeline.cli.printing import Answer, moment, table, text
-from hris_pipeline.definitions import defs
-from hris_pipeline.defs.observation import observe_settings, out_of_date
+from hris_pipeline.cli.common import open_services
+from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services
-from hris_pipeline.running import open_instance
 from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.store.automation import Automation, automations
 from hris_pipeline.store.integrations import list_integrations
-from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import imports
 
 __all__ = [
     "integrations",
-    "out_of_date_assets",
 ]
 
 
-def integrations() -> Answer:
+def integrations() -> CommandResult:
     """Connection, automatic imports, how often, when next, the last import, and the assets that are out of date because
     settings or data changed since they were made.
     """
-    with opened() as services:
+    with open_services() as services:
         with services.store.read() as connection:
             names = {one.integration_id: one for one in list_integrations(connection)}
             known = {one.integration_id: one for one in automations(connection)}
@@ -56,11 +50,11 @@ def integrations() -> Answer:
             }
         )
     if not rows:
-        return Answer(
-            {"integrations": []}, [text("No integration yet. To set one up: hris setup NAME; to look: hris demo")]
+        return CommandResult(
+            {"integrations": []}, [cell("No integration yet. To set one up: hris setup NAME; to look: hris demo")]
         )
     columns = ("integration", "connection", "automatic", "frequency", "next due", "last import", "out of date")
-    return Answer({"integrations": rows}, [table(columns, [_line(row) for row in rows])])
+    return CommandResult({"integrations": rows}, [table(columns, [_line(row) for row in rows])])
 
 
 def _line(row: dict[str, Any]) -> tuple[object, ...]:
@@ -70,7 +64,7 @@ def _line(row: dict[str, Any]) -> tuple[object, ...]:
     stale = ", ".join(row["out_of_date"])
     return (
         row["integration"],
-        text(row["connection"], "green" if row["connection"] == "connected" else "red"),
+        cell(row["connection"], "green" if row["connection"] == "connected" else "red"),
         f"{row['automatic']}{why}",
         row["frequency"],
         moment(row["next_due"]),
@@ -92,22 +86,10 @@ def _out_of_date(services: Services, names: list[str]) -> dict[str, list[str]]:
     """What Dagster finds out of date; nothing when there is no instance to ask."""
     if not _has_instance(services.environment):
         return {}
-    from hris_pipeline.cli.integrations import out_of_date_assets  # noqa: PLC0415 - Dagster is only loaded to ask it
+    from hris_pipeline.cli.dagster_side import out_of_date_assets  # noqa: PLC0415 - Dagster is only loaded to ask it
 
     return out_of_date_assets(services, names)
 
 
 def _has_instance(environment: Environment) -> bool:
     return (environment.dagster_home / "dagster.yaml").exists()
-
-
-def out_of_date_assets(services: Services, names: Iterable[str]) -> dict[str, list[str]]:
-    """By integration: the assets made from something that changed since; Dagster is told the settings first."""
-    found = {}
-    with open_instance(services.environment) as instance:
-        for name in names:
-            with services.store.read() as connection:
-                in_force = current_settings(connection, name)
-            observe_settings(instance, in_force)
-            found[name] = out_of_date(defs, instance, name)
-    return found

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hris_pipeline.cli.common import actor
-from hris_pipeline.cli.printing import counting
+from hris_pipeline.cli.printing import progress
 from hris_pipeline.definitions import defs
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.imports import ImportSummary, read_summary
 from hris_pipeline.operations.services import Services
-from hris_pipeline.running import Ended, apply_config, members_config, run_job
+from hris_pipeline.running import JobResult, apply_config, members_config, run_job
 
 __all__ = ["known_assets", "run_assets", "run_backfill", "run_import", "run_preview", "run_save"]
 
@@ -90,9 +90,9 @@ def _ended(
     config: Mapping[str, Any] | None,
     trigger: str,
     assets: Sequence[str] = (),
-) -> Ended:
+) -> JobResult:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with counting(f"{what} ({integration_id})", "read") as progress:
+    with progress(f"{what} ({integration_id})", "read") as show_progress:
         return run_job(
             job,
             integration_id,
@@ -100,6 +100,6 @@ def _ended(
             trigger=trigger,
             config=config,
             assets=assets,
-            progress=progress,
+            progress=show_progress,
             environment=services.environment,
         )

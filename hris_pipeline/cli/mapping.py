@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import Name, Reveal, opened
-from hris_pipeline.cli.printing import Answer, counting, masked, table, text
+from hris_pipeline.cli.common import IntegrationArgument, Reveal, open_services
+from hris_pipeline.cli.printing import CommandResult, cell, mask, progress, table
 from hris_pipeline.cli.settings import store_settings
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.mapping import mapping_view
@@ -25,49 +25,49 @@ Display = Annotated[str, typer.Argument(metavar="DISPLAY_NAME", help="The metada
 Type = Annotated[str, typer.Option("--type", metavar="default|associated|hidden", help="What kind of metadata.")]
 
 
-def show(name: Name, reveal: Reveal = False) -> Answer:
+def show(name: IntegrationArgument, reveal: Reveal = False) -> CommandResult:
     """From the latest extract, custom fields included: how many people have each field, the first value that anybody
     has (masked unless `--reveal` is given), and the user fields and metadata (`#Name`) it feeds.
     """
-    with opened() as services:
+    with open_services() as services:
         fields = mapping_view(services, name)
-    rows = [{**vars(one), "sample": one.sample if reveal else masked(one.sample)} for one in fields]
+    rows = [{**vars(one), "sample": one.sample if reveal else mask(one.sample)} for one in fields]
     lines = [
         (one["source"], one["title"], f"{one['fill_rate']:.0%}", one["sample"], ", ".join(one["feeds"])) for one in rows
     ]
     shown = table(("source", "title", ">filled", "sample", "feeds"), lines)
-    return Answer({"integration": name, "fields": rows}, [shown])
+    return CommandResult({"integration": name, "fields": rows}, [shown])
 
 
-def set_(name: Name, target: Target, source: Source) -> Answer:
+def set_(name: IntegrationArgument, target: Target, source: Source) -> CommandResult:
     """For example `hris mapping set acme employee_id hris_id`, or `hris mapping set acme Buddy "custom:Buddy"`."""
     return _changed(name, lambda settings: edits.set_source(settings, target, source))
 
 
-def add(name: Name, display_name: Display, source: Source, type_: Type = "default") -> Answer:
+def add(name: IntegrationArgument, display_name: Display, source: Source, type_: Type = "default") -> CommandResult:
     """default: shown everywhere; associated: the EmployeeId of a further supervisor; hidden: stored, never shown."""
     return _changed(name, lambda settings: edits.add_metadata(settings, display_name, source, _kind(type_)))
 
 
 def rename(
-    name: Name,
+    name: IntegrationArgument,
     display_name: Display,
     new_name: Annotated[str, typer.Argument(help="What it is called from now on.", show_default=False)],
-) -> Answer:
+) -> CommandResult:
     """Values that are stored under the old name move to the new one."""
     return _changed(name, lambda settings: edits.rename_metadata(settings, display_name, new_name))
 
 
 def change_type(
-    name: Name,
+    name: IntegrationArgument,
     display_name: Display,
     type_: Annotated[str, typer.Argument(metavar="default|associated|hidden", show_default=False)],
-) -> Answer:
+) -> CommandResult:
     """default: shown everywhere; associated: the EmployeeId of a further supervisor; hidden: stored, never shown."""
     return _changed(name, lambda settings: edits.change_metadata_type(settings, display_name, _kind(type_)))
 
 
-def delete(name: Name, display_name: Display) -> Answer:
+def delete(name: IntegrationArgument, display_name: Display) -> CommandResult:
     """Imports no longer write it; what is stored stays."""
     return _changed(name, lambda settings: edits.delete_metadata(settings, display_name))
 
@@ -79,8 +79,8 @@ def _kind(given: str) -> MetadataType:
     return kinds[given]
 
 
-def _changed(name: str, edit: Callable[[Settings], Settings]) -> Answer:
-    with opened() as services:
+def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
+    with open_services() as services:
         with services.store.read() as connection:
             old = current_settings(connection, name).settings
         new = edit(old)
@@ -90,7 +90,9 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> Answer:
         "The next preview shows what it changes." if touched is None else f"An import now would write {touched} users."
     )
     next_line = f"Nothing is applied yet: hris preview {name}"
-    return Answer({**answer.document, "users_touched": touched}, [*answer.shown, text(line), text(next_line, "bold")])
+    return CommandResult(
+        {**answer.document, "users_touched": touched}, [*answer.shown, cell(line), cell(next_line, "bold")]
+    )
 
 
 def _touched(services: Services, name: str, new: Settings) -> int | None:
@@ -100,7 +102,7 @@ def _touched(services: Services, name: str, new: Settings) -> int | None:
         for key in ("mapping", "metadata", "exclude_fields")
     ]
     try:
-        with counting("Comparing"):
+        with progress("Comparing"):
             counts: Any = what_if(services, name, changes=changes).then.counts
     except (UnknownName, UsageError):
         return None

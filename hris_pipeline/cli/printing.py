@@ -13,14 +13,24 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Answer", "complain", "counting", "masked", "moment", "table", "tell", "text", "working", "write"]
+__all__ = [
+    "CommandResult",
+    "cell",
+    "error_line",
+    "mask",
+    "moment",
+    "progress",
+    "status",
+    "table",
+    "write",
+]
 
 WIDTH_IN_FILES = 140
 """How wide lines may get when nobody's window says it."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class CommandResult:
     """What a command answers: the document for ``--json``, what a person sees instead, the exit code, and what goes on
     after the answer is given, for commands that serve."""
 
@@ -36,7 +46,7 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
-def write(answer: Answer, *, as_json: bool) -> None:
+def write(answer: CommandResult, *, as_json: bool) -> None:
     """The answer on stdout: one JSON document, or what a person sees."""
     if as_json:
         sys.stdout.write(json.dumps(answer.document, ensure_ascii=False, default=_json_value) + "\n")
@@ -53,20 +63,20 @@ def _json_value(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def tell(*parts: RenderableType) -> None:
+def status(*parts: RenderableType) -> None:
     """Part of a conversation, on stderr."""
     console = _console(stderr=True)
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, str | Text))
 
 
-def complain(message: str) -> None:
+def error_line(message: str) -> None:
     """One line on stderr about what went wrong."""
     line = " ".join(message.split())
     _console(stderr=True).print(Text.assemble(("Error: ", "bold red"), line), soft_wrap=True)
 
 
-def text(value: object, style: str = "") -> Text:
+def cell(value: object, style: str = "") -> Text:
     """One cell or line; what would steer the terminal is left out."""
     shown = "" if value is None else str(value)
     return Text("".join(letter for letter in shown if letter.isprintable()), style=style)
@@ -80,11 +90,11 @@ def table(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Table:
     for name in names:
         made.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
+        made.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
     return made
 
 
-def masked(value: str | None) -> str | None:
+def mask(value: str | None) -> str | None:
     """A value of which only the shape can be read: its first letter and its punctuation."""
     if value is None:
         return None
@@ -98,14 +108,7 @@ def moment(value: datetime | None) -> str:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """A spinner for what has no measure; only on a terminal."""
-    with counting(what):
-        yield
-
-
-@contextmanager
-def counting(what: str, unit: str = "") -> Iterator[Callable[[int], None]]:
+def progress(what: str, unit: str = "") -> Iterator[Callable[[int], None]]:
     """A progress line on stderr that is told how many so far; nothing at all when stderr is no terminal."""
     console = _console(stderr=True)
     if not console.is_terminal:

@@ -5,27 +5,29 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from hris_pipeline.cli.common import Name, opened
-from hris_pipeline.cli.printing import Answer, table, text
+from hris_pipeline.cli.common import IntegrationArgument, open_services
+from hris_pipeline.cli.printing import CommandResult, cell, table
 from hris_pipeline.operations import reports
 
 __all__ = ["milestones", "reporting"]
 
 
-def milestones(name: Name) -> Answer:
+def milestones(name: IntegrationArgument) -> CommandResult:
     """Service anniversaries, onboarding days 30, 60 and 90, and birthdays of the active users, by date."""
-    with opened() as services:
+    with open_services() as services:
         found = _records(reports.milestones(services, name))
     lines = [(one["date"], one["employee_id"], one["milestone"], one["years_or_day"]) for one in found]
     shown = table(("date", "EmployeeId", "milestone", ">years or day"), lines)
-    return Answer({"integration": name, "milestones": found}, [shown if lines else text("None in the next 90 days.")])
+    return CommandResult(
+        {"integration": name, "milestones": found}, [shown if lines else cell("None in the next 90 days.")]
+    )
 
 
-def reporting(name: Name) -> Answer:
+def reporting(name: IntegrationArgument) -> CommandResult:
     """The chain of supervisors of each active user with the associated ones, and headcounts by department, location and
     role. Who supervises themselves, perhaps through others, is marked.
     """
-    with opened() as services:
+    with open_services() as services:
         lines_frame, counts_frame = reports.reporting(services, name)
     lines, counts = _records(lines_frame), _records(counts_frame)
     people = [
@@ -42,7 +44,7 @@ def reporting(name: Name) -> Answer:
     heads = table(
         ("by", "", ">people"), [(one["dimension"], one["value"] or "–", one["active_count"]) for one in counts]
     )
-    return Answer(told, [chains, "", heads])
+    return CommandResult(told, [chains, "", heads])
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from hris_pipeline.cli.breakdown import breakdown
-from hris_pipeline.cli.common import Name, actor, at_terminal, opened, read_text
+from hris_pipeline.cli.common import IntegrationArgument, actor, at_terminal, open_services, read_text
 from hris_pipeline.cli.connection import Code, RedirectUri
 from hris_pipeline.cli.consent import CALLBACK, ask_consent, code_in
-from hris_pipeline.cli.printing import Answer, complain, table, tell, text
+from hris_pipeline.cli.printing import CommandResult, cell, error_line, status, table
 from hris_pipeline.errors import ImportHeld, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.connection import connect, consent_url
@@ -24,7 +24,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import load_settings, set_values
 from hris_pipeline.store.automation import Automation, automations
 from hris_pipeline.store.integrations import Integration, check_name, get_integration
-from hris_pipeline.store.keyring import open_box
+from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["setup"]
@@ -76,12 +76,12 @@ class _Setup:
 
 
 def setup(
-    name: Name,
+    name: IntegrationArgument,
     accept_terms: Annotated[bool, typer.Option("--accept-terms", help="Agree to the terms above.")] = False,
     settings: Annotated[str | None, typer.Option(metavar="FILE", help="A YAML document; - is standard input.")] = None,
     code: Code = None,
     redirect_uri: RedirectUri = CALLBACK,
-) -> Answer:
+) -> CommandResult:
     """On a terminal it asks, step by step: the terms, the permissions, the connection, a few settings, a first import,
     automatic imports. With any of its options, or without a terminal, it asks nothing and does what the options say:
     it imports nothing, and starts nothing unless the settings say so.
@@ -90,7 +90,7 @@ def setup(
     """
     wanted = load_settings(read_text(settings)) if settings is not None else None
     asked = at_terminal() and not (accept_terms or settings or code)
-    with opened(create=True) as services:
+    with open_services(create=True) as services:
         _check_environment(services, name, wanted)
         here = _Setup(services, name, redirect_uri)
         if asked:
@@ -105,7 +105,7 @@ setup.__doc__ = f"{setup.__doc__}\n" + "\n".join(f"    - {term}" for term in TER
 def _check_environment(services: Services, name: str, wanted: Settings | None) -> None:
     """What would fail later fails before anything is written."""
     check_name(name)
-    open_box(services.environment)
+    load_keyring(services.environment)
     try:
         with services.store.read() as connection:
             source = (wanted or current_settings(connection, name).settings).source
@@ -115,7 +115,7 @@ def _check_environment(services: Services, name: str, wanted: Settings | None) -
         services.oauth(name).close()
 
 
-def _unattended(here: _Setup, wanted: Settings | None, code: str | None, *, accept: bool) -> Answer:
+def _unattended(here: _Setup, wanted: Settings | None, code: str | None, *, accept: bool) -> CommandResult:
     if not accept and not _accepted(here):
         raise UsageError(
             f"Setting up {here.name} needs your agreement to the terms: read them with `hris setup --help`, then add "
@@ -136,7 +136,7 @@ def _accepted(here: _Setup) -> bool:
 
 def _guided(here: _Setup) -> bool:
     """Asks what is not answered yet; gives whether it ended at a held import."""
-    tell(text(f"Setting up {here.name}. Ctrl-C quits; starting again continues where you stopped.", "bold"), "")
+    status(cell(f"Setting up {here.name}. Ctrl-C quits; starting again continues where you stopped.", "bold"), "")
     _terms(here)
     _connection(here)
     questions: dict[str, Callable[[_Setup], None]] = {"archive": _archive, "emails": _emails, "schedule": _schedule}
@@ -154,7 +154,7 @@ def _guided(here: _Setup) -> bool:
 def _terms(here: _Setup) -> None:
     if _accepted(here):
         return
-    tell(text("Terms and privacy", "bold"), *(text(f"  • {term}") for term in TERMS), "")
+    status(cell("Terms and privacy", "bold"), *(cell(f"  • {term}") for term in TERMS), "")
     typer.confirm("Do you agree?", abort=True, err=True)
     if not _exists(here):
         here.forget_notes()
@@ -171,26 +171,26 @@ def _exists(here: _Setup) -> bool:
 def _connection(here: _Setup) -> None:
     if here.integration.connection == "connected":
         return
-    tell(
+    status(
         "",
-        text("Permissions that Justworks will ask about", "bold"),
+        cell("Permissions that Justworks will ask about", "bold"),
         table(("permission", "used for"), PERMISSIONS.items()),
         "",
     )
     code = ask_consent(here.services, here.name, here.redirect_uri)
     company = connect(here.services, here.name, code, redirect_uri=here.redirect_uri)
-    tell(text(f"Connected to {company.display_name}.", "bold green"), "")
+    status(cell(f"Connected to {company.display_name}.", "bold green"), "")
 
 
 def _archive(here: _Setup) -> None:
-    tell("When somebody leaves, their user can be archived. Users are never deleted.")
+    status("When somebody leaves, their user can be archived. Users are never deleted.")
     _store(
         here, archive_employees=typer.confirm("Archive inactive employees?", here.settings.archive_employees, err=True)
     )
 
 
 def _emails(here: _Setup) -> None:
-    tell("", "People may have entered another email in their profile.")
+    status("", "People may have entered another email in their profile.")
     _store(
         here,
         override_emails=typer.confirm(
@@ -200,7 +200,7 @@ def _emails(here: _Setup) -> None:
 
 
 def _schedule(here: _Setup) -> None:
-    tell("", "How often are automatic imports to run, and when?")
+    status("", "How often are automatic imports to run, and when?")
     _ask(here, "frequency", "Frequency (daily, weekly, monthly)")
     frequency = here.settings.frequency
     if frequency == "weekly":
@@ -218,7 +218,7 @@ def _ask(here: _Setup, key: str, question: str) -> None:
         try:
             changed = set_values(here.settings, [f"{key}={given}"])
         except SettingsInvalid as error:
-            complain(str(error))
+            error_line(str(error))
             continue
         change_settings(here.services, here.name, changed, actor())
         return
@@ -234,23 +234,23 @@ def _first_import(here: _Setup) -> str:
         return "saved"
     found = open_import(here.services, here.name)
     if found is None:
-        tell("", "A manual import shows what it would do before anything is applied.")
+        status("", "A manual import shows what it would do before anything is applied.")
         if not typer.confirm("Run a manual import now?", default=True, err=True):
-            tell(f"Skipped. Later: hris setup {here.name}")
+            status(f"Skipped. Later: hris setup {here.name}")
             return "skipped"
         from hris_pipeline.cli.jobs import run_preview  # noqa: PLC0415 - Dagster is only loaded to run
 
         found = run_preview(here.services, here.name)
-    tell("", *breakdown(found), "")
+    status("", *breakdown(found), "")
     if found.status == "held":
         return "held"
     if not typer.confirm("Save import?", default=True, err=True):
-        tell(f"Nothing is applied. Later: hris setup {here.name}")
+        status(f"Nothing is applied. Later: hris setup {here.name}")
         return "skipped"
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
 
     saved = run_save(here.services, here.name, found.import_id)
-    tell("", *breakdown(saved), "")
+    status("", *breakdown(saved), "")
     return "saved"
 
 
@@ -261,7 +261,7 @@ def _automatic(here: _Setup) -> None:
     (automation.resume if start else automation.pause)(here.services, here.name, actor(), "chosen in the setup")
 
 
-def _answer(here: _Setup, exit_code: int) -> Answer:
+def _answer(here: _Setup, exit_code: int) -> CommandResult:
     integration, state = here.integration, here.automation
     told: dict[str, Any] = {
         "integration": here.name,
@@ -282,4 +282,4 @@ def _answer(here: _Setup, exit_code: int) -> Answer:
         step = "hris integrations"
     told["next"] = step
     line = f"{here.name}: connection {integration.connection}, automatic imports {integration.automatic}."
-    return Answer(told, [text(line, "bold"), text(f"Next: {step}", "bold")], exit_code)
+    return CommandResult(told, [cell(line, "bold"), cell(f"Next: {step}", "bold")], exit_code)

@@ -1,7 +1,7 @@
 """The store: making or upgrading its tables, and checking it against its own history."""
 
-from hris_pipeline.cli.common import Name, opened
-from hris_pipeline.cli.printing import Answer, table, text
+from hris_pipeline.cli.common import IntegrationArgument, open_services
+from hris_pipeline.cli.printing import CommandResult, cell, table
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.verification import verify as check
 from hris_pipeline.store.engine import upgrade_store
@@ -12,21 +12,21 @@ __all__ = [
 ]
 
 
-def upgrade() -> Answer:
+def upgrade() -> CommandResult:
     """Makes the tables, or brings older ones up to date, in one transaction; does nothing when they are. The store is
     what HRIS_STORE_URL names: `sqlite:///path/to/store.db` or `postgresql://user@host/database`.
     """
     environment = Environment.read()
     upgrade_store(environment)
     kind = "sqlite" if environment.embedded else "postgresql"
-    return Answer({"store": kind, "status": "ready"}, [text(f"The store ({kind}) is ready.")])
+    return CommandResult({"store": kind, "status": "ready"}, [cell(f"The store ({kind}) is ready.")])
 
 
-def verify(name: Name) -> Answer:
+def verify(name: IntegrationArgument) -> CommandResult:
     """Computes every import's digest again from its rows, and compares the users with what the imports left. Exit 1
     when something was written behind the pipeline's back.
     """
-    with opened() as services:
+    with open_services() as services:
         found = check(services, name)
     told = {
         "integration": name,
@@ -38,10 +38,12 @@ def verify(name: Name) -> Answer:
         "first": found.first,
     }
     if found.ok:
-        return Answer(told, [text(f"{found.imports_checked} imports and every user agree with the history.", "green")])
+        return CommandResult(
+            told, [cell(f"{found.imports_checked} imports and every user agree with the history.", "green")]
+        )
     lines = [("import", import_id, "rows changed after it was planned") for import_id in found.altered]
     lines += [
         ("user", one.user_id, f"{', '.join(one.fields) or 'row gone'}, since import {one.import_id}")
         for one in found.divergences
     ]
-    return Answer(told, [text(found.first, "bold red"), table(("what", "which", "how"), lines)], 1)
+    return CommandResult(told, [cell(found.first, "bold red"), table(("what", "which", "how"), lines)], 1)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hris_pipeline.cli.common import opened
+from hris_pipeline.cli.common import open_services
 from hris_pipeline.cli.demo import (
     DISPLAY_NAME,
     add_company,
@@ -19,7 +19,7 @@ from hris_pipeline.cli.demo import (
     integrations_of,
     sandbox_running,
 )
-from hris_pipeline.cli.printing import Answer, tell, text
+from hris_pipeline.cli.printing import CommandResult, cell, status
 from hris_pipeline.defs.partitions import add_partition
 from hris_pipeline.environment import Environment
 from hris_pipeline.running import open_instance
@@ -33,31 +33,31 @@ WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where the UI is served.")] = 3000,
     host: Annotated[str, typer.Option(help="On which address.")] = "127.0.0.1",
-) -> Answer:
+) -> CommandResult:
     """Webserver and daemon together, until Ctrl-C. When there is no integration but made-up ones, a sandbox serves the
     made-up company meanwhile, so that its assets can be materialized.
     """
     address = f"http://{host}:{port}"
-    return Answer(
+    return CommandResult(
         {"url": address},
-        [text(f"Dagster is starting at {address}; Ctrl-C stops it.")],
+        [cell(f"Dagster is starting at {address}; Ctrl-C stops it.")],
         then=partial(_serve, host, port),
     )
 
 
 def _serve(host: str, port: int) -> None:
     with ExitStack() as stack:
-        services = stack.enter_context(opened(create=True))
+        services = stack.enter_context(open_services(create=True))
         known = integrations_of(services)
         if all(one.display_name == DISPLAY_NAME for one in known):
             sandbox = stack.enter_context(sandbox_running())
-            services = stack.enter_context(opened())
+            services = stack.enter_context(open_services())
             name = known[-1].integration_id if known else add_company(services)
             connect_company(services, sandbox, name)
             with services.store.read() as connection:
                 if automations(connection, name)[0].saved:
                     sandbox.week_passes()
-            tell(text(f"The made-up company {name} is ready: choose its partition and materialize."))
+            status(cell(f"The made-up company {name} is ready: choose its partition and materialize."))
         with open_instance(services.environment) as instance:
             for one in integrations_of(services):
                 add_partition(instance, one.integration_id)

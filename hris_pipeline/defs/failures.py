@@ -5,17 +5,17 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, Started, started, tag_run
+from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, run_info, tag_run
 from hris_pipeline.errors import HrisError, ImportHeld, ImportRunning, ImportStale
-from hris_pipeline.operations.automation import due_handled
+from hris_pipeline.operations.automation import complete_due_import
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
 
 __all__ = [
     "finish_due",
-    "plain_errors",
+    "recording_failures",
+    "redacted_errors",
     "skip_run",
-    "step",
 ]
 
 
@@ -26,22 +26,22 @@ _KNOWN_ENDS = (ImportHeld, ImportStale)
 
 
 @contextmanager
-def step(context: _Context, services: Services) -> Iterator[Started]:
+def recording_failures(context: _Context, services: Services) -> Iterator[RunInfo]:
     """The body of a step of an import: gives who started the run; a failure is recorded as a failed import.
 
     An automatic import that meets another one half-way ends red too, for it cannot go on, but as skipped: it is no
     failure, and its due moment is asked for again.
     """
-    run = started(context.run)
+    run = run_info(context.run)
     try:
-        with plain_errors(_name(context)):
+        with redacted_errors(_name(context)):
             yield run
     except HrisError as error:
         _record(context, services, run, error)
         raise
 
 
-def _record(context: _Context, services: Services, run: Started, error: HrisError) -> None:
+def _record(context: _Context, services: Services, run: RunInfo, error: HrisError) -> None:
     """Leaves the failure in the store and on the run; that this fails too must not hide the failure itself."""
     if run.automatic and isinstance(error, ImportRunning):
         tag_run(context.instance, run.run_id, SKIPPED_TAG, str(error))
@@ -62,10 +62,10 @@ def _name(context: _Context) -> str:
     return op_context.op.name
 
 
-def finish_due(services: Services, run: Started) -> None:
+def finish_due(services: Services, run: RunInfo) -> None:
     """An automatic import came to its end: its due moment is dealt with."""
     if run.due_at is not None:
-        due_handled(services, run.integration_id, run.due_at)
+        complete_due_import(services, run.integration_id, run.due_at)
 
 
 def skip_run(context: dg.AssetExecutionContext, reason: str) -> None:
@@ -75,7 +75,7 @@ def skip_run(context: dg.AssetExecutionContext, reason: str) -> None:
 
 
 @contextmanager
-def plain_errors(what: str) -> Iterator[None]:
+def redacted_errors(what: str) -> Iterator[None]:
     """Lets errors of this project through alone, without what caused them; of any other only its kind and place remain.
 
     Dagster stores every error with its causes, and a database's or a parser's message may quote a person's data.

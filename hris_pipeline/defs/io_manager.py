@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from hris_pipeline.defs.failures import plain_errors
-from hris_pipeline.defs.provenance import Frame
+from hris_pipeline.defs.failures import redacted_errors
+from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.files import replacing
@@ -38,7 +38,7 @@ _ORIGIN = b"hris_pipeline"
 """The key of the schema metadata under which a frame's origin is kept, as JSON."""
 
 
-class _Origin(msgspec.Struct, frozen=True):
+class Provenance(msgspec.Struct, frozen=True):
     extract_id: str
     settings_digest: str
     warnings: Mapping[str, tuple[str, ...]]
@@ -82,13 +82,13 @@ class _WholeFiles(dg.UPathIOManager):
         """Reads what ``encode`` wrote."""
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
-        with plain_errors(f"keeping {context.asset_key.to_user_string()}"), replacing(path) as file:
+        with redacted_errors(f"keeping {context.asset_key.to_user_string()}"), replacing(path) as file:
             self.encode(obj, file)
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
         asset, integration_id = context.asset_key.to_user_string(), context.asset_partition_key
         try:
-            with path.open("rb") as file, plain_errors(f"reading {asset} of {integration_id}"):
+            with path.open("rb") as file, redacted_errors(f"reading {asset} of {integration_id}"):
                 return self.decode(file)
         except FileNotFoundError:
             raise UnknownName(f"{integration_id} has no {asset} yet: materialize {asset} for it first.") from None
@@ -100,20 +100,20 @@ class _WholeFiles(dg.UPathIOManager):
 
 
 class FrameIOManager(_WholeFiles):
-    """Keeps a ``Frame`` as Parquet."""
+    """Keeps a ``Traced`` as Parquet."""
 
     extension = ".parquet"
 
-    def encode(self, value: Frame, file: IO[bytes]) -> None:
-        origin = _Origin(value.extract_id, value.settings_digest, value.warnings)
+    def encode(self, value: Traced, file: IO[bytes]) -> None:
+        origin = Provenance(value.extract_id, value.settings_digest, value.warnings)
         table = pa.Table.from_pandas(value.rows, preserve_index=False)
         pq.write_table(table.replace_schema_metadata({_ORIGIN: msgspec.json.encode(origin)}), file, compression="zstd")
 
-    def decode(self, file: IO[bytes]) -> Frame:
+    def decode(self, file: IO[bytes]) -> Traced:
         table = pq.read_table(file)
-        origin = msgspec.json.decode(table.schema.metadata[_ORIGIN], type=_Origin)
+        origin = msgspec.json.decode(table.schema.metadata[_ORIGIN], type=Provenance)
         rows = table.replace_schema_metadata(None).to_pandas(types_mapper=pd.ArrowDtype)
-        return Frame(rows, origin.extract_id, origin.settings_digest, origin.warnings)
+        return Traced(rows, origin.extract_id, origin.settings_digest, origin.warnings)
 
 
 class ManifestIOManager(_WholeFiles):

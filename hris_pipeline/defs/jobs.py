@@ -3,9 +3,9 @@
 import dagster as dg
 from pydantic import Field
 
-from hris_pipeline.defs.failures import plain_errors
+from hris_pipeline.defs.failures import redacted_errors
 from hris_pipeline.defs.partitions import integration_partitions
-from hris_pipeline.defs.runs import IMPORT_USERS, started
+from hris_pipeline.defs.runs import IMPORT_USERS, run_info
 from hris_pipeline.operations.automation import pause, resume
 from hris_pipeline.operations.connection import refresh_connection as refresh
 from hris_pipeline.operations.decisions import approve_import as approve
@@ -66,28 +66,28 @@ class ApprovalConfig(dg.Config):
 
 @dg.op(name="pause")
 def _pause(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.ResourceParam[Services]) -> None:
-    with plain_errors("pause_imports"):
-        run = started(context.run)
+    with redacted_errors("pause_imports"):
+        run = run_info(context.run)
         pause(services, run.integration_id, config.by or run.actor, config.reason)
 
 
 @dg.op(name="resume")
 def _resume(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.ResourceParam[Services]) -> None:
-    with plain_errors("resume_imports"):
-        run = started(context.run)
+    with redacted_errors("resume_imports"):
+        run = run_info(context.run)
         resume(services, run.integration_id, config.by or run.actor, config.reason)
 
 
 @dg.op(name="approve")
 def _approve(config: ApprovalConfig, services: dg.ResourceParam[Services]) -> None:
-    with plain_errors("approve_import"):
+    with redacted_errors("approve_import"):
         approve(services, config.import_id, config.digest, config.by, config.reason)
 
 
 @dg.op(name="refresh")
 def _refresh(context: dg.OpExecutionContext, services: dg.ResourceParam[Services]) -> None:
-    with plain_errors("refresh_connection"):
-        refresh(services, started(context.run).integration_id)
+    with redacted_errors("refresh_connection"):
+        refresh(services, run_info(context.run).integration_id)
 
 
 @dg.job(

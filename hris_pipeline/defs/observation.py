@@ -11,7 +11,12 @@ from dagster._core.loader import LoadingContext
 
 from hris_pipeline.store.settings_versions import SettingsVersion
 
-__all__ = ["SETTINGS_POINTER_TAG", "observation", "observe_settings", "out_of_date"]
+__all__ = [
+    "SETTINGS_POINTER_TAG",
+    "observation",
+    "observe_settings",
+    "out_of_date",
+]
 
 SETTINGS_POINTER_TAG = "dagster/input_event_pointer/integration_settings"
 """The tag by which a materialization tells which observation of the settings it was made from."""

@@ -3,8 +3,8 @@
 import dagster as dg
 
 __all__ = [
-    "BESIDE",
-    "LINE",
+    "IMPORT_GROUP",
+    "REPORTS_GROUP",
     "add_partition",
     "integration_partitions",
     "known_partitions",
@@ -32,8 +32,8 @@ def remove_partition(instance: dg.DagsterInstance, integration_id: str) -> None:
     instance.delete_dynamic_partition(_NAME, integration_id)
 
 
-LINE = "import"
+IMPORT_GROUP = "import"
 """The line from the source to the store."""
 
-BESIDE = "reports"
+REPORTS_GROUP = "reports"
 """What is made of it beside."""

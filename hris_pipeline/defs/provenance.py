@@ -8,11 +8,14 @@ import pandas as pd
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.sources.protocol import Manifest
 
-__all__ = ["Frame", "refuse_mismatch"]
+__all__ = [
+    "Traced",
+    "check_provenance",
+]
 
 
 @dataclass(frozen=True)
-class Frame:
+class Traced:
     """``rows`` with what they came from: the extract, the digest of the settings in force (both empty when neither
     matters), and the warnings of the step that made them: hris_ids by code."""
 
@@ -22,7 +25,7 @@ class Frame:
     warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
 
-def refuse_mismatch(asset: str, frame: Frame, manifest: Manifest, settings_digest: str | None = None) -> None:
+def check_provenance(asset: str, frame: Traced, manifest: Manifest, settings_digest: str | None = None) -> None:
     """Refuses a frame of another extract, or of other settings than those given.
 
     Raises:

@@ -22,10 +22,10 @@ __all__ = [
     "PLANNED_TAG",
     "SKIPPED_TAG",
     "TRIGGER_TAG",
-    "Started",
-    "started",
+    "RunInfo",
+    "current_tags",
+    "run_info",
     "tag_run",
-    "told",
 ]
 
 IMPORT_USERS = "import_users"
@@ -56,7 +56,7 @@ _UI_USER_TAG = "user"
 
 
 @dataclass(frozen=True)
-class Started:
+class RunInfo:
     """Who or what started a run, for which integration ("" when for none); ``due_at`` and ``attempt`` belong to
     automatic imports."""
 
@@ -74,14 +74,14 @@ class Started:
         return self.trigger in AUTOMATIC
 
 
-def started(run: dg.DagsterRun) -> Started:
+def run_info(run: dg.DagsterRun) -> RunInfo:
     """What the run's tags tell; whoever starts one in the UI without saying more is ``dagster``, by hand."""
     tags = run.tags
     default = "backfill" if _BACKFILL_TAG in tags else "manual"
-    told = tags.get(TRIGGER_TAG, default)
-    trigger: Trigger = next((known for known in get_args(Trigger) if known == told), "manual")
+    current_tags = tags.get(TRIGGER_TAG, default)
+    trigger: Trigger = next((known for known in get_args(Trigger) if known == current_tags), "manual")
     due = tags.get(DUE_TAG)
-    return Started(
+    return RunInfo(
         run_id=run.run_id,
         job=run.job_name,
         integration_id=tags.get(_PARTITION_TAG, ""),
@@ -97,7 +97,7 @@ def tag_run(instance: dg.DagsterInstance, run_id: str, tag: str, value: str) -> 
     instance.add_run_tags(run_id, {tag: value})
 
 
-def told(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, str]:
+def current_tags(instance: dg.DagsterInstance, run_id: str) -> Mapping[str, str]:
     """The run's tags as they are now, with what its steps wrote on it."""
     run = instance.get_run_by_id(run_id)
     return run.tags if run else {}

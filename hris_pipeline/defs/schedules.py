@@ -9,11 +9,16 @@ import dagster as dg
 from hris_pipeline.defs.jobs import import_users, refresh_connection
 from hris_pipeline.defs.partitions import known_partitions
 from hris_pipeline.defs.runs import ACTOR_TAG, ATTEMPT_TAG, DUE_KEY_TAG, DUE_TAG, SKIPPED_TAG, TRIGGER_TAG
-from hris_pipeline.operations.automation import Due, DueImports, LeftOut, due_imports
+from hris_pipeline.operations.automation import Due, DueImports, SkippedIntegration, due_imports
 from hris_pipeline.operations.connection import connections_due
 from hris_pipeline.operations.services import Services
 
-__all__ = ["SCHEDULES", "explain_skip", "import_request", "refresh_request"]
+__all__ = [
+    "SCHEDULES",
+    "explain_skip",
+    "import_request",
+    "refresh_request",
+]
 
 EVERY_QUARTER_HOUR = "*/15 * * * *"
 
@@ -40,33 +45,37 @@ def refresh_request(integration_id: str, tick: datetime) -> dg.RunRequest:
     return dg.RunRequest(run_key=key, partition_key=integration_id, tags={ACTOR_TAG: "connection_refresh"})
 
 
-def explain_skip(left_out: Sequence[LeftOut]) -> str:
+def explain_skip(left_out: Sequence[SkippedIntegration]) -> str:
     """Who is left out of a tick, and why."""
     if not left_out:
         return "Nothing is due."
     return "Left out: " + "; ".join(f"{one.integration_id} ({one.reason})" for one in left_out) + "."
 
 
-def _parted(found: DueImports, known: Iterable[str]) -> tuple[tuple[Due, ...], tuple[LeftOut, ...]]:
+def _split_by_partition(
+    found: DueImports, known: Iterable[str]
+) -> tuple[tuple[Due, ...], tuple[SkippedIntegration, ...]]:
     """Only partitions of this instance can run: one request for another would lose the whole tick."""
     here = set(known)
-    strangers = tuple(LeftOut(due.integration_id, NO_PARTITION) for due in found.due if due.integration_id not in here)
+    strangers = tuple(
+        SkippedIntegration(due.integration_id, NO_PARTITION) for due in found.due if due.integration_id not in here
+    )
     return tuple(due for due in found.due if due.integration_id in here), (*found.left_out, *strangers)
 
 
-def _requested(
+def _without_existing_run(
     instance: dg.DagsterInstance, due: Iterable[Due], schedule: str
-) -> tuple[list[dg.RunRequest], tuple[LeftOut, ...]]:
+) -> tuple[list[dg.RunRequest], tuple[SkippedIntegration, ...]]:
     """One request for each due import that has no run yet; Dagster itself compares run keys within one tick only, and
     an import may wait in the queue, or run, for longer than a quarter hour."""
     requests: list[dg.RunRequest] = []
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedIntegration] = []
     for one in due:
         runs = instance.get_runs(dg.RunsFilter(tags={DUE_KEY_TAG: one.key}))
         skipped = sum(SKIPPED_TAG in run.tags for run in runs)
         reason = _has_run(runs)
         if reason:
-            left_out.append(LeftOut(one.integration_id, reason))
+            left_out.append(SkippedIntegration(one.integration_id, reason))
         else:
             requests.append(import_request(one, schedule, skipped))
     return requests, tuple(left_out)
@@ -99,8 +108,8 @@ def _import_schedule(frequency: str) -> dg.ScheduleDefinition:
         context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
     ) -> dg.SkipReason | list[dg.RunRequest]:
         found = due_imports(services, frequency, context.scheduled_execution_time)
-        due, left_out = _parted(found, known_partitions(context.instance))
-        requests, waiting = _requested(context.instance, due, name)
+        due, left_out = _split_by_partition(found, known_partitions(context.instance))
+        requests, waiting = _without_existing_run(context.instance, due, name)
         explained = explain_skip((*left_out, *waiting))
         if not requests:
             return dg.SkipReason(explained)

@@ -7,7 +7,7 @@ import dagster as dg
 from hris_pipeline.defs.io_manager import frames_root, purge_frames
 from hris_pipeline.defs.observation import observation
 from hris_pipeline.defs.partitions import known_partitions
-from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, SKIPPED_TAG, Started, started
+from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, SKIPPED_TAG, RunInfo, run_info
 from hris_pipeline.operations.automation import attempt_failed, stalled
 from hris_pipeline.operations.deletion import RETENTION, purge_old
 from hris_pipeline.operations.notification import notify
@@ -35,7 +35,7 @@ _DIED = "the run ended without a word: its process died or never started"
 )
 def failed_imports(context: dg.RunFailureSensorContext, services: dg.ResourceParam[Services]) -> dg.SkipReason | None:
     """Told of every failed run once."""
-    run, tags = started(context.dagster_run), context.dagster_run.tags
+    run, tags = run_info(context.dagster_run), context.dagster_run.tags
     if not run.integration_id or HELD_TAG in tags or SKIPPED_TAG in tags:
         return dg.SkipReason("No import failed.")
     if tags.get(_WILL_RETRY_TAG) == "true":
@@ -51,11 +51,11 @@ def failed_imports(context: dg.RunFailureSensorContext, services: dg.ResourcePar
     return None
 
 
-def _record(services: Services, run: Started, message: str) -> None:
+def _record(services: Services, run: RunInfo, message: str) -> None:
     record_failure(services, run.integration_id, message, trigger=run.trigger, actor=run.actor, run_id=run.run_id)
 
 
-def _count(services: Services, run: Started, message: str) -> None:
+def _count(services: Services, run: RunInfo, message: str) -> None:
     notify(services, run.integration_id, "failed", message, f"An import failed: {message}")
     if run.due_at is not None and attempt_failed(services, run.integration_id, run.due_at, run.attempt):
         body = f"Automatic imports are paused after three failures in a row: `hris resume {run.integration_id}`."

@@ -8,17 +8,17 @@ from typing import Literal
 import sqlalchemy as sa
 
 from hris_pipeline.errors import UsageError
-from hris_pipeline.operations.notification import all_clear, notify
+from hris_pipeline.operations.notification import notify, reset_notification
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import (
     Automation,
+    advance_due,
     automation,
     automations,
+    complete_due,
     mark_failed_attempt,
-    mark_handled,
-    move_due,
     set_automatic,
 )
 from hris_pipeline.store.locks import import_running
@@ -28,17 +28,17 @@ __all__ = [
     "RETRY_HOURS",
     "Due",
     "DueImports",
-    "LeftOut",
+    "SkippedIntegration",
     "Stalled",
     "attempt_failed",
-    "due_handled",
+    "carry_over_due",
+    "complete_due_import",
     "due_imports",
-    "keep_calendar",
-    "may_run",
     "pause",
     "resume",
+    "skip_reason",
     "stalled",
-    "start_when_asked",
+    "start_if_configured",
 ]
 
 RETRY_HOURS = (1, 4, 12)
@@ -70,7 +70,7 @@ class Due:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedIntegration:
     """An integration with a due moment that does not start, and why."""
 
     integration_id: str
@@ -82,7 +82,7 @@ class DueImports:
     """What one look at the clock found."""
 
     due: tuple[Due, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[SkippedIntegration, ...]
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,14 @@ def due_imports(services: Services, frequency: str, now: datetime) -> DueImports
     with services.store.read() as connection:
         known = [one for one in automations(connection) if one.settings.frequency == frequency]
     due: list[Due] = []
-    left_out: list[LeftOut] = []
+    left_out: list[SkippedIntegration] = []
     for one in known:
         due_at = latest_due(one.settings, now)
         if one.automatic == "off" or (one.last_due_at is not None and due_at <= one.last_due_at):
             continue
         reason = _obstacle(one, now) or _running(services, one)
         if reason:
-            left_out.append(LeftOut(one.integration_id, reason))
+            left_out.append(SkippedIntegration(one.integration_id, reason))
         else:
             late = now - due_at > CATCH_UP and not one.attempts
             due.append(Due(one.integration_id, due_at, one.attempts, "catch_up" if late else "schedule"))
@@ -134,7 +134,7 @@ def _paused(one: Automation) -> str:
     return f"paused by {one.automatic_by} at {when}: {one.automatic_reason}"
 
 
-def may_run(services: Services, integration_id: str) -> str | None:
+def skip_reason(services: Services, integration_id: str) -> str | None:
     """Why an automatic import of the integration that was already queued must be skipped, or None."""
     with services.store.read() as connection:
         one = automation(connection, integration_id)
@@ -143,10 +143,10 @@ def may_run(services: Services, integration_id: str) -> str | None:
     return _paused(one) if one.automatic == "paused" else "automatic imports are off"
 
 
-def due_handled(services: Services, integration_id: str, due_at: datetime) -> None:
+def complete_due_import(services: Services, integration_id: str, due_at: datetime) -> None:
     """An automatic import for the due moment came to its end: applied, held, or nothing to do."""
     with services.store.begin() as connection:
-        mark_handled(connection, integration_id, due_at)
+        complete_due(connection, integration_id, due_at)
 
 
 def attempt_failed(services: Services, integration_id: str, due_at: datetime, attempt: int) -> bool:
@@ -160,7 +160,7 @@ def attempt_failed(services: Services, integration_id: str, due_at: datetime, at
             again_at = services.now() + timedelta(hours=RETRY_HOURS[attempt])
             mark_failed_attempt(connection, integration_id, attempt + 1, again_at)
             return False
-        failures = mark_handled(connection, integration_id, due_at, failed=True)
+        failures = complete_due(connection, integration_id, due_at, failed=True)
         if failures < FAILURES_TO_PAUSE or one.automatic != "running":
             return False
         reason = f"{failures} automatic imports in a row failed"
@@ -197,27 +197,27 @@ def resume(services: Services, integration_id: str, by: str, reason: str) -> Non
                 f"run `hris import {integration_id} --yes`."
             )
         _start(connection, one, by, reason, services.now())
-    all_clear(services, integration_id, "paused")
+    reset_notification(services, integration_id, "paused")
 
 
-def start_when_asked(connection: sa.Connection, integration_id: str, by: str, reason: str, now: datetime) -> None:
+def start_if_configured(connection: sa.Connection, integration_id: str, by: str, reason: str, now: datetime) -> None:
     """Starts automatic imports when the settings say so, a manual one was saved, and nobody decided otherwise."""
     one = automation(connection, integration_id)
     if one.automatic == "off" and one.saved and one.settings.start_automatic_imports:
         _start(connection, one, by, reason, now)
 
 
-def keep_calendar(connection: sa.Connection, one: Automation, settings: Settings, now: datetime) -> None:
+def carry_over_due(connection: sa.Connection, one: Automation, settings: Settings, now: datetime) -> None:
     """Other settings take the place of those ``one`` was read with: when nothing was due under the old calendar,
     nothing is under the new one before its next moment, or 04:00 moved to 08:00 at noon would import twice that day."""
     if one.last_due_at is not None and one.last_due_at >= latest_due(one.settings, now):
-        move_due(connection, one.integration_id, latest_due(settings, now))
+        advance_due(connection, one.integration_id, latest_due(settings, now))
 
 
 def _start(connection: sa.Connection, one: Automation, by: str, reason: str, now: datetime) -> None:
     set_automatic(connection, one.integration_id, "running", by=by, reason=reason, now=now)
     if one.last_due_at is None:
-        mark_handled(connection, one.integration_id, latest_due(one.settings, now))
+        complete_due(connection, one.integration_id, latest_due(one.settings, now))
 
 
 def _given(reason: str) -> str:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
-from hris_pipeline.operations.automation import start_when_asked
+from hris_pipeline.operations.automation import start_if_configured
 from hris_pipeline.operations.imports import ImportSummary, read_summary, summary_of
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.applying import apply_import
@@ -92,7 +92,7 @@ def save_import(
                 now=services.now(),
             )
     with services.store.begin() as connection:
-        start_when_asked(connection, integration_id, "hris", "first import saved", services.now())
+        start_if_configured(connection, integration_id, "hris", "first import saved", services.now())
     return read_summary(services, chosen.import_id)
 
 

@@ -19,7 +19,7 @@ from hris_pipeline.operations.transformation import read_employees, read_mapped_
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.settings.values import custom_label
-from hris_pipeline.sources.extract_reader import member_fields, member_of
+from hris_pipeline.sources.extract_reader import member_fields, read_member
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store import history
 from hris_pipeline.store.integrations import get_integration
@@ -28,7 +28,14 @@ from hris_pipeline.store.tables import users
 from hris_pipeline.transform.columns import as_text
 from hris_pipeline.transform.map_users import SourceColumns
 
-__all__ = ["Explanation", "FieldStory", "Origin", "directory_as_of", "explain", "user_as_of"]
+__all__ = [
+    "Explanation",
+    "FieldExplanation",
+    "Origin",
+    "directory_as_of",
+    "explain",
+    "user_as_of",
+]
 
 User = Mapping[str, Any]
 
@@ -47,7 +54,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class FieldStory:
+class FieldExplanation:
     """One field: what is stored, which import wrote it (None: none did), what feeds it now, what the employee has in
     that source, and the member's own fields behind it by dotted path. Values are a person's data."""
 
@@ -71,7 +78,7 @@ class Explanation:
     status: str | None
     extract_id: str | None
     outcome: tuple[str, ...]
-    fields: tuple[FieldStory, ...]
+    fields: tuple[FieldExplanation, ...]
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
         extract_id=person.manifest.extract_id if person.manifest else None,
         outcome=person.outcome,
         fields=tuple(
-            _story(name, _feeding(name, source, settings, person), user, person, origins.get(name))
+            _explain_field(name, _effective_source(name, source, settings, person), user, person, origins.get(name))
             for name, source in chosen.items()
         ),
     )
@@ -184,15 +191,15 @@ def _person(
     mine = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
     hris_id = next((str(one) for one in [*found["hris_id"], *mine["hris_id"].dropna()]), None)
     called = {*names, hris_id, *([user["employee_id"]] if user else _employee_ids(mapped.users, hris_id))}
-    outcome = [*_actions(plan, called), *(reason for reason, whom in plan.beside.items() if called & set(whom))]
+    outcome = [*_actions(plan, called), *(reason for reason, whom in plan.diagnostics.items() if called & set(whom))]
     outcome += [f"{line.field}: {line.check} ({line.reason})" for line in mine.itertuples()]
     columns = SourceColumns(found, manifest.company)
     return _Person(
         manifest,
         hris_id,
         lambda source: _first(as_text(columns(source))),
-        member_of(manifest, services.archive, hris_id) if hris_id else {},
-        tuple(outcome) or _left_alone(settings, manifest, user, hris_id),
+        read_member(manifest, services.archive, hris_id) if hris_id else {},
+        tuple(outcome) or _no_change_reason(settings, manifest, user, hris_id),
     )
 
 
@@ -216,7 +223,9 @@ def _actions(plan: Plan, called: set[str | None]) -> list[str]:
     return [action for action, after in states if json.loads(after)["hris_id"] in called]
 
 
-def _left_alone(settings: Settings, manifest: Manifest, user: User | None, hris_id: str | None) -> tuple[str, ...]:
+def _no_change_reason(
+    settings: Settings, manifest: Manifest, user: User | None, hris_id: str | None
+) -> tuple[str, ...]:
     """Why nothing happens to somebody who is in the extract, or is an active user."""
     if user is None or user["status"] != "active" or user["hris_id"] is None or hris_id:
         return ("unchanged",) if hris_id else ()
@@ -227,18 +236,20 @@ def _left_alone(settings: Settings, manifest: Manifest, user: User | None, hris_
     return ("missing, and not confirmed as gone by that extract",)
 
 
-def _feeding(name: str, source: str, settings: Settings, person: _Person) -> str:
+def _effective_source(name: str, source: str, settings: Settings, person: _Person) -> str:
     """The source of a field, for this person."""
     latest = name == "hire_date" and settings.hire_date_priority == "latest" and person.value("latest_rehire_date")
     return "latest_rehire_date" if latest else source
 
 
-def _story(name: str, source: str, user: User | None, person: _Person, written_by: Origin | None) -> FieldStory:
+def _explain_field(
+    name: str, source: str, user: User | None, person: _Person, written_by: Origin | None
+) -> FieldExplanation:
     stored = None
     if user is not None:
         stored = user["metadata"].get(name[1:]) if name.startswith("#") else user[name]
     column = "custom_fields" if custom_label(source) is not None else source
-    return FieldStory(
+    return FieldExplanation(
         field=name,
         stored=None if stored is None else str(stored),
         written_by=written_by,

@@ -40,7 +40,7 @@ class RowSummary:
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """One import; ``beside`` gives EmployeeIds by reason for whoever is not applied or warned about."""
+    """One import; ``diagnostics`` gives EmployeeIds by reason for whoever is not applied or warned about."""
 
     integration: str
     import_id: str
@@ -52,7 +52,7 @@ class ImportSummary:
     complete: bool
     extract_id: str | None
     settings_version: int | None
-    beside: Mapping[str, tuple[str, ...]]
+    diagnostics: Mapping[str, tuple[str, ...]]
     actor: str
     message: str | None
     dagster_run_id: str | None
@@ -83,9 +83,9 @@ class ImportSummary:
         if self.tripped:
             lines += ["", "Held:", ""]
             lines += [f"- **{guard.name}**: {guard.observed}, limit {guard.limit}" for guard in self.tripped]
-        if self.beside:
+        if self.diagnostics:
             lines += ["", "| not applied, or warned about | people | EmployeeIds |", "|---|---|---|"]
-            lines += [f"| {reason} | {len(ids)} | {_some(ids)} |" for reason, ids in self.beside.items()]
+            lines += [f"| {reason} | {len(ids)} | {_some(ids)} |" for reason, ids in self.diagnostics.items()]
         return "\n".join(lines)
 
 
@@ -106,7 +106,7 @@ def summary_of(found: Import) -> ImportSummary:
         complete=found.complete,
         extract_id=found.extract_id,
         settings_version=found.settings_version,
-        beside={reason: tuple(ids) for reason, ids in found.beside.items()},
+        diagnostics={reason: tuple(ids) for reason, ids in found.diagnostics.items()},
         actor=found.actor,
         message=found.message,
         dagster_run_id=found.dagster_run_id,

@@ -12,15 +12,21 @@ from hris_pipeline.settings.document import Event
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import notifications
 
-__all__ = ["Sender", "all_clear", "notify", "notify_import", "send_with_apprise"]
+__all__ = [
+    "Sender",
+    "notify",
+    "notify_import",
+    "reset_notification",
+    "send_with_apprise",
+]
 
 log = logging.getLogger(__name__)
 
 Sender = Callable[[str, str, str], bool]
 """Sends to one apprise URL a title and a body; says whether it went out."""
 
-OPEN_ENDS = {"conflict": "conflicts", "quarantined": "quarantined rows"}
-"""What an import leaves for a person to look at, by its reason in ``beside``."""
+REVIEW_QUEUES = {"conflict": "conflicts", "quarantined": "quarantined rows"}
+"""What an import leaves for a person to look at, by its reason in ``diagnostics``."""
 
 
 def send_with_apprise(url: str, title: str, body: str) -> bool:
@@ -48,7 +54,7 @@ def notify(
     """
     try:
         channels = _channels(services, integration_id, event)
-        if not channels or _told(services, integration_id, event) == state:
+        if not channels or _last_state(services, integration_id, event) == state:
             return False
         title = f"HR sync of {integration_id}: {event}"
         sent = [_sent(url, title, body, send) for url in channels]
@@ -60,7 +66,7 @@ def notify(
         return False
 
 
-def all_clear(services: Services, integration_id: str, *events: Event) -> None:
+def reset_notification(services: Services, integration_id: str, *events: Event) -> None:
     """What was wrong is over: should it come back, it is told again. Never raises."""
     try:
         with services.store.begin() as connection:
@@ -75,7 +81,7 @@ def notify_import(services: Services, summary: ImportSummary, *, send: Sender = 
     name, import_id = summary.integration, summary.import_id
     counted = ", ".join(f"{summary.counts[count]} {word}" for count, word in APPLIED_WORDS.items())
     if summary.status == "applied":
-        all_clear(services, name, "failed", "stalled", "held")
+        reset_notification(services, name, "failed", "stalled", "held")
         if summary.changes:
             notify(services, name, "done", import_id, f"Import {import_id}: {counted}.", send=send)
     if summary.status == "held":
@@ -91,18 +97,18 @@ def notify_import(services: Services, summary: ImportSummary, *, send: Sender = 
 def _notify_open_ends(services: Services, summary: ImportSummary, send: Sender) -> None:
     """Tells when somebody is in conflict or quarantined who was not when it was last told."""
     name = summary.integration
-    now = {reason: sorted(summary.beside.get(reason, ())) for reason in OPEN_ENDS}
+    now = {reason: sorted(summary.diagnostics.get(reason, ())) for reason in REVIEW_QUEUES}
     if not any(now.values()):
-        all_clear(services, name, "conflict")
+        reset_notification(services, name, "conflict")
         return
     try:
-        before = json.loads(_told(services, name, "conflict") or "{}")
+        before = json.loads(_last_state(services, name, "conflict") or "{}")
     except Exception as failure:
         log.warning("What was told of %s could not be read: %s", name, type(failure).__name__)
         return
     if all(set(ids) <= set(before.get(reason, ())) for reason, ids in now.items()):
         return
-    counted = ", ".join(f"{len(ids)} {OPEN_ENDS[reason]}" for reason, ids in now.items() if ids)
+    counted = ", ".join(f"{len(ids)} {REVIEW_QUEUES[reason]}" for reason, ids in now.items() if ids)
     body = f"Import {summary.import_id} left {counted}: `hris conflicts {name}`, `hris show {summary.import_id}`."
     notify(services, name, "conflict", json.dumps(now), body, send=send)
 
@@ -113,7 +119,7 @@ def _channels(services: Services, integration_id: str, event: Event) -> list[str
     return [entry.to for entry in settings.notify if event in entry.on]
 
 
-def _told(services: Services, integration_id: str, event: Event) -> str | None:
+def _last_state(services: Services, integration_id: str, event: Event) -> str | None:
     with services.store.read() as connection:
         return connection.execute(sa.select(notifications.c.state).where(_key(integration_id, event))).scalar()
 

@@ -9,7 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.identity import Resolution
-from hris_pipeline.change_set.plan import Facts, Plan, make_plan
+from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
 from hris_pipeline.contract import Trigger
 from hris_pipeline.errors import FrameInvalid, UnknownName
 from hris_pipeline.operations.imports import ImportSummary, read_summary
@@ -58,7 +58,7 @@ def compute_plan(
     now = services.now()
     decided = resolutions(connection, manifest.integration_id)
     since = now - timedelta(days=settings.guards.slow_bleed.days)
-    facts = Facts(
+    facts = PlanContext(
         integration_id=manifest.integration_id,
         today=local_date(settings, now),
         complete=manifest.complete,
@@ -136,7 +136,7 @@ def plan_import(
             extract_id=manifest.extract_id,
             complete=plan.complete,
             guards=[asdict(guard) for guard in plan.guards],
-            beside={reason: list(ids) for reason, ids in plan.beside.items()},
+            diagnostics={reason: list(ids) for reason, ids in plan.diagnostics.items()},
             dagster_run_id=run_id,
         )
         staged = stage_import(connection, new, plan.rows)

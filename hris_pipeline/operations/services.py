@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from hris_pipeline.environment import Environment
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.http import Ceiling, Retries
+from hris_pipeline.sources.http import AdaptiveRateLimiter, Retries
 from hris_pipeline.sources.oauth import OAuth
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
-from hris_pipeline.store.keyring import open_box
+from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tokens import StoredTokens
 
@@ -36,7 +36,7 @@ class Services:
 
     def tokens(self, integration_id: str) -> StoredTokens:
         """Where the integration's tokens are kept."""
-        return StoredTokens(self.store, open_box(self.environment), integration_id)
+        return StoredTokens(self.store, load_keyring(self.environment), integration_id)
 
     def oauth(self, integration_id: str) -> OAuth:
         """The vendor's OAuth endpoints, for connecting the integration.
@@ -97,7 +97,7 @@ def _partner_api(services: Services, integration_id: str) -> Source:
         api_url=services.environment.api_url,
         integration_id=integration_id,
         clock=services.now,
-        pace=Ceiling(services.environment.requests_per_second),
+        pace=AdaptiveRateLimiter(services.environment.requests_per_second),
         retries=services.retries,
     )
 

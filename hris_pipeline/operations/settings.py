@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, UnknownName, UsageError
-from hris_pipeline.operations.automation import keep_calendar, start_when_asked
+from hris_pipeline.operations.automation import carry_over_due, start_if_configured
 from hris_pipeline.operations.connection import disconnect
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.services import Services
@@ -17,7 +17,7 @@ from hris_pipeline.settings.document import Settings, named_sources
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata, metadata_renames
 from hris_pipeline.settings.rules import match_rule
 from hris_pipeline.settings.suggestion import suggestion
-from hris_pipeline.settings.validating import place
+from hris_pipeline.settings.validating import format_path
 from hris_pipeline.settings.values import custom_label
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.automation import automation
@@ -111,9 +111,9 @@ def _put(connection: sa.Connection, integration_id: str, settings: Settings, act
         rename_metadata(connection, integration_id, old_name, new_name, now)
     _describe(connection, integration_id, settings)
     version = put_settings(connection, integration_id, settings, actor=actor, now=now)
-    keep_calendar(connection, before, settings, now)
+    carry_over_due(connection, before, settings, now)
     if not before.settings.start_automatic_imports:
-        start_when_asked(connection, integration_id, actor, "settings", now)
+        start_if_configured(connection, integration_id, actor, "settings", now)
     return version
 
 
@@ -216,7 +216,9 @@ def check_against_extract(
             EmployeeId; left out where it has no values.
     """
     errors = [
-        Problem(place(path), f"the company has no custom field {label!r}.{suggestion(label, known_custom_labels)}")
+        Problem(
+            format_path(path), f"the company has no custom field {label!r}.{suggestion(label, known_custom_labels)}"
+        )
         for path, source in named_sources(settings)
         if (label := custom_label(source)) is not None and label not in known_custom_labels
     ]

@@ -8,7 +8,7 @@ from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import needs_custom_fields
-from hris_pipeline.sources.extract_reader import columns_of
+from hris_pipeline.sources.extract_reader import read_columns
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.quarantine import replace_quarantine
 from hris_pipeline.store.settings_versions import current_settings
@@ -25,7 +25,7 @@ def read_employees(services: Services, manifest: Manifest) -> Validated:
     Raises:
         FrameInvalid: the extract as a whole cannot be used.
     """
-    return validate(normalise(columns_of(manifest, services.archive)))
+    return validate(normalise(read_columns(manifest, services.archive)))
 
 
 def read_mapped_users(manifest: Manifest, employees: pd.DataFrame, settings: Settings) -> Mapped:

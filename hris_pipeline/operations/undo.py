@@ -17,9 +17,12 @@ from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.snapshot import read_snapshot
 from hris_pipeline.store.staging import NewImport, stage_import
 from hris_pipeline.store.tables import import_rows
-from hris_pipeline.transform.columns import arrow
+from hris_pipeline.transform.columns import to_arrow
 
-__all__ = ["plan_undo", "undo_basis"]
+__all__ = [
+    "plan_undo",
+    "undo_settings_digest",
+]
 
 
 def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | None = None) -> ImportSummary:
@@ -49,13 +52,13 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
             directory_id=integration.directory_id,
             status="planned",
             trigger="undo",
-            digest=plan_digest(undo.rows, settings_digest=undo_basis(import_id), complete=True, tripped=()),
+            digest=plan_digest(undo.rows, settings_digest=undo_settings_digest(import_id), complete=True, tripped=()),
             counts=counts,
             actor=actor,
             planned_at=services.now(),
             extract_id=found.extract_id,
             undoes=import_id,
-            beside={reason: ids for reason, ids in left.items() if ids},
+            diagnostics={reason: ids for reason, ids in left.items() if ids},
             dagster_run_id=run_id,
         )
         staged = stage_import(connection, new, undo.rows)
@@ -66,7 +69,7 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
     return read_summary(services, staged.import_id)
 
 
-def undo_basis(import_id: str) -> str:
+def undo_settings_digest(import_id: str) -> str:
     """What stands in the digest of an undo where that of settings stands otherwise: no settings matter to it."""
     return f"undo of {import_id}"
 
@@ -82,7 +85,7 @@ def _undo(connection: sa.Connection, directory_id: str, import_id: str) -> Undo:
         for value, user_id in zip(now[name].tolist(), users, strict=True)
         if isinstance(value, str)
     }
-    return undo_rows(applied, dict(zip(users, arrow(now["version"]).to_pylist(), strict=True)), held_by)
+    return undo_rows(applied, dict(zip(users, to_arrow(now["version"]).to_pylist(), strict=True)), held_by)
 
 
 def _pause(connection: sa.Connection, integration_id: str, actor: str, now: datetime) -> bool:

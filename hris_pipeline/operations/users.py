@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.change_set.state import metadata_json, metadata_values
+from hris_pipeline.change_set.state import decode_metadata, merge_metadata
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings
@@ -20,7 +20,7 @@ from hris_pipeline.store.local_users import Loaded
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.snapshot import read_users
-from hris_pipeline.transform.columns import as_text, casefold_key, text, to_date
+from hris_pipeline.transform.columns import as_text, casefold_key, text_series, to_date
 from hris_pipeline.transform.user_file import read_user_file, user_file
 
 __all__ = [
@@ -48,7 +48,7 @@ def load_users(services: Services, integration_id: str, user_file: bytes) -> Loa
             raise UsageError("The user file gives one email to several people, and nothing of it was loaded.")
     if metadata:
         users["metadata"] = pd.Series(
-            metadata_values(metadata_json([{}] * len(frame), metadata, frame.index)), index=frame.index
+            decode_metadata(merge_metadata([{}] * len(frame), metadata, frame.index)), index=frame.index
         )
     with services.store.begin() as connection:
         directory_id = get_integration(connection, integration_id).directory_id
@@ -105,19 +105,19 @@ def users_view(
     stored = read_users(connection, None, integration.directory_id)
     stored = stored[(stored["integration_id"] == integration_id).fillna(False).astype(bool)]
     users = pd.DataFrame({name: as_text(stored[name]) for name in ("user_id", "status", *_FIELDS)})
-    metadata = metadata_values(stored["metadata"])
+    metadata = decode_metadata(stored["metadata"])
     staged = open_import(connection, integration_id) if planned else None
     if staged is not None:
         rows = rows_of(connection, staged.import_id)
         states = [json.loads(line) for line in rows["after"]]
-        after = pd.DataFrame({name: text(state[name] for state in states) for name in ("status", *_FIELDS)})
+        after = pd.DataFrame({name: text_series(state[name] for state in states) for name in ("status", *_FIELDS)})
         after.insert(0, "user_id", rows["user_id"])
         keep = ~users["user_id"].isin(after["user_id"])
         metadata = [line for line, kept in zip(metadata, keep, strict=True) if kept]
         metadata += [state["metadata"] for state in states]
         users = pd.concat([users[keep], after], ignore_index=True)
     for entry in effective_metadata(settings):
-        users[f"#{entry.name}"] = text(line.get(entry.name) for line in metadata).set_axis(users.index)
+        users[f"#{entry.name}"] = text_series(line.get(entry.name) for line in metadata).set_axis(users.index)
     for name in _DATES:
         users[name] = to_date(users[name])
     active = users[(users["status"] == "active").fillna(False).astype(bool)]

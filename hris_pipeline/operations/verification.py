@@ -7,7 +7,7 @@ import pandas as pd
 from hris_pipeline.change_set.digest import plan_digest
 from hris_pipeline.contract import OPEN
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.undo import undo_basis
+from hris_pipeline.operations.undo import undo_settings_digest
 from hris_pipeline.store.history import Divergence, Import, diverging_users, has_erased_rows, imports_of, rows_of
 from hris_pipeline.store.integrations import get_integration
 
@@ -64,7 +64,7 @@ def verify(services: Services, integration_id: str) -> Verification:
 def _digest(found: Import, rows: pd.DataFrame) -> str:
     return plan_digest(
         rows,
-        settings_digest=found.settings_digest or undo_basis(str(found.undoes)),
+        settings_digest=found.settings_digest or undo_settings_digest(str(found.undoes)),
         complete=found.complete,
         tripped=[guard["name"] for guard in found.guards if guard["tripped"]],
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.transform.columns import DATE, INTEGER, TEXT, arrow, series, to_date
+from hris_pipeline.transform.columns import DATE, INTEGER, TEXT, from_arrow, to_arrow, to_date
 
 __all__ = ["KINDS", "MILESTONE_COLUMNS", "ONBOARDING_DAYS", "by_week", "upcoming_milestones"]
 
@@ -42,7 +42,9 @@ def by_week(milestones: pd.DataFrame) -> pd.DataFrame:
     Args:
         milestones: ``date`` and ``milestone``, as ``upcoming_milestones`` gives them.
     """
-    mondays = series(pc.floor_temporal(arrow(milestones["date"]), unit="week").cast(pa.string()), milestones.index)
+    mondays = from_arrow(
+        pc.floor_temporal(to_arrow(milestones["date"]), unit="week").cast(pa.string()), milestones.index
+    )
     counts = {kind: (milestones["milestone"] == kind).groupby(mondays).sum().astype(INTEGER) for kind in KINDS}
     return pd.DataFrame(counts).rename_axis("week").reset_index().astype({"week": TEXT})
 
@@ -51,21 +53,21 @@ def _milestones(users: pd.DataFrame, today: date, last: date) -> Iterator[pd.Dat
     """Every milestone that can lie in the period, with some that do not."""
     hired, born = to_date(users["hire_date"]), to_date(users["birth_date"])
     for year in range(today.year, last.year + 1):
-        years = year - series(pc.year(arrow(hired)))
+        years = year - from_arrow(pc.year(to_arrow(hired)))
         served = years.fillna(0) > 0
         yield _lines(users[served], "service_anniversary", _in_year(hired[served], year), years[served])
         yield _lines(users, "birthday", _in_year(born, year))
     for day in ONBOARDING_DAYS:
-        on = series(pc.add(arrow(hired), pa.scalar(timedelta(days=day))).cast(pa.date32()))
+        on = from_arrow(pc.add(to_arrow(hired), pa.scalar(timedelta(days=day))).cast(pa.date32()))
         yield _lines(users, "onboarding", on, day)
 
 
 def _in_year(dates: pd.Series, year: int) -> pd.Series:
     """The same day of the given year; 29 February is 28 February in a common year."""
-    days = pc.strftime(arrow(dates), "%m-%d")
+    days = pc.strftime(to_arrow(dates), "%m-%d")
     if not isleap(year):
         days = pc.replace_substring(days, "02-29", "02-28")
-    return to_date(series(pc.binary_join_element_wise(f"{year:04}", days, "-"), dates.index))
+    return to_date(from_arrow(pc.binary_join_element_wise(f"{year:04}", days, "-"), dates.index))
 
 
 def _lines(

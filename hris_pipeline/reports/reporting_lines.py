@@ -9,7 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.transform.columns import FLAG, INTEGER, TEXT, arrow, column, lists, positions, series
+from hris_pipeline.transform.columns import (
+    FLAG,
+    INTEGER,
+    TEXT,
+    column_or_nulls,
+    from_arrow,
+    index_in,
+    list_column,
+    to_arrow,
+)
 
 __all__ = ["DIMENSIONS", "headcount", "reporting_lines"]
 
@@ -45,7 +54,7 @@ def reporting_lines(users: pd.DataFrame, associated: Sequence[str] = ()) -> pd.D
         {
             "employee_id": users["employee_id"],
             "depth": pd.Series(np.bincount(rows, minlength=len(users)), dtype=INTEGER),
-            "chain": lists(rows, arrow(ids).take(pa.array(above)), len(users)),
+            "chain": list_column(rows, to_arrow(ids).take(pa.array(above)), len(users)),
             "in_cycle": pd.Series(cyclic[: len(users)], dtype=FLAG),
             "approvers": _approvers(users, associated),
         }
@@ -66,10 +75,10 @@ def headcount(users: pd.DataFrame) -> pd.DataFrame:
     types = {"dimension": TEXT, "value": TEXT, "active_count": INTEGER}
     counts = [pd.DataFrame(columns=list(types)).astype(types)]
     for dimension, names in DIMENSIONS.items():
-        parts = [arrow(active[name]) for name in names if name in active]
+        parts = [to_arrow(active[name]) for name in names if name in active]
         if parts:
             # Not null_handling="skip": it loses the rows in which every part is null.
-            value = series(pc.coalesce(pc.binary_join_element_wise(*parts, ", "), *parts))
+            value = from_arrow(pc.coalesce(pc.binary_join_element_wise(*parts, ", "), *parts))
             count = value.groupby(value, dropna=False).size()
             lines = pd.DataFrame({"dimension": dimension, "value": count.index, "active_count": count.to_numpy()})
             counts.append(lines.astype(types).sort_values(["active_count", "value"], ascending=[False, True]))
@@ -79,9 +88,9 @@ def headcount(users: pd.DataFrame) -> pd.DataFrame:
 def _known_people(users: pd.DataFrame) -> tuple[pd.Series, Rows]:
     """The EmployeeIds of the users and then of supervisors who are none; and for each where their supervisor stands."""
     ids, named = users["employee_id"], users["supervisor_id"]
-    strangers = named[named.notna() & positions(named, ids).isna()].drop_duplicates()
+    strangers = named[named.notna() & index_in(named, ids).isna()].drop_duplicates()
     people = pd.concat([ids, strangers], ignore_index=True)
-    found = positions(named, people).fillna(_NOBODY).to_numpy(np.int64)
+    found = index_in(named, people).fillna(_NOBODY).to_numpy(np.int64)
     return people, np.concatenate([found, np.full(len(strangers), _NOBODY)])
 
 
@@ -120,8 +129,8 @@ def _chains(supervisors: Rows, cyclic: npt.NDArray[np.bool_], length: int) -> tu
 
 
 def _approvers(users: pd.DataFrame, associated: Sequence[str]) -> pd.Series:
-    columns: list[Any] = [arrow(column(users, f"#{name}")) for name in associated]
+    columns: list[Any] = [to_arrow(column_or_nulls(users, f"#{name}")) for name in associated]
     rows = np.tile(np.arange(len(users)), len(columns))
     pairs = pd.DataFrame({"row": rows, "approver": pd.Series(pa.chunked_array(columns, pa.string()), dtype=TEXT)})
     pairs = pairs.dropna().drop_duplicates().sort_values("row", kind="stable")
-    return lists(pairs["row"].to_numpy(), arrow(pairs["approver"]), len(users))
+    return list_column(pairs["row"].to_numpy(), to_arrow(pairs["approver"]), len(users))

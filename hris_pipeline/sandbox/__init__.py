@@ -6,7 +6,7 @@ from hris_pipeline.sandbox.people import Person
 from hris_pipeline.sandbox.run import Sandbox, running, serve
 from hris_pipeline.sandbox.server import create_app
 from hris_pipeline.sandbox.week import Event
-from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, FINCH_TOKEN, PASSWORD, USERNAME, World
+from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, FINCH_TOKEN, PASSWORD, USERNAME, SandboxState
 
 __all__ = [
     "CLIENT_ID",
@@ -20,7 +20,7 @@ __all__ = [
     "Fault",
     "Person",
     "Sandbox",
-    "World",
+    "SandboxState",
     "create_app",
     "running",
     "serve",

@@ -11,7 +11,7 @@ import msgspec
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.sandbox import wire
 from hris_pipeline.sandbox.people import People, Person, new_id
-from hris_pipeline.sandbox.surprises import strike
+from hris_pipeline.sandbox.surprises import apply_anomaly
 from hris_pipeline.sandbox.week import Event, pass_week
 
 __all__ = ["Company"]
@@ -44,7 +44,7 @@ class Company:
         self._order: list[str] = []
         self._clock = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=30)
         members, managers = self._draw(employees)
-        self.surprises = strike(members, managers, self.people)
+        self.surprises = apply_anomaly(members, managers, self.people)
         self._listed = {person.id: person for person in members}
         self._order = list(self._listed)
         for person in members:

@@ -14,7 +14,7 @@ from hris_pipeline.errors import HrisError, UnknownName
 from hris_pipeline.sandbox.company import Company
 from hris_pipeline.sandbox.faults import Fault
 from hris_pipeline.sandbox.people import Person
-from hris_pipeline.sandbox.world import USERNAME, World, world
+from hris_pipeline.sandbox.world import USERNAME, SandboxState, world
 
 __all__ = ["ROUTES"]
 
@@ -29,7 +29,7 @@ class _Body(msgspec.Struct):
     changes: dict[str, Any] = {}
 
 
-Handler = Callable[[World, bytes], object]
+Handler = Callable[[SandboxState, bytes], object]
 
 
 def _control(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -47,28 +47,28 @@ def _json(status: int, body: object) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
 
-def _company(here: World, body: _Body) -> Company:
+def _company(here: SandboxState, body: _Body) -> Company:
     if body.username not in here.companies:
         raise UnknownName(f"No company of the sandbox belongs to {body.username[:40]!r}.")
     return here.companies[body.username]
 
 
 @_control
-def week(here: World, body: bytes) -> object:
+def week(here: SandboxState, body: bytes) -> object:
     """A week passes; gives its events."""
     said = msgspec.json.decode(body, type=_Body)
     return {"events": _company(here, said).week(said.today)}
 
 
 @_control
-def want(here: World, body: bytes) -> object:
+def want(here: SandboxState, body: bytes) -> object:
     """Puts a fault in force."""
     here.want(msgspec.json.decode(body, type=Fault))
     return {"faults": here.faults.wanted}
 
 
 @_control
-def clear(here: World, _: bytes) -> object:
+def clear(here: SandboxState, _: bytes) -> object:
     """Clears all faults."""
     here.clear_faults()
     return {"faults": here.faults.wanted}
@@ -81,7 +81,7 @@ def _fields(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 @_control
-def edit(here: World, body: bytes) -> object:
+def edit(here: SandboxState, body: bytes) -> object:
     """Changes one person."""
     said = msgspec.json.decode(body, type=_Body)
     _company(here, said).edit(said.member_id, **_fields(said.changes))
@@ -89,14 +89,14 @@ def edit(here: World, body: bytes) -> object:
 
 
 @_control
-def add(here: World, body: bytes) -> object:
+def add(here: SandboxState, body: bytes) -> object:
     """Hires a person."""
     said = msgspec.json.decode(body, type=_Body)
     return {"member_id": _company(here, said).add(**_fields(said.changes))}
 
 
 @_control
-def remove(here: World, body: bytes) -> object:
+def remove(here: SandboxState, body: bytes) -> object:
     """Takes a person off the list."""
     said = msgspec.json.decode(body, type=_Body)
     _company(here, said).remove(said.member_id)
@@ -104,7 +104,7 @@ def remove(here: World, body: bytes) -> object:
 
 
 @_control
-def terminate(here: World, body: bytes) -> object:
+def terminate(here: SandboxState, body: bytes) -> object:
     """Ends an employment on ``last_day``, today unless given."""
     said = msgspec.json.decode(body, type=_Body)
     company = _company(here, said)
@@ -113,7 +113,7 @@ def terminate(here: World, body: bytes) -> object:
 
 
 @_control
-def state(here: World, body: bytes) -> object:
+def state(here: SandboxState, body: bytes) -> object:
     """Counts, dates, faults, requests so far and what has happened."""
     company = _company(here, msgspec.json.decode(body, type=_Body))
     return {
@@ -128,7 +128,7 @@ def state(here: World, body: bytes) -> object:
 
 
 @_control
-def truth(here: World, body: bytes) -> object:
+def truth(here: SandboxState, body: bytes) -> object:
     """Every listed member with every key."""
     return {"members": _company(here, msgspec.json.decode(body, type=_Body)).members()}
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from hris_pipeline.sandbox import wire
 from hris_pipeline.sandbox.company import Company
 from hris_pipeline.sandbox.people import Person
-from hris_pipeline.sandbox.world import World, bearer, world
+from hris_pipeline.sandbox.world import SandboxState, bearer, world
 
 __all__ = ["ROUTES"]
 
@@ -30,7 +30,7 @@ ERRORS = {
     500: ("internal_server_error", "internal_server_error", "Something went wrong."),
 }
 
-Handler = Callable[[World, str, Request], Awaitable[tuple[int, object]]]
+Handler = Callable[[SandboxState, str, Request], Awaitable[tuple[int, object]]]
 
 
 def problem(code: int) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _connected(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 
 @_connected
-async def directory(here: World, username: str, request: Request) -> tuple[int, object]:
+async def directory(here: SandboxState, username: str, request: Request) -> tuple[int, object]:
     """A page of the directory."""
     limit, offset = request.query_params.get("limit", "100"), request.query_params.get("offset", "0")
     if not (limit.isdecimal() and offset.isdecimal() and 1 <= int(limit) <= MOST):
@@ -88,7 +88,7 @@ async def directory(here: World, username: str, request: Request) -> tuple[int, 
 
 def _batch(describe: Callable[[Company, Person], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
     @_connected
-    async def batch(here: World, username: str, request: Request) -> tuple[int, object]:
+    async def batch(here: SandboxState, username: str, request: Request) -> tuple[int, object]:
         asked = _asked(await request.body())
         if asked is None:
             return 400, problem(400)
@@ -125,7 +125,7 @@ def _asked(body: bytes) -> Iterable[str] | None:
 
 
 @_connected
-async def company(here: World, username: str, _: Request) -> tuple[int, object]:
+async def company(here: SandboxState, username: str, _: Request) -> tuple[int, object]:
     """The company."""
     return 200, wire.finch_company(here.companies[username].id, here.companies[username].display_name)
 

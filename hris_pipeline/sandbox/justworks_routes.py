@@ -17,7 +17,7 @@ from hris_pipeline.sandbox.company import Company
 from hris_pipeline.sandbox.faults import Fault
 from hris_pipeline.sandbox.oauth import Grant
 from hris_pipeline.sandbox.people import Person
-from hris_pipeline.sandbox.world import World, bearer, world
+from hris_pipeline.sandbox.world import SandboxState, bearer, world
 
 __all__ = ["ROUTES"]
 
@@ -38,7 +38,7 @@ LAST_PAGE = (b"", b',"next_cursor":null', b',"next_cursor":""')
 class Call:
     """A call that may be answered: for whose company, with what consent."""
 
-    world: World
+    world: SandboxState
     grant: Grant
     company: Company
     request: Request

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from hris_pipeline.sandbox.login import login_page, problem_page
 from hris_pipeline.sandbox.oauth import SCOPES
-from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, PASSWORD, World, world
+from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, PASSWORD, SandboxState, world
 
 __all__ = ["ROUTES"]
 
@@ -58,7 +58,7 @@ def _asking(query: Mapping[str, str], asked: Sequence[str], problem: str = "") -
     return HTMLResponse(page, status_code=401 if problem else 200)
 
 
-def _answered(here: World, query: Mapping[str, str], asked: Sequence[str]) -> Response:
+def _answered(here: SandboxState, query: Mapping[str, str], asked: Sequence[str]) -> Response:
     username = query.get("username", "")
     if query.get("decision") == "deny":
         return _back(query, error="access_denied")

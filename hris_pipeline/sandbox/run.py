@@ -21,7 +21,7 @@ from hris_pipeline.sandbox.faults import Fault
 from hris_pipeline.sandbox.oauth import SCOPES, Clock
 from hris_pipeline.sandbox.server import create_app
 from hris_pipeline.sandbox.week import Event
-from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME, World, finch_token
+from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME, SandboxState, finch_token
 
 __all__ = ["Sandbox", "running", "serve"]
 
@@ -34,7 +34,7 @@ class Sandbox:
     client_id = CLIENT_ID
     client_secret = CLIENT_SECRET
 
-    def __init__(self, url: str, world: World) -> None:
+    def __init__(self, url: str, world: SandboxState) -> None:
         self.url = url
         self.world = world
 
@@ -140,7 +140,7 @@ class Sandbox:
         return self.company.members()
 
 
-def _server(world: World) -> uvicorn.Server:
+def _server(world: SandboxState) -> uvicorn.Server:
     app = create_app(world)
     config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     return uvicorn.Server(config)
@@ -163,7 +163,7 @@ def running(
     ``company`` serves a company of the caller's; else ``employees`` people are drawn from ``seed`` as of ``today``.
     ``now`` gives the sandbox's time (aware), the real one by default.
     """
-    world = World(company or Company(employees, seed, today), Clock(now))
+    world = SandboxState(company or Company(employees, seed, today), Clock(now))
     world.tokens.access_life, world.tokens.refresh_life = access_life, refresh_life
     for text in faults:
         world.want(Fault.parse(text))
@@ -195,7 +195,7 @@ def serve(
     Raises:
         UsageError: a fault nobody knows, or a port that is taken.
     """
-    world = World(Company(employees, seed, today))
+    world = SandboxState(Company(employees, seed, today))
     for text in faults:
         world.want(Fault.parse(text))
     try:

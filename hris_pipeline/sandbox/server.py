@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hris_pipeline.sandbox import control_routes, finch_routes, justworks_routes, oauth_routes
-from hris_pipeline.sandbox.world import World, bearer
+from hris_pipeline.sandbox.world import SandboxState, bearer
 
 __all__ = ["create_app"]
 
@@ -19,7 +19,7 @@ MEMBER = re.compile(r"^/v1/members/[^/]+")
 class Gate:
     """Counts requests (not control ones) as ``METHOD /path`` with ids left out, and strikes them or lets them pass."""
 
-    def __init__(self, app: ASGIApp, world: World) -> None:
+    def __init__(self, app: ASGIApp, world: SandboxState) -> None:
         self.app, self.world = app, world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +48,7 @@ class Gate:
         return None
 
 
-def create_app(world: World) -> Starlette:
+def create_app(world: SandboxState) -> Starlette:
     """The application that serves a world; the world stays the caller's, to look into and to change."""
     routes = [
         *oauth_routes.ROUTES,

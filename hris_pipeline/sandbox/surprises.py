@@ -10,7 +10,13 @@ from itertools import islice
 
 from hris_pipeline.sandbox.people import People, Person, new_id
 
-__all__ = ["SMALLEST", "SURPRISES", "UNTOUCHED", "Surprise", "strike"]
+__all__ = [
+    "SMALLEST",
+    "SURPRISES",
+    "UNTOUCHED",
+    "Surprise",
+    "apply_anomaly",
+]
 
 SMALLEST = 40
 
@@ -210,7 +216,7 @@ UNTOUCHED = (
 """Surprises whose people nothing happens to in a week, because nobody would see it: they are no users."""
 
 
-def strike(members: list[Person], managers: int, people: People) -> dict[str, tuple[str, ...]]:
+def apply_anomaly(members: list[Person], managers: int, people: People) -> dict[str, tuple[str, ...]]:
     """Strikes a company whose first ``managers`` people have reports; gives the ids of those struck, by surprise.
 
     The first person, at the head of the tree, is always spared.

@@ -14,7 +14,7 @@ __all__ = [
     "FINCH_TOKEN",
     "PASSWORD",
     "USERNAME",
-    "World",
+    "SandboxState",
     "bearer",
     "finch_token",
     "world",
@@ -34,7 +34,7 @@ def finch_token(username: str) -> str:
 FINCH_TOKEN = finch_token(USERNAME)
 
 
-class World:
+class SandboxState:
     """One server's state. Whoever logs in with a username of ``companies`` gets that company's tokens."""
 
     def __init__(self, company: Company, clock: Clock | None = None) -> None:
@@ -75,7 +75,7 @@ def bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def world(request: Request) -> World:
+def world(request: Request) -> SandboxState:
     """The world a request came to."""
-    state: World = request.app.state.world
+    state: SandboxState = request.app.state.world
     return state

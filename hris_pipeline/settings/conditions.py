@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from hris_pipeline.settings.fields import Kind
-from hris_pipeline.settings.values import Items, Label, Part, SourceName, Switch, is_date, source_kind
+from hris_pipeline.settings.values import Label, OnOff, SourceName, StrictModel, is_date, list_of, source_kind
 
 __all__ = ["COMPARISON", "OPERATORS", "Condition", "Operator", "Rule"]
 
@@ -96,7 +96,7 @@ Value = Annotated[
 ]
 
 
-class Condition(Part):
+class Condition(StrictModel):
     """One question about one field: ``field operator value``."""
 
     field: SourceName = Field(description="An employee column, or a custom field as custom:Label.")
@@ -118,15 +118,13 @@ class Condition(Part):
         return self
 
 
-class Rule(Part):
+class Rule(StrictModel):
     """Leaves out the employees who meet all, or any, of its conditions."""
 
     name: Label = Field(description="Shown as the reason why somebody is left out; unique.")
-    all: Annotated[tuple[Condition, ...], *Items] = Field((), description="Matches who meets every one of these.")
-    any: Annotated[tuple[Condition, ...], *Items] = Field((), description="Matches who meets at least one of these.")
-    archive_existing: Switch = Field(
-        False, description="on: an existing user who matches is archived; off: left alone."
-    )
+    all: Annotated[tuple[Condition, ...], *list_of] = Field((), description="Matches who meets every one of these.")
+    any: Annotated[tuple[Condition, ...], *list_of] = Field((), description="Matches who meets at least one of these.")
+    archive_existing: OnOff = Field(False, description="on: an existing user who matches is archived; off: left alone.")
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

@@ -13,28 +13,28 @@ from pydantic import Field, model_validator
 
 from hris_pipeline.settings.conditions import Condition, Operator, Rule
 from hris_pipeline.settings.fields import DEFAULT_METADATA, EMPLOYEE_FIELDS, USER_FIELD_NAMES, USER_FIELDS
-from hris_pipeline.settings.limits import Guards
+from hris_pipeline.settings.limits import GuardLimits
 from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.values import (
     AppriseUrl,
-    Items,
     Label,
-    Part,
+    OnOff,
     QuarterHour,
     Slug,
     SourceName,
-    Switch,
+    StrictModel,
     UserFieldName,
     ZoneName,
+    list_of,
     source_kind,
 )
 
 __all__ = [
     "NOT_IN_PLAN",
-    "Clash",
     "Condition",
     "Event",
-    "Guards",
+    "GuardLimits",
+    "Inconsistency",
     "InconsistencyError",
     "MetadataField",
     "MetadataType",
@@ -54,23 +54,23 @@ NOT_IN_PLAN = frozenset(
 """The settings that make no difference to what a change set holds."""
 
 
-class Clash(NamedTuple):
-    """A setting that is possible by itself but not in this document; ``beside`` is the other setting, if another."""
+class Inconsistency(NamedTuple):
+    """A setting that is possible by itself but not in this document; ``other_setting`` is the one it contradicts."""
 
     path: tuple[str | int, ...]
     message: str
-    beside: str = ""
+    other_setting: str = ""
 
 
 class InconsistencyError(ValueError):
     """Settings that are each possible but not together."""
 
-    def __init__(self, clashes: Iterable[Clash]) -> None:
+    def __init__(self, clashes: Iterable[Inconsistency]) -> None:
         self.clashes = tuple(clashes)
         super().__init__("; ".join(f"{'.'.join(map(str, path))}: {message}" for path, message, _ in self.clashes))
 
 
-class MetadataField(Part):
+class MetadataField(StrictModel):
     """A field of a user beyond the core ones."""
 
     name: Label = Field(description="Display name, the key under which the value is stored; renaming migrates it.")
@@ -81,11 +81,11 @@ class MetadataField(Part):
     )
 
 
-class Notify(Part):
+class Notify(StrictModel):
     """Who is told about what."""
 
     to: AppriseUrl = Field(description="An apprise URL: mail, chat, webhook.", repr=False)
-    on: Annotated[tuple[Event, ...], *Items] = Field(
+    on: Annotated[tuple[Event, ...], *list_of] = Field(
         ("done", "held", "failed", "paused", "stalled", "conflict", "expiring"),
         min_length=1,
         description="Told about: an import done, held or failed; automatic imports paused or stalled; a conflict or "
@@ -93,7 +93,7 @@ class Notify(Part):
     )
 
 
-class Settings(Part):
+class Settings(StrictModel):
     """The whole settings document of one integration. Everything has a default: an empty document is valid."""
 
     display_name: Label | None = Field(None, description="The company's name on screen; without it, the integration's.")
@@ -103,32 +103,32 @@ class Settings(Part):
     directory: Slug | None = Field(
         None, description="The set of users this integration feeds; without it, one of its own."
     )
-    archive_employees: Switch = Field(
+    archive_employees: OnOff = Field(
         True, description="Archive a user whose employee is inactive or confirmed missing; off: they stay as they are."
     )
-    override_emails: Switch = Field(
+    override_emails: OnOff = Field(
         False,
         description="Replace an email the user entered in their profile; off: it stays. A blank is always filled.",
     )
     hire_date_priority: Literal["original", "latest"] = Field(
         "original", description="Which date is the hire date: the original, or the latest re-hire where there is one."
     )
-    override_hire_date: Switch = Field(
+    override_hire_date: OnOff = Field(
         False,
         description="Let any other difference replace a stored hire date; off: written only where none is stored.",
     )
-    add_plus_to_phone_numbers: Switch = Field(False, description='Put "+" before phone numbers that have none.')
+    add_plus_to_phone_numbers: OnOff = Field(False, description='Put "+" before phone numbers that have none.')
     employee_ids: Literal["justworks", "generated"] = Field(
         "justworks",
         description="generated: the store gives EmployeeIds at creation; cannot be switched once users exist.",
     )
-    do_not_import: Annotated[tuple[Rule, ...], *Items] = Field(
+    do_not_import: Annotated[tuple[Rule, ...], *list_of] = Field(
         (), description="Rules over employee columns and custom fields; who matches one is left out."
     )
-    do_not_archive: Annotated[tuple[Label, ...], *Items] = Field(
+    do_not_archive: Annotated[tuple[Label, ...], *list_of] = Field(
         (), description="EmployeeIds an import never archives; in quotes, because leading zeros count."
     )
-    exclude_fields: Annotated[tuple[Label, ...], *Items] = Field(
+    exclude_fields: Annotated[tuple[Label, ...], *list_of] = Field(
         (), description="User fields (not employee_id) or metadata names never written; a stored value stays."
     )
     import_days_before_start: int = Field(
@@ -145,7 +145,7 @@ class Settings(Part):
     time_zone: ZoneName = Field(
         "America/New_York", description="IANA name; decides due times and which day it is for hires and terminations."
     )
-    start_automatic_imports: Switch = Field(
+    start_automatic_imports: OnOff = Field(
         False, description="Whether automatic imports start running after the first saved import; off: paused."
     )
     mapping: Mapping[UserFieldName, SourceName] = Field(
@@ -153,12 +153,14 @@ class Settings(Part):
         description="User field: employee column or custom:Label; fields not given keep theirs.",
         json_schema_extra={"propertyNames": {"enum": list(USER_FIELD_NAMES)}},
     )
-    metadata: Annotated[tuple[MetadataField, ...], *Items] = Field(
+    metadata: Annotated[tuple[MetadataField, ...], *list_of] = Field(
         tuple(MetadataField(name=name, source=source) for name, source in DEFAULT_METADATA),
         description="Further fields of a user; giving a list replaces the whole default list.",
     )
-    guards: Guards = Field(Guards(), description="Limits beyond which a change set is held until a person approves it.")
-    notify: Annotated[tuple[Notify, ...], *Items] = Field((), description="Who is told about what.")
+    guards: GuardLimits = Field(
+        GuardLimits(), description="Limits beyond which a change set is held until a person approves it."
+    )
+    notify: Annotated[tuple[Notify, ...], *list_of] = Field((), description="Who is told about what.")
 
     def document(self) -> dict[str, Any]:
         """The whole document as JSON values, defaults filled in: what the store keeps."""
@@ -202,24 +204,24 @@ def named_sources(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], s
             yield ("do_not_import", index, "all" if rule.all else "any", place, "field"), condition.field
 
 
-def _unavailable_sources(settings: Settings) -> Iterator[Clash]:
+def _unavailable_sources(settings: Settings) -> Iterator[Inconsistency]:
     fields = {field.name: field for field in EMPLOYEE_FIELDS}
     for path, source in named_sources(settings):
         field = fields.get(source)
         if field and settings.source in field.missing_in:
             message = f"{field.title} ({source}) is not available with source: {settings.source}; remove it"
-            yield Clash(path, message, "source")
+            yield Inconsistency(path, message, "source")
 
 
-def _date_targets(settings: Settings) -> Iterator[Clash]:
+def _date_targets(settings: Settings) -> Iterator[Inconsistency]:
     dates = {field.name for field in USER_FIELDS if field.kind == "date"}
     for target, source in settings.mapping.items():
         if target in dates and source_kind(source) not in ("date", "custom"):
             message = f"{target} is a date, {source} is not; use a date column or a custom field"
-            yield Clash(("mapping", target), message)
+            yield Inconsistency(("mapping", target), message)
 
 
-def _repeated_names(settings: Settings) -> Iterator[Clash]:
+def _repeated_names(settings: Settings) -> Iterator[Inconsistency]:
     names = {
         "metadata": [entry.name for entry in settings.metadata],
         "do_not_import": [rule.name for rule in settings.do_not_import],
@@ -229,26 +231,26 @@ def _repeated_names(settings: Settings) -> Iterator[Clash]:
         for index, name in enumerate(given):
             if keys[index] in keys[:index]:
                 message = f"{name!r} is given twice; names must differ, letter case ignored"
-                yield Clash((key, index, "name"), message)
+                yield Inconsistency((key, index, "name"), message)
 
 
-def _core_names(settings: Settings) -> Iterator[Clash]:
+def _core_names(settings: Settings) -> Iterator[Inconsistency]:
     headers = {_without_blanks(field.header) for field in USER_FIELDS if field.header}
     for index, entry in enumerate(settings.metadata):
         if _without_blanks(entry.name) in headers:
             message = f"{entry.name!r} is a core field of the user file; choose another name"
-            yield Clash(("metadata", index, "name"), message)
+            yield Inconsistency(("metadata", index, "name"), message)
 
 
-def _unknown_exclusions(settings: Settings) -> Iterator[Clash]:
+def _unknown_exclusions(settings: Settings) -> Iterator[Inconsistency]:
     known = (*USER_FIELD_NAMES, *(entry.name for entry in settings.metadata))
     for index, name in enumerate(settings.exclude_fields):
         path = ("exclude_fields", index)
         if name == "employee_id":
-            yield Clash(path, "employee_id cannot be excluded: it is what names the user")
+            yield Inconsistency(path, "employee_id cannot be excluded: it is what names the user")
         elif name not in known:
             message = f"{name!r} is neither a user field nor a metadata name.{suggestion(name, known)}"
-            yield Clash(path, message, "metadata")
+            yield Inconsistency(path, message, "metadata")
 
 
 def _without_blanks(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from hris_pipeline.settings.values import Part
+from hris_pipeline.settings.values import StrictModel
 
 __all__ = [
     "ArchiveLimit",
@@ -16,7 +16,7 @@ __all__ = [
     "EmailChangeLimit",
     "EmployeeIdMismatch",
     "FieldWipe",
-    "Guards",
+    "GuardLimits",
     "SlowBleed",
 ]
 
@@ -24,7 +24,7 @@ Percent = Annotated[float, Field(ge=0, le=100), AfterValidator(abs)]  # -0.0 is 
 People = Annotated[int, Field(ge=1)]
 
 
-class ArchiveLimit(Part):
+class ArchiveLimit(StrictModel):
     """Holds when one change set archives too many."""
 
     percent: Percent = Field(10.0, description="Trips above this share of managed active users.")
@@ -35,7 +35,7 @@ class ArchiveLimit(Part):
     small_percent: Percent = Field(50.0, description="Trips from this share on: for companies too small for `percent`.")
 
 
-class SlowBleed(Part):
+class SlowBleed(StrictModel):
     """Holds when many small imports add up to too many archives."""
 
     days: int = Field(7, ge=1, le=90, description="How many days back archives count together.")
@@ -43,35 +43,35 @@ class SlowBleed(Part):
     min_people: People = Field(5, description="Below so many archives, `percent` is ignored.")
 
 
-class CreateLimit(Part):
+class CreateLimit(StrictModel):
     """Holds when one change set creates too many; not on a first import."""
 
     percent: Percent = Field(50.0, description="Trips above this share of managed users.")
     min_people: People = Field(25, description="Below so many creates, `percent` is ignored.")
 
 
-class EmployeeIdMismatch(Part):
+class EmployeeIdMismatch(StrictModel):
     """Holds when people who are known would carry another EmployeeId than stored."""
 
     percent: Percent = Field(5.0, description="Trips above this share of the people matched.")
     min_people: People = Field(5, description="Below so many people, `percent` is ignored.")
 
 
-class EmailChangeLimit(Part):
+class EmailChangeLimit(StrictModel):
     """Holds when too many emails change."""
 
     percent: Percent = Field(20.0, description="Trips above this share of managed users.")
     min_people: People = Field(5, description="Below so many changes, `percent` is ignored.")
 
 
-class FieldWipe(Part):
+class FieldWipe(StrictModel):
     """Holds when one field becomes empty for too many."""
 
     percent: Percent = Field(30.0, description="Trips above this share of the users who have the field.")
     min_people: People = Field(5, description="Below so many users, `percent` is ignored.")
 
 
-class Guards(Part):
+class GuardLimits(StrictModel):
     """The limits of every guard that has some."""
 
     archive_limit: ArchiveLimit = Field(ArchiveLimit(), description="Archives of one change set.")

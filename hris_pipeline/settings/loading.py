@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.suggestion import suggestion
-from hris_pipeline.settings.validating import check_document, known_keys, place
+from hris_pipeline.settings.validating import check_document, format_path, known_keys
 from hris_pipeline.settings.yaml_text import YamlText, to_yaml
 
 __all__ = ["Difference", "differences", "dump_settings", "load_settings", "set_values"]
@@ -36,9 +36,9 @@ def load_settings(text: str) -> Settings:
         raise SettingsInvalid([Problem("", "a settings document is `key: value` lines", 1)])
     settings, found = check_document(document)
     problems = source.problems + [
-        Problem(place(path), message, source.line(path))
+        Problem(format_path(path), message, source.line(path))
         for path, message in found
-        if place(path) not in {problem.where for problem in source.problems}
+        if format_path(path) not in {problem.where for problem in source.problems}
     ]
     if problems or settings is None:
         raise SettingsInvalid(sorted(problems, key=lambda problem: problem.line or 0))
@@ -61,7 +61,7 @@ def set_values(settings: Settings, assignments: Sequence[str]) -> Settings:
     document = settings.document()
     problems = [problem for assignment in assignments for problem in _assign(document, assignment)]
     changed, found = check_document(document)
-    problems += [Problem(place(path), message) for path, message in found]
+    problems += [Problem(format_path(path), message) for path, message in found]
     if problems or changed is None:
         raise SettingsInvalid(problems)
     return changed

@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from hris_pipeline.settings.conditions import COMPARISON, OPERATORS, Condition, Rule
 from hris_pipeline.settings.document import MetadataField, Notify, Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
-from hris_pipeline.settings.limits import Guards
+from hris_pipeline.settings.limits import GuardLimits
 
 __all__ = ["SettingRow", "setting_rows", "settings_page", "settings_schema"]
 
@@ -39,7 +39,7 @@ def setting_rows(part: type[BaseModel] = Settings) -> tuple[SettingRow, ...]:
 def settings_page() -> str:
     """The reference page in Markdown."""
     rows = setting_rows()
-    guards = {f"guards.{row.name}" for row in setting_rows(Guards)}
+    guards = {f"guards.{row.name}" for row in setting_rows(GuardLimits)}
     columns = ("Key", "Values", "Default", "Meaning")
     sections = (
         _HEAD,

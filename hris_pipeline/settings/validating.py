@@ -10,7 +10,13 @@ from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import InconsistencyError, Settings
 from hris_pipeline.settings.suggestion import suggestion
 
-__all__ = ["Path", "check_document", "known_keys", "place", "settings_from"]
+__all__ = [
+    "Path",
+    "check_document",
+    "format_path",
+    "known_keys",
+    "settings_from",
+]
 
 Path = tuple[str | int, ...]
 """Where in a document: keys and positions from the top."""
@@ -24,7 +30,7 @@ def settings_from(document: Mapping[str, Any]) -> Settings:
     """
     settings, problems = check_document(document)
     if settings is None:
-        raise SettingsInvalid([Problem(place(path), message) for path, message in problems])
+        raise SettingsInvalid([Problem(format_path(path), message) for path, message in problems])
     return settings
 
 
@@ -35,11 +41,11 @@ def check_document(document: Mapping[str, Any]) -> tuple[Settings | None, list[t
     that are wrong by themselves. Not told: a clash with something set aside, and a part that is wrong only because
     something inside it is.
     """
-    remaining = _numbered(document)
+    remaining = _index_lists(document)
     problems: list[tuple[Path, str]] = []
     while True:
         try:
-            settings = Settings.model_validate(_plain(remaining))
+            settings = Settings.model_validate(_restore_lists(remaining))
         except ValidationError as error:
             found = list(_problems(error, remaining))
         else:
@@ -47,13 +53,13 @@ def check_document(document: Mapping[str, Any]) -> tuple[Settings | None, list[t
         wrong = {path[0] for path, _ in problems if path}
         inside = {path[:depth] for path, _, _ in found for depth in range(len(path))}
         problems.extend(
-            (path, message) for path, message, beside in found if beside not in wrong and path not in inside
+            (path, message) for path, message, diagnostics in found if diagnostics not in wrong and path not in inside
         )
-        if sum(_set_aside(remaining, path) for path, _, _ in found) == 0:  # a sum, because all must be set aside
+        if sum(_remove(remaining, path) for path, _, _ in found) == 0:  # a sum, because all must be set aside
             return None, problems
 
 
-def place(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A path as people write it: ``do_not_import[0].all[1].value``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
@@ -79,23 +85,23 @@ class _Numbered(dict[int, Any]):
     """A list as items by position, so that setting one aside does not move the others."""
 
 
-def _numbered(value: Any) -> Any:
+def _index_lists(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _numbered(inner) for key, inner in value.items()}
+        return {key: _index_lists(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return _Numbered((position, _numbered(inner)) for position, inner in enumerate(value))
+        return _Numbered((position, _index_lists(inner)) for position, inner in enumerate(value))
     return value
 
 
-def _plain(value: Any) -> Any:
+def _restore_lists(value: Any) -> Any:
     if isinstance(value, _Numbered):
-        return [_plain(inner) for inner in value.values()]
+        return [_restore_lists(inner) for inner in value.values()]
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _restore_lists(inner) for key, inner in value.items()}
     return value
 
 
-def _set_aside(part: Any, path: Path) -> bool:
+def _remove(part: Any, path: Path) -> bool:
     """Takes away the item of the first list on ``path``, or else what ``path`` names; whether anything was there."""
     for depth, step in enumerate(path, start=1):
         if depth == len(path) or isinstance(part, _Numbered) or not isinstance(part.get(step), dict):
@@ -110,7 +116,7 @@ def _problems(error: ValidationError, remaining: Any) -> Iterator[tuple[Path, st
         reason = detail.get("ctx", {}).get("error")
         if isinstance(reason, InconsistencyError):
             for clash in reason.clashes:
-                yield _path(clash.path, remaining), clash.message, clash.beside
+                yield _path(clash.path, remaining), clash.message, clash.other_setting
         else:
             path = _path(detail["loc"], remaining)
             yield path, _message(detail, path), ""

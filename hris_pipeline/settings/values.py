@@ -16,17 +16,17 @@ from hris_pipeline.settings.suggestion import suggestion
 __all__ = [
     "SOURCE_COLUMNS",
     "AppriseUrl",
-    "Items",
     "Label",
-    "Part",
+    "OnOff",
     "QuarterHour",
     "Slug",
     "SourceName",
-    "Switch",
+    "StrictModel",
     "UserFieldName",
     "ZoneName",
     "custom_label",
     "is_date",
+    "list_of",
     "source_kind",
 ]
 
@@ -39,7 +39,7 @@ _QUARTER_HOUR = r"(?:[01][0-9]|2[0-3]):(?:00|15|30|45)"
 _SWITCH_WORDS = {"on": True, "yes": True, "off": False, "no": False}
 
 
-class Part(BaseModel):
+class StrictModel(BaseModel):
     """A part of the settings document: immutable, strictly typed, without unknown keys; errors never repeat values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
@@ -137,10 +137,10 @@ def _items(value: Any) -> Any:
     return value
 
 
-Items = (BeforeValidator(_items), Strict(False))
+list_of = (BeforeValidator(_items), Strict(False))
 """For ``Annotated[tuple[X, ...], *Items]``: a list is a tuple; anything else is refused."""
 
-Switch = Annotated[
+OnOff = Annotated[
     bool,
     BeforeValidator(_switch),
     WithJsonSchema({"title": "on or off", "anyOf": [{"type": "boolean"}, {"enum": list(_SWITCH_WORDS)}]}),

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hris_pipeline.errors import Problem
-from hris_pipeline.settings.validating import Path, place
+from hris_pipeline.settings.validating import Path, format_path
 
 __all__ = ["YamlText", "to_yaml"]
 
@@ -93,7 +93,7 @@ class YamlText:
         return values
 
     def _refuse(self, node: yaml.Node, path: Path, message: str) -> None:
-        self.problems.append(Problem(place(path), message, node.start_mark.line + 1))
+        self.problems.append(Problem(format_path(path), message, node.start_mark.line + 1))
 
 
 class _Dumper(yaml.SafeDumper):

@@ -8,7 +8,11 @@ from typing import Generic, TypeVar, cast
 import msgspec
 from msgspec import inspect
 
-__all__ = ["Reader", "loads", "text"]
+__all__ = [
+    "LenientDecoder",
+    "loads",
+    "text",
+]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -33,7 +37,7 @@ def text(value: object) -> str | None:
     return shown.encode("utf-8", "replace").decode()
 
 
-class Reader(Generic[S]):
+class LenientDecoder(Generic[S]):
     """Reads lines as ``kind``, a struct of optional fields.
 
     Where a struct was expected and something else came, its first field takes that as text; where a list was
@@ -53,29 +57,29 @@ class Reader(Generic[S]):
             pass
         try:
             value = loads(line)
-            return cast(S, _mended(self._info, value)) if isinstance(value, dict) else self._kind()
+            return cast(S, _coerce(self._info, value)) if isinstance(value, dict) else self._kind()
         except (ValueError, RecursionError):
             return self._kind()
 
 
-def _mended(info: inspect.Type, value: object) -> object:  # noqa: PLR0911
+def _coerce(info: inspect.Type, value: object) -> object:  # noqa: PLR0911
     match info:
         case inspect.UnionType():
-            return None if value is None else _mended(_main(info), value)
+            return None if value is None else _coerce(_non_null_type(info), value)
         case inspect.StrType():
             return text(value)
         case inspect.BoolType():
             return value if isinstance(value, bool) else None
         case inspect.ListType(item_type=item):
-            return [_mended(item, one) for one in (value if isinstance(value, list) else [value])]
+            return [_coerce(item, one) for one in (value if isinstance(value, list) else [value])]
         case inspect.DictType(value_type=item):
-            return {text(key): _mended(item, one) for key, one in value.items()} if isinstance(value, dict) else {}
+            return {text(key): _coerce(item, one) for key, one in value.items()} if isinstance(value, dict) else {}
         case inspect.StructType(cls=kind, fields=fields):
             given = value if isinstance(value, dict) else {fields[0].encode_name: value}
-            return kind(**{f.name: _mended(f.type, given[f.encode_name]) for f in fields if f.encode_name in given})
+            return kind(**{f.name: _coerce(f.type, given[f.encode_name]) for f in fields if f.encode_name in given})
         case _:
             return value
 
 
-def _main(info: inspect.UnionType) -> inspect.Type:
+def _non_null_type(info: inspect.UnionType) -> inspect.Type:
     return next(kind for kind in info.types if not isinstance(kind, inspect.NoneType))

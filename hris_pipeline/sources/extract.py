@@ -10,7 +10,9 @@ from hris_pipeline.errors import SourceNotReady, SourceUnavailable
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.protocol import Company, CustomField, Manifest, Page, Source
 
-__all__ = ["extract"]
+__all__ = [
+    "extract",
+]
 
 STALE_PAGES = 10
 """So many pages in a row that bring nobody new: the list goes round in circles."""
@@ -43,7 +45,7 @@ def extract(
     """
     started_at = now()
     company = source.company()
-    reading = _Reading(progress or (lambda _: None))
+    reading = _ExtractTally(progress or (lambda _: None))
     extract_id = archive.new_id(integration_id, started_at)
     stored = archive.write(integration_id, extract_id, reading.lines(source.pages(custom_fields=custom_fields)))
     absent = set(expected) - reading.seen - reading.holes
@@ -70,7 +72,7 @@ def extract(
     return manifest
 
 
-class _Reading:
+class _ExtractTally:
     """What is known so far: who was seen, who is a hole, who is confirmed gone, and why the population is uncertain."""
 
     def __init__(self, progress: Callable[[int], None]) -> None:

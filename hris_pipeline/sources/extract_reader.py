@@ -9,7 +9,12 @@ from hris_pipeline.sources import finch_wire, justworks_wire
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.protocol import Company, Manifest
 
-__all__ = ["MEMBER_FIELDS", "columns_of", "member_fields", "member_of"]
+__all__ = [
+    "MEMBER_FIELDS",
+    "member_fields",
+    "read_columns",
+    "read_member",
+]
 
 _WIRES: Mapping[str, Callable[[Iterable[bytes], Company], dict[str, list[object]]]] = {
     "justworks": justworks_wire.columns,
@@ -82,7 +87,7 @@ MEMBER_FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """By source: each employee column and the fields of an archived member that it is read from, as dotted paths."""
 
 
-def columns_of(manifest: Manifest, archive: Archive) -> dict[str, list[object]]:
+def read_columns(manifest: Manifest, archive: Archive) -> dict[str, list[object]]:
     """The members of an extract, one list a raw employee column, equally long; a member seen twice counts once.
 
     Raises:
@@ -97,7 +102,7 @@ def columns_of(manifest: Manifest, archive: Archive) -> dict[str, list[object]]:
     return _WIRES[manifest.source](archive.lines(manifest), manifest.company)
 
 
-def member_of(manifest: Manifest, archive: Archive, hris_id: str) -> dict[str, Any]:
+def read_member(manifest: Manifest, archive: Archive, hris_id: str) -> dict[str, Any]:
     """One member of an extract as received, the last one when it came more than once; empty when it is not there."""
     quoted = json.dumps(hris_id, ensure_ascii=False).encode()
     found = (json.loads(line) for line in archive.lines(manifest) if quoted in line)

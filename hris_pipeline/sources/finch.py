@@ -11,9 +11,9 @@ import msgspec
 
 from hris_pipeline.errors import SourceNotReady, SourceUnavailable
 from hris_pipeline.sources import finch_wire
-from hris_pipeline.sources.http import Ceiling, FixedBearer, Http, HttpRefused, Pace, Retries
-from hris_pipeline.sources.prefetch import ahead
-from hris_pipeline.sources.protocol import Answer, Company, CustomField, Page
+from hris_pipeline.sources.http import AdaptiveRateLimiter, FixedBearer, Http, HttpRefused, RateLimiter, Retries
+from hris_pipeline.sources.prefetch import prefetch
+from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page
 from hris_pipeline.sources.records import page_of, text_of
 from hris_pipeline.sources.redaction import members_of
 
@@ -78,7 +78,7 @@ class Finch:
         *,
         integration_id: str,
         api_url: str = FINCH_API_URL,
-        pace: Pace | None = None,
+        pace: RateLimiter | None = None,
         retries: Retries | None = None,
         page_size: int = PAGE_SIZE,
     ) -> None:
@@ -90,7 +90,7 @@ class Finch:
             title="The HRIS aggregator",
             advice=self._advice,
             bearer=FixedBearer(credential, f"connect again with `hris connect {integration_id}`"),
-            pace=pace or Ceiling(PER_SECOND, burst=5),
+            pace=pace or AdaptiveRateLimiter(PER_SECOND, burst=5),
             retries=retries,
             headers={"Finch-API-Version": API_VERSION},
             watch=self._watch,
@@ -106,7 +106,7 @@ class Finch:
 
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:  # noqa: ARG002 (they come with the employment)
         """All people of the directory; one whose details came with another code than 200 is a hole."""
-        for listed, individuals, employments in ahead(self._batches()):
+        for listed, individuals, employments in prefetch(self._batches()):
             holes: list[str] = []
             whole: list[_Body] = []
             shown: dict[str, CustomField] = {}
@@ -122,7 +122,7 @@ class Finch:
             page = page_of(whole, holes)
             yield msgspec.structs.replace(page, custom_fields=tuple(shown.values()))
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[Answer]:
+    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """Some people a request; each has its own answer."""
         for first in range(0, len(hris_ids), ASKED_AT_ONCE):
             asked = hris_ids[first : first + ASKED_AT_ONCE]
@@ -187,16 +187,16 @@ _Body = Mapping[str, msgspec.Raw]
 _Batch = tuple[list[tuple[str, _Body]], dict[str, _Body], dict[str, _Body]]
 
 
-def _answer(hris_id: str, item: _Item | None) -> Answer:
+def _answer(hris_id: str, item: _Item | None) -> LookupResult:
     if item is not None and item.code == 404:
-        return Answer(hris_id, "not_found")
+        return LookupResult(hris_id, "not_found")
     try:
         active = _activity(item.body).is_active if item is not None and item.code == 200 else None
     except msgspec.MsgspecError:
         active = None
     if active is None:
-        return Answer(hris_id, "error")
-    return Answer(hris_id, "active" if active else "inactive")
+        return LookupResult(hris_id, "error")
+    return LookupResult(hris_id, "active" if active else "inactive")
 
 
 def _identified(one: msgspec.Raw) -> tuple[str, "_Body"]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from hris_pipeline.sources.decoding import Reader
+from hris_pipeline.sources.decoding import LenientDecoder
 from hris_pipeline.sources.protocol import CustomField
-from hris_pipeline.sources.raw_columns import Columns, chosen_emails, chosen_phone, custom_fields_text
+from hris_pipeline.sources.raw_columns import ColumnBuilder, chosen_phone, custom_fields_text, pick_emails
 
 __all__ = ["columns", "custom_fields_of"]
 
@@ -90,8 +90,8 @@ class _Custom(msgspec.Struct, gc=False):
     custom_fields: list[_Value | None] | None = None
 
 
-_lines = Reader(_Line)
-_customs = Reader(_Custom)
+_lines = LenientDecoder(_Line)
+_customs = LenientDecoder(_Custom)
 
 _DIRECTORY, _INDIVIDUAL, _EMPLOYMENT = _Directory(), _Individual(), _Employment()
 _NO_REFERENCE, _NO_NAME, _NO_KIND, _NOWHERE = _Reference(), _Named(), _Kind(), _Place()
@@ -99,7 +99,7 @@ _NO_REFERENCE, _NO_NAME, _NO_KIND, _NOWHERE = _Reference(), _Named(), _Kind(), _
 
 def columns(lines: Iterable[bytes]) -> dict[str, list[object]]:
     """Archived members as raw columns: text or None, ``active`` bool or None, custom fields as JSON; never raises."""
-    gathered = Columns()
+    gathered = ColumnBuilder()
     for line in lines:
         gathered.add(_row(_lines.read(line)), None)
     return gathered.done()
@@ -116,7 +116,7 @@ def _row(line: _Line) -> tuple[object, ...]:
     listed = line.directory or _DIRECTORY
     person = line.individual or _INDIVIDUAL
     work = line.employment or _EMPLOYMENT
-    email, secondary_email = chosen_emails([(e.type, e.data) for e in person.emails or () if e])
+    email, secondary_email = pick_emails([(e.type, e.data) for e in person.emails or () if e])
     home, office = person.residence or _NOWHERE, work.location or _NOWHERE
     kind = work.employment or _NO_KIND
     return (

@@ -19,7 +19,17 @@ import msgspec
 
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceRefused, SourceUnavailable
 
-__all__ = ["NO_CEILING", "Bearer", "Ceiling", "FixedBearer", "Http", "HttpRefused", "Pace", "Retries", "redacted"]
+__all__ = [
+    "UNLIMITED",
+    "AdaptiveRateLimiter",
+    "Bearer",
+    "FixedBearer",
+    "Http",
+    "HttpRefused",
+    "RateLimiter",
+    "Retries",
+    "redacted",
+]
 
 T = TypeVar("T")
 
@@ -27,7 +37,7 @@ TRANSIENT = frozenset({408, 425, 429}) | frozenset(range(500, 600))
 """Statuses worth another attempt."""
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """When the next request may go out."""
 
     def wait(self) -> None:
@@ -39,7 +49,7 @@ class Pace(Protocol):
         ...
 
 
-class Ceiling:
+class AdaptiveRateLimiter:
     """At most ``per_second`` requests a second, after ``burst`` free ones; a 429 halves the rate, which then recovers
     by 2 % a request. Safe for several threads."""
 
@@ -82,7 +92,7 @@ class _NoCeiling:
         pass
 
 
-NO_CEILING: Pace = _NoCeiling()
+UNLIMITED: RateLimiter = _NoCeiling()
 """For a source on this machine."""
 
 
@@ -173,7 +183,7 @@ class Http:
         title: str,
         advice: Callable[[int, str], str],
         bearer: Bearer | None = None,
-        pace: Pace | None = None,
+        pace: RateLimiter | None = None,
         retries: Retries | None = None,
         headers: Mapping[str, str] | None = None,
         watch: Callable[[Mapping[str, str]], None] | None = None,
@@ -181,7 +191,7 @@ class Http:
         self._title = f"{title} at {httpx.URL(base_url).netloc.decode()}"
         self._advice = advice
         self._bearer = bearer
-        self._pace = pace or Ceiling()
+        self._pace = pace or AdaptiveRateLimiter()
         self._retries = retries or Retries()
         self._watch = watch
         self._client = httpx.Client(
@@ -256,7 +266,7 @@ class Http:
             raise SourceNotReady(
                 f"{self._title} has no data ready for {method} {path} (status 202): run it again later."
             )
-        seen = _seen(response)
+        seen = _describe_response(response)
         if status in TRANSIENT:
             retry_after = _retry_after(response.headers.get("Retry-After"))
             if status == 429:
@@ -276,7 +286,7 @@ class Http:
         response = self._send(method, path, request, self._bearer.renewed(token))
         if response.status_code == 401:
             raise ConnectionInvalid(
-                f"{self._title} refused {method} {path} with a fresh token too ({_seen(response)}): "
+                f"{self._title} refused {method} {path} with a fresh token too ({_describe_response(response)}): "
                 f"{self._advice(401, path)}."
             )
         return response
@@ -297,7 +307,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\+?\d(?:[\s().-]?\d){4,}"), "[number]"),
 )
 
-_TELLING = ("error", "error_description", "code", "finch_code", "message", "detail")
+_SAFE_ERROR_KEYS = ("error", "error_description", "code", "finch_code", "message", "detail")
 
 
 def redacted(text: str) -> str:
@@ -315,11 +325,11 @@ def _body(response: httpx.Response) -> dict[str, object]:
         return {}
 
 
-def _seen(response: httpx.Response) -> str:
+def _describe_response(response: httpx.Response) -> str:
     """Status and what the source says of it. Of a JSON answer only the keys that tell an error: others may hold a
     record."""
     body = _body(response)
-    parts = [str(body[key]) for key in _TELLING if isinstance(body.get(key), str | int)]
+    parts = [str(body[key]) for key in _SAFE_ERROR_KEYS if isinstance(body.get(key), str | int)]
     if not body and "html" not in response.headers.get("Content-Type", "") and response.content[:1] not in b"{[<":
         parts = [response.text]
     said = redacted(" ".join(parts))

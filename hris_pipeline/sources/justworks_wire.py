@@ -17,11 +17,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from hris_pipeline.sources.decoding import Reader
+from hris_pipeline.sources.decoding import LenientDecoder
 from hris_pipeline.sources.protocol import Company, CustomField, Office
-from hris_pipeline.sources.raw_columns import Columns, chosen_emails, chosen_phone, custom_fields_text
+from hris_pipeline.sources.raw_columns import ColumnBuilder, chosen_phone, custom_fields_text, pick_emails
 
-__all__ = ["CUSTOM_VALUES_KEY", "columns", "read_company", "read_custom_fields"]
+__all__ = [
+    "CUSTOM_VALUES_KEY",
+    "columns",
+    "read_company",
+    "read_custom_fields",
+]
 
 CUSTOM_VALUES_KEY = "custom_field_values"
 """Where a member's custom field values stand in its archived line."""
@@ -75,7 +80,7 @@ class _Employment(msgspec.Struct, gc=False):
     type: Text = None
 
 
-class _Spell(msgspec.Struct, gc=False):
+class _EmploymentPeriod(msgspec.Struct, gc=False):
     start_date: Text = None
 
 
@@ -94,7 +99,7 @@ class _Member(msgspec.Struct, gc=False):
     emails: list[_Email | None] | None = None
     phones: list[_Phone | None] | None = None
     current_employment: dict[str, _Employment | None] | None = None
-    employment_history: list[_Spell | None] | None = None
+    employment_history: list[_EmploymentPeriod | None] | None = None
     date_of_birth: Text = None
     department: _Named | None = None
     office: _Reference | None = None
@@ -125,18 +130,18 @@ class _Definition(msgspec.Struct):
     options: list[Text] | None = None
 
 
-_members = Reader(_Member)
-_companies = Reader(_Company)
-_definitions = Reader(_Definition)
+_members = LenientDecoder(_Member)
+_companies = LenientDecoder(_Company)
+_definitions = LenientDecoder(_Definition)
 
-_NAMELESS = _Name()
-_NOWHERE = Office("")
+_NO_NAME = _Name()
+_NO_OFFICE = Office("")
 
 
 def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
     """Archived members as raw columns: text or None, ``active`` bool or None, custom fields as JSON; never raises."""
     offices = {office.id: office for office in company.offices}
-    gathered = Columns()
+    gathered = ColumnBuilder()
     read, add = _members.read, gathered.add
     for line in lines:
         member = read(line)
@@ -166,13 +171,13 @@ def read_custom_fields(items: Iterable[bytes]) -> tuple[CustomField, ...]:
 
 
 def _row(member: _Member, offices: dict[str, Office]) -> tuple[object, ...]:
-    name = member.name or _NAMELESS
-    email, secondary_email = chosen_emails(
+    name = member.name or _NO_NAME
+    email, secondary_email = pick_emails(
         [(e.type or e.kind, e.email or e.address or e.value) for e in member.emails or () if e]
     )
     home = _home(member.addresses)
     country, subtype = _employment(member)
-    office = offices.get(member.office.id or "", _NOWHERE) if member.office else _NOWHERE
+    office = offices.get(member.office.id or "", _NO_OFFICE) if member.office else _NO_OFFICE
     return (
         member.id,
         member.work_id,

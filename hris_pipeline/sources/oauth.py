@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
-from hris_pipeline.sources.http import NO_CEILING, Http, HttpRefused, Pace, Retries
+from hris_pipeline.sources.http import UNLIMITED, Http, HttpRefused, RateLimiter, Retries
 
 __all__ = ["SCOPES", "OAuth", "OAuthBearer", "TokenKeeper", "Tokens"]
 
@@ -85,7 +85,7 @@ class OAuth:
         integration_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         retries: Retries | None = None,
-        pace: Pace = NO_CEILING,
+        pace: RateLimiter = UNLIMITED,
     ) -> None:
         for name, value in (("JUSTWORKS_CLIENT_ID", client_id), ("JUSTWORKS_CLIENT_SECRET", client_secret)):
             if not value:

@@ -13,10 +13,10 @@ import msgspec
 
 from hris_pipeline.errors import SourceUnavailable
 from hris_pipeline.sources import justworks_wire
-from hris_pipeline.sources.http import Bearer, Http, HttpRefused, Pace, Retries
+from hris_pipeline.sources.http import Bearer, Http, HttpRefused, RateLimiter, Retries
 from hris_pipeline.sources.oauth import OAuth, OAuthBearer, TokenKeeper
-from hris_pipeline.sources.prefetch import ahead
-from hris_pipeline.sources.protocol import Answer, Company, CustomField, Page
+from hris_pipeline.sources.prefetch import prefetch
+from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page
 from hris_pipeline.sources.records import page_of, text_of
 from hris_pipeline.sources.redaction import members_of
 
@@ -57,7 +57,7 @@ class PartnerApi:
         bearer: Bearer,
         *,
         integration_id: str,
-        pace: Pace | None = None,
+        pace: RateLimiter | None = None,
         retries: Retries | None = None,
     ) -> None:
         self._integration_id = integration_id
@@ -73,7 +73,7 @@ class PartnerApi:
         api_url: str,
         integration_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pace: Pace | None = None,
+        pace: RateLimiter | None = None,
         retries: Retries | None = None,
     ) -> "PartnerApi":
         """The Partner API with tokens from ``keeper``; closing it closes ``oauth`` too."""
@@ -103,18 +103,18 @@ class PartnerApi:
                 for members in self._terminated():
                     yield details.page(members) if details else page_of(members)
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[Answer]:
+    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """One call a person."""
         for hris_id in hris_ids:
             try:
                 member = self._http.find(f"/v1/members/{quote(hris_id, safe='')}", _object)
             except (SourceUnavailable, HttpRefused):
-                yield Answer(hris_id, "error")
+                yield LookupResult(hris_id, "error")
                 continue
             if member is None:
-                yield Answer(hris_id, "not_found")
+                yield LookupResult(hris_id, "not_found")
             else:
-                yield Answer(hris_id, "active" if _is_active(member) else "inactive")
+                yield LookupResult(hris_id, "active" if _is_active(member) else "inactive")
 
     def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
         """Archived members as raw columns."""
@@ -126,7 +126,7 @@ class PartnerApi:
             close()
 
     def _listed(self, query: Mapping[str, str]) -> Iterator[list[Member]]:
-        for items in ahead(self._lists("/v1/members", {"limit": str(PAGE_SIZE), **query})):
+        for items in prefetch(self._lists("/v1/members", {"limit": str(PAGE_SIZE), **query})):
             yield [members_of(item) for item in items]
 
     def _terminated(self) -> Iterator[list[Member]]:

@@ -6,7 +6,16 @@ from typing import Literal, Protocol
 
 import msgspec
 
-__all__ = ["Answer", "Company", "CustomField", "Manifest", "Office", "Page", "Record", "Source"]
+__all__ = [
+    "Company",
+    "CustomField",
+    "LookupResult",
+    "Manifest",
+    "Office",
+    "Page",
+    "Record",
+    "Source",
+]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -35,7 +44,7 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     custom_fields: tuple[CustomField, ...] = ()
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class LookupResult(msgspec.Struct, frozen=True, gc=False):
     """What the source says of one person asked for singly."""
 
     hris_id: str
@@ -82,7 +91,7 @@ class Source(Protocol):
         """
         ...
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[Answer]:
+    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """Asks for single people, in the order given, lazily: the caller may stop after any answer."""
         ...
 

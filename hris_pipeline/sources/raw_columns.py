@@ -9,7 +9,13 @@ import msgspec
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
 from hris_pipeline.sources.decoding import text
 
-__all__ = ["RAW_COLUMNS", "Columns", "chosen_emails", "chosen_phone", "custom_fields_text"]
+__all__ = [
+    "RAW_COLUMNS",
+    "ColumnBuilder",
+    "chosen_phone",
+    "custom_fields_text",
+    "pick_emails",
+]
 
 RAW_COLUMNS: tuple[str, ...] = tuple(
     name for name in EMPLOYEE_COLUMNS if name not in ("supervisor_justworks_id", "is_manager")
@@ -26,7 +32,7 @@ Typed = tuple[str | None, str | None]
 """The type a source gives an address or a number, and the address or number itself."""
 
 
-class Columns:
+class ColumnBuilder:
     """Rows in the order of ``RAW_COLUMNS``, gathered as columns; of rows with one hris_id the newest stays."""
 
     def __init__(self) -> None:
@@ -56,7 +62,7 @@ class Columns:
         self._cells[position * _WIDTH : (position + 1) * _WIDTH] = row
 
 
-def chosen_emails(emails: Iterable[Typed]) -> tuple[str | None, str | None]:
+def pick_emails(emails: Iterable[Typed]) -> tuple[str | None, str | None]:
     """Email (work, else personal, else the first) and secondary email (personal, only beside a work one)."""
     work = personal = first = None
     for kind, address in emails:

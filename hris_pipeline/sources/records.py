@@ -6,7 +6,7 @@ import msgspec
 
 from hris_pipeline.sources.decoding import loads, text
 from hris_pipeline.sources.protocol import Page, Record
-from hris_pipeline.sources.redaction import without_denied
+from hris_pipeline.sources.redaction import drop_sensitive_keys
 
 __all__ = ["page_of", "text_of"]
 
@@ -33,7 +33,7 @@ def page_of(members: Sequence[Mapping[str, msgspec.Raw]], holes: Sequence[str] =
 
     ``members`` hold ``id``, and ``updated_at`` where the source says it, beside whatever else is to be kept.
     """
-    lines = without_denied([_encode(member).replace(b"\n", b" ") for member in members])
+    lines = drop_sensitive_keys([_encode(member).replace(b"\n", b" ") for member in members])
     records, uncleaned = [], []
     for member, line in zip(members, lines, strict=True):
         hris_id = text_of(member.get("id"))

@@ -12,7 +12,12 @@ import pyarrow.compute as pc
 
 from hris_pipeline.sources.decoding import loads
 
-__all__ = ["DENIED_WORDS", "is_denied", "members_of", "without_denied"]
+__all__ = [
+    "DENIED_WORDS",
+    "drop_sensitive_keys",
+    "is_denied",
+    "members_of",
+]
 
 DENIED_WORDS: frozenset[str] = frozenset(
     {
@@ -63,7 +68,7 @@ def _members_of_broken(record: bytes) -> dict[str, msgspec.Raw]:
     return {key: msgspec.Raw(json.dumps(one).encode()) for key, one in value.items()} if isinstance(value, dict) else {}
 
 
-def without_denied(lines: Sequence[bytes]) -> list[bytes | None]:
+def drop_sensitive_keys(lines: Sequence[bytes]) -> list[bytes | None]:
     """The same JSON lines without denied keys at any depth; None for one that cannot be cleaned, and so cannot be
     kept."""
     suspects = pc.match_substring_regex(pa.array(lines, pa.binary()), _SUSPECT).to_pylist()

@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from hris_pipeline.contract import COUNTS, OPEN, USER_STATE
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.staging import moment
+from hris_pipeline.store.staging import next_timestamp
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
-__all__ = ["Applied", "apply_import"]
+__all__ = [
+    "Applied",
+    "apply_import",
+]
 
 UNIQUE = ("employee_id", "hris_id", "email_key")
 """What two users may not share; set aside before it is given out anew, or a swap would collide with itself."""
@@ -58,7 +61,7 @@ def apply_import(
     """
     try:
         with store.begin() as connection:
-            run = _Run(connection, import_id, now, on_statement or (lambda _: None))
+            run = _ApplySession(connection, import_id, now, on_statement or (lambda _: None))
             done = _apply(run, settings_digest, actor, run_id)
         run.on_statement("commit")
         return done
@@ -83,7 +86,7 @@ def apply_import(
 
 
 @dataclass(frozen=True)
-class _Run:
+class _ApplySession:
     connection: sa.Connection
     import_id: str
     now: datetime
@@ -95,7 +98,7 @@ class _Run:
         return result
 
 
-def _apply(run: _Run, settings_digest: str, actor: str, run_id: str | None) -> Applied:
+def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | None) -> Applied:
     own = imports.c.import_id == run.import_id
     found = run.execute("lock", sa.select(imports).where(own).with_for_update()).one_or_none()
     if found is None:
@@ -109,13 +112,13 @@ def _apply(run: _Run, settings_digest: str, actor: str, run_id: str | None) -> A
     if found.status == "held":
         _check_approval(run, found)
     _write_users(run, found.directory_id)
-    finished_at = moment(run.connection, found.directory_id, run.now)
+    finished_at = next_timestamp(run.connection, found.directory_id, run.now)
     ended = {"status": "applied", "finished_at": finished_at, "applied_by": actor, "applied_run_id": run_id}
     run.execute("mark applied", sa.update(imports).where(own).values(ended))
     return Applied(run.import_id, "applied", counts, already=False)
 
 
-def _check_settings_and_order(run: _Run, found: sa.Row[Any], settings_digest: str) -> None:
+def _check_settings_and_order(run: _ApplySession, found: sa.Row[Any], settings_digest: str) -> None:
     if found.settings_digest is not None and found.settings_digest != settings_digest:
         raise _Stale("settings that matter to it changed")
     later = sa.select(imports.c.import_id).where(
@@ -128,7 +131,7 @@ def _check_settings_and_order(run: _Run, found: sa.Row[Any], settings_digest: st
         raise _Stale(f"import {other} was applied since it was planned")
 
 
-def _check_approval(run: _Run, found: sa.Row[Any]) -> None:
+def _check_approval(run: _ApplySession, found: sa.Row[Any]) -> None:
     approved = sa.select(approvals.c.lapses_at).where(
         approvals.c.import_id == run.import_id, approvals.c.digest == found.digest
     )
@@ -143,7 +146,7 @@ def _check_approval(run: _Run, found: sa.Row[Any]) -> None:
     )
 
 
-def _write_users(run: _Run, directory_id: str) -> None:
+def _write_users(run: _ApplySession, directory_id: str) -> None:
     rows = _planned_states(run)
     touched = sa.and_(users.c.user_id == rows.c.user_id, users.c.version == rows.c.base_version)
     existing = (
@@ -176,7 +179,7 @@ def _write_users(run: _Run, directory_id: str) -> None:
     run.execute("create", sa.insert(users).from_select(list(new), creates))
 
 
-def _planned_states(run: _Run) -> sa.Subquery:
+def _planned_states(run: _ApplySession) -> sa.Subquery:
     """The import's rows with the state after as columns, each as the column of ``users`` that it goes to."""
     own = import_rows.c.import_id == run.import_id
     key = (import_rows.c.user_id, import_rows.c.action, import_rows.c.base_version, import_rows.c.source_hash)

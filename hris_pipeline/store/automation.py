@@ -7,17 +7,17 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.store.keyring import opened
+from hris_pipeline.store.keyring import decrypt_settings
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import imports, integration_settings, integrations
 
 __all__ = [
     "Automation",
+    "advance_due",
     "automation",
     "automations",
+    "complete_due",
     "mark_failed_attempt",
-    "mark_handled",
-    "move_due",
     "set_automatic",
 ]
 
@@ -88,7 +88,7 @@ def automations(connection: sa.Connection, integration_id: str | None = None) ->
 
 
 def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
-    derived: dict[str, Any] = {"settings": opened(connection, row.document), "saved": bool(row.saved)}
+    derived: dict[str, Any] = {"settings": decrypt_settings(connection, row.document), "saved": bool(row.saved)}
     names = (field.name for field in fields(Automation) if field.name not in derived)
     return Automation(**{name: row._mapping[name] for name in names}, **derived)
 
@@ -105,7 +105,7 @@ def set_automatic(
     )
 
 
-def mark_handled(connection: sa.Connection, integration_id: str, due_at: datetime, *, failed: bool = False) -> int:
+def complete_due(connection: sa.Connection, integration_id: str, due_at: datetime, *, failed: bool = False) -> int:
     """The due moment is dealt with, well or (``failed``) finally not; gives how many in a row failed."""
     one = sa.select(integrations.c.failures).where(integrations.c.integration_id == integration_id)
     failures = (connection.execute(one.with_for_update()).scalar_one() + 1) if failed else 0
@@ -117,7 +117,7 @@ def mark_handled(connection: sa.Connection, integration_id: str, due_at: datetim
     return failures
 
 
-def move_due(connection: sa.Connection, integration_id: str, due_at: datetime) -> None:
+def advance_due(connection: sa.Connection, integration_id: str, due_at: datetime) -> None:
     """The calendar changed and nothing was due: what it would call due now counts as handled."""
     _update(connection, integration_id, {"last_due_at": due_at})
 

@@ -1,6 +1,6 @@
 """Frames in and out of a connection, fast: COPY on PostgreSQL, plain fetches and executemany on SQLite.
 
-What is common to all statements that take many values stands here too: ``among``.
+What is common to all statements that take many values stands here too: ``in_values``.
 """
 
 import json
@@ -15,7 +15,13 @@ from sqlalchemy.dialects import postgresql
 
 from hris_pipeline.store.tables import Instant
 
-__all__ = ["INSTANT", "TEXT", "among", "read_frame", "write_frame"]
+__all__ = [
+    "INSTANT",
+    "TEXT",
+    "in_values",
+    "read_frame",
+    "write_frame",
+]
 
 TEXT = pd.ArrowDtype(pa.string())
 INSTANT = pd.ArrowDtype(pa.timestamp("us", tz="UTC"))
@@ -60,7 +66,9 @@ def write_frame(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame)
     write(connection, table, rows)
 
 
-def among(connection: sa.Connection, column: sa.ColumnElement[str], values: Sequence[str]) -> sa.ColumnElement[bool]:
+def in_values(
+    connection: sa.Connection, column: sa.ColumnElement[str], values: Sequence[str]
+) -> sa.ColumnElement[bool]:
     """Whether ``column`` is one of ``values``, however many: they travel as one parameter, not as one each."""
     if connection.dialect.name == "postgresql":
         return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(sa.Text)))

@@ -6,7 +6,7 @@ from hashlib import blake2b
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.store.bulk import INSTANT, TEXT, among, write_frame
+from hris_pipeline.store.bulk import INSTANT, TEXT, in_values, write_frame
 from hris_pipeline.store.tables import conflicts
 
 __all__ = ["record_conflicts", "resolutions"]
@@ -25,10 +25,10 @@ def record_conflicts(connection: sa.Connection, integration_id: str, frame: pd.D
     lines = frame.astype(TEXT)
     keys = [_conflict_id(integration_id, *pair) for pair in zip(lines["hris_id"], lines["user_id"], strict=True)]
     again = sa.select(conflicts.c.conflict_id, conflicts.c.first_seen_at).where(
-        among(connection, conflicts.c.conflict_id, keys)
+        in_values(connection, conflicts.c.conflict_id, keys)
     )
     first_seen = {row.conflict_id: row.first_seen_at for row in connection.execute(again)}
-    connection.execute(sa.delete(conflicts).where(among(connection, conflicts.c.conflict_id, list(first_seen))))
+    connection.execute(sa.delete(conflicts).where(in_values(connection, conflicts.c.conflict_id, list(first_seen))))
     lines["conflict_id"] = pd.Series(keys, index=lines.index, dtype=TEXT)
     for name, value in {"integration_id": integration_id, "status": "open"}.items():
         lines[name] = pd.Series(value, index=lines.index, dtype=TEXT)

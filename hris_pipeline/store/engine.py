@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import StoreError, StoreNotReady
-from hris_pipeline.store.keyring import OPEN_BOX, open_box
+from hris_pipeline.store.keyring import LOAD_KEYRING, load_keyring
 from hris_pipeline.store.migrations import HEAD, REVISION_TABLE
 
 __all__ = ["Store", "open_store", "upgrade_store"]
@@ -143,7 +143,7 @@ def _connected(environment: Environment, *, create: bool) -> Store:
             "HRIS_STORE_URL cannot be read as a database address: see `hris store upgrade --help`."
         ) from None
     engine = _sqlite(url, create=create) if environment.embedded else _postgresql(url)
-    engine.update_execution_options(**{OPEN_BOX: cache(lambda: open_box(environment))})
+    engine.update_execution_options(**{LOAD_KEYRING: cache(lambda: load_keyring(environment))})
     try:
         with engine.connect():
             pass

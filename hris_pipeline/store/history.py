@@ -52,7 +52,7 @@ class Import:
     undoes: str | None
     counts: Mapping[str, int]
     guards: list[dict[str, Any]]
-    beside: dict[str, Any]
+    diagnostics: dict[str, Any]
     actor: str
     dagster_run_id: str | None
     applied_by: str | None
@@ -185,9 +185,9 @@ def directory_as_of(connection: sa.Connection, directory_id: str, at: datetime |
         UnknownName: no applied import of that id.
     """
     moment = _applied_moment(connection, at) if isinstance(at, str) else at
-    past = read_frame(connection, _outermost(directory_id, moment, newest=True))
+    past = read_frame(connection, _first_or_last_row(directory_id, moment, newest=True))
     if moment is not None:
-        later = read_frame(connection, _outermost(directory_id, moment, newest=False))
+        later = read_frame(connection, _first_or_last_row(directory_id, moment, newest=False))
         later = later[later["state"].notna() & ~later["user_id"].isin(past["user_id"])]
         later["import_id"] = None
         past = pd.concat([past, later.astype(past.dtypes)], ignore_index=True)
@@ -228,7 +228,7 @@ def _applied_moment(connection: sa.Connection, import_id: str) -> datetime:
     return found.finished_at
 
 
-def _outermost(directory_id: str, moment: datetime | None, *, newest: bool) -> sa.Select[Any]:
+def _first_or_last_row(directory_id: str, moment: datetime | None, *, newest: bool) -> sa.Select[Any]:
     """Of each user the newest row up to the moment and its state after, or the oldest later one and that before."""
     order = sa.func.coalesce(import_rows.c.base_version, 0)
     place = sa.func.row_number().over(

@@ -16,11 +16,11 @@ from hris_pipeline.settings.document import Settings
 
 __all__ = [
     "KEY_FILE",
-    "OPEN_BOX",
-    "Box",
-    "open_box",
-    "opened",
-    "sealed",
+    "LOAD_KEYRING",
+    "Keyring",
+    "decrypt_settings",
+    "encrypt_settings",
+    "load_keyring",
 ]
 
 
@@ -30,7 +30,7 @@ _HOW = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate
 
 
 @dataclass(frozen=True)
-class Box:
+class Keyring:
     """Encrypts with the first key, decrypts with any."""
 
     keys: MultiFernet
@@ -54,7 +54,7 @@ class Box:
             ) from None
 
 
-def open_box(environment: Environment) -> Box:
+def load_keyring(environment: Environment) -> Keyring:
     """The keys of ``HRIS_SECRET_KEY``; with SQLite and none given, those of a key file in ``HRIS_HOME``.
 
     Raises:
@@ -68,7 +68,7 @@ def open_box(environment: Environment) -> Box:
     return _box(tuple(_key_file(path).split()), str(path))
 
 
-def _box(keys: tuple[str, ...], where: str) -> Box:
+def _box(keys: tuple[str, ...], where: str) -> Keyring:
     fernets = []
     for number, key in enumerate(keys, start=1):
         try:
@@ -77,7 +77,7 @@ def _box(keys: tuple[str, ...], where: str) -> Box:
             raise EnvironmentInvalid(f"{where}: key {number} is no Fernet key: make one with {_HOW}") from None
     if not fernets:
         raise EnvironmentInvalid(f"{where} holds no key: make one with {_HOW}")
-    return Box(MultiFernet(fernets))
+    return Keyring(MultiFernet(fernets))
 
 
 def _key_file(path: Path) -> str:
@@ -96,33 +96,33 @@ def _key_file(path: Path) -> str:
     return path.read_text()
 
 
-OPEN_BOX = "hris_open_box"
+LOAD_KEYRING = "hris_open_box"
 """The execution option by which every connection of a store gives the keys: ``() -> Box``. They are asked for when
 there is a secret, so that a store without any needs no keys."""
 
 
-def sealed(connection: sa.Connection, settings: Settings) -> dict[str, Any]:
+def encrypt_settings(connection: sa.Connection, settings: Settings) -> dict[str, Any]:
     """The settings document as it is stored.
 
     Raises:
         EnvironmentInvalid: it holds secrets, and there is no key to encrypt them with.
     """
-    return _with_channels(connection, settings.document(), Box.encrypt)
+    return _with_channels(connection, settings.document(), Keyring.encrypt)
 
 
-def opened(connection: sa.Connection, document: dict[str, Any]) -> Settings:
+def decrypt_settings(connection: sa.Connection, document: dict[str, Any]) -> Settings:
     """The settings of a stored document.
 
     Raises:
         EnvironmentInvalid: none of the keys is the one that its secrets were encrypted with.
     """
-    return Settings.model_validate(_with_channels(connection, document, Box.decrypt))
+    return Settings.model_validate(_with_channels(connection, document, Keyring.decrypt))
 
 
 def _with_channels(
-    connection: sa.Connection, document: dict[str, Any], change: Callable[[Box, str], str]
+    connection: sa.Connection, document: dict[str, Any], change: Callable[[Keyring, str], str]
 ) -> dict[str, Any]:
     if not document["notify"]:
         return document
-    box: Box = connection.get_execution_options()[OPEN_BOX]()
+    box: Keyring = connection.get_execution_options()[LOAD_KEYRING]()
     return document | {"notify": [entry | {"to": change(box, entry["to"])} for entry in document["notify"]]}

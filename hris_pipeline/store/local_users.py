@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hris_pipeline.contract import OPEN, USER_STATE
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
-from hris_pipeline.store.bulk import among
+from hris_pipeline.store.bulk import in_values
 from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine, users
 
 __all__ = ["Loaded", "erase_user", "find_user", "load_local_users", "protect_user"]
@@ -63,7 +63,7 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
     if len(keys) < len(frame) or len(set(keys)) < len(keys):
         raise UsageError("Every local user needs an EmployeeId of its own: some rows have none, or share one.")
     names = [name for name in (*USER_FIELD_NAMES, "email_key", "metadata") if name in frame.columns]
-    own = sa.and_(users.c.directory_id == directory_id, among(connection, users.c.employee_id, keys))
+    own = sa.and_(users.c.directory_id == directory_id, in_values(connection, users.c.employee_id, keys))
     present = {row.employee_id: row for row in connection.execute(sa.select(users).where(own))}
     created, updated, unchanged, managed = [], [], [], []
     for key, values in zip(keys, frame[names].astype(object).itertuples(index=False), strict=True):
@@ -150,7 +150,7 @@ def _write(
             # As with an import: set aside first, or two users who swap an email would collide.
             keys = [record["key"] for record in updated]
             if "email_key" in names:
-                aside = sa.update(users).where(among(connection, users.c.user_id, keys))
+                aside = sa.update(users).where(in_values(connection, users.c.user_id, keys))
                 connection.execute(aside.values(email_key=None))
             values = {name: sa.bindparam(f"new_{name}", type_=users.c[name].type) for name in names}
             one = sa.update(users).where(users.c.user_id == sa.bindparam("key"))

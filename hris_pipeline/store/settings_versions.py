@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.keyring import opened, sealed
+from hris_pipeline.store.keyring import decrypt_settings, encrypt_settings
 from hris_pipeline.store.tables import imports, integration_settings, integrations
 
 __all__ = ["SettingsVersion", "current_settings", "put_settings", "settings_history"]
@@ -46,7 +46,7 @@ def put_settings(
     remembered = sa.select(sa.func.max(imports.c.settings_version)).where(imports.c.integration_id == integration_id)
     version = max(last.version if last else 0, connection.execute(remembered).scalar() or 0) + 1
     row = {"integration_id": integration_id, "version": version, "created_at": now, "actor": actor}
-    document = sealed(connection, settings)
+    document = encrypt_settings(connection, settings)
     connection.execute(sa.insert(integration_settings), row | {"document": document, "digest": digest})
     return version
 
@@ -78,7 +78,7 @@ def _settings(connection: sa.Connection, integration_id: str, limit: int | None)
             row.version,
             row.created_at,
             row.actor,
-            opened(connection, row.document),
+            decrypt_settings(connection, row.document),
             row.digest,
         )
         for row in connection.execute(newest_first)

@@ -7,7 +7,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS
-from hris_pipeline.store.bulk import among, read_frame
+from hris_pipeline.store.bulk import in_values, read_frame
 from hris_pipeline.store.tables import users
 
 __all__ = [
@@ -38,7 +38,7 @@ def read_users(connection: sa.Connection, user_ids: pd.Series | None, directory_
     text. One statement, however many users."""
     select = sa.select(users).where(users.c.directory_id == directory_id)
     if user_ids is not None:
-        select = select.where(among(connection, users.c.user_id, user_ids.tolist()))
+        select = select.where(in_values(connection, users.c.user_id, user_ids.tolist()))
     return read_frame(connection, select)
 
 

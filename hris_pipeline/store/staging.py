@@ -13,13 +13,21 @@ from hris_pipeline.contract import OPEN, ROW_COLUMNS, Trigger
 from hris_pipeline.store.bulk import write_frame
 from hris_pipeline.store.tables import import_rows, imports
 
-__all__ = ["NewImport", "Staged", "discard", "moment", "record_failed", "stage_import"]
+__all__ = [
+    "NewImport",
+    "Staged",
+    "discard",
+    "next_timestamp",
+    "record_failed",
+    "stage_import",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewImport:
-    """What a plan knows of its import. ``counts`` holds any of the nine (0 when left out); ``guards`` and ``beside``
-    are stored as JSON; ``settings_digest`` is of the settings that matter to the plan, None when none do (an undo)."""
+    """What a plan knows of its import. ``counts`` holds any of the nine (0 when left out); ``guards`` and
+    ``diagnostics`` are stored as JSON; ``settings_digest`` is of the settings that matter to the plan, None when none
+    do (an undo)."""
 
     integration_id: str
     directory_id: str
@@ -35,7 +43,7 @@ class NewImport:
     complete: bool = True
     undoes: str | None = None
     guards: Sequence[Any] = field(default=())
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
     dagster_run_id: str | None = None
 
 
@@ -59,7 +67,7 @@ def stage_import(connection: sa.Connection, new: NewImport, rows: pd.DataFrame) 
     ).one_or_none()
     if open_one is not None and open_one.digest == new.digest:
         return Staged(open_one.import_id, open_one.status, kept=True)
-    planned_at = moment(connection, new.directory_id, new.planned_at)
+    planned_at = next_timestamp(connection, new.directory_id, new.planned_at)
     import_id = _new_id(planned_at)
     if open_one is not None:
         _end(connection, open_one.import_id, "discarded", f"superseded by {import_id}", planned_at)
@@ -71,7 +79,7 @@ def stage_import(connection: sa.Connection, new: NewImport, rows: pd.DataFrame) 
         "finished_at": planned_at if done else None,
         "applied_by": new.actor if done else None,
         "guards": list(new.guards),
-        "beside": dict(new.beside),
+        "diagnostics": dict(new.diagnostics),
         **new.counts,
     }
     del values["counts"]
@@ -94,7 +102,7 @@ def record_failed(
     settings_version: int | None = None,
 ) -> str:
     """Records a run that failed before it had a plan; gives the import's id. An open import is left as it is."""
-    failed_at = moment(connection, directory_id, now)
+    failed_at = next_timestamp(connection, directory_id, now)
     import_id = _new_id(failed_at)
     connection.execute(
         sa.insert(imports),
@@ -110,7 +118,7 @@ def record_failed(
             "extract_id": extract_id,
             "settings_version": settings_version,
             "guards": [],
-            "beside": {},
+            "diagnostics": {},
             "planned_at": failed_at,
             "finished_at": failed_at,
         },
@@ -123,7 +131,7 @@ def discard(connection: sa.Connection, import_id: str, message: str, now: dateti
     return _end(connection, import_id, "discarded", message, now)
 
 
-def moment(connection: sa.Connection, directory_id: str, now: datetime) -> datetime:
+def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) -> datetime:
     """``now``, or just after the directory's last finished import when that is later: in a history the order of times
     is the order of events, whatever the clocks of the machines say."""
     last = connection.execute(

@@ -12,10 +12,12 @@ __all__ = [
     "approvals",
     "conflicts",
     "connections",
+    "decisions",
     "import_rows",
     "imports",
     "integration_settings",
     "integrations",
+    "kept_users",
     "metadata",
     "notifications",
     "quarantine",
@@ -82,6 +84,7 @@ integrations = sa.Table(
     sa.Column("terms_accepted_by", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("deleted_at", Instant),
+    sa.Column("life", sa.Integer, nullable=False, server_default="1", comment="Grows when it is set up anew"),
     _one_of("connection", "none", "connected", "expired", "disconnected"),
     _one_of("automatic", "off", "running", "paused"),
 )
@@ -138,6 +141,8 @@ users = sa.Table(
     sa.Column("version", sa.Integer, nullable=False, server_default="1", comment="Bumped by whoever writes the row"),
     sa.Column("synced_version", sa.Integer, comment="The version an import last wrote"),
     sa.Column("source_hash", sa.Text, comment="Of the mapped row an import last wrote"),
+    sa.Column("former_source", sa.Text, comment="The kind of source that a deleted integration read"),
+    sa.Column("former_hris_id", sa.Text, comment="Its link, kept for when it is set up anew"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.UniqueConstraint("directory_id", "employee_id"),
@@ -163,7 +168,7 @@ imports = sa.Table(
     sa.Column("undoes", sa.Text, comment="The import that an undo takes back"),
     *(sa.Column(count, sa.Integer, nullable=False, server_default="0") for count in COUNTS),
     sa.Column("guards", Json, nullable=False, comment="List of name, limit, observed, tripped, employee_ids"),
-    sa.Column("beside", Json, nullable=False, comment="What is not applied and warnings: EmployeeIds by reason"),
+    sa.Column("diagnostics", Json, nullable=False, comment="What is not applied and warnings: EmployeeIds by reason"),
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("dagster_run_id", sa.Text, comment="The run that planned it"),
     sa.Column("applied_by", sa.Text),
@@ -171,6 +176,8 @@ imports = sa.Table(
     sa.Column("message", sa.Text, comment="Why it failed, went stale or was discarded"),
     sa.Column("planned_at", Instant, nullable=False),
     sa.Column("finished_at", Instant, comment="When it was applied, or ended otherwise"),
+    sa.Column("life", sa.Integer, nullable=False, server_default="1", comment="Of the integration that it belongs to"),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over what was planned"),
     _one_of("status", "planned", "held", "applied", "stale", "discarded", "failed"),
     _one_of("trigger", "manual", "schedule", "catch_up", "backfill", "undo"),
 )
@@ -249,6 +256,29 @@ approvals = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("approved_at", Instant, nullable=False),
     sa.Column("lapses_at", Instant, nullable=False),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over the approval"),
+)
+
+kept_users = sa.Table(
+    "kept_users",
+    metadata,
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
+    sa.Column("employee_id", sa.Text, primary_key=True, comment="As do_not_archive names it"),
+    sa.Column("user_id", sa.Text, nullable=False, comment="Who had it when it was set"),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("decision_id", sa.Integer, primary_key=True),
+    sa.Column("integration_id", sa.Text, nullable=False, index=True),
+    sa.Column("decided_at", Instant, nullable=False),
+    sa.Column("action", sa.Text, nullable=False, comment="approve, save, discard, undo, resolve, pause …"),
+    sa.Column("subject", sa.Text, comment="The import, conflict or user it is about"),
+    sa.Column("name", sa.Text, nullable=False, comment="The name given"),
+    sa.Column("identity", sa.Text, nullable=False, comment="Who was authenticated"),
+    sa.Column("method", sa.Text, nullable=False, comment="How: os, link, oidc, proxy, dagster"),
+    sa.Column("address", sa.Text, comment="From where"),
 )
 
 notifications = sa.Table(

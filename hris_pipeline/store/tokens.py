@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import ConnectionInvalid, StoreError
 from hris_pipeline.sources.oauth import Tokens
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.keyring import Box
+from hris_pipeline.store.keyring import Keyring
 from hris_pipeline.store.locks import named_lock
 from hris_pipeline.store.tables import connections, integrations
 
@@ -24,7 +24,7 @@ class StoredTokens:
     """Keeps one integration's tokens in the store (a ``sources.oauth.TokenKeeper``)."""
 
     store: Store
-    box: Box
+    box: Keyring
     integration_id: str
 
     def current(self) -> Tokens:

@@ -17,9 +17,20 @@ from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.settings.rules import match_rules
 from hris_pipeline.settings.values import custom_label
-from hris_pipeline.transform.columns import FLAG, TEXT, arrow, as_text, clean, is_in, received, series, to_date, true
+from hris_pipeline.transform.columns import (
+    FLAG,
+    TEXT,
+    as_text,
+    clean_text,
+    from_arrow,
+    is_in,
+    null_as_false,
+    text_from_source,
+    to_arrow,
+    to_date,
+)
 from hris_pipeline.transform.phones import is_international, with_plus
-from hris_pipeline.transform.validate import MISSING, Check, checks_for, gather, quarantine_rows
+from hris_pipeline.transform.validate import MISSING, Check, checks_for, concat_quarantine, quarantine_rows
 
 __all__ = ["SERVICE_ACCOUNT", "CompanyLike", "CustomFieldLike", "Mapped", "SourceColumns", "map_users"]
 
@@ -85,14 +96,14 @@ class SourceColumns:
         if label is None:
             return self._employees[source]
         values = self._by_label.get(label, [None] * len(self._employees))
-        return clean(received(values)).set_axis(self._employees.index)
+        return clean_text(text_from_source(values)).set_axis(self._employees.index)
 
     @cached_property
     def _by_label(self) -> dict[str, list[object]]:
         labels = {field.id: field.label for field in self._company.custom_fields}
         decode = msgspec.json.Decoder(dict[str, str | list[str]]).decode
         columns: dict[str, list[object]] = {label: [None] * len(self._employees) for label in labels.values()}
-        for row, custom_fields in enumerate(arrow(self._employees["custom_fields"]).to_pylist()):
+        for row, custom_fields in enumerate(to_arrow(self._employees["custom_fields"]).to_pylist()):
             for field_id, value in decode(custom_fields).items() if custom_fields else ():
                 if field_id in labels:
                     column = columns[labels[field_id]]
@@ -139,17 +150,17 @@ def _typed(fields: pd.DataFrame, rehired_on: pd.Series, settings: Settings) -> p
     dates = [field.name for field in USER_FIELDS if field.kind == "date" and field.name in fields]
     typed = fields.assign(**{name: to_date(fields[name]) for name in dates})
     if "hire_date" in typed and settings.hire_date_priority == "latest":
-        typed["hire_date"] = series(pc.coalesce(arrow(rehired_on), arrow(typed["hire_date"])), typed.index)
+        typed["hire_date"] = from_arrow(pc.coalesce(to_arrow(rehired_on), to_arrow(typed["hire_date"])), typed.index)
     return typed
 
 
 def _employment(employees: pd.DataFrame) -> pd.DataFrame:
-    hired, rehired = arrow(employees["hire_date"]), arrow(employees["latest_rehire_date"])
+    hired, rehired = to_arrow(employees["hire_date"]), to_arrow(employees["latest_rehire_date"])
     return pd.DataFrame(
         {
             "active": employees["active"],
             "termination_date": employees["termination_date"],
-            "starts_on": series(pc.max_element_wise(hired, rehired), employees.index),
+            "starts_on": from_arrow(pc.max_element_wise(hired, rehired), employees.index),
             "rehired_on": employees["latest_rehire_date"],
         }
     )
@@ -169,14 +180,14 @@ def _exclusion(source: SourceColumns, settings: Settings) -> pd.DataFrame:
 
 
 def _is_service_account(source: SourceColumns) -> pd.Series:
-    name = pc.binary_join_element_wise(arrow(source("first_name")), arrow(source("last_name")), " ")
+    name = pc.binary_join_element_wise(to_arrow(source("first_name")), to_arrow(source("last_name")), " ")
     marked = [
         pc.fill_null(pc.match_substring_regex(text, _SERVICE_MARKER, ignore_case=True), False)
-        for text in (arrow(source("job_title")), name)
+        for text in (to_arrow(source("job_title")), name)
     ]
-    marker = series(pc.or_(*marked), source("job_title").index)
+    marker = from_arrow(pc.or_(*marked), source("job_title").index)
     empty = pd.concat([source(column).isna() for column in ("birth_date", *_RESIDENCE)], axis="columns")
-    return true(marker) & empty.all(axis="columns")
+    return null_as_false(marker) & empty.all(axis="columns")
 
 
 def _quarantined(
@@ -192,10 +203,10 @@ def _quarantined(
     for field, check in _checks(mapping):
         values = fields[field]
         asked = values.isna() if check in _NEEDED else values.notna()
-        broken = asked & ~true(check.holds(values))
+        broken = asked & ~null_as_false(check.holds(values))
         broken &= included if check is not EMPLOYEE_ID_SHARED else True
         lines.append(quarantine_rows(rows[broken], field, known_by[broken], check))
-    return gather(lines)
+    return concat_quarantine(lines)
 
 
 def _checks(mapping: Mapping[str, str]) -> Iterator[tuple[str, Check]]:
@@ -215,6 +226,6 @@ def _warnings(users: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     if "phone_number" not in users:
         return {}
     numbers = users["phone_number"][users["exclusion"].isna()]
-    unusable = numbers[numbers.notna() & ~true(is_international(numbers))]
+    unusable = numbers[numbers.notna() & ~null_as_false(is_international(numbers))]
     ids = users["hris_id"].loc[unusable.index]
     return {"phone_not_international": tuple(ids)} if len(ids) else {}

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata
 
-from hris_pipeline.transform.columns import arrow, series
+from hris_pipeline.transform.columns import from_arrow, to_arrow
 
 __all__ = ["is_international", "with_plus"]
 
@@ -35,20 +35,20 @@ _TYPES = (
 
 def with_plus(numbers: pd.Series) -> pd.Series:
     """The numbers, with "+" before those that are a bare number; what has one, and free text, stays as it is."""
-    given = arrow(numbers)
+    given = to_arrow(numbers)
     bare = pc.match_substring_regex(given, _BARE_NUMBER)
-    return series(pc.if_else(bare, pc.binary_join_element_wise("+", given, ""), given), numbers.index)
+    return from_arrow(pc.if_else(bare, pc.binary_join_element_wise("+", given, ""), given), numbers.index)
 
 
 def is_international(numbers: pd.Series) -> pd.Series:
     """Whether each is "+", a calling code and a number its numbering plan knows, punctuation aside; null for null."""
-    plain = pc.replace_substring_regex(arrow(numbers), _PUNCTUATION, "")
+    plain = pc.replace_substring_regex(to_arrow(numbers), _PUNCTUATION, "")
     valid = pc.and_(pc.is_null(plain), False)
     for length in range(1, _LONGEST_CALLING_CODE + 1):
         for code in pc.unique(pc.utf8_slice_codeunits(plain, 1, 1 + length)).to_pylist():
             if code and code.isascii() and code.isdigit() and int(code) in COUNTRY_CODE_TO_REGION_CODE:
                 valid = pc.or_(valid, pc.fill_null(pc.match_substring_regex(plain, _valid_numbers(int(code))), False))
-    return series(pc.if_else(pc.is_valid(plain), valid, pa.scalar(None, pa.bool_())), numbers.index)
+    return from_arrow(pc.if_else(pc.is_valid(plain), valid, pa.scalar(None, pa.bool_())), numbers.index)
 
 
 @cache

@@ -16,10 +16,24 @@ import pyarrow.compute as pc
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.settings.document import MetadataField
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
-from hris_pipeline.transform.columns import arrow, as_text, clean, column, received, series, to_date, true
+from hris_pipeline.transform.columns import (
+    as_text,
+    clean_text,
+    column_or_nulls,
+    from_arrow,
+    null_as_false,
+    text_from_source,
+    to_arrow,
+    to_date,
+)
 from hris_pipeline.transform.validate import checks_for
 
-__all__ = ["METADATA_PREFIX", "read_user_file", "user_file", "user_file_csv"]
+__all__ = [
+    "METADATA_PREFIX",
+    "read_user_file",
+    "user_file",
+    "user_file_csv",
+]
 
 METADATA_PREFIX = "#"
 """How the header of a metadata field begins, before its display name."""
@@ -41,13 +55,13 @@ def user_file(users: pd.DataFrame, metadata: Sequence[MetadataField]) -> pd.Data
     columns = {header: field.name for header, field in _HEADERS.items()}
     shown = [f"{METADATA_PREFIX}{entry.name}" for entry in metadata if entry.type != "hidden"]
     columns |= {header: header for header in shown}
-    return pd.DataFrame({header: as_text(column(users, name)) for header, name in columns.items()})
+    return pd.DataFrame({header: as_text(column_or_nulls(users, name)) for header, name in columns.items()})
 
 
 def user_file_csv(frame: pd.DataFrame) -> bytes:
     """A frame of text as CSV: UTF-8 with byte order mark, CRLF, every cell quoted, formulas neutralised."""
-    columns = [pd.concat([received([header]), frame[header]]) for header in frame.columns]
-    cells = [pc.replace_substring(arrow(_neutralised(values.fillna(""))), '"', '""') for values in columns]
+    columns = [pd.concat([text_from_source([header]), frame[header]]) for header in frame.columns]
+    cells = [pc.replace_substring(to_arrow(_escape_formulas(values.fillna(""))), '"', '""') for values in columns]
     lines = pc.binary_join_element_wise(*cells, '","').to_pylist()
     return "".join(f'"{line}"\r\n' for line in lines).encode("utf-8-sig")
 
@@ -68,19 +82,22 @@ def read_user_file(data: bytes) -> pd.DataFrame:
     names = [_HEADERS[title].name if title in _HEADERS else title for title in header]
     cells = zip(*rows, strict=True) if rows else [()] * len(names)
     frame = pd.DataFrame(
-        {name: clean(_restored(received(values))) for name, values in zip(names, cells, strict=True)},
+        {
+            name: clean_text(_unescape_formulas(text_from_source(values)))
+            for name, values in zip(names, cells, strict=True)
+        },
     )
     _refuse(_value_problems(frame, pd.Series(lines, dtype="int64")))
     return frame.assign(**{f.name: to_date(frame[f.name]) for f in USER_FIELDS if f.kind == "date" and f.name in frame})
 
 
-def _neutralised(values: pd.Series) -> pd.Series:
+def _escape_formulas(values: pd.Series) -> pd.Series:
     """An apostrophe in front of what is a formula, or would be one once its own apostrophes are taken off."""
-    return series(pc.replace_substring_regex(arrow(values), rf"^('*[{_FORMULA}])", r"'\1"), values.index)
+    return from_arrow(pc.replace_substring_regex(to_arrow(values), rf"^('*[{_FORMULA}])", r"'\1"), values.index)
 
 
-def _restored(values: pd.Series) -> pd.Series:
-    return series(pc.replace_substring_regex(arrow(values), rf"^'('*[{_FORMULA}])", r"\1"), values.index)
+def _unescape_formulas(values: pd.Series) -> pd.Series:
+    return from_arrow(pc.replace_substring_regex(to_arrow(values), rf"^'('*[{_FORMULA}])", r"\1"), values.index)
 
 
 def _cells(data: bytes) -> tuple[list[int], list[str], list[list[str]]]:
@@ -101,7 +118,7 @@ def _cells(data: bytes) -> tuple[list[int], list[str], list[list[str]]]:
         raise UsageError(f"The user file is no CSV: line {reader.line_num}: {error}.") from None
     if not records:
         raise UsageError(f"The user file is empty: its first line must hold the headers {', '.join(_HEADERS)}.")
-    header = _restored(received(records[0])).str.strip().tolist()
+    header = _unescape_formulas(text_from_source(records[0])).str.strip().tolist()
     return lines[1:], header, records[1:]
 
 
@@ -134,7 +151,8 @@ def _value_problems(frame: pd.DataFrame, lines: pd.Series) -> Iterator[Problem]:
             continue
         values = frame[field.name]
         broken = {
-            check.reason: values.notna() & ~true(check.holds(values)) for check in checks_for(_CATALOGUE[field.source])
+            check.reason: values.notna() & ~null_as_false(check.holds(values))
+            for check in checks_for(_CATALOGUE[field.source])
         }
         if field.name in _NEEDED:
             broken["is needed and blank"] = values.isna()

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, EmployeeField
-from hris_pipeline.transform.columns import DATE, FLAG, TEXT, arrow, as_text, is_in, series, to_date, to_flag
+from hris_pipeline.transform.columns import DATE, FLAG, TEXT, as_text, from_arrow, is_in, to_arrow, to_date, to_flag
 
 __all__ = [
     "MISSING",
@@ -25,8 +25,8 @@ __all__ = [
     "Validated",
     "check_summary",
     "checks_for",
+    "concat_quarantine",
     "employees_schema",
-    "gather",
     "quarantine_rows",
     "validate",
 ]
@@ -103,7 +103,7 @@ def validate(frame: pd.DataFrame) -> Validated:
         FrameInvalid: no rows, or a needed column empty for everybody.
         TooManyBadRows: more than a fifth of the rows, and at least 5, are bad.
     """
-    _refuse_empty(frame)
+    _require_rows(frame)
     quarantined = _failures(frame)
     bad = frame.index.isin(quarantined.index)
     quarantined = quarantined.reset_index(drop=True)
@@ -125,7 +125,7 @@ def quarantine_rows(rows: pd.DataFrame, field: str, employee_id: pd.Series, chec
     return lines.assign(field=field, check=check.name, reason=check.reason).astype(TEXT)[list(QUARANTINE_COLUMNS)]
 
 
-def gather(lines: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def concat_quarantine(lines: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """All the quarantine lines in one frame, in the order of their index."""
     none = pd.DataFrame({name: pd.Series([], dtype=TEXT, index=pd.RangeIndex(0)) for name in QUARANTINE_COLUMNS})
     return pd.concat([none, *lines]).sort_index(kind="stable")
@@ -145,7 +145,7 @@ def _at_most(limit: int) -> Check:
 
 
 def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
-    return lambda values: series(pc.match_substring_regex(arrow(values), pattern), values.index)
+    return lambda values: from_arrow(pc.match_substring_regex(to_arrow(values), pattern), values.index)
 
 
 def _is_custom_fields(values: pd.Series) -> pd.Series:
@@ -158,7 +158,7 @@ def _is_custom_fields(values: pd.Series) -> pd.Series:
             return False
         return True
 
-    return series(pa.array([holds(value) for value in arrow(values).to_pylist()], pa.bool_()), values.index)
+    return from_arrow(pa.array([holds(value) for value in to_arrow(values).to_pylist()], pa.bool_()), values.index)
 
 
 def _in_range(values: pd.Series) -> pd.Series:
@@ -204,7 +204,7 @@ def _schema(*, typed: bool) -> pandera.DataFrameSchema:
     )
 
 
-def _refuse_empty(frame: pd.DataFrame) -> None:
+def _require_rows(frame: pd.DataFrame) -> None:
     if frame.empty:
         raise FrameInvalid("The extract holds no members: check the connection and the company, then import again.")
     empty = [field.name for field in EMPLOYEE_FIELDS if field.needed and frame[field.name].isna().all()]
@@ -221,14 +221,14 @@ def _failures(frame: pd.DataFrame) -> pd.DataFrame:
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases
     else:
-        return gather([])
+        return concat_quarantine([])
     fields = {field.name: field for field in EMPLOYEE_FIELDS}
     found = []
     for (name, check), failed in cases.groupby(["column", "check"], sort=False):
         by_name = {one.name: one for one in checks_for(fields[name])}
         rows = frame.loc[failed["index"]]
         found.append(quarantine_rows(rows, name, rows["justworks_id"], by_name.get(check, MISSING)))
-    return gather(found)
+    return concat_quarantine(found)
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,8 +5,8 @@ from itertools import permutations
 import pandas as pd
 import pytest
 
-from hris_pipeline.change_set.desired_state import losers
-from hris_pipeline.transform.columns import text
+from hris_pipeline.change_set.desired_state import rejected_claims
+from hris_pipeline.transform.columns import text_series
 
 CASES: dict[str, tuple[dict[str, tuple[str | None, str | None]], list[str], set[str]]] = {
     # person: (wanted, held); values others keep; who fails
@@ -34,10 +34,10 @@ def test_who_goes_without(
     for order in permutations(claims):
         frame = pd.DataFrame(
             {
-                "wanted": text([claims[one][0] for one in order]),
-                "held": text([claims[one][1] for one in order]),
-                "order": text(order),
+                "wanted": text_series([claims[one][0] for one in order]),
+                "held": text_series([claims[one][1] for one in order]),
+                "order": text_series(order),
             }
         )
-        failed = losers(frame, text(others))
+        failed = rejected_claims(frame, text_series(others))
         assert set(frame["order"][failed]) == failing

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hris_pipeline.change_set.plan import Facts, Plan, make_plan
+from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
 from hris_pipeline.sandbox import Company
 from hris_pipeline.sandbox.wire import custom_fields, custom_values, profile
 from hris_pipeline.settings.document import Settings
@@ -83,7 +83,7 @@ def planned(company: Company, directory: MemoryDirectory, settings: Settings, mi
     mapped = map_users(validated.employees, settings, read)
     bad = pd.concat([validated.quarantined, mapped.quarantined])
     people = bad.drop_duplicates("hris_id")
-    facts = Facts(
+    facts = PlanContext(
         "acme",
         company.today,
         True,

@@ -52,7 +52,7 @@ class TestEmailsInADirectory:
         settings_free = plan([*people, newcomer], directory)
         assert conflicts(settings_free)[0][1] == "email"
         planned = plan([person(1), person(2), person(3, email="P2@acme.test")], MemoryDirectory())
-        assert planned.beside["warning:email_taken"] == ("0003",)
+        assert planned.diagnostics["warning:email_taken"] == ("0003",)
         assert planned.counts["created"] == 3
 
     def test_who_moves_to_a_taken_address_keeps_the_one_stored(self) -> None:
@@ -61,7 +61,7 @@ class TestEmailsInADirectory:
         directory.apply(planned.rows)
         assert directory.by_employee_id("0002")["email"] == "p2@acme.test"
         assert directory.by_employee_id("0002")["first_name"] == "New"
-        assert planned.beside["warning:email_taken"] == ("0002",)
+        assert planned.diagnostics["warning:email_taken"] == ("0002",)
 
     def test_addresses_can_be_swapped(self) -> None:
         people, directory = company(2)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from hris_pipeline.change_set.digest import plan_digest, source_hash
-from hris_pipeline.transform.columns import text
+from hris_pipeline.transform.columns import text_series
 from hris_pipeline_tests.change_set.test_identity import company, plan
 from hris_pipeline_tests.kit.company_strategies import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
@@ -22,7 +22,7 @@ def changes() -> pd.DataFrame:
 
 def test_the_same_plan_has_the_same_digest_whatever_its_ids_and_order() -> None:
     rows = changes()
-    other = rows.iloc[::-1].assign(user_id=text(["x", "y", "z"], rows.index))
+    other = rows.iloc[::-1].assign(user_id=text_series(["x", "y", "z"], rows.index))
     assert digest(rows) == digest(other)
     people = [person(1), person(2)]
     assert plan(people, MemoryDirectory()).digest == plan(people[::-1], MemoryDirectory()).digest
@@ -66,7 +66,7 @@ def test_an_edit_in_the_store_changes_the_digest_through_the_base_version() -> N
 
 
 def test_a_source_hash_tells_values_names_and_nulls_apart_but_not_the_order_of_names() -> None:
-    rows = pd.DataFrame({"a": text(["x", "x", None, "xy", "x"]), "b": text(["y", "y", "y", None, None])})
+    rows = pd.DataFrame({"a": text_series(["x", "x", None, "xy", "x"]), "b": text_series(["y", "y", "y", None, None])})
     hashes = source_hash(rows, ["a", "b"]).tolist()
     assert hashes[0] == hashes[1]
     assert len(set(hashes)) == 4

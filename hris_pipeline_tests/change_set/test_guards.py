@@ -2,16 +2,16 @@
 
 import pytest
 
-from hris_pipeline.change_set.guards import GUARDS, Guard, GuardFacts, evaluate_guards
+from hris_pipeline.change_set.guards import GUARDS, Guard, GuardInputs, evaluate_guards
 from hris_pipeline.change_set.plan import Plan
-from hris_pipeline.settings.document import Guards
+from hris_pipeline.settings.document import GuardLimits
 from hris_pipeline_tests.change_set.test_identity import company, plan
 from hris_pipeline_tests.kit.company_strategies import person
 
-NO_LIMITS = Guards()
+NO_LIMITS = GuardLimits()
 
 
-def judge(name: str, facts: GuardFacts, limits: Guards = NO_LIMITS) -> Guard:
+def judge(name: str, facts: GuardInputs, limits: GuardLimits = NO_LIMITS) -> Guard:
     return next(guard for guard in evaluate_guards(facts, limits) if guard.name == name)
 
 
@@ -19,11 +19,11 @@ def people(n: int) -> tuple[str, ...]:
     return tuple(f"{number:04}" for number in range(n))
 
 
-def company_of(size: int, **facts: object) -> GuardFacts:
-    return GuardFacts(**{"complete": True, "first": False, "managed": size, "managed_active": size, **facts})  # type: ignore[arg-type]
+def company_of(size: int, **facts: object) -> GuardInputs:
+    return GuardInputs(**{"complete": True, "first": False, "managed": size, "managed_active": size, **facts})  # type: ignore[arg-type]
 
 
-def trips(name: str, facts: GuardFacts) -> bool:
+def trips(name: str, facts: GuardInputs) -> bool:
     return judge(name, facts).tripped
 
 
@@ -150,7 +150,7 @@ def test_field_wipe_is_judged_field_by_field(filled: int, passes: int, held: int
 
 
 def test_limits_are_settings_and_are_shown() -> None:
-    limits = Guards.model_validate(
+    limits = GuardLimits.model_validate(
         {"archive_limit": {"percent": 50, "people": 7, "people_percent": 0, "small_people": 9, "small_percent": 80}}
     )
     assert not judge("archive_limit", company_of(8, archived=people(4)), limits).tripped

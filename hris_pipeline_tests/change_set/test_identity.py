@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hris_pipeline.change_set.identity import MANY_RELINKS, Resolution, match_rates
-from hris_pipeline.change_set.plan import Facts, Plan, make_plan
+from hris_pipeline.change_set.identity import MASS_RELINK_THRESHOLD, Resolution, match_rates
+from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.transform.columns import text
+from hris_pipeline.transform.columns import text_series
 from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person, under
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 
@@ -21,7 +21,7 @@ BORN = date(1990, 1, 1)
 def plan(people: list[Person], directory: MemoryDirectory, changes: dict[str, Any] | None = None, **facts: Any) -> Plan:
     settings = Settings.model_validate({"metadata": METADATA, **(changes or {})})
     facts = {"complete": True, **facts}
-    return make_plan(mapped_frame(under(settings, people)), directory, Facts("acme", TODAY, **facts), settings)
+    return make_plan(mapped_frame(under(settings, people)), directory, PlanContext("acme", TODAY, **facts), settings)
 
 
 def company(size: int) -> tuple[list[Person], MemoryDirectory]:
@@ -292,7 +292,7 @@ def test_when_all_ids_changed_everybody_is_a_conflict_and_one_bulk_decision_reli
 
 @pytest.mark.parametrize(("size", "changed", "relinked"), [(30, 4, 4), (30, 5, 0), (100, 5, 5), (100, 6, 0)])
 def test_only_a_few_are_relinked_unasked(size: int, changed: int, relinked: int) -> None:
-    assert MANY_RELINKS == (5, 0.05)
+    assert MASS_RELINK_THRESHOLD == (5, 0.05)
     people, directory = company(size)
     missing = frozenset(one["hris_id"] for one in people[:changed])
     moved = [one | {"hris_id": f"new-{one['hris_id']}"} for one in people[:changed]]
@@ -302,10 +302,10 @@ def test_only_a_few_are_relinked_unasked(size: int, changed: int, relinked: int)
 
 
 def test_match_rates_tell_which_source_field_names_the_existing_users() -> None:
-    known = pd.Series(text(["0001", "0002", "A-3", None]))
+    known = pd.Series(text_series(["0001", "0002", "A-3", None]))
     fields = {
-        "justworks_id": text(["0001", "0002", "0002", "9", None]),
-        "custom:Badge": text(["A-3", "a-3", None, None, None]),
-        "hris_id": text(["m-1", "m-2", "m-3", "m-4", "m-5"]),
+        "justworks_id": text_series(["0001", "0002", "0002", "9", None]),
+        "custom:Badge": text_series(["A-3", "a-3", None, None, None]),
+        "hris_id": text_series(["m-1", "m-2", "m-3", "m-4", "m-5"]),
     }
     assert match_rates(fields, known) == {"justworks_id": 2, "custom:Badge": 1}

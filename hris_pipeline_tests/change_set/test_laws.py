@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hris_pipeline.change_set.identity import Resolution
-from hris_pipeline.change_set.plan import Facts, Plan, make_plan
+from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
 from hris_pipeline.change_set.undo import UNIQUE, AppliedRow, undo_rows
 from hris_pipeline.settings.document import Settings
 from hris_pipeline_tests.kit import company_strategies as companies
@@ -33,8 +33,8 @@ class Extract:
     holes: frozenset[str]
     quarantined: frozenset[str]
 
-    def facts(self, resolutions: tuple[Resolution, ...] = ()) -> Facts:
-        return Facts(
+    def facts(self, resolutions: tuple[Resolution, ...] = ()) -> PlanContext:
+        return PlanContext(
             "acme",
             TODAY,
             self.complete,
@@ -81,7 +81,7 @@ def directory_of(users: list[Person]) -> MemoryDirectory:
     return MemoryDirectory(*users)
 
 
-def planned(extract: Extract, directory: MemoryDirectory, settings: Settings, facts: Facts | None = None) -> Plan:
+def planned(extract: Extract, directory: MemoryDirectory, settings: Settings, facts: PlanContext | None = None) -> Plan:
     return make_plan(mapped_frame(under(settings, extract.people)), directory, facts or extract.facts(), settings)
 
 
@@ -149,7 +149,7 @@ def test_the_order_of_members_and_users_never_matters(
         shuffled = MemoryDirectory()
         shuffled.by_id = dict(mixed.sample(list(directory.by_id.items()), len(directory.by_id)))
         again = planned(extract, shuffled, settings)
-        assert (again.digest, again.counts, again.beside) == (plan.digest, plan.counts, plan.beside)
+        assert (again.digest, again.counts, again.diagnostics) == (plan.digest, plan.counts, plan.diagnostics)
         directory.apply(plan.rows)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.change_set.plan import Facts, make_plan
+from hris_pipeline.change_set.plan import PlanContext, make_plan
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline_tests.change_set.test_identity import actions, company, plan, user
@@ -112,7 +112,7 @@ class TestDoNotArchiveAndProtected:
             settings,
             missing=frozenset({"m-1"} - {one["hris_id"] for one in becomes[how]}),
         )
-        assert (actions(planned), planned.counts["protected"], planned.beside["protected"]) == ([], 1, ("0001",))
+        assert (actions(planned), planned.counts["protected"], planned.diagnostics["protected"]) == ([], 1, ("0001",))
 
     def test_do_not_archive_takes_ids_literally(self) -> None:
         people, directory = company(2)
@@ -158,7 +158,7 @@ class TestDoNotImport:
     @pytest.mark.parametrize("archive_existing", [True, False])
     def test_a_match_is_never_created(self, archive_existing: bool) -> None:
         planned = plan([person(1, **RULE, archive_existing=archive_existing)], MemoryDirectory())
-        assert (actions(planned), planned.beside) == ([], {"excluded:rule:Contractors": ("0001",)})
+        assert (actions(planned), planned.diagnostics) == ([], {"excluded:rule:Contractors": ("0001",)})
 
     @pytest.mark.parametrize(("archive_existing", "expected"), [(True, ["archive"]), (False, [])])
     @pytest.mark.parametrize("archive_employees", [True, False])
@@ -210,7 +210,7 @@ def test_a_hire_or_rehire_takes_effect_so_many_days_before_its_start(days: int, 
     planned = plan([person(1, hire_date=start)], MemoryDirectory(), settings)
     assert actions(planned) == (["create"] if imported else [])
     if not imported:
-        assert planned.beside == {"excluded:not_started": ("0001",)}
+        assert planned.diagnostics == {"excluded:not_started": ("0001",)}
 
     people, directory = company(3)
     directory.apply(plan([people[0] | {"active": False}, *people[1:]], directory).rows)
@@ -242,7 +242,7 @@ class TestAbsentMeansEmpty:
         people, directory = company(3)
         planned = plan([one | {"birth_date": None} for one in people], directory)
         assert planned.rows.empty
-        assert planned.beside["warning:field_missing_for_all"] == ("birth_date",)
+        assert planned.diagnostics["warning:field_missing_for_all"] == ("birth_date",)
         directory.apply(plan([one | {"birth_date": None, "first_name": "New"} for one in people], directory).rows)
         assert directory.by_employee_id("0001")["birth_date"] == date(1990, 1, 1)
 
@@ -279,7 +279,7 @@ def test_every_person_is_counted_once_and_beside_by_reason() -> None:
         now, directory, quarantined=("0013",), quarantined_hris_ids=frozenset({"m-13"}), holes=frozenset({"m-14"})
     )
     assert planned.counts == dict(zip(COUNTS, (1, 1, 1, 0, 6, 2, 0, 1, 1), strict=True))
-    assert planned.beside == {
+    assert planned.diagnostics == {
         "excluded:inactive": ("0011",),
         "excluded:service_account": ("0003",),
         "conflict": ("0012",),
@@ -290,8 +290,10 @@ def test_every_person_is_counted_once_and_beside_by_reason() -> None:
 
 def test_warnings_of_earlier_steps_are_shown_by_employee_id() -> None:
     frame = mapped_frame([person(1)])
-    planned = make_plan(frame, MemoryDirectory(), Facts("acme", TODAY, True), Settings(), {"phone": ["m-1", "m-2"]})
-    assert planned.beside["warning:phone"] == ("0001",)
+    planned = make_plan(
+        frame, MemoryDirectory(), PlanContext("acme", TODAY, True), Settings(), {"phone": ["m-1", "m-2"]}
+    )
+    assert planned.diagnostics["warning:phone"] == ("0001",)
 
 
 def test_quarantined_people_and_holes_are_never_archived() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hris_pipeline.change_set.supervisors import in_cycle
-from hris_pipeline.transform.columns import text
+from hris_pipeline.transform.columns import text_series
 from hris_pipeline_tests.change_set.test_identity import actions, company, plan, user
 from hris_pipeline_tests.kit.company_strategies import METADATA, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
@@ -42,7 +42,7 @@ class TestResolving:
     def test_nobody_with_a_warning_when_the_person_is_no_user(self, settings: Changes, reference: str) -> None:
         for second in ([person(2, active=False)], [person(2, exclusion="rule:Out")], []):
             planned = plan([person(1, supervisor_id=reference), *second], MemoryDirectory(), settings)
-            assert planned.beside["warning:supervisor_unknown"] == ("0001",)
+            assert planned.diagnostics["warning:supervisor_unknown"] == ("0001",)
             assert actions(planned) == ["create"]
 
 
@@ -66,7 +66,7 @@ def test_associated_metadata_holds_the_employee_id_of_a_person() -> None:
     buddies = {one["hris_id"]: one["metadata"].get("Buddy") for one in directory.by_id.values() if one["hris_id"]}
     assert METADATA[1]["type"] == "associated"
     assert buddies == {"m-1": "0007", "m-2": "0001", "m-3": None}
-    assert planned.beside["warning:associated_unknown"] == ("0003",)
+    assert planned.diagnostics["warning:associated_unknown"] == ("0003",)
 
 
 def test_a_cycle_or_self_supervision_is_kept_with_a_warning() -> None:
@@ -79,7 +79,7 @@ def test_a_cycle_or_self_supervision_is_kept_with_a_warning() -> None:
     directory = MemoryDirectory()
     planned = plan(people, directory)
     directory.apply(planned.rows)
-    assert planned.beside["warning:supervisor_cycle"] == ("0001", "0002", "0003")
+    assert planned.diagnostics["warning:supervisor_cycle"] == ("0001", "0002", "0003")
     assert directory.by_employee_id("0003")["supervisor_id"] == "0003"
     assert plan(people, directory).rows.empty
 
@@ -95,5 +95,5 @@ def test_a_cycle_or_self_supervision_is_kept_with_a_warning() -> None:
     ],
 )
 def test_who_goes_round_in_a_cycle(chain: dict[str, str | None], going_round: set[str]) -> None:
-    people = text(chain)
-    assert set(people[in_cycle(people, text(chain.values()))]) == going_round
+    people = text_series(chain)
+    assert set(people[in_cycle(people, text_series(chain.values()))]) == going_round

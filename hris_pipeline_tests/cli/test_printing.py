@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hris_pipeline.cli.printing import masked, text
+from hris_pipeline.cli.printing import cell, mask
 
 
 @pytest.mark.parametrize(
@@ -21,16 +21,16 @@ from hris_pipeline.cli.printing import masked, text
     ],
 )
 def test_a_mask_shows_the_first_letter_and_the_punctuation(value: str | None, shown: str | None) -> None:
-    assert masked(value) == shown
+    assert mask(value) == shown
 
 
 @given(st.text())
 def test_a_mask_never_shows_a_second_letter_or_digit(value: str) -> None:
-    hidden = masked(value) or ""
+    hidden = mask(value) or ""
     assert len(hidden) == len(value)
     assert not any(letter.isalnum() for letter in hidden[1:])
 
 
 @given(st.text())
 def test_a_cell_never_steers_the_terminal(value: str) -> None:
-    assert all(letter.isprintable() for letter in text(value).plain)
+    assert all(letter.isprintable() for letter in cell(value).plain)

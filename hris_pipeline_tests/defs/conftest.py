@@ -28,7 +28,7 @@ from hris_pipeline.store.tables import imports
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
     from hris_pipeline.definitions import defs
-    from hris_pipeline.running import Ended, run_job
+    from hris_pipeline.running import JobResult, run_job
 
 REDIRECT = "http://127.0.0.1:8765/callback"
 NAME = "acme"
@@ -53,11 +53,11 @@ class Company:
     services: Services
     instance: dg.DagsterInstance
 
-    def run(self, job: str, **options: Any) -> Ended:
+    def run(self, job: str, **options: Any) -> JobResult:
         """Runs a job as the command line does."""
         return self.run_for(NAME, job, **options)
 
-    def run_for(self, integration_id: str, job: str, **options: Any) -> Ended:
+    def run_for(self, integration_id: str, job: str, **options: Any) -> JobResult:
         """Runs a job for an integration of any name."""
         return run_job(job, integration_id, **{"actor": "ann", "instance": self.instance, **options})
 

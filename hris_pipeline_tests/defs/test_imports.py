@@ -121,7 +121,7 @@ def test_bad_rows_can_be_followed_from_the_check_to_the_people(make_company: Cal
     told = {str(name) for record in table.records for name in str(record.data["EmployeeIds"]).split(", ")}
     planned = company.open_import()
     assert planned is not None
-    assert told == set(planned.beside["quarantined"])
+    assert told == set(planned.diagnostics["quarantined"])
     assert check.metadata["quarantined"].value == planned.counts["quarantined"]
 
 

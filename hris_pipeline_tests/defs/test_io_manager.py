@@ -12,7 +12,7 @@ import pytest
 from upath import UPath
 
 from hris_pipeline.defs.io_manager import FrameIOManager, frames_root, purge_frames, remove_frames
-from hris_pipeline.defs.provenance import Frame
+from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.errors import HrisError, UnknownName
 from hris_pipeline.transform.columns import DATE, FLAG, TEXT
 
@@ -25,7 +25,7 @@ ROWS = pd.DataFrame(
         "active": pd.Series([True, None], dtype=FLAG),
     }
 )
-FRAME = Frame(ROWS, "20260102T030405Z-000abc", "digest", {"phone_not_international": ("h1", "h2")})
+FRAME = Traced(ROWS, "20260102T030405Z-000abc", "digest", {"phone_not_international": ("h1", "h2")})
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -60,7 +60,7 @@ def files(root: UPath) -> list[str]:
 class Breaking(FrameIOManager):
     """Fails after it has written half of the file."""
 
-    def encode(self, value: Frame, file: IO[bytes]) -> None:
+    def encode(self, value: Traced, file: IO[bytes]) -> None:
         file.write(b"half a frame")
         raise ValueError("cannot write Zoë")
 

@@ -13,10 +13,10 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, started
+from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, run_info
 from hris_pipeline.defs.schedules import explain_skip, import_request
 from hris_pipeline.errors import ImportRunning
-from hris_pipeline.operations.automation import Due, LeftOut, due_handled, pause
+from hris_pipeline.operations.automation import Due, SkippedIntegration, complete_due_import, pause
 from hris_pipeline.operations.settings import change_settings
 from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.settings.document import Settings
@@ -68,7 +68,7 @@ def test_a_due_moment_handled_is_not_due_again_and_one_missed_is_caught_up_once(
     late = TOMORROW + timedelta(hours=5)
     (request,) = requests(automatic, "daily_imports", late)
     assert request.tags["hris/trigger"] == "catch_up"
-    due_handled(automatic.services, NAME, TOMORROW)
+    complete_due_import(automatic.services, NAME, TOMORROW)
     assert tick(automatic, "daily_imports", late).skip_message == "Nothing is due."
 
 
@@ -89,7 +89,7 @@ def test_an_integration_that_is_no_partition_here_does_not_lose_the_tick(automat
 def test_the_run_of_a_schedule_handles_its_due_moment(automatic: Company) -> None:
     (request,) = requests(automatic, "daily_imports", TOMORROW)
     automatic.run("import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports")
-    run = started(automatic.last_run())
+    run = run_info(automatic.last_run())
     assert (run.automatic, run.due_at, run.attempt) == (True, TOMORROW, 0)
     assert automatic.import_(automatic.last_run().tags["hris/applied"]).trigger == "schedule"
     assert requests(automatic, "daily_imports", TOMORROW) == []
@@ -158,12 +158,12 @@ def test_dagsters_own_ticks_ask_once_for_each_due_moment_on_both_sides_of_a_cloc
     settings = Settings(frequency=frequency, at="02:15", weekday="sunday", day_of_month=31, time_zone=zone)
     change_settings(automatic.services, NAME, settings, "ann")
     for before, due in changes_of_offset(settings):
-        due_handled(automatic.services, NAME, before)
+        complete_due_import(automatic.services, NAME, before)
         asked = []
         for tick_at in (due - timedelta(minutes=15), due, due + timedelta(minutes=15)):
             asked.append([request.run_key for request in requests(automatic, f"{frequency}_imports", tick_at)])
             if asked[-1]:
-                due_handled(automatic.services, NAME, due)
+                complete_due_import(automatic.services, NAME, due)
         assert asked == [[], [f"{NAME}:{due.isoformat()}:0"], []]
 
 
@@ -185,4 +185,4 @@ def test_the_request_carries_the_attempt() -> None:
 
 def test_the_skip_message_lists_everybody_left_out() -> None:
     assert explain_skip([]) == "Nothing is due."
-    assert explain_skip([LeftOut("a", "x"), LeftOut("b", "y")]) == "Left out: a (x); b (y)."
+    assert explain_skip([SkippedIntegration("a", "x"), SkippedIntegration("b", "y")]) == "Left out: a (x); b (y)."

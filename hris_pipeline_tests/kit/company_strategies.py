@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
-from hris_pipeline.transform.columns import series
+from hris_pipeline.transform.columns import from_arrow
 
 TODAY = date(2026, 3, 2)
 METADATA = [
@@ -65,7 +65,7 @@ def mapped_frame(people: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The mapped frame of people who all have the same keys."""
     keys = list(people[0]) if people else ["hris_id", *_MAPPED, *_BESIDE]
     columns = {key: pa.array([one[key] for one in people], _TYPES.get(key, pa.string())) for key in keys}
-    return pd.DataFrame({key: series(column) for key, column in columns.items()})
+    return pd.DataFrame({key: from_arrow(column) for key, column in columns.items()})
 
 
 HUMANS = range(1, 13)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
-from hris_pipeline.transform.columns import received
+from hris_pipeline.transform.columns import text_from_source
 from hris_pipeline.transform.normalise import normalise
 from hris_pipeline.transform.validate import Validated, validate
 
@@ -57,7 +57,7 @@ def validated(*members: dict[str, object]) -> Validated:
 def text_frame(**values: Sequence[str | None]) -> pd.DataFrame:
     """A frame of text columns; ``_Name`` stands for ``#Name``."""
     return pd.DataFrame(
-        {name.replace("_", "#", 1) if name[0] == "_" else name: received(v) for name, v in values.items()}
+        {name.replace("_", "#", 1) if name[0] == "_" else name: text_from_source(v) for name, v in values.items()}
     )
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS
 from hris_pipeline.contract import USER_STATE
-from hris_pipeline.transform.columns import series
+from hris_pipeline.transform.columns import from_arrow
 
 TYPES: dict[str, pa.DataType] = {
     "birth_date": pa.date32(),
@@ -95,7 +95,7 @@ class MemoryDirectory:
     def _frame(columns: Collection[str], users: list[dict[str, Any]]) -> pd.DataFrame:
         return pd.DataFrame(
             {
-                name: series(
+                name: from_arrow(
                     pa.array(
                         [json.dumps(user[name]) if name == "metadata" else user[name] for user in users],
                         TYPES.get(name, pa.string()),

@@ -8,11 +8,11 @@ from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.automation import (
     Due,
     attempt_failed,
-    due_handled,
+    complete_due_import,
     due_imports,
-    may_run,
     pause,
     resume,
+    skip_reason,
     stalled,
 )
 from hris_pipeline.operations.connection import disconnect
@@ -55,7 +55,7 @@ def ticks(acme: Acme, days: float, frequency: str = "daily") -> list[Due]:
     while acme.clock() <= until:
         for one in due(acme, frequency):
             found.append(one)
-            due_handled(acme.services, one.integration_id, one.due_at)
+            complete_due_import(acme.services, one.integration_id, one.due_at)
         acme.clock.time += HOUR
     return found
 
@@ -83,7 +83,7 @@ def test_two_missed_days_are_caught_up_by_exactly_one(running: Acme) -> None:
     [one] = due(running)
     assert one.trigger == "catch_up"
     assert one.due_at == FIRST_DUE + timedelta(days=2)
-    due_handled(running.services, "acme", one.due_at)
+    complete_due_import(running.services, "acme", one.due_at)
     assert due(running) == ()
 
 
@@ -125,7 +125,7 @@ def test_three_failures_in_a_row_pause_with_the_reason(running: Acme) -> None:
     one = known(running.services)
     assert (one.automatic, one.automatic_by) == ("paused", "hris")
     assert one.automatic_reason == "3 automatic imports in a row failed"
-    assert "3 automatic imports in a row failed" in str(may_run(running.services, "acme"))
+    assert "3 automatic imports in a row failed" in str(skip_reason(running.services, "acme"))
     resume(running.services, "acme", "lee", "fixed")
     assert known(running.services).failures == 0
 
@@ -135,7 +135,7 @@ def test_a_good_import_between_failures_starts_the_count_anew(running: Acme) -> 
         day = FIRST_DUE + timedelta(days=number)
         running.clock.time = day + timedelta(hours=18)
         if number == 2:
-            due_handled(running.services, "acme", day)
+            complete_due_import(running.services, "acme", day)
         else:
             assert _fail(running, day) == (number == 5)
 
@@ -143,13 +143,13 @@ def test_a_good_import_between_failures_starts_the_count_anew(running: Acme) -> 
 def test_a_pause_says_who_when_and_why_and_resuming_catches_up_once(running: Acme) -> None:
     pause(running.services, "acme", "lee", "audit")
     reason = "paused by lee at 2026-03-02 15:02 UTC: audit"
-    assert may_run(running.services, "acme") == reason
+    assert skip_reason(running.services, "acme") == reason
     running.clock.advance(days=5)
     assert due(running) == ()
     assert left_out(running) == [reason]
     resume(running.services, "acme", "lee", "done")
     assert [one.trigger for one in due(running)] == ["catch_up"]
-    assert may_run(running.services, "acme") is None
+    assert skip_reason(running.services, "acme") is None
 
 
 def test_manual_imports_stay_possible_while_paused(running: Acme) -> None:
@@ -170,7 +170,7 @@ def test_a_reason_is_needed_and_a_saved_manual_import(make_lite: MakeAcme) -> No
             switch(acme.services, "acme", "dana", " ")
         with pytest.raises(UnknownName):
             switch(acme.services, "nobody", "dana", "why")
-    assert may_run(acme.services, "acme") == "automatic imports are off"
+    assert skip_reason(acme.services, "acme") == "automatic imports are off"
     acme.clock.advance(days=2)
     assert due(acme) == ()
 
@@ -194,7 +194,7 @@ def test_a_dead_connection_is_a_reason_and_stays_due(running: Acme) -> None:
 
 def test_moving_the_hour_neither_repeats_nor_loses_a_day(running: Acme) -> None:
     running.clock.time = FIRST_DUE
-    due_handled(running.services, "acme", FIRST_DUE)
+    complete_due_import(running.services, "acme", FIRST_DUE)
     running.clock.advance(hours=8)  # one in the afternoon in New York
     running.switch("at=08:00")
     assert due(running) == ()

@@ -58,7 +58,7 @@ def test_a_reused_work_id_is_a_conflict_and_cannot_be_created_anyway(acme_lite: 
     resolve(acme.services, conflict.conflict_id, "ignore", "lee")
     ignored = acme.preview()
     assert (ignored.counts["conflicts"], ignored.changes) == (0, 0)
-    assert ignored.beside["excluded:ignored"] == (acme.company.person(new).work_id,)
+    assert ignored.diagnostics["excluded:ignored"] == (acme.company.person(new).work_id,)
     acme.company.edit(new, work_id="9002")
     assert new not in acme.users()
 

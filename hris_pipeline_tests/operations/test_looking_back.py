@@ -65,7 +65,7 @@ def test_undo_leaves_who_changed_since(acme_lite: Acme) -> None:
     edited = acme.users()[first]
     undo = plan_undo(acme.services, done.import_id, actor="lee")
     assert undo.counts["updated"] == 1
-    assert undo.beside["warning:changed_since"] == (edited["employee_id"],)
+    assert undo.diagnostics["warning:changed_since"] == (edited["employee_id"],)
     acme.save(undo.import_id)
     assert acme.users()[first] == edited
     assert acme.users()[second]["metadata"]["JobTitle"] != "Astronaut"

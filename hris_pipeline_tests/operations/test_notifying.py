@@ -11,7 +11,7 @@ import pytest
 
 from hris_pipeline.operations.automation import pause, resume
 from hris_pipeline.operations.imports import ImportSummary
-from hris_pipeline.operations.notification import all_clear, notify, notify_import
+from hris_pipeline.operations.notification import notify, notify_import, reset_notification
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
@@ -48,7 +48,7 @@ def test_once_per_change_of_state(told: Acme) -> None:
     for state in ("a", "a", "b", "b", "a"):
         notify(told.services, "acme", "failed", state, "An import failed.", send=channel)
     assert len(channel.told) == 3
-    all_clear(told.services, "acme", "failed")
+    reset_notification(told.services, "acme", "failed")
     assert notify(told.services, "acme", "failed", "a", "An import failed.", send=channel)
     assert channel.told[-1] == ("json://secret-token@one.example", "HR sync of acme: failed", "An import failed.")
 
@@ -84,7 +84,7 @@ def test_a_store_that_is_gone_does_not_raise_either(told: Acme) -> None:
     with told.services.store.begin() as connection:
         connection.exec_driver_sql("DROP TABLE notifications")
     assert not notify(told.services, "acme", "failed", "a", "x", send=Channel())
-    all_clear(told.services, "acme", "failed")
+    reset_notification(told.services, "acme", "failed")
 
 
 def test_a_broken_channel_beside_a_good_one_does_not_repeat_the_good_one(told: Acme) -> None:

@@ -90,7 +90,7 @@ def test_somebody_whose_details_fail_is_a_hole_that_changes_nothing(acme_lite: A
     acme.fault("failing_details", members=(hole,))
     done = acme.run()
     assert done.complete
-    assert done.beside["hole"] == (hole,)
+    assert done.diagnostics["hole"] == (hole,)
     assert (done.counts["archived"], done.counts["updated"]) == (1, 1)
     assert acme.archived() == {lost}
 

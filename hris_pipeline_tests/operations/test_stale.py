@@ -17,7 +17,7 @@ from hris_pipeline_tests.kit.clock import MONDAY
 
 SAVE = """
 import json, sys
-from hris_pipeline.operations.imports import save_import
+from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.services import open_services
 services = open_services()
 print("ready", flush=True)

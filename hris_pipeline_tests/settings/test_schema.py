@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from hris_pipeline.settings.conditions import Condition, Rule
 from hris_pipeline.settings.document import MetadataField, Notify, Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
-from hris_pipeline.settings.limits import Guards
+from hris_pipeline.settings.limits import GuardLimits
 from hris_pipeline.settings.schema import setting_rows, settings_page, settings_schema
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -20,7 +20,7 @@ def test_the_page_in_the_docs_is_the_one_made_from_the_model() -> None:
     assert PAGE.read_text(encoding="utf-8") == settings_page(), "write settings_page() to docs/settings.md"
 
 
-@pytest.mark.parametrize("part", [Settings, Guards, Rule, Condition, MetadataField, Notify])
+@pytest.mark.parametrize("part", [Settings, GuardLimits, Rule, Condition, MetadataField, Notify])
 def test_every_setting_has_a_meaning_in_one_line(part: type[BaseModel]) -> None:
     for row in setting_rows(part):
         assert row.values

@@ -12,7 +12,7 @@ from hris_pipeline.errors import ConnectionInvalid
 from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.http import NO_CEILING, Retries
+from hris_pipeline.sources.http import UNLIMITED, Retries
 from hris_pipeline.sources.oauth import OAuth, Tokens
 from hris_pipeline.sources.partner_api import PartnerApi
 
@@ -80,7 +80,7 @@ def partner_api(sandbox: Sandbox, keeper: MemoryKeeper) -> PartnerApi:
         keeper=keeper,
         api_url=sandbox.url,
         integration_id="acme",
-        pace=NO_CEILING,
+        pace=UNLIMITED,
         retries=QUICK,
     )
 
@@ -109,7 +109,7 @@ def finch(sandbox: Sandbox) -> Iterator[Finch]:
         sandbox.finch_token,
         integration_id="acme",
         api_url=sandbox.finch_url,
-        pace=NO_CEILING,
+        pace=UNLIMITED,
         retries=QUICK,
         page_size=100,
     )

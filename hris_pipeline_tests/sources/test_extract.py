@@ -13,7 +13,7 @@ from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.extract import extract
 from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.partner_api import PartnerApi
-from hris_pipeline.sources.protocol import Answer, Company, CustomField, Manifest, Page, Record, Source
+from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Manifest, Page, Record, Source
 from hris_pipeline_tests.sources.conftest import now
 
 
@@ -166,10 +166,10 @@ class Told:
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:
         yield from self.given
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[Answer]:
+    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         for hris_id in hris_ids:
             self.asked.append(hris_id)
-            yield Answer(hris_id, self.answers.get(hris_id, "error"))  # type: ignore[arg-type]
+            yield LookupResult(hris_id, self.answers.get(hris_id, "error"))  # type: ignore[arg-type]
 
     def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
         return {}

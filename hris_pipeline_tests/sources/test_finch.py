@@ -10,7 +10,7 @@ from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceUnavai
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.finch_wire import columns
-from hris_pipeline.sources.http import NO_CEILING
+from hris_pipeline.sources.http import UNLIMITED
 from hris_pipeline_tests.sources.conftest import QUICK, Scripted
 
 
@@ -89,7 +89,7 @@ def test_people_are_asked_for_in_batches(sandbox: Sandbox, finch: Finch) -> None
 
 
 def scripted_finch(scripted: Scripted) -> Finch:
-    return Finch("t", integration_id="acme", api_url=scripted.url, pace=NO_CEILING, retries=QUICK, page_size=1)
+    return Finch("t", integration_id="acme", api_url=scripted.url, pace=UNLIMITED, retries=QUICK, page_size=1)
 
 
 def test_an_item_that_is_not_ready_makes_the_whole_not_ready(scripted: Scripted) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceRefused, SourceUnavailable
-from hris_pipeline.sources.http import NO_CEILING, Bearer, Ceiling, FixedBearer, Http, Retries, redacted
+from hris_pipeline.sources.http import UNLIMITED, AdaptiveRateLimiter, Bearer, FixedBearer, Http, Retries, redacted
 from hris_pipeline_tests.sources.conftest import Scripted
 
 OK = (200, b'{"fine":true}')
@@ -30,7 +30,7 @@ def client(scripted: Scripted, waits: list[float]) -> Iterator[Callable[..., Htt
             title="Justworks",
             advice=lambda *_: "do this",
             bearer=bearer,
-            pace=NO_CEILING,
+            pace=UNLIMITED,
             retries=retries,
         )
         made.append(http)
@@ -180,7 +180,7 @@ def test_a_ceiling_spaces_requests_after_a_small_burst() -> None:
         clock[0] += seconds
         slept[0] += seconds
 
-    ceiling = Ceiling(10, burst=5, clock=lambda: clock[0], sleep=sleep)
+    ceiling = AdaptiveRateLimiter(10, burst=5, clock=lambda: clock[0], sleep=sleep)
     for _ in range(5):
         ceiling.wait()
     assert slept[0] == 0
@@ -195,7 +195,7 @@ def test_a_ceiling_slows_down_when_told_and_recovers() -> None:
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    ceiling = Ceiling(10, burst=1, clock=lambda: clock[0], sleep=sleep)
+    ceiling = AdaptiveRateLimiter(10, burst=1, clock=lambda: clock[0], sleep=sleep)
     ceiling.wait()
     ceiling.throttled(3)
     ceiling.wait()

@@ -7,7 +7,7 @@ import pytest
 
 from hris_pipeline.errors import SourceRefused, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
-from hris_pipeline.sources.http import NO_CEILING, FixedBearer
+from hris_pipeline.sources.http import UNLIMITED, FixedBearer
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Page
 from hris_pipeline_tests.sources.conftest import QUICK, MemoryKeeper, Scripted, connect, oauth_of, partner_api
@@ -106,7 +106,7 @@ def test_a_list_of_only_active_members_is_completed_by_the_terminated(scripted: 
         (200, b'{"items":[{"id":"a","active":true}]}'),
         (200, b'{"items":[{"id":"t","active":false}],"next_cursor":""}'),
     )
-    source = PartnerApi(scripted.url, FixedBearer("t", ""), integration_id="acme", pace=NO_CEILING, retries=QUICK)
+    source = PartnerApi(scripted.url, FixedBearer("t", ""), integration_id="acme", pace=UNLIMITED, retries=QUICK)
     assert ids(list(source.pages(custom_fields=False))) == ["a", "t"]
     assert [seen[0] for seen in scripted.seen] == [
         "GET /v1/members?limit=100",
@@ -117,7 +117,7 @@ def test_a_list_of_only_active_members_is_completed_by_the_terminated(scripted: 
 
 def test_an_unheeded_or_refused_status_adds_nobody(scripted: Scripted) -> None:
     everybody = (200, b'{"items":[{"id":"a","active":true}]}')
-    source = PartnerApi(scripted.url, FixedBearer("t", ""), integration_id="acme", pace=NO_CEILING, retries=QUICK)
+    source = PartnerApi(scripted.url, FixedBearer("t", ""), integration_id="acme", pace=UNLIMITED, retries=QUICK)
     for second in (everybody, (400, b"{}")):
         scripted.answer(everybody, second)
         assert ids(list(source.pages(custom_fields=False))) == ["a"]
@@ -126,7 +126,7 @@ def test_an_unheeded_or_refused_status_adds_nobody(scripted: Scripted) -> None:
 
 def test_an_item_that_is_no_member_is_kept_for_quarantine(scripted: Scripted) -> None:
     scripted.answer((200, b'{"items":[7,{"id":5,"active":false},\n{"id":"a",\n"active":true}]}'))
-    source = PartnerApi(scripted.url, FixedBearer("t", ""), integration_id="acme", pace=NO_CEILING, retries=QUICK)
+    source = PartnerApi(scripted.url, FixedBearer("t", ""), integration_id="acme", pace=UNLIMITED, retries=QUICK)
     (page,) = source.pages(custom_fields=False)
     assert [(r.hris_id, r.line) for r in page.records] == [
         ("", b"{}"),

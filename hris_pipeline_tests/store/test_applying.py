@@ -145,7 +145,7 @@ def _other_import(store: Store) -> None:
         # as when it was applied by another process, from a plan made before
         values = {"import_id": "later", "integration_id": "acme", "directory_id": "acme", "status": "applied"}
         values |= {"trigger": "undo", "actor": "t", "digest": "x"}
-        moments = {"planned_at": NOW, "finished_at": NOW + HOUR / 2, "guards": [], "beside": {}}
+        moments = {"planned_at": NOW, "finished_at": NOW + HOUR / 2, "guards": [], "diagnostics": {}}
         connection.execute(sa.insert(imports), values | moments)
 
 

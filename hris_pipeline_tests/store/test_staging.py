@@ -44,14 +44,19 @@ def test_a_plan_is_stored_as_it_was_made(store: Store) -> None:
         update(2, before, version=7, first_name="Ann"),
         counts={"created": 1, "updated": 1, "unchanged": 40},
         guards=guards,
-        beside={"holes": ["m-9"]},
+        diagnostics={"holes": ["m-9"]},
         extract_id="e1",
         settings_version=3,
     )
     assert (staged.status, staged.kept) == ("planned", False)
     found = _imports(store)[staged.import_id]
     assert (found.created, found.updated, found.unchanged, found.archived) == (1, 1, 40, 0)
-    assert (found.guards, found.beside, found.planned_at, found.finished_at) == (guards, {"holes": ["m-9"]}, NOW, None)
+    assert (found.guards, found.diagnostics, found.planned_at, found.finished_at) == (
+        guards,
+        {"holes": ["m-9"]},
+        NOW,
+        None,
+    )
     first, second = _rows(store, staged.import_id)
     assert (first.action, first.before, first.after, first.base_version) == ("create", None, state(1), None)
     assert (second.action, second.before, second.base_version) == ("update", before, 7)
@@ -117,7 +122,7 @@ def test_the_database_itself_allows_one_open_import(store: Store) -> None:
     values = {"import_id": "x", "integration_id": "acme", "directory_id": "acme", "status": "held"}
     values |= {"trigger": "manual", "actor": "t"}
     with store.begin() as connection, pytest.raises(sa.exc.IntegrityError):
-        connection.execute(sa.insert(imports), values | {"planned_at": NOW, "guards": [], "beside": {}})
+        connection.execute(sa.insert(imports), values | {"planned_at": NOW, "guards": [], "diagnostics": {}})
 
 
 def test_a_failed_run_is_recorded_and_leaves_the_open_import(store: Store) -> None:

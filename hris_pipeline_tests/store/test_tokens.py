@@ -14,7 +14,7 @@ from hris_pipeline.errors import ConnectionInvalid
 from hris_pipeline.sources.oauth import TokenKeeper, Tokens
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.keyring import open_box
+from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.tables import connections
 from hris_pipeline.store.tokens import StoredTokens
 from hris_pipeline_tests.kit.store_builders import NOW, integration
@@ -34,7 +34,7 @@ def tokens(number: int) -> Tokens:
 @pytest.fixture
 def keeper(store: Store, environment: Environment) -> StoredTokens:
     integration(store)
-    return StoredTokens(store, open_box(environment), "acme")
+    return StoredTokens(store, load_keyring(environment), "acme")
 
 
 def _state(keeper: StoredTokens) -> str:
@@ -110,7 +110,7 @@ def renew_slowly(store: Store, ready: Callable[[], None], environment: Environme
         time.sleep(0.5)
         return tokens(7)
 
-    keeper = StoredTokens(store, open_box(environment), "acme")
+    keeper = StoredTokens(store, load_keyring(environment), "acme")
     keeper.refresh(keeper.current(), renew)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES
 from hris_pipeline.settings.validating import settings_from
-from hris_pipeline.transform.columns import DATE, FLAG, TEXT, received
+from hris_pipeline.transform.columns import DATE, FLAG, TEXT, text_from_source
 from hris_pipeline.transform.map_users import Mapped, SourceColumns, map_users
 from hris_pipeline.transform.phones import is_international, with_plus
 from hris_pipeline_tests.kit.frames import Company, Definition, member, validated, values
@@ -47,7 +47,7 @@ def checks(result: Mapped) -> list[tuple[str | None, ...]]:
 
 def test_users_have_the_core_fields_then_the_metadata_then_what_planning_needs_all_typed() -> None:
     users = mapped(member()).users
-    beside = {
+    diagnostics = {
         "active": FLAG,
         "termination_date": DATE,
         "starts_on": DATE,
@@ -60,10 +60,10 @@ def test_users_have_the_core_fields_then_the_metadata_then_what_planning_needs_a
         "justworks_id",
         *USER_FIELD_NAMES,
         *(f"#{name}" for name, _ in DEFAULT_METADATA),
-        *beside,
+        *diagnostics,
     ]
     dates = {"birth_date", "hire_date", "latest_rehire_date"}
-    assert dict(users.dtypes) == {name: DATE if name in dates else TEXT for name in users} | beside
+    assert dict(users.dtypes) == {name: DATE if name in dates else TEXT for name in users} | diagnostics
 
 
 def test_the_default_mapping_takes_the_column_of_the_same_name_and_the_ids() -> None:
@@ -314,20 +314,20 @@ def test_every_example_number_of_every_numbering_plan_is_international() -> None
         if (number := phonenumbers.example_number_for_type(region, kind))
     }
     assert len(examples) > 500
-    assert is_international(received(sorted(examples))).all()
+    assert is_international(text_from_source(sorted(examples))).all()
 
 
 @settings(deadline=None)
 @given(st.lists(st.from_regex(r"\+[1-9][0-9]{3,13}", fullmatch=True), min_size=1))
 def test_a_number_called_international_is_valid_to_the_phonenumbers_library(numbers: list[str]) -> None:
-    for number, international in zip(numbers, is_international(received(numbers)), strict=True):
+    for number, international in zip(numbers, is_international(text_from_source(numbers)), strict=True):
         if international:
             assert phonenumbers.is_valid_number(phonenumbers.parse(number))
 
 
 @given(st.text())
 def test_putting_a_plus_twice_is_putting_it_once(number: str) -> None:
-    once = with_plus(received([number]))
+    once = with_plus(text_from_source([number]))
     assert with_plus(once).equals(once)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hris_pipeline.errors import UsageError
 from hris_pipeline.settings.document import MetadataField, Settings
-from hris_pipeline.transform.columns import DATE, TEXT, clean, received
+from hris_pipeline.transform.columns import DATE, TEXT, clean_text, text_from_source
 from hris_pipeline.transform.map_users import map_users
 from hris_pipeline.transform.user_file import read_user_file, user_file, user_file_csv
 from hris_pipeline_tests.kit.frames import Company, member, text_frame, validated, values
@@ -97,7 +97,7 @@ def test_a_formula_gets_an_apostrophe_that_reading_takes_off_again(text: str) ->
     data = user_file_csv(text_frame(**{"Employee Id": ["1"], "First Name": [text], "Last Name": ["L"]}))
     shown = cells(data)[1][1]
     assert shown == (f"'{text}" if text.lstrip("'").startswith(FORMULA_CHARACTERS) else text)
-    assert values(read_user_file(data)["first_name"]) == values(clean(received([text])))
+    assert values(read_user_file(data)["first_name"]) == values(clean_text(text_from_source([text])))
 
 
 @settings(deadline=None)
@@ -106,7 +106,7 @@ def test_any_text_comes_back_and_no_cell_is_a_formula(texts: list[str | None]) -
     ids: list[str | None] = [str(number) for number in range(len(texts))]
     frame = text_frame(**{"Employee Id": ids, "First Name": ids, "Last Name": ids, "_Note": texts})
     data = user_file_csv(frame)
-    assert values(read_user_file(data)["#Note"]) == values(clean(received(texts)))
+    assert values(read_user_file(data)["#Note"]) == values(clean_text(text_from_source(texts)))
     header, *rows = cells(data)
     assert header == list(frame.columns)
     assert not [row for row in rows for cell in row if cell.startswith(FORMULA_CHARACTERS)]
@@ -126,7 +126,7 @@ def test_pandas_reads_the_same_cells_as_our_own_reader(texts: list[str]) -> None
 @given(st.sampled_from(["#=1", "#+x", "#-", "#'=1"]))
 def test_a_metadata_name_is_a_header_as_it_is(name: str) -> None:
     frame = text_frame(**{"Employee Id": ["1"], "First Name": ["F"], "Last Name": ["L"]}).assign(
-        **{name: received(["x"])}
+        **{name: text_from_source(["x"])}
     )
     assert name in read_user_file(user_file_csv(frame))
 

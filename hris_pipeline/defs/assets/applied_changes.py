@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from hris_pipeline.defs.failures import finish_due, step
+from hris_pipeline.defs.failures import finish_due, recording_failures
 from hris_pipeline.defs.metadata import import_metadata
-from hris_pipeline.defs.partitions import LINE, integration_partitions
-from hris_pipeline.defs.runs import APPLIED_TAG, IMPORT_USERS, PLANNED_TAG, tag_run, told
+from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.runs import APPLIED_TAG, IMPORT_USERS, PLANNED_TAG, current_tags, tag_run
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.services import Services
@@ -40,8 +40,8 @@ def apply_change_set(
     context: dg.OpExecutionContext, config: ApplyConfig, services: dg.ResourceParam[Services]
 ) -> Iterator[dg.Output[None]]:
     """Applies; outside the job ``import_users`` a run that planned a change set itself applies nothing."""
-    with step(context, services) as run:
-        planned_here = told(context.instance, run.run_id).get(PLANNED_TAG, "")
+    with recording_failures(context, services) as run:
+        planned_here = current_tags(context.instance, run.run_id).get(PLANNED_TAG, "")
         if planned_here and run.job != IMPORT_USERS:
             context.log.info("Nothing applied: nobody has reviewed import %s, which this run planned.", planned_here)
             return
@@ -60,7 +60,7 @@ def apply_change_set(
 
 
 @dg.graph_asset(
-    group_name=LINE,
+    group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     ins={"change_set": dg.AssetIn(dagster_type=dg.Nothing)},
     kinds={"sql"},

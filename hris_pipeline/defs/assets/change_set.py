@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hris_pipeline.defs.checks import GUARD_CHECKS, guard_results
-from hris_pipeline.defs.failures import finish_due, step
+from hris_pipeline.defs.failures import finish_due, recording_failures
 from hris_pipeline.defs.metadata import extract_metadata, import_metadata
-from hris_pipeline.defs.partitions import LINE, integration_partitions
-from hris_pipeline.defs.provenance import Frame, refuse_mismatch
-from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, Started, tag_run
+from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.provenance import Traced, check_provenance
+from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, RunInfo, tag_run
 from hris_pipeline.errors import ImportHeld
 from hris_pipeline.operations.decisions import is_approved
 from hris_pipeline.operations.imports import ImportSummary
@@ -26,7 +26,7 @@ LOCK_WAIT_SECONDS = 60.0
 
 
 @dg.asset(
-    group_name=LINE,
+    group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"sql"},
     check_specs=GUARD_CHECKS,
@@ -40,12 +40,12 @@ def change_set(
     context: dg.AssetExecutionContext,
     services: dg.ResourceParam[Services],
     justworks_members: Manifest,
-    mapped_users: Frame,
+    mapped_users: Traced,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Plans and stages; in the job ``import_users`` a change set that is held and not approved ends the run red."""
-    with step(context, services) as run:
+    with recording_failures(context, services) as run:
         digest = settings_in_force(services, run.integration_id).digest
-        refuse_mismatch("mapped_users", mapped_users, justworks_members, digest)
+        check_provenance("mapped_users", mapped_users, justworks_members, digest)
         summary = _planned(services, justworks_members, mapped_users, run)
         tag_run(context.instance, run.run_id, PLANNED_TAG, summary.import_id)
         yield dg.MaterializeResult(
@@ -61,7 +61,7 @@ def change_set(
             raise _held(summary)
 
 
-def _planned(services: Services, manifest: Manifest, users: Frame, run: Started) -> ImportSummary:
+def _planned(services: Services, manifest: Manifest, users: Traced, run: RunInfo) -> ImportSummary:
     return plan_import(
         services,
         manifest,

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hris_pipeline.defs.checks import EMPLOYEES_CHECKS, extract_unusable, extract_usable, rows_valid
-from hris_pipeline.defs.failures import step
+from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.lineage import employees_lineage
 from hris_pipeline.defs.metadata import employees_table_schema, extract_metadata
-from hris_pipeline.defs.partitions import LINE, integration_partitions
-from hris_pipeline.defs.provenance import Frame
+from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.transformation import build_employees
@@ -19,7 +19,7 @@ __all__ = ["employees"]
 
 
 @dg.asset(
-    group_name=LINE,
+    group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"pandas", "parquet"},
     io_manager_key="frames",
@@ -31,16 +31,16 @@ __all__ = ["employees"]
 )
 def employees(
     context: dg.AssetExecutionContext, services: dg.ResourceParam[Services], justworks_members: Manifest
-) -> Iterator[dg.Output[Frame] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[Traced] | dg.AssetCheckResult]:
     """Normalises and validates the members of the extract."""
-    with step(context, services):
+    with recording_failures(context, services):
         try:
             validated = build_employees(services, justworks_members)
         except FrameInvalid as error:
             yield extract_unusable(error)
             raise
         yield dg.Output(
-            Frame(validated.employees, justworks_members.extract_id, warnings=validated.warnings),
+            Traced(validated.employees, justworks_members.extract_id, warnings=validated.warnings),
             metadata={
                 **extract_metadata(justworks_members, services.now()),
                 "dagster/row_count": len(validated.employees),

@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from hris_pipeline.defs.partitions import LINE, integration_partitions
+from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
 
 __all__ = ["integration_settings"]
 
 integration_settings = dg.AssetSpec(
     "integration_settings",
-    group_name=LINE,
+    group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"yaml"},
     description=(

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from hris_pipeline.defs.failures import skip_run, step
+from hris_pipeline.defs.failures import recording_failures, skip_run
 from hris_pipeline.defs.lineage import fields_read
 from hris_pipeline.defs.metadata import extract_metadata, ids, member_table_schema
-from hris_pipeline.defs.partitions import LINE, integration_partitions
+from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
 from hris_pipeline.defs.resources import Progress
-from hris_pipeline.defs.runs import Started
-from hris_pipeline.operations.automation import may_run
+from hris_pipeline.defs.runs import RunInfo
+from hris_pipeline.operations.automation import skip_reason
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sources.protocol import Manifest
@@ -29,7 +29,7 @@ class MembersConfig(dg.Config):
 
 
 @dg.asset(
-    group_name=LINE,
+    group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"json"},
     io_manager_key="manifests",
@@ -47,8 +47,8 @@ def justworks_members(
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.Output[Manifest]]:
     """Reads all members, or takes up an extract that is kept. An automatic run that was paused meanwhile ends here."""
-    with step(context, services) as run:
-        obstacle = may_run(services, run.integration_id) if run.automatic else None
+    with recording_failures(context, services) as run:
+        obstacle = skip_reason(services, run.integration_id) if run.automatic else None
         if obstacle:
             skip_run(context, obstacle)
             return
@@ -68,7 +68,7 @@ def justworks_members(
         )
 
 
-def _manifest(extract: str, run: Started, services: Services, progress: Progress) -> Manifest:
+def _manifest(extract: str, run: RunInfo, services: Services, progress: Progress) -> Manifest:
     if extract == "fresh":
         return extract_members(services, run.integration_id, progress=progress.tell)
     return kept_manifest(services, run.integration_id, None if extract == "latest" else extract)

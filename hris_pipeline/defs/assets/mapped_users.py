@@ -6,12 +6,12 @@ import dagster as dg
 
 from hris_pipeline.defs.assets.integration_settings import integration_settings
 from hris_pipeline.defs.checks import MAPPED_USERS_CHECKS, rows_valid
-from hris_pipeline.defs.failures import step
+from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.lineage import mapped_users_lineage
 from hris_pipeline.defs.metadata import extract_metadata, mapped_users_table_schema, settings_metadata
 from hris_pipeline.defs.observation import SETTINGS_POINTER_TAG, observe_settings
-from hris_pipeline.defs.partitions import LINE, integration_partitions
-from hris_pipeline.defs.provenance import Frame, refuse_mismatch
+from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.provenance import Traced, check_provenance
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.operations.transformation import build_mapped_users
@@ -21,7 +21,7 @@ __all__ = ["mapped_users"]
 
 
 @dg.asset(
-    group_name=LINE,
+    group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     deps=[integration_settings],
     kinds={"pandas", "parquet"},
@@ -36,17 +36,17 @@ def mapped_users(
     context: dg.AssetExecutionContext,
     services: dg.ResourceParam[Services],
     justworks_members: Manifest,
-    employees: Frame,
-) -> Iterator[dg.Output[Frame] | dg.AssetCheckResult]:
+    employees: Traced,
+) -> Iterator[dg.Output[Traced] | dg.AssetCheckResult]:
     """Maps the employees of the extract."""
-    with step(context, services) as run:
-        refuse_mismatch("employees", employees, justworks_members)
+    with recording_failures(context, services) as run:
+        check_provenance("employees", employees, justworks_members)
         in_force = settings_in_force(services, run.integration_id)
         pointer = observe_settings(context.instance, in_force)
         mapped = build_mapped_users(services, justworks_members, employees.rows)
         warnings = {**employees.warnings, **mapped.warnings}
         yield dg.Output(
-            Frame(mapped.users, justworks_members.extract_id, in_force.digest, warnings),
+            Traced(mapped.users, justworks_members.extract_id, in_force.digest, warnings),
             metadata={
                 **extract_metadata(justworks_members, services.now()),
                 **settings_metadata(in_force.version, in_force.digest),

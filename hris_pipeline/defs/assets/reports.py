@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hris_pipeline.defs.assets.applied_changes import applied_changes
-from hris_pipeline.defs.failures import step
+from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.metadata import counted_table, frame_metadata, lines_table
-from hris_pipeline.defs.partitions import BESIDE, integration_partitions
-from hris_pipeline.defs.provenance import Frame
+from hris_pipeline.defs.partitions import REPORTS_GROUP, integration_partitions
+from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.operations.reports import milestones, reporting
 from hris_pipeline.operations.services import Services
 from hris_pipeline.reports.milestones import KINDS, by_week
@@ -17,7 +17,7 @@ __all__ = ["reporting_lines", "upcoming_milestones"]
 
 
 @dg.asset(
-    group_name=BESIDE,
+    group_name=REPORTS_GROUP,
     partitions_def=integration_partitions,
     deps=[applied_changes],
     kinds={"pandas", "parquet"},
@@ -29,17 +29,17 @@ __all__ = ["reporting_lines", "upcoming_milestones"]
 )
 def upcoming_milestones(
     context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
-) -> Iterator[dg.Output[Frame]]:
+) -> Iterator[dg.Output[Traced]]:
     """Milestones of the users as they are in the store."""
-    with step(context, services) as run:
+    with recording_failures(context, services) as run:
         rows = milestones(services, run.integration_id)
         weeks = by_week(rows)
         counts = {kind: int(weeks[kind].sum()) for kind in KINDS}
-        yield dg.Output(Frame(rows), metadata={**frame_metadata(rows), **counts, "by_week": counted_table(weeks)})
+        yield dg.Output(Traced(rows), metadata={**frame_metadata(rows), **counts, "by_week": counted_table(weeks)})
 
 
 @dg.asset(
-    group_name=BESIDE,
+    group_name=REPORTS_GROUP,
     partitions_def=integration_partitions,
     deps=[applied_changes],
     kinds={"pandas", "parquet"},
@@ -52,12 +52,12 @@ def upcoming_milestones(
 )
 def reporting_lines(
     context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
-) -> Iterator[dg.Output[Frame]]:
+) -> Iterator[dg.Output[Traced]]:
     """Reporting lines of the users as they are in the store."""
-    with step(context, services) as run:
+    with recording_failures(context, services) as run:
         rows, heads = reporting(services, run.integration_id)
         yield dg.Output(
-            Frame(rows),
+            Traced(rows),
             metadata={
                 **frame_metadata(rows),
                 "in_cycle": int(rows["in_cycle"].sum()),

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hris_pipeline.defs.assets.change_set import change_set
-from hris_pipeline.defs.failures import step
+from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.metadata import frame_metadata
-from hris_pipeline.defs.partitions import BESIDE, integration_partitions
-from hris_pipeline.defs.provenance import Frame
+from hris_pipeline.defs.partitions import REPORTS_GROUP, integration_partitions
+from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.users import user_file_frame
 
@@ -16,7 +16,7 @@ __all__ = ["user_file"]
 
 
 @dg.asset(
-    group_name=BESIDE,
+    group_name=REPORTS_GROUP,
     partitions_def=integration_partitions,
     deps=[change_set],
     kinds={"parquet"},
@@ -26,8 +26,8 @@ __all__ = ["user_file"]
         "As CSV: `hris user-file NAME -o FILE`."
     ),
 )
-def user_file(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> Iterator[dg.Output[Frame]]:
+def user_file(context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]) -> Iterator[dg.Output[Traced]]:
     """The user file as a frame of text."""
-    with step(context, services) as run:
+    with recording_failures(context, services) as run:
         rows = user_file_frame(services, run.integration_id)
-        yield dg.Output(Frame(rows), metadata=frame_metadata(rows))
+        yield dg.Output(Traced(rows), metadata=frame_metadata(rows))

@@ -2,7 +2,7 @@
 
 __all__ = ["HEAD", "REVISION_TABLE"]
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this code works with."""
 
 REVISION_TABLE = "hris_revision"

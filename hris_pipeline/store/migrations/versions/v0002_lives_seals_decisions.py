@@ -1,0 +1,62 @@
+"""One life of an integration, links remembered after its end, seals, and who decided.
+
+Revision ID: 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+INSTANT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.alter_column("imports", "beside", new_column_name="diagnostics")
+    op.add_column(
+        "imports",
+        sa.Column(
+            "life", sa.Integer(), server_default="1", nullable=False, comment="Of the integration that it belongs to"
+        ),
+    )
+    op.add_column("imports", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over what was planned"))
+    op.add_column("approvals", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over the approval"))
+    op.add_column(
+        "integrations",
+        sa.Column("life", sa.Integer(), server_default="1", nullable=False, comment="Grows when it is set up anew"),
+    )
+    op.add_column(
+        "users",
+        sa.Column(
+            "former_source", sa.Text(), nullable=True, comment="The kind of source that a deleted integration read"
+        ),
+    )
+    op.add_column(
+        "users",
+        sa.Column("former_hris_id", sa.Text(), nullable=True, comment="Its link, kept for when it is set up anew"),
+    )
+    op.create_table(
+        "kept_users",
+        sa.Column("integration_id", sa.Text(), nullable=False),
+        sa.Column("employee_id", sa.Text(), nullable=False, comment="As do_not_archive names it"),
+        sa.Column("user_id", sa.Text(), nullable=False, comment="Who had it when it was set"),
+        sa.ForeignKeyConstraint(
+            ["integration_id"], ["integrations.integration_id"], name=op.f("fk_kept_users_integration_id")
+        ),
+        sa.PrimaryKeyConstraint("integration_id", "employee_id", name=op.f("pk_kept_users")),
+    )
+    op.create_table(
+        "decisions",
+        sa.Column("decision_id", sa.Integer(), nullable=False),
+        sa.Column("integration_id", sa.Text(), nullable=False),
+        sa.Column("decided_at", INSTANT, nullable=False),
+        sa.Column("action", sa.Text(), nullable=False, comment="approve, save, discard, undo, resolve, pause …"),
+        sa.Column("subject", sa.Text(), nullable=True, comment="The import, conflict or user it is about"),
+        sa.Column("name", sa.Text(), nullable=False, comment="The name given"),
+        sa.Column("identity", sa.Text(), nullable=False, comment="Who was authenticated"),
+        sa.Column("method", sa.Text(), nullable=False, comment="How: os, link, oidc, proxy, dagster"),
+        sa.Column("address", sa.Text(), nullable=True, comment="From where"),
+        sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
+    )
+    op.create_index(op.f("ix_decisions_integration_id"), "decisions", ["integration_id"], unique=False)
