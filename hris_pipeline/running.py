@@ -39,7 +39,7 @@ __all__ = [
 CODE_LOCATION = "hris_pipeline"
 """As workspace.yaml names it."""
 
-_PROJECT = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parent
 _REPOSITORY_TAG = ".dagster/repository"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -82,7 +82,7 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
     home = environment.dagster_home
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
-        shutil.copy(_PROJECT / "dagster.yaml", home / "dagster.yaml")
+        shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
     return dg.DagsterInstance.from_ref(kept_open(InstanceRef.from_dir(str(home))))
 

@@ -27,7 +27,7 @@ from hris_pipeline.store.automation import automations
 
 __all__ = ["ui"]
 
-WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
+WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 
 
 def ui(
