@@ -15,6 +15,7 @@ __all__ = [
     "Page",
     "Record",
     "Source",
+    "UnreadColumn",
 ]
 
 
@@ -104,12 +105,30 @@ class Source(Protocol):
         ...
 
 
+class UnreadColumn(msgspec.Struct, frozen=True):
+    """One employee column of which the source sent something that could not be read.
+
+    That was so for ``count`` of the ``of`` members that sent anything for it; ``keys`` and ``types`` are the names of
+    keys and the type words met there, never values.
+    """
+
+    count: int
+    of: int
+    keys: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What an extract is: its verdict, its holes, what is stored and how to verify it. Carries ids, never people's
     data.
 
     ``records`` counts members once; ``missing`` are managed people confirmed gone; ``holes`` are people about whom
     nothing is known this time; ``reasons`` say why the extract is incomplete (empty when ``complete``).
+
+    ``asked`` is how many members' custom field values were read, of all unless ``with_custom_fields`` is false (then of
+    a sample, in ``sampled``). ``unread`` is by employee column. ``spellings`` counts, by place in a member
+    (``emails``, ``department``), the keys met there that are read; ``other_keys`` counts those that are not, by dotted
+    name, of which nothing else is kept.
     """
 
     extract_id: str
@@ -123,6 +142,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     holes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     with_custom_fields: bool = False
+    asked: int = 0
+    sampled: tuple[str, ...] = ()
+    unread: dict[str, UnreadColumn] = {}
+    spellings: dict[str, dict[str, int]] = {}
+    other_keys: dict[str, int] = {}
     company: Company
     file: str
     sha256: str
