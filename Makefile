@@ -1,7 +1,7 @@
 # Everything runs in .venv, built from requirements.lock (exact versions, with hashes).
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: install demo test check format lock bench soak ui
+.PHONY: install demo test check format lock reference docs wheel mutants bench bench-companies soak ui
 
 install: .venv/.installed
 
@@ -21,10 +21,27 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python scripts/reference.py --check
 
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+lock: install
+	$(BIN)/python scripts/lock.py
+
+reference: install
+	$(BIN)/python scripts/reference.py
+
+docs: install
+	$(BIN)/python scripts/site.py
+
+wheel: install
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --quiet .
+
+mutants: install
+	$(BIN)/python scripts/mutants.py
 
 bench: install
 	$(BIN)/python -m benchmarks.run

@@ -19,7 +19,7 @@ from typer.exceptions import TyperException
 from hris_pipeline.cli.printing import CommandResult, error_line, write
 from hris_pipeline.errors import HrisError, SettingsInvalid
 
-__all__ = ["COMMANDS", "Command", "run"]
+__all__ = ["COMMANDS", "Command", "load_command", "run"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class _Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         known = self.table.get(name or "")
-        return name, _load(known) if known else command, rest
+        return name, load_command(known) if known else command, rest
 
 
 def _group(name: str, commands: Iterable[Command], summary: str, panel: str | None = None) -> _Commands:
@@ -143,7 +143,8 @@ def _root() -> _Commands:
     return root
 
 
-def _load(command: Command) -> Any:
+def load_command(command: Command) -> Any:
+    """The command with its arguments, options and help; its module is imported now."""
     module, _, function = command.where.partition(":")
     body = getattr(import_module(f"hris_pipeline.cli.{module}"), function)
     app = typer.Typer(add_completion=False, rich_markup_mode="markdown")

@@ -1,0 +1,68 @@
+"""Writes the pages of the docs that are made from the code: docs/settings.md and docs/cli.md. `--check` only compares."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from hris_pipeline.cli.app import COMMANDS, Command, load_command
+from hris_pipeline.settings.schema import settings_page
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def cli_page() -> str:
+    """Every command of ``hris`` with its arguments and options, in Markdown."""
+    lines = [
+        "# Commands",
+        "",
+        "Every command takes `--json`: one JSON document on stdout, everything else on stderr. Exit codes: 0 done,",
+        "1 failed, 2 wrong use, 3 the result is held, 4 stale. This page is made from the code.",
+    ]
+    panels = dict.fromkeys(command.panel for command in COMMANDS)
+    for panel in panels:
+        lines += ["", f"## {panel}"]
+        for command in COMMANDS:
+            if command.panel == panel:
+                lines += ["", *_command_lines(command)]
+    return "\n".join(lines) + "\n"
+
+
+def _command_lines(command: Command) -> Iterator[str]:
+    loaded = load_command(command)
+    arguments = [parameter for parameter in loaded.params if parameter.param_type_name == "argument"]
+    words = " ".join((parameter.metavar or parameter.name or "").upper().strip("[]") for parameter in arguments)
+    yield f"### `hris {command.words}{' ' + words if words else ''}`"
+    yield ""
+    yield (loaded.help or command.summary).split("\f")[0].strip()
+    options = [parameter for parameter in loaded.params if parameter.param_type_name == "option"]
+    rows = [
+        (parameter.opts, getattr(parameter, "help", "") or "") for parameter in options if parameter.name != "as_json"
+    ]
+    if rows:
+        yield ""
+        yield "| option | meaning |"
+        yield "|---|---|"
+        for names, meaning in rows:
+            yield f"| `{', '.join(names)}` | {meaning.replace('|', chr(92) + '|')} |"
+
+
+PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+
+
+def main() -> int:
+    stale = [name for name, page in PAGES.items() if _text(DOCS / name) != page()]
+    if "--check" in sys.argv[1:]:
+        for name in stale:
+            sys.stderr.write(f"docs/{name} is not what the code says: run `make reference`.\n")
+        return int(bool(stale))
+    for name in stale:
+        (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
+    return 0
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
