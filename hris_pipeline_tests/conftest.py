@@ -28,6 +28,9 @@ MEMORY_NEEDED = 1 << 30
 TEMPLATE = "hris_template"
 """A database with the tables; copying it is many times faster than migrating."""
 
+DATABASES = os.environ.get("HRIS_TEST_DATABASES", "sqlite,postgresql").split(",")
+"""What tests of the store run on; a continuous integration may split them."""
+
 
 def pytest_configure() -> None:
     """Also in a background of some shell, tests interrupt what they start."""
@@ -107,7 +110,7 @@ def postgres_environment(tmp_path: Path, postgres_url: str) -> Environment:
     return environment
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def environment(request: pytest.FixtureRequest) -> Environment:
     """A fresh home and store, on SQLite and on PostgreSQL in turn."""
     name = "sqlite_environment" if request.param == "sqlite" else "postgres_environment"

@@ -1,4 +1,4 @@
-"""Writes the pages of the docs that are made from the code: docs/settings.md and docs/cli.md. `--check` only compares."""
+"""Writes the pages of the docs made from the code, docs/settings.md and docs/cli.md; `--check` only compares."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Builds the docs site into site/: the pages of docs/, with README and CONTRIBUTING among them, and generated references.
+"""Builds the docs site into site/: the pages of docs/, with README and CONTRIBUTING among them.
 
 Pages outside docs/ are copied into a temporary folder first, with their links turned: nothing is kept twice.
 """
