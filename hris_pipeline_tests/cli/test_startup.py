@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hris_pipeline.cli.app import COMMANDS, GROUPS, _load
+from hris_pipeline.cli.app import COMMANDS, GROUPS, load_command
 from hris_pipeline_tests.cli.conftest import PROCESS
 
 PROBE = """
@@ -52,7 +52,7 @@ def test_commands_about_settings_and_connections_need_neither_pandas_nor_dagster
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
 def test_every_command_of_the_table_exists_and_takes_json(command: object) -> None:
-    loaded = _load(command)  # type: ignore[arg-type]
+    loaded = load_command(command)  # type: ignore[arg-type]
     assert "--json" in {option for parameter in loaded.params for option in parameter.opts}
 
 
