@@ -2,7 +2,16 @@
 
 from typing import Literal
 
-__all__ = ["COUNTS", "OPEN", "QUARANTINE_COLUMNS", "ROW_COLUMNS", "USER_STATE", "Trigger"]
+__all__ = [
+    "APPLIED_WORDS",
+    "COUNTS",
+    "OPEN",
+    "QUARANTINE_COLUMNS",
+    "ROW_COLUMNS",
+    "USER_STATE",
+    "ImportStatus",
+    "Trigger",
+]
 
 USER_STATE: tuple[str, ...] = (
     "integration_id",
@@ -40,6 +49,9 @@ COUNTS: tuple[str, ...] = (
 )
 """The nine counts of an import."""
 
+APPLIED_WORDS = {"created": "new", "updated": "updated", "archived": "archived", "restored": "restored"}
+"""The counts of what an import changes, in an administrator's words."""
+
 ROW_COLUMNS: tuple[str, ...] = ("user_id", "action", "changed", "before", "after", "base_version", "source_hash")
 """One row a change: ``changed`` a JSON list of field names (metadata as ``#Name``; a create lists none), ``before`` and
 ``after`` whole states as JSON (``before`` null for a create), ``base_version`` null for a create."""
@@ -49,6 +61,9 @@ QUARANTINE_COLUMNS: tuple[str, ...] = ("hris_id", "employee_id", "field", "check
 
 OPEN: tuple[str, ...] = ("planned", "held")
 """The statuses of an open import, of which an integration has one at most."""
+
+ImportStatus = Literal["planned", "held", "applied", "stale", "discarded", "failed"]
+"""What becomes of an import."""
 
 Trigger = Literal["manual", "schedule", "catch_up", "backfill", "undo"]
 """What starts an import."""

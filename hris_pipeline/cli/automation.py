@@ -9,9 +9,9 @@ from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, open_se
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, table
 from hris_pipeline.errors import HrisError, ImportHeld, UsageError
 from hris_pipeline.operations import automation
-from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import get_integration, list_integrations
 
 __all__ = [
@@ -49,7 +49,7 @@ def _state(services: Services, name: str) -> CommandResult:
 
 COUNTS = ("created", "updated", "archived", "restored")
 
-Made = ImportSummary | None
+Made = Import | None
 
 
 def backfill(

@@ -7,7 +7,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hris_pipeline.cli.printing import cell, moment, table
-from hris_pipeline.operations.imports import APPLIED_WORDS, ImportSummary, RowSummary
+from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.operations.imports import RowSummary
+from hris_pipeline.store.imports import Import
 
 __all__ = ["breakdown", "counts_table", "document", "guards_table", "next_step", "reason_words", "rows_table"]
 
@@ -30,7 +32,7 @@ ACTION_STYLES = {"created": "green", "updated": "cyan", "archived": "yellow", "r
 MOST_IDS = 12
 
 
-def document(summary: ImportSummary, rows: Iterable[RowSummary] | None = None) -> dict[str, Any]:
+def document(summary: Import, rows: Iterable[RowSummary] | None = None) -> dict[str, Any]:
     """The import's JSON document, with its rows if they are wanted."""
     told = summary.document()
     if rows is not None:
@@ -38,7 +40,7 @@ def document(summary: ImportSummary, rows: Iterable[RowSummary] | None = None) -
     return told
 
 
-def breakdown(summary: ImportSummary, rows: Sequence[RowSummary] | None = None) -> Iterator[RenderableType]:
+def breakdown(summary: Import, rows: Sequence[RowSummary] | None = None) -> Iterator[RenderableType]:
     """The whole story of one import, the four applied counts first."""
     yield _headline(summary)
     yield ""
@@ -56,7 +58,7 @@ def breakdown(summary: ImportSummary, rows: Sequence[RowSummary] | None = None) 
     yield next_step(summary)
 
 
-def counts_table(summary: ImportSummary) -> RenderableType:
+def counts_table(summary: Import) -> RenderableType:
     """The nine counts: first what is applied, then what is not."""
     applied = [
         (cell(word, ACTION_STYLES[count]), cell(summary.counts[count], "bold")) for count, word in APPLIED_WORDS.items()
@@ -69,7 +71,7 @@ def counts_table(summary: ImportSummary) -> RenderableType:
     return table(("people", ">"), [*applied, *others])
 
 
-def guards_table(summary: ImportSummary) -> RenderableType:
+def guards_table(summary: Import) -> RenderableType:
     """Every guard: its limit, what was observed, whether it holds the change set."""
     lines = [
         (guard.name, guard.observed, guard.limit, cell("HOLDS", "bold red") if guard.tripped else cell("ok", "green"))
@@ -98,9 +100,9 @@ def reason_words(reason: str) -> str:
     return REASONS.get(reason, reason.replace(":", ": ").replace("_", " "))
 
 
-def next_step(summary: ImportSummary) -> Text:
+def next_step(summary: Import) -> Text:
     """What to type next."""
-    name, import_id = summary.integration, summary.import_id
+    name, import_id = summary.integration_id, summary.import_id
     match summary.status:
         case "planned" if not summary.changes:
             words = f"Nothing would change. To record that: hris save {name} {import_id}"
@@ -122,19 +124,19 @@ def next_step(summary: ImportSummary) -> Text:
     return Text("\n".join("".join(filter(str.isprintable, line)) for line in words.splitlines()), style="bold")
 
 
-def _headline(summary: ImportSummary) -> Text:
+def _headline(summary: Import) -> Text:
     status = {"planned": "cyan", "held": "red", "applied": "green"}.get(summary.status, "yellow")
     when = moment(summary.finished_at or summary.planned_at)
     complete = "" if summary.complete else ", from an incomplete extract"
     return Text.assemble(
-        (f"{summary.integration} ", "bold"),
+        (f"{summary.integration_id} ", "bold"),
         (summary.status, f"bold {status}"),
         f"  import {summary.import_id}, {summary.trigger} by {summary.actor}, {when}{complete}",
         f"\ndigest {summary.digest}" if summary.digest else "",
     )
 
 
-def _beside_table(summary: ImportSummary) -> RenderableType:
+def _beside_table(summary: Import) -> RenderableType:
     lines = [(reason_words(reason), len(ids), _some(ids)) for reason, ids in summary.diagnostics.items() if ids]
     return table(("not applied, or warned about", ">people", "EmployeeIds"), lines)
 

@@ -12,11 +12,12 @@ from hris_pipeline.cli.consent import CALLBACK
 from hris_pipeline.cli.jobs import run_import, run_preview, run_save
 from hris_pipeline.cli.printing import CommandResult, cell, status, table
 from hris_pipeline.operations.connection import connect, consent_url
-from hris_pipeline.operations.imports import ImportSummary, read_rows
+from hris_pipeline.operations.imports import read_rows
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox.run import Sandbox, running
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import Integration, list_integrations
 
 __all__ = [
@@ -62,7 +63,7 @@ def demo() -> CommandResult:
     return CommandResult(told, shown)
 
 
-def _next(name: str, first: ImportSummary, later: ImportSummary) -> list[RenderableType]:
+def _next(name: str, first: Import, later: Import) -> list[RenderableType]:
     lines = (
         (f"hris history {name}", "what was done, by whom, when"),
         (f"hris show {first.import_id} --rows", "every single change"),

@@ -10,10 +10,11 @@ from hris_pipeline.cli.common import ImportId, IntegrationArgument, Rows, actor,
 from hris_pipeline.cli.printing import CommandResult, cell, moment, status, table
 from hris_pipeline.errors import ImportHeld, UsageError
 from hris_pipeline.operations.decisions import approve_import, import_to_save, open_import
-from hris_pipeline.operations.imports import ImportSummary, read_rows, read_summary
 from hris_pipeline.operations.imports import history as past_imports
+from hris_pipeline.operations.imports import read_import, read_rows
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.undo import plan_undo
+from hris_pipeline.store.imports import Import
 
 __all__ = ["approve", "history", "import_", "preview", "save", "show", "undo"]
 
@@ -95,7 +96,7 @@ def approve(
     """It covers nothing else and lapses after 7 days. `hris save` applies the change set."""
     with open_services() as services:
         summary = approve_import(services, import_id, digest, by, reason)
-    line = f"Approved for 7 days. To apply it: hris save {summary.integration} {import_id}"
+    line = f"Approved for 7 days. To apply it: hris save {summary.integration_id} {import_id}"
     return CommandResult(document(summary), [cell(line, "bold")])
 
 
@@ -126,7 +127,7 @@ def history(
 def show(import_id: ImportId, rows: Rows = False) -> CommandResult:
     """The breakdown of any import, past or open, and with `--rows` each of its changes."""
     with open_services() as services:
-        summary = read_summary(services, import_id)
+        summary = read_import(services, import_id)
         found = read_rows(services, import_id) if rows else None
     return CommandResult(document(summary, found), list(breakdown(summary, found)))
 
@@ -139,7 +140,7 @@ def undo(import_id: ImportId, rows: Rows = False) -> CommandResult:
         return _answer(services, plan_undo(services, import_id, actor=actor()), rows=rows)
 
 
-def _answer(services: Services, summary: ImportSummary, *, rows: bool) -> CommandResult:
+def _answer(services: Services, summary: Import, *, rows: bool) -> CommandResult:
     found = read_rows(services, summary.import_id) if rows else None
     held = summary.status == "held"
     return CommandResult(document(summary, found), list(breakdown(summary, found)), ImportHeld.exit_code if held else 0)

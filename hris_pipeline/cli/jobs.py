@@ -8,9 +8,10 @@ from hris_pipeline.cli.common import actor
 from hris_pipeline.cli.printing import progress
 from hris_pipeline.definitions import defs
 from hris_pipeline.errors import HrisError
-from hris_pipeline.operations.imports import ImportSummary, read_summary
+from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.running import JobResult, apply_config, members_config, run_job
+from hris_pipeline.store.imports import Import
 
 __all__ = ["known_assets", "run_assets", "run_backfill", "run_import", "run_preview", "run_save"]
 
@@ -18,12 +19,12 @@ ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job of all assets, under which the UI shows what is materialized by itself."""
 
 
-def run_preview(services: Services, integration_id: str) -> ImportSummary:
+def run_preview(services: Services, integration_id: str) -> Import:
     """Reads, validates, maps and plans; changes no user."""
     return _run(services, "preview_import", integration_id, "Reading people")
 
 
-def run_save(services: Services, integration_id: str, import_id: str) -> ImportSummary:
+def run_save(services: Services, integration_id: str, import_id: str) -> Import:
     """Applies the import of that id.
 
     Raises:
@@ -33,7 +34,7 @@ def run_save(services: Services, integration_id: str, import_id: str) -> ImportS
     return _run(services, "save_import", integration_id, "Applying", config=apply_config(import_id))
 
 
-def run_import(services: Services, integration_id: str) -> ImportSummary:
+def run_import(services: Services, integration_id: str) -> Import:
     """Plans and applies in one.
 
     Raises:
@@ -42,7 +43,7 @@ def run_import(services: Services, integration_id: str) -> ImportSummary:
     return _run(services, "import_users", integration_id, "Importing")
 
 
-def run_backfill(services: Services, integration_id: str, *, fresh: bool, apply: bool) -> ImportSummary:
+def run_backfill(services: Services, integration_id: str, *, fresh: bool, apply: bool) -> Import:
     """Plans again, from the latest kept extract or a fresh one; ``apply`` also applies what no guard holds.
 
     Raises:
@@ -58,12 +59,12 @@ def known_assets() -> list[str]:
     return sorted(key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys)
 
 
-def run_assets(services: Services, integration_id: str, assets: Sequence[str], *, fresh: bool) -> ImportSummary | None:
+def run_assets(services: Services, integration_id: str, assets: Sequence[str], *, fresh: bool) -> Import | None:
     """Materializes these assets alone, as a backfill in the UI does; gives the import, when one was planned or applied.
     ``fresh`` matters to ``justworks_members`` only."""
     config = members_config("fresh" if fresh else "latest") if "justworks_members" in assets else None
     ended = _ended(services, ASSET_JOB, integration_id, "Making", config=config, assets=assets, trigger="backfill")
-    return read_summary(services, ended.import_id) if ended.import_id else None
+    return read_import(services, ended.import_id) if ended.import_id else None
 
 
 def _run(
@@ -74,11 +75,11 @@ def _run(
     *,
     config: Mapping[str, Any] | None = None,
     trigger: str = "manual",
-) -> ImportSummary:
+) -> Import:
     ended = _ended(services, job, integration_id, what, config=config, trigger=trigger)
     if ended.import_id is None:
         raise HrisError(f"{job} of {integration_id} made no import: {ended.skipped or 'nothing was planned'}.")
-    return read_summary(services, ended.import_id)
+    return read_import(services, ended.import_id)
 
 
 def _ended(

@@ -11,7 +11,7 @@ import pandas as pd
 from hris_pipeline.change_set.guards import GUARDS
 from hris_pipeline.defs.metadata import failed_rows_table, ids
 from hris_pipeline.errors import FrameInvalid
-from hris_pipeline.operations.imports import ImportSummary
+from hris_pipeline.store.imports import Import
 from hris_pipeline.transform.validate import TooManyBadRows, check_summary
 
 __all__ = [
@@ -85,7 +85,7 @@ def rows_valid(asset: str, quarantined: pd.DataFrame) -> dg.AssetCheckResult:
     )
 
 
-def guard_results(summary: ImportSummary) -> Iterator[dg.AssetCheckResult]:
+def guard_results(summary: Import) -> Iterator[dg.AssetCheckResult]:
     """One result a guard: its limit, what was observed, and the EmployeeIds affected when it tripped."""
     for guard in summary.guards:
         yield dg.AssetCheckResult(

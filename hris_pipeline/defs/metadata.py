@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.store.imports import Import
 from hris_pipeline.transform.validate import CheckCount, employees_schema
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "failed_rows_table",
     "frame_metadata",
     "ids",
+    "import_markdown",
     "import_metadata",
     "lines_table",
     "mapped_users_table_schema",
@@ -96,7 +97,7 @@ def settings_metadata(version: int, digest: str) -> dict[str, Any]:
     return {"settings_version": version, "settings_digest": digest}
 
 
-def import_metadata(summary: ImportSummary) -> dict[str, Any]:
+def import_metadata(summary: Import) -> dict[str, Any]:
     """What an import is and what it would do or did."""
     held = {"held_by": ", ".join(guard.name for guard in summary.tripped)} if summary.tripped else {}
     return {
@@ -107,10 +108,26 @@ def import_metadata(summary: ImportSummary) -> dict[str, Any]:
         "actor": summary.actor,
         **dict(summary.counts),
         **held,
-        "summary": dg.MetadataValue.md(summary.markdown()),
+        "summary": dg.MetadataValue.md(import_markdown(summary)),
         "settings_version": summary.settings_version or 0,
         "extract_id": summary.extract_id or "",
     }
+
+
+def import_markdown(summary: Import) -> str:
+    """The breakdown as a Markdown table, the guards that tripped, and who is not applied and why."""
+    lines = ["| | people |", "|---|---|", *(f"| {name} | {number} |" for name, number in summary.counts.items())]
+    if summary.tripped:
+        lines += ["", "Held:", ""]
+        lines += [f"- **{guard.name}**: {guard.observed}, limit {guard.limit}" for guard in summary.tripped]
+    if summary.diagnostics:
+        lines += ["", "| not applied, or warned about | people | EmployeeIds |", "|---|---|---|"]
+        lines += [f"| {reason} | {len(who)} | {_first_ids(who)} |" for reason, who in summary.diagnostics.items()]
+    return "\n".join(lines)
+
+
+def _first_ids(who: Sequence[str], most: int = 10) -> str:
+    return ", ".join(f"`{name}`" for name in who[:most]) + (" …" if len(who) > most else "")
 
 
 def frame_metadata(rows: pd.DataFrame) -> dict[str, Any]:

@@ -4,12 +4,11 @@ import sqlalchemy as sa
 
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.automation import start_if_configured
-from hris_pipeline.operations.imports import ImportSummary, read_summary, summary_of
+from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.applying import apply_import
-from hris_pipeline.store.approvals import approve
-from hris_pipeline.store.history import imports_of
-from hris_pipeline.store.history import open_import as stored_open_import
+from hris_pipeline.store.imports import Import, approve, imports_of
+from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
@@ -18,7 +17,7 @@ from hris_pipeline.store.tables import approvals
 __all__ = ["approve_import", "import_to_save", "is_approved", "open_import", "save_import"]
 
 
-def approve_import(services: Services, import_id: str, digest: str, by: str, reason: str) -> ImportSummary:
+def approve_import(services: Services, import_id: str, digest: str, by: str, reason: str) -> Import:
     """Records that ``by`` lets exactly this change set through; it covers nothing else and lapses after 7 days.
 
     Raises:
@@ -26,7 +25,7 @@ def approve_import(services: Services, import_id: str, digest: str, by: str, rea
         UsageError: the digest is not this import's, no name or reason is given, or nothing holds it.
         ImportStale: the import is not open any more.
     """
-    found = read_summary(services, import_id)
+    found = read_import(services, import_id)
     if not by.strip() or not reason.strip():
         raise UsageError("An approval needs a name and a reason: give --by and --reason.")
     if found.digest != digest.strip():
@@ -34,17 +33,17 @@ def approve_import(services: Services, import_id: str, digest: str, by: str, rea
             f"The digest is not that of import {import_id}: `hris show {import_id}` shows what it is and its digest."
         )
     if found.status == "planned":
-        raise UsageError(f"Import {import_id} is not held: `hris save {found.integration} {import_id}` applies it.")
+        raise UsageError(f"Import {import_id} is not held: `hris save {found.integration_id} {import_id}` applies it.")
     if found.status != "held":
         raise ImportStale(
-            f"Import {import_id} is {found.status}: preview again with `hris preview {found.integration}`."
+            f"Import {import_id} is {found.status}: preview again with `hris preview {found.integration_id}`."
         )
     with services.store.begin() as connection:
         approve(connection, import_id, found.digest, by.strip(), reason.strip(), services.now())
-    return read_summary(services, import_id)
+    return read_import(services, import_id)
 
 
-def is_approved(services: Services, summary: ImportSummary) -> bool:
+def is_approved(services: Services, summary: Import) -> bool:
     """Whether an approval of exactly this change set is in force; applying verifies it again."""
     own = sa.and_(approvals.c.import_id == summary.import_id, approvals.c.digest == summary.digest)
     with services.store.read() as connection:
@@ -52,12 +51,11 @@ def is_approved(services: Services, summary: ImportSummary) -> bool:
     return lapses_at is not None and lapses_at > services.now()
 
 
-def open_import(services: Services, integration_id: str) -> ImportSummary | None:
+def open_import(services: Services, integration_id: str) -> Import | None:
     """The integration's one open import, planned or held, if there is one."""
     with services.store.read() as connection:
         get_integration(connection, integration_id)
-        found = stored_open_import(connection, integration_id)
-    return None if found is None else summary_of(found)
+        return stored_open_import(connection, integration_id)
 
 
 def save_import(
@@ -68,7 +66,7 @@ def save_import(
     actor: str,
     run_id: str | None = None,
     lock_wait_seconds: float = 0.0,
-) -> ImportSummary:
+) -> Import:
     """Applies the open import, or the one of that id; one that is applied already is given back as it is. The first
     saved one starts automatic imports, when the settings say so.
 
@@ -93,10 +91,10 @@ def save_import(
             )
     with services.store.begin() as connection:
         start_if_configured(connection, integration_id, "hris", "first import saved", services.now())
-    return read_summary(services, chosen.import_id)
+    return read_import(services, chosen.import_id)
 
 
-def import_to_save(services: Services, integration_id: str, import_id: str | None = None) -> ImportSummary:
+def import_to_save(services: Services, integration_id: str, import_id: str | None = None) -> Import:
     """The import of that id, else the open one, else the newest when it is applied already.
 
     Raises:
@@ -107,16 +105,16 @@ def import_to_save(services: Services, integration_id: str, import_id: str | Non
         if found is None:
             raise UnknownName(f"{integration_id} has no open import: run `hris preview {integration_id}` first.")
         return found
-    found = read_summary(services, import_id)
-    if found.integration != integration_id:
+    found = read_import(services, import_id)
+    if found.integration_id != integration_id:
         raise UnknownName(
             f"Import {import_id} is not one of {integration_id}: `hris history {integration_id}` lists them."
         )
     return found
 
 
-def _just_applied(services: Services, integration_id: str) -> ImportSummary | None:
+def _just_applied(services: Services, integration_id: str) -> Import | None:
     """The newest import when it is applied, so that saving twice says what was saved, instead of failing."""
     with services.store.read() as connection:
         newest = imports_of(connection, integration_id, limit=1)
-    return summary_of(newest[0]) if newest and newest[0].status == "applied" else None
+    return newest[0] if newest and newest[0].status == "applied" else None

@@ -22,6 +22,7 @@ from hris_pipeline.settings.values import custom_label
 from hris_pipeline.sources.extract_reader import member_fields, read_member
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store import history
+from hris_pipeline.store.imports import Import, get_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import users
@@ -263,9 +264,9 @@ def _origins(connection: sa.Connection, user: User | None, names: Iterable[str])
     """Of each field the import that last wrote it."""
     past = history.user_history(connection, user["user_id"]) if user else ()
     last = {name: row for name in names for row in past if row.action == "create" or name in row.changed}
-    written_by = {row.import_id: history.get_import(connection, row.import_id) for row in last.values()}
+    written_by = {row.import_id: get_import(connection, row.import_id) for row in last.values()}
     return {name: _origin(row, written_by[row.import_id]) for name, row in last.items()}
 
 
-def _origin(row: history.HistoryRow, by: history.Import) -> Origin:
+def _origin(row: history.HistoryRow, by: Import) -> Origin:
     return Origin(by.import_id, row.finished_at, row.action, by.trigger, by.actor, by.settings_version, by.extract_id)

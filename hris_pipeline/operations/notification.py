@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from hris_pipeline.operations.imports import APPLIED_WORDS, ImportSummary
+from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Event
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import notifications
 
@@ -75,10 +76,10 @@ def reset_notification(services: Services, integration_id: str, *events: Event) 
         log.warning("What was told of %s could not be forgotten: %s", integration_id, type(failure).__name__)
 
 
-def notify_import(services: Services, summary: ImportSummary, *, send: Sender = send_with_apprise) -> None:
+def notify_import(services: Services, summary: Import, *, send: Sender = send_with_apprise) -> None:
     """Tells how an import ended: done with the breakdown, or held; and of new conflicts and a growing quarantine. Never
     raises."""
-    name, import_id = summary.integration, summary.import_id
+    name, import_id = summary.integration_id, summary.import_id
     counted = ", ".join(f"{summary.counts[count]} {word}" for count, word in APPLIED_WORDS.items())
     if summary.status == "applied":
         reset_notification(services, name, "failed", "stalled", "held")
@@ -94,9 +95,9 @@ def notify_import(services: Services, summary: ImportSummary, *, send: Sender = 
     _notify_open_ends(services, summary, send)
 
 
-def _notify_open_ends(services: Services, summary: ImportSummary, send: Sender) -> None:
+def _notify_open_ends(services: Services, summary: Import, send: Sender) -> None:
     """Tells when somebody is in conflict or quarantined who was not when it was last told."""
-    name = summary.integration
+    name = summary.integration_id
     now = {reason: sorted(summary.diagnostics.get(reason, ())) for reason in REVIEW_QUEUES}
     if not any(now.values()):
         reset_notification(services, name, "conflict")

@@ -2,7 +2,6 @@
 before there was one."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from datetime import timedelta
 
 import pandas as pd
@@ -12,19 +11,18 @@ from hris_pipeline.change_set.identity import Resolution
 from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
 from hris_pipeline.contract import Trigger
 from hris_pipeline.errors import FrameInvalid, UnknownName
-from hris_pipeline.operations.imports import ImportSummary, read_summary
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.conflicts import record_conflicts, resolutions
 from hris_pipeline.store.history import recent_archives
+from hris_pipeline.store.imports import Import, record_failed, stage_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.quarantine import quarantined
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.snapshot import StoredDirectory
-from hris_pipeline.store.staging import NewImport, record_failed, stage_import
 
 __all__ = [
     "compute_plan",
@@ -90,7 +88,7 @@ def plan_import(
     actor: str,
     run_id: str | None,
     lock_wait_seconds: float = 0.0,
-) -> ImportSummary:
+) -> Import:
     """Plans and stages an import: planned, or held when a guard trips; the same plan keeps the open import.
 
     Args:
@@ -122,7 +120,7 @@ def plan_import(
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
         record_conflicts(connection, integration_id, plan.conflicts, services.now())
-        new = NewImport(
+        draft = Import(
             integration_id=integration_id,
             directory_id=integration.directory_id,
             status="held" if plan.held else "planned",
@@ -135,12 +133,11 @@ def plan_import(
             settings_digest=current.settings.plan_digest(),
             extract_id=manifest.extract_id,
             complete=plan.complete,
-            guards=[asdict(guard) for guard in plan.guards],
-            diagnostics={reason: list(ids) for reason, ids in plan.diagnostics.items()},
+            guards=plan.guards,
+            diagnostics=plan.diagnostics,
             dagster_run_id=run_id,
         )
-        staged = stage_import(connection, new, plan.rows)
-    return read_summary(services, staged.import_id)
+        return stage_import(connection, draft, plan.rows)
 
 
 def record_failure(
@@ -161,15 +158,16 @@ def record_failure(
             settings = current_settings(connection, integration_id)
         except UnknownName:
             return None
-        return record_failed(
-            connection,
+        draft = Import(
             integration_id=integration_id,
             directory_id=integration.directory_id,
+            status="failed",
             trigger=trigger,
             actor=actor,
             message=message,
-            now=services.now(),
-            run_id=run_id,
+            planned_at=services.now(),
+            dagster_run_id=run_id,
             extract_id=extract_id,
             settings_version=settings.version,
         )
+        return record_failed(connection, draft).import_id

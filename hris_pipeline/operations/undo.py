@@ -8,14 +8,14 @@ from hris_pipeline.change_set.digest import plan_digest
 from hris_pipeline.change_set.plan import COUNT_OF_ACTION
 from hris_pipeline.change_set.undo import UNIQUE, AppliedRow, Undo, undo_rows
 from hris_pipeline.errors import UsageError
-from hris_pipeline.operations.imports import ImportSummary, read_summary
+from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.notification import notify
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.automation import automation, set_automatic
+from hris_pipeline.store.imports import Import, stage_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.snapshot import read_snapshot
-from hris_pipeline.store.staging import NewImport, stage_import
 from hris_pipeline.store.tables import import_rows
 from hris_pipeline.transform.columns import to_arrow
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | None = None) -> ImportSummary:
+def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | None = None) -> Import:
     """Stages an import that gives every user the import changed the state before; users changed since are listed and
     left. Running automatic imports are paused, because the next would do it all again.
 
@@ -34,21 +34,21 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
         UsageError: it was never applied, or changed nobody.
         ImportRunning: another import of the integration is under way.
     """
-    found = read_summary(services, import_id)
+    found = read_import(services, import_id)
     if found.status != "applied":
         raise UsageError(f"Import {import_id} is {found.status}: only an applied import can be undone.")
     if not found.changes:
         raise UsageError(f"Import {import_id} changed nobody: there is nothing to undo.")
     with (
-        integration_lock(services.store, found.integration, 0.0),
+        integration_lock(services.store, found.integration_id, 0.0),
         services.store.begin() as connection,
     ):
-        integration = get_integration(connection, found.integration)
+        integration = get_integration(connection, found.integration_id)
         undo = _undo(connection, integration.directory_id, import_id)
         counts = {COUNT_OF_ACTION[str(action)]: int(n) for action, n in undo.rows["action"].value_counts().items()}
-        left = {"warning:changed_since": list(undo.changed_since), "warning:value_taken": list(undo.taken)}
-        new = NewImport(
-            integration_id=found.integration,
+        left = {"warning:changed_since": undo.changed_since, "warning:value_taken": undo.taken}
+        draft = Import(
+            integration_id=found.integration_id,
             directory_id=integration.directory_id,
             status="planned",
             trigger="undo",
@@ -61,12 +61,12 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
             diagnostics={reason: ids for reason, ids in left.items() if ids},
             dagster_run_id=run_id,
         )
-        staged = stage_import(connection, new, undo.rows)
-        paused = _pause(connection, found.integration, actor, services.now())
+        staged = stage_import(connection, draft, undo.rows)
+        paused = _pause(connection, found.integration_id, actor, services.now())
     if paused:
-        body = f"Automatic imports of {found.integration} are paused, because import {import_id} is being undone."
-        notify(services, found.integration, "paused", "undo", body)
-    return read_summary(services, staged.import_id)
+        body = f"Automatic imports of {found.integration_id} are paused, because import {import_id} is being undone."
+        notify(services, found.integration_id, "paused", "undo", body)
+    return staged
 
 
 def undo_settings_digest(import_id: str) -> str:

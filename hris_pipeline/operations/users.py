@@ -14,7 +14,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.store import local_users
-from hris_pipeline.store.history import open_import, rows_of
+from hris_pipeline.store.imports import open_import, rows_of
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.local_users import Loaded
 from hris_pipeline.store.locks import integration_lock

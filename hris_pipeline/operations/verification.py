@@ -8,7 +8,8 @@ from hris_pipeline.change_set.digest import plan_digest
 from hris_pipeline.contract import OPEN
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.undo import undo_settings_digest
-from hris_pipeline.store.history import Divergence, Import, diverging_users, has_erased_rows, imports_of, rows_of
+from hris_pipeline.store.history import Divergence, diverging_users
+from hris_pipeline.store.imports import Import, has_erased_rows, imports_of, rows_of
 from hris_pipeline.store.integrations import get_integration
 
 __all__ = ["Verification", "verify"]
@@ -66,5 +67,5 @@ def _digest(found: Import, rows: pd.DataFrame) -> str:
         rows,
         settings_digest=found.settings_digest or undo_settings_digest(str(found.undoes)),
         complete=found.complete,
-        tripped=[guard["name"] for guard in found.guards if guard["tripped"]],
+        tripped=[guard.name for guard in found.tripped],
     )

@@ -1,20 +1,19 @@
 """Applying a staged import: one transaction, a constant number of statements, wholly or not at all."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from hris_pipeline.contract import COUNTS, OPEN, USER_STATE
+from hris_pipeline.contract import OPEN, USER_STATE
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.staging import next_timestamp
+from hris_pipeline.store.imports import Import, end_import, next_timestamp, update_statement
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [
-    "Applied",
     "apply_import",
 ]
 
@@ -22,16 +21,6 @@ UNIQUE = ("employee_id", "hris_id", "email_key")
 """What two users may not share; set aside before it is given out anew, or a swap would collide with itself."""
 
 UNIQUE_VIOLATIONS = frozenset({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
-
-
-@dataclass(frozen=True)
-class Applied:
-    """An import's end: its nine counts, and whether it had been applied ``already``, so that nothing was done now."""
-
-    import_id: str
-    status: str
-    counts: Mapping[str, int]
-    already: bool
 
 
 class _Stale(Exception):
@@ -47,7 +36,7 @@ def apply_import(
     run_id: str | None,
     now: datetime,
     on_statement: Callable[[str], None] | None = None,
-) -> Applied:
+) -> Import:
     """Applies a planned import, or a held one that is approved (rule 7); once applied, says so and does nothing.
 
     ``settings_digest`` is that of the settings in force that matter to a plan. ``on_statement`` is told the name of
@@ -75,11 +64,7 @@ def apply_import(
             ) from None
         reason = "somebody else now has an EmployeeId, hris_id or email that it gives out"
     with store.begin() as connection:
-        connection.execute(
-            sa.update(imports)
-            .where(imports.c.import_id == import_id, imports.c.status.in_(OPEN))
-            .values(status="stale", message=reason, finished_at=now)
-        )
+        end_import(connection, import_id, "stale", reason, now)
     raise ImportStale(
         f"Import {import_id} is stale: {reason}; nothing was applied: preview again with `hris preview NAME`."
     )
@@ -98,51 +83,51 @@ class _ApplySession:
         return result
 
 
-def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | None) -> Applied:
-    own = imports.c.import_id == run.import_id
-    found = run.execute("lock", sa.select(imports).where(own).with_for_update()).one_or_none()
-    if found is None:
+def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | None) -> Import:
+    of_import = imports.c.import_id == run.import_id
+    row = run.execute("lock", sa.select(imports).where(of_import).with_for_update()).one_or_none()
+    if row is None:
         raise UnknownName(f"There is no import {run.import_id}: `hris history NAME` lists them.")
-    counts = {name: int(found._mapping[name]) for name in COUNTS}
-    if found.status == "applied":
-        return Applied(run.import_id, "applied", counts, already=True)
-    if found.status not in OPEN:
-        raise ImportStale(f"Import {run.import_id} is {found.status} ({found.message}): preview again.")
-    _check_settings_and_order(run, found, settings_digest)
-    if found.status == "held":
-        _check_approval(run, found)
-    _write_users(run, found.directory_id)
-    finished_at = next_timestamp(run.connection, found.directory_id, run.now)
-    ended = {"status": "applied", "finished_at": finished_at, "applied_by": actor, "applied_run_id": run_id}
-    run.execute("mark applied", sa.update(imports).where(own).values(ended))
-    return Applied(run.import_id, "applied", counts, already=False)
+    record = Import.from_row(row)
+    if record.status == "applied":
+        return record
+    if record.status not in OPEN:
+        raise ImportStale(f"Import {run.import_id} is {record.status} ({record.message}): preview again.")
+    _check_settings_and_order(run, record, settings_digest)
+    if record.status == "held":
+        _check_approval(run, record)
+    _write_users(run, record.directory_id)
+    finished_at = next_timestamp(run.connection, record.directory_id, run.now)
+    applied = replace(record, status="applied", finished_at=finished_at, applied_by=actor, applied_run_id=run_id)
+    run.execute("mark applied", update_statement(applied))
+    return applied
 
 
-def _check_settings_and_order(run: _ApplySession, found: sa.Row[Any], settings_digest: str) -> None:
-    if found.settings_digest is not None and found.settings_digest != settings_digest:
+def _check_settings_and_order(run: _ApplySession, record: Import, settings_digest: str) -> None:
+    if record.settings_digest is not None and record.settings_digest != settings_digest:
         raise _Stale("settings that matter to it changed")
     later = sa.select(imports.c.import_id).where(
-        imports.c.integration_id == found.integration_id,
+        imports.c.integration_id == record.integration_id,
         imports.c.status == "applied",
-        imports.c.finished_at > found.planned_at,
+        imports.c.finished_at > record.planned_at,
     )
     other = run.execute("check order", later.limit(1)).scalar()
     if other is not None:
         raise _Stale(f"import {other} was applied since it was planned")
 
 
-def _check_approval(run: _ApplySession, found: sa.Row[Any]) -> None:
+def _check_approval(run: _ApplySession, record: Import) -> None:
     approved = sa.select(approvals.c.lapses_at).where(
-        approvals.c.import_id == run.import_id, approvals.c.digest == found.digest
+        approvals.c.import_id == run.import_id, approvals.c.digest == record.digest
     )
     lapses_at = run.execute("check approval", approved).scalar()
     if lapses_at is not None and lapses_at > run.now:
         return
-    tripped = ", ".join(guard["name"] for guard in found.guards if guard.get("tripped"))
+    tripped = ", ".join(guard.name for guard in record.tripped)
     why = "its approval has lapsed" if lapses_at is not None else f"held by {tripped or 'a guard'}"
     raise ImportHeld(
         f"Import {run.import_id} is held and was not applied ({why}): look at it with `hris show {run.import_id}`, "
-        f"then `hris approve {run.import_id} --digest {found.digest} --by WHO --reason WHY`."
+        f"then `hris approve {run.import_id} --digest {record.digest} --by WHO --reason WHY`."
     )
 
 

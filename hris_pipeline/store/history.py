@@ -1,65 +1,31 @@
-"""Reading what imports did: imports, their rows, and past states as a fold over the rows of applied imports.
+"""What applied imports did to users: past states as a fold over their rows.
 
 Rows hold whole states, so a fold is: of each user the newest row. A user's rows come in order of base version.
 """
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.contract import COUNTS, OPEN, ROW_COLUMNS, USER_STATE
+from hris_pipeline.contract import USER_STATE
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store.bulk import read_frame
+from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [
     "Divergence",
     "HistoryRow",
-    "Import",
     "directory_as_of",
     "diverging_users",
-    "get_import",
-    "has_erased_rows",
-    "has_saved_manual_import",
-    "imports_of",
-    "open_import",
     "recent_archives",
-    "rows_of",
     "user_as_of",
     "user_history",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Import:
-    """One import; the fields are the columns of ``imports``, the nine counts together."""
-
-    import_id: str
-    integration_id: str
-    directory_id: str
-    status: str
-    trigger: str
-    digest: str | None
-    settings_version: int | None
-    settings_digest: str | None
-    extract_id: str | None
-    complete: bool
-    undoes: str | None
-    counts: Mapping[str, int]
-    guards: list[dict[str, Any]]
-    diagnostics: dict[str, Any]
-    actor: str
-    dagster_run_id: str | None
-    applied_by: str | None
-    applied_run_id: str | None
-    message: str | None
-    planned_at: datetime
-    finished_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -83,58 +49,6 @@ class Divergence:
     user_id: str
     import_id: str
     fields: tuple[str, ...]
-
-
-def get_import(connection: sa.Connection, import_id: str) -> Import:
-    """The import of that id.
-
-    Raises:
-        UnknownName: there is none.
-    """
-    found = connection.execute(sa.select(imports).where(imports.c.import_id == import_id)).one_or_none()
-    if found is None:
-        raise UnknownName(f"There is no import {import_id[:80]!r}: `hris history NAME` lists them.")
-    return _import(found)
-
-
-def imports_of(
-    connection: sa.Connection,
-    integration_id: str,
-    statuses: Collection[str] | None = None,
-    limit: int | None = None,
-) -> tuple[Import, ...]:
-    """The integration's imports, the newest first; all, or those in one of ``statuses``."""
-    select = sa.select(imports).where(imports.c.integration_id == integration_id)
-    if statuses is not None:
-        select = select.where(imports.c.status.in_(statuses))
-    newest_first = select.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(limit)
-    return tuple(_import(row) for row in connection.execute(newest_first))
-
-
-def open_import(connection: sa.Connection, integration_id: str) -> Import | None:
-    """The planned or held one, if any."""
-    return next(iter(imports_of(connection, integration_id, OPEN)), None)
-
-
-def has_saved_manual_import(connection: sa.Connection, integration_id: str) -> bool:
-    """Whether a manual import was ever applied: automatic ones need that."""
-    saved = sa.select(imports.c.import_id).where(
-        imports.c.integration_id == integration_id, imports.c.status == "applied", imports.c.trigger == "manual"
-    )
-    return connection.execute(saved.limit(1)).first() is not None
-
-
-def rows_of(connection: sa.Connection, import_id: str) -> pd.DataFrame:
-    """The import's rows exactly as they were staged (``ROW_COLUMNS``), by user: what its digest is computed over."""
-    columns = (import_rows.c[name] for name in ROW_COLUMNS)
-    own = sa.select(*columns).where(import_rows.c.import_id == import_id)
-    return read_frame(connection, own.order_by(import_rows.c.user_id))
-
-
-def has_erased_rows(connection: sa.Connection, import_id: str) -> bool:
-    """Whether a person was erased from the import's rows, so that its digest can no longer be computed."""
-    erased = sa.select(import_rows.c.user_id).where(import_rows.c.import_id == import_id, import_rows.c.erased)
-    return connection.execute(erased.limit(1)).first() is not None
 
 
 def recent_archives(connection: sa.Connection, integration_id: str, since: datetime) -> set[str]:
@@ -213,12 +127,6 @@ def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Diver
         for key in suspects
     )
     return tuple(sorted(found, key=lambda divergence: (divergence.import_id, divergence.user_id)))
-
-
-def _import(row: sa.Row[Any]) -> Import:
-    counts = {name: int(row._mapping[name]) for name in COUNTS}
-    known = {field.name: row._mapping[field.name] for field in fields(Import) if field.name != "counts"}
-    return Import(counts=counts, **known)
 
 
 def _applied_moment(connection: sa.Connection, import_id: str) -> datetime:

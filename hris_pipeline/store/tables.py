@@ -175,6 +175,7 @@ imports = sa.Table(
     sa.Column("applied_run_id", sa.Text, comment="The run that applied it"),
     sa.Column("message", sa.Text, comment="Why it failed, went stale or was discarded"),
     sa.Column("planned_at", Instant, nullable=False),
+    sa.Column("confirmed_at", Instant, comment="When a plan last came out the same"),
     sa.Column("finished_at", Instant, comment="When it was applied, or ended otherwise"),
     sa.Column("life", sa.Integer, nullable=False, server_default="1", comment="Of the integration that it belongs to"),
     sa.Column("seal", sa.Text, comment="Keyed MAC over what was planned"),

@@ -16,13 +16,14 @@ from hris_pipeline.operations.automation import resume
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import open_import, save_import
 from hris_pipeline.operations.extraction import extract_members
-from hris_pipeline.operations.imports import ImportSummary, read_summary
+from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sandbox.run import Sandbox, running
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.tables import imports
 
 with warnings.catch_warnings():
@@ -92,12 +93,12 @@ class Company:
             **options,
         )
 
-    def import_(self, import_id: str | None) -> ImportSummary:
+    def import_(self, import_id: str | None) -> Import:
         """An import as the store has it."""
         assert import_id is not None
-        return read_summary(self.services, import_id)
+        return read_import(self.services, import_id)
 
-    def open_import(self) -> ImportSummary | None:
+    def open_import(self) -> Import | None:
         """The one open import."""
         return open_import(self.services, NAME)
 

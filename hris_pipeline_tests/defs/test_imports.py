@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from hris_pipeline.contract import COUNTS
+from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
 from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName
 from hris_pipeline.running import apply_config, approval_config, members_config, reason_config
@@ -23,7 +24,7 @@ def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_se
     told = company.metadata("change_set")
     assert {name: told[name].value for name in COUNTS} == planned.counts
     assert told["digest"].value == planned.digest
-    assert told["summary"].value == planned.markdown()
+    assert told["summary"].value == import_markdown(planned)
     checks = company.checks(previewed.run_id)
     assert sum(key.startswith("change_set:") for key in checks) == GUARDS
     assert all(one.passed for one in checks.values())

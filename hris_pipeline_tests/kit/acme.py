@@ -11,7 +11,6 @@ from hris_pipeline.contract import Trigger
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
-from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import SettingsChange, change_settings, set_up
@@ -20,6 +19,7 @@ from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
 from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit.clock import Clock
@@ -48,7 +48,7 @@ class Acme:
     def extract(self) -> Manifest:
         return extract_members(self.services, self.name)
 
-    def plan(self, manifest: Manifest, trigger: Trigger = "manual") -> ImportSummary:
+    def plan(self, manifest: Manifest, trigger: Trigger = "manual") -> Import:
         validated = build_employees(self.services, manifest)
         mapped = build_mapped_users(self.services, manifest, validated.employees)
         warnings = {**validated.warnings, **mapped.warnings}
@@ -56,16 +56,16 @@ class Acme:
             self.services, manifest, mapped.users, warnings=warnings, trigger=trigger, actor="dana", run_id=None
         )
 
-    def preview(self, trigger: Trigger = "manual") -> ImportSummary:
+    def preview(self, trigger: Trigger = "manual") -> Import:
         """Reads the source and plans, a minute after whatever came before."""
         self.clock.advance(minutes=1)
         return self.plan(self.extract(), trigger)
 
-    def save(self, import_id: str | None = None) -> ImportSummary:
+    def save(self, import_id: str | None = None) -> Import:
         self.clock.advance(minutes=1)
         return save_import(self.services, self.name, import_id, actor="dana")
 
-    def run(self, trigger: Trigger = "manual") -> ImportSummary:
+    def run(self, trigger: Trigger = "manual") -> Import:
         """A whole import."""
         return self.save(self.preview(trigger).import_id)
 

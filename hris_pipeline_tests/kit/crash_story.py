@@ -14,11 +14,11 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
-from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.store.engine import Store, upgrade_store
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.crash_databases import Databases
 from hris_pipeline_tests.kit.crash_work import NAME, planned
@@ -44,7 +44,7 @@ class Story:
     sandbox: Sandbox
     extracted: str
     planned: str
-    staged: ImportSummary
+    staged: Import
     before: People
     after: People
 

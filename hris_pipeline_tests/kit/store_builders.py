@@ -10,9 +10,9 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from hris_pipeline.contract import USER_STATE
-from hris_pipeline.store.applying import Applied, apply_import
+from hris_pipeline.store.applying import apply_import
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.staging import NewImport, Staged, stage_import
+from hris_pipeline.store.imports import Import, stage_import
 from hris_pipeline.store.tables import integrations, users
 
 NOW = datetime(2025, 6, 2, 4, 0, tzinfo=UTC)
@@ -70,7 +70,7 @@ def rows(*changes: Change) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def new_import(**fields: Any) -> NewImport:
+def new_import(**fields: Any) -> Import:
     """A planned manual import of acme."""
     known: dict[str, Any] = {
         "integration_id": "acme",
@@ -83,7 +83,7 @@ def new_import(**fields: Any) -> NewImport:
         "actor": "tester",
         "planned_at": NOW,
     }
-    return NewImport(**(known | fields))
+    return Import(**(known | fields))
 
 
 def integration(store: Store, name: str = "acme", directory: str = "acme") -> None:
@@ -93,12 +93,12 @@ def integration(store: Store, name: str = "acme", directory: str = "acme") -> No
         connection.execute(sa.insert(integrations), values | {"created_at": NOW})
 
 
-def stage(store: Store, *changes: Change, **fields: Any) -> Staged:
+def stage(store: Store, *changes: Change, **fields: Any) -> Import:
     with store.begin() as connection:
         return stage_import(connection, new_import(**fields), rows(*changes))
 
 
-def apply(store: Store, import_id: str, **options: Any) -> Applied:
+def apply(store: Store, import_id: str, **options: Any) -> Import:
     known: dict[str, Any] = {"settings_digest": "s" * 64, "actor": "tester", "run_id": None, "now": NOW + HOUR}
     return apply_import(store, import_id, **(known | options))
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.conflicts import open_conflicts, resolve
 from hris_pipeline.operations.decisions import approve_import
@@ -111,7 +112,7 @@ class _Told:
         summary = acme.preview()
         if summary.status == "planned":
             summary = acme.save()
-        self.add(repr(summary), json.dumps(summary.document()), summary.markdown())
+        self.add(repr(summary), json.dumps(summary.document()), import_markdown(summary))
         notify_import(acme.services, summary, send=self.sent)
 
 

@@ -17,7 +17,7 @@ from hris_pipeline.operations.connection import (
 )
 from hris_pipeline.operations.deletion import RETENTION, delete_integration, purge_old
 from hris_pipeline.operations.extraction import kept_manifest
-from hris_pipeline.operations.imports import history, read_summary
+from hris_pipeline.operations.imports import history, read_import
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.operations.users import erase, load_users, protect
 from hris_pipeline.operations.verification import verify
@@ -106,8 +106,8 @@ def test_deleting_an_integration_keeps_its_users_as_local_ones(acme: Acme) -> No
     after = acme.users()
     assert {row["user_id"] for row in after.values()} == {row["user_id"] for row in before.values()}
     assert all(row["integration_id"] is None and row["hris_id"] is None for row in after.values())
-    assert read_summary(services, open_one.import_id).status == "discarded"
-    assert read_summary(services, imported.import_id) == imported
+    assert read_import(services, open_one.import_id).status == "discarded"
+    assert read_import(services, imported.import_id) == imported
     with pytest.raises(UnknownName):
         acme.extract()
     with services.store.read() as connection:
@@ -178,6 +178,6 @@ def test_the_past_goes_after_the_retention_and_what_was_decided_stays(acme: Acme
         assert connection.execute(sa.select(quarantine)).all() == []
         own = import_rows.c.import_id == discarded.import_id
         assert connection.execute(sa.select(import_rows).where(own)).all() == []
-    assert read_summary(services, discarded.import_id).status == "discarded"
+    assert read_import(services, discarded.import_id).status == "discarded"
     assert verify(services, "acme").ok
     assert open_conflicts(services, "acme") == ()

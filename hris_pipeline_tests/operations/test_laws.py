@@ -11,12 +11,13 @@ from hypothesis import settings as configured
 from hypothesis import strategies as st
 
 from hris_pipeline.operations.decisions import approve_import
-from hris_pipeline.operations.imports import ImportSummary, history
+from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.undo import plan_undo
 from hris_pipeline.operations.verification import verify
 from hris_pipeline.sandbox import Company
 from hris_pipeline.sandbox.wire import custom_fields, custom_values, profile
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.clock import MONDAY
 from hris_pipeline_tests.kit.oracle_members import expect_members
@@ -44,7 +45,7 @@ class Alone(Acme):
         return {key: row for key, row in super().users().items() if row["integration_id"] == self.name}
 
 
-def saved(acme: Acme, planned: ImportSummary) -> ImportSummary:
+def saved(acme: Acme, planned: Import) -> Import:
     """Applied, if need be approved: guards are another matter."""
     if planned.status == "held":
         approve_import(acme.services, planned.import_id, planned.digest, "lee", "a law holds whatever the guards say")

@@ -10,9 +10,9 @@ from threading import Thread
 import pytest
 
 from hris_pipeline.operations.automation import pause, resume
-from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.operations.notification import notify, notify_import, reset_notification
 from hris_pipeline.settings.validating import settings_from
+from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 SENDS = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what apprise imports
@@ -104,7 +104,7 @@ def test_a_broken_channel_beside_a_good_one_does_not_repeat_the_good_one(told: A
 def test_imports_tell_done_held_and_what_they_leave_open(told: Acme) -> None:
     acme, channel = told, Channel()
 
-    def run() -> ImportSummary:
+    def run() -> Import:
         summary = acme.preview()
         if summary.status == "planned":
             summary = acme.save()

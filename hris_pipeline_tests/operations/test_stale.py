@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from hris_pipeline.errors import ImportRunning, ImportStale, UnknownName
-from hris_pipeline.operations.imports import history, read_summary
+from hris_pipeline.operations.imports import history, read_import
 from hris_pipeline.sandbox import Company
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline_tests.kit.acme import Acme
@@ -53,7 +53,7 @@ def test_what_changed_meanwhile_makes_it_stale(
     with pytest.raises(ImportStale):
         acme.save()
     assert acme.users() == before
-    assert read_summary(acme.services, planned.import_id).status == "stale"
+    assert read_import(acme.services, planned.import_id).status == "stale"
     with pytest.raises(UnknownName):
         acme.save()
     assert acme.run().counts["updated"] == 1

@@ -4,11 +4,12 @@ import pytest
 
 from hris_pipeline.errors import ImportHeld, ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.decisions import approve_import, is_approved
-from hris_pipeline.operations.imports import ImportSummary, history, read_summary
+from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 
-def approve(acme: Acme, held: ImportSummary, reason: str = "checked with HR") -> ImportSummary:
+def approve(acme: Acme, held: Import, reason: str = "checked with HR") -> Import:
     return approve_import(acme.services, held.import_id, held.digest, "lee", reason)
 
 
@@ -48,7 +49,7 @@ def test_eight_people_vanish_with_a_limit_of_five(forty: Acme) -> None:
     done = acme.run()
     assert (done.status, done.counts["archived"]) == ("applied", 4)
     assert acme.archived() == set(eight[:4])
-    assert read_summary(acme.services, held.import_id).status == "discarded"
+    assert read_import(acme.services, held.import_id).status == "discarded"
 
 
 def test_eight_people_vanish_and_somebody_approves_exactly_that(forty: Acme) -> None:

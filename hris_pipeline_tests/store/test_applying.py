@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
 from hris_pipeline.store.engine import Store, open_store
@@ -44,7 +45,7 @@ def test_creates_arrive_whole(store: Store) -> None:
     empty = state(2, email=None, email_key=None, birth_date=None, hire_date=None, metadata={})
     staged = stage(store, create(1), create(2, **empty), counts={"created": 2})
     done = apply(store, staged.import_id, actor="Ann", run_id="run-2")
-    assert (done.status, done.counts["created"], done.already) == ("applied", 2, False)
+    assert (done.status, done.counts["created"]) == ("applied", 2)
     assert states(store) == {user_id(1): state(1), user_id(2): empty}
     user = stored(store)[user_id(1)]
     assert (user["version"], user["synced_version"], user["directory_id"]) == (1, 1, "acme")
@@ -108,10 +109,10 @@ def test_a_local_user_is_linked(store: Store) -> None:
 
 def test_applied_again_it_does_nothing_and_says_so(store: Store) -> None:
     staged = stage(store, create(1), counts={"created": 1})
-    apply(store, staged.import_id)
+    first = apply(store, staged.import_id, run_id="first")
     edit(store, 1, first_name="Later")
-    again = apply(store, staged.import_id, settings_digest="changed since")
-    assert (again.already, again.counts["created"]) == (True, 1)
+    again = apply(store, staged.import_id, settings_digest="changed since", run_id="again", now=NOW + 2 * HOUR)
+    assert (again, again.counts["created"]) == (first, 1)
     assert states(store)[user_id(1)]["first_name"] == "Later"
 
 
@@ -191,7 +192,7 @@ def test_settings_that_matter_changed_since(store: Store) -> None:
 
 def test_a_plan_that_no_setting_matters_to_applies_under_any(store: Store) -> None:
     staged = stage(store, create(1), settings_digest=None)
-    assert not apply(store, staged.import_id, settings_digest="t" * 64).already
+    assert apply(store, staged.import_id, settings_digest="t" * 64).status == "applied"
 
 
 def test_a_discarded_import_cannot_be_applied(store: Store) -> None:
@@ -212,7 +213,7 @@ def test_a_discarded_import_cannot_be_applied(store: Store) -> None:
 def test_a_held_import_needs_an_approval_of_this_very_digest_in_force(
     store: Store, digest: str | None, lapses: Any, reason: str
 ) -> None:
-    staged = stage(store, create(1), status="held", guards=[{"name": "archive_limit", "tripped": True}])
+    staged = stage(store, create(1), status="held", guards=(Guard("archive_limit", "10 %", "50 %", tripped=True),))
     if digest:
         _approve(store, staged.import_id, digest, lapses)
     with pytest.raises(ImportHeld, match=reason):
@@ -297,10 +298,10 @@ def test_two_processes_applying_at_once_apply_once(environment: Environment, sto
 
     def meanwhile(name: str) -> None:
         if name == "commit":
-            results.append(apply(other, staged.import_id))
+            results.append(apply(other, staged.import_id, run_id="second"))
 
     first = apply(store, staged.import_id, on_statement=meanwhile)
-    assert (first.already, results[0].already) == (False, True)
+    assert results == [first]
     other.close()
 
 
@@ -310,4 +311,4 @@ def test_an_integration_of_the_same_directory_is_no_obstacle(store: Store) -> No
     integration(store, "globex", "shared")
     first = stage(store, create(1), directory_id="shared")
     applied(store, create(2, integration_id="globex"), integration_id="globex", directory_id="shared")
-    assert not apply(store, first.import_id).already
+    assert apply(store, first.import_id).status == "applied"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hris_pipeline.contract import ROW_COLUMNS, USER_STATE
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store import history
-from hris_pipeline.store.approvals import approve
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.imports import approve, get_import, has_saved_manual_import, imports_of, open_import, rows_of
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit.store_builders import (
     HOUR,
@@ -54,37 +54,37 @@ def three(store: Store) -> tuple[str, str, str]:
 def test_imports_are_listed_newest_first_and_found(store: Store, three: tuple[str, str, str]) -> None:
     waiting = stage(store, create(3), status="held", planned_at=NOW + 3 * DAY, counts={"created": 1})
     with store.read() as connection:
-        everything = history.imports_of(connection, "acme")
+        everything = imports_of(connection, "acme")
         assert [found.import_id for found in everything] == [waiting.import_id, *reversed(three)]
-        assert history.imports_of(connection, "acme", ("applied",), limit=1)[0].import_id == three[2]
-        found = history.open_import(connection, "acme")
+        assert imports_of(connection, "acme", ("applied",), limit=1)[0].import_id == three[2]
+        found = open_import(connection, "acme")
         assert found is not None
         assert (found.import_id, found.status, found.counts["created"]) == (waiting.import_id, "held", 1)
-        assert history.open_import(connection, "globex") is None
+        assert open_import(connection, "globex") is None
         with pytest.raises(UnknownName, match="no import 'x'"):
-            history.get_import(connection, "x")
+            get_import(connection, "x")
 
 
 def test_a_manual_import_counts_only_once_it_is_applied(store: Store) -> None:
     staged = stage(store, create(1))
     with store.read() as connection:
-        assert not history.has_saved_manual_import(connection, "acme")
+        assert not has_saved_manual_import(connection, "acme")
     apply(store, staged.import_id)
     with store.read() as connection:
-        assert history.has_saved_manual_import(connection, "acme")
+        assert has_saved_manual_import(connection, "acme")
 
 
 def test_an_automatic_import_is_no_manual_one(store: Store) -> None:
     applied(store, create(1), trigger="schedule")
     with store.read() as connection:
-        assert not history.has_saved_manual_import(connection, "acme")
+        assert not has_saved_manual_import(connection, "acme")
 
 
 def test_rows_come_back_exactly_as_they_were_staged(store: Store) -> None:
     plan = (create(1), update(2, state(2), email=None), archive(3, state(3), version=9))
     staged = stage(store, *plan)
     with store.read() as connection:
-        back = history.rows_of(connection, staged.import_id)
+        back = rows_of(connection, staged.import_id)
     pd.testing.assert_frame_equal(back, rows(*plan)[list(ROW_COLUMNS)])
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.history import get_import
+from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.integrations import (
     Integration,
     accept_terms,

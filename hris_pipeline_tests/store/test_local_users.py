@@ -12,6 +12,7 @@ from hris_pipeline.contract import QUARANTINE_COLUMNS, USER_STATE
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.store import history, local_users
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.imports import get_import, has_erased_rows
 from hris_pipeline.store.quarantine import quarantined, replace_quarantine
 from hris_pipeline.store.tables import import_rows
 from hris_pipeline_tests.kit.store_builders import (
@@ -135,8 +136,8 @@ def test_an_erased_person_leaves_ids_and_the_shape_of_history(store: Store) -> N
         local_users.erase_user(connection, user_id(1), "Ann the admin", NOW)
     with store.read() as connection:
         states = connection.execute(sa.select(import_rows).where(import_rows.c.user_id == user_id(1))).all()
-        assert history.get_import(connection, waiting.import_id).status == "stale"
-        assert history.has_erased_rows(connection, done)
+        assert get_import(connection, waiting.import_id).status == "stale"
+        assert has_erased_rows(connection, done)
         assert history.diverging_users(connection, "acme") == ()
         assert len(quarantined(connection, "acme", "e1")) == 1
         past = history.user_history(connection, user_id(1))

@@ -8,12 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.contract import QUARANTINE_COLUMNS
-from hris_pipeline.store.approvals import approve
 from hris_pipeline.store.conflicts import record_conflicts, resolutions
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.imports import approve, end_import
 from hris_pipeline.store.quarantine import quarantined, replace_quarantine
 from hris_pipeline.store.retention import forget_people, purge
-from hris_pipeline.store.staging import discard
 from hris_pipeline.store.tables import approvals, conflicts, import_rows, imports, quarantine
 from hris_pipeline_tests.kit.store_builders import NOW, TEXT, applied, create, integration, stage
 
@@ -130,7 +129,7 @@ def test_retention_lets_go_of_people_and_keeps_what_was_done(store: Store) -> No
     with store.begin() as connection:
         replace_quarantine(connection, "acme", "old", "employees", _bad(LINE), NOW)
         replace_quarantine(connection, "acme", "new", "employees", _bad(LINE), NOW + 5 * DAY)
-        discard(connection, dropped.import_id, "not wanted", NOW + DAY)
+        end_import(connection, dropped.import_id, "discarded", "not wanted", NOW + DAY)
         purge(connection, NOW + 3 * DAY)
         assert connection.execute(sa.select(quarantine.c.extract_id)).scalars().all() == ["new"]
         assert connection.execute(sa.select(import_rows.c.import_id)).scalars().all() == [done]

@@ -12,12 +12,12 @@ from hris_pipeline.defs.provenance import Traced, check_provenance
 from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, RunInfo, tag_run
 from hris_pipeline.errors import ImportHeld
 from hris_pipeline.operations.decisions import is_approved
-from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.store.imports import Import
 
 __all__ = ["change_set"]
 
@@ -61,7 +61,7 @@ def change_set(
             raise _held(summary)
 
 
-def _planned(services: Services, manifest: Manifest, users: Traced, run: RunInfo) -> ImportSummary:
+def _planned(services: Services, manifest: Manifest, users: Traced, run: RunInfo) -> Import:
     return plan_import(
         services,
         manifest,
@@ -75,7 +75,7 @@ def _planned(services: Services, manifest: Manifest, users: Traced, run: RunInfo
     )
 
 
-def _held(summary: ImportSummary) -> dg.Failure:
+def _held(summary: Import) -> dg.Failure:
     """The end of a run whose change set is held: red, with the figures, never retried."""
     figures = {guard.name: f"{guard.observed}, limit {guard.limit}" for guard in summary.tripped}
     message = (

@@ -20,6 +20,10 @@ def upgrade() -> None:
             "life", sa.Integer(), server_default="1", nullable=False, comment="Of the integration that it belongs to"
         ),
     )
+    op.add_column(
+        "imports",
+        sa.Column("confirmed_at", INSTANT, nullable=True, comment="When a plan last came out the same"),
+    )
     op.add_column("imports", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over what was planned"))
     op.add_column("approvals", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over the approval"))
     op.add_column(

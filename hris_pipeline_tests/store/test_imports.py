@@ -1,10 +1,13 @@
 """One open import an integration: what a plan replaces, and what it keeps."""
 
+from dataclasses import asdict
+
 import pytest
 import sqlalchemy as sa
 
+from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.staging import discard, record_failed, stage_import
+from hris_pipeline.store.imports import end_import, record_failed, stage_import
 from hris_pipeline.store.tables import import_rows, imports
 from hris_pipeline_tests.kit.store_builders import (
     HOUR,
@@ -37,22 +40,22 @@ def _rows(store: Store, import_id: str) -> list[sa.Row[tuple[object, ...]]]:
 
 def test_a_plan_is_stored_as_it_was_made(store: Store) -> None:
     before = state(2)
-    guards = [{"name": "archive_limit", "limit": "10 %", "observed": "3 %", "tripped": False, "employee_ids": []}]
+    guards = (Guard("archive_limit", "10 %", "3 %", tripped=False),)
     staged = stage(
         store,
         create(1),
         update(2, before, version=7, first_name="Ann"),
         counts={"created": 1, "updated": 1, "unchanged": 40},
         guards=guards,
-        diagnostics={"holes": ["m-9"]},
+        diagnostics={"holes": ("m-9",)},
         extract_id="e1",
         settings_version=3,
     )
-    assert (staged.status, staged.kept) == ("planned", False)
+    assert (staged.status, staged.guards, staged.confirmed_at) == ("planned", guards, None)
     found = _imports(store)[staged.import_id]
     assert (found.created, found.updated, found.unchanged, found.archived) == (1, 1, 40, 0)
     assert (found.guards, found.diagnostics, found.planned_at, found.finished_at) == (
-        guards,
+        [asdict(guard) | {"employee_ids": []} for guard in guards],
         {"holes": ["m-9"]},
         NOW,
         None,
@@ -79,7 +82,7 @@ def test_json_comes_back_letter_for_letter(store: Store) -> None:
 def test_the_same_plan_keeps_the_open_import(store: Store) -> None:
     first = stage(store, create(1), status="held")
     again = stage(store, create(1), status="held", planned_at=NOW + HOUR)
-    assert (again.import_id, again.status, again.kept) == (first.import_id, "held", True)
+    assert (again.import_id, again.status, again.confirmed_at) == (first.import_id, "held", NOW + HOUR)
     assert len(_imports(store)) == 1
 
 
@@ -128,16 +131,8 @@ def test_the_database_itself_allows_one_open_import(store: Store) -> None:
 def test_a_failed_run_is_recorded_and_leaves_the_open_import(store: Store) -> None:
     staged = stage(store, create(1))
     with store.begin() as connection:
-        failed = record_failed(
-            connection,
-            integration_id="acme",
-            directory_id="acme",
-            trigger="schedule",
-            actor="daily_imports",
-            message="the source is away",
-            now=NOW,
-            run_id="run-1",
-        )
+        draft = new_import(status="failed", trigger="schedule", actor="daily_imports", message="the source is away")
+        failed = record_failed(connection, draft).import_id
     found = _imports(store)
     assert (found[failed].status, found[failed].message, found[failed].finished_at) == (
         "failed",
@@ -150,8 +145,8 @@ def test_a_failed_run_is_recorded_and_leaves_the_open_import(store: Store) -> No
 def test_only_an_open_import_can_be_discarded(store: Store) -> None:
     staged = stage(store, create(1))
     with store.begin() as connection:
-        assert discard(connection, staged.import_id, "not wanted", NOW)
-        assert not discard(connection, staged.import_id, "again", NOW)
+        assert end_import(connection, staged.import_id, "discarded", "not wanted", NOW)
+        assert not end_import(connection, staged.import_id, "discarded", "again", NOW)
     assert _imports(store)[staged.import_id].message == "not wanted"
 
 

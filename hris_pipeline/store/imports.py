@@ -1,0 +1,268 @@
+"""One import from plan to end: its one shape, staging it as the integration's open import, reading it, ending it.
+
+Applying stands in ``applying``, what applied imports did to users in ``history``.
+"""
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pandas as pd
+import sqlalchemy as sa
+
+from hris_pipeline.change_set.guards import Guard
+from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ROW_COLUMNS, ImportStatus, Trigger
+from hris_pipeline.errors import UnknownName
+from hris_pipeline.store.bulk import read_frame, write_frame
+from hris_pipeline.store.tables import approvals, import_rows, imports
+
+__all__ = [
+    "APPROVAL_LASTS",
+    "OPEN_LASTS",
+    "Import",
+    "approve",
+    "end_import",
+    "get_import",
+    "has_erased_rows",
+    "has_saved_manual_import",
+    "imports_of",
+    "next_timestamp",
+    "open_import",
+    "record_failed",
+    "rows_of",
+    "stage_import",
+    "update_statement",
+]
+
+APPROVAL_LASTS = timedelta(days=7)
+OPEN_LASTS = timedelta(days=7)
+"""How long an open import may be saved after a plan last came out the same."""
+
+_NOT_IN_DOCUMENT = ("integration_id", "directory_id", "settings_digest", "applied_run_id", "confirmed_at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One import, in the one shape it has from plan to store to document; the fields are the columns of ``imports``.
+
+    A plan is drafted as one without ``import_id`` (``planning``), which ``stage_import`` gives it; whoever reads an
+    import anywhere gets this, with ``counts`` by their nine names (``contract.COUNTS``), ``guards`` typed, and
+    ``diagnostics`` as EmployeeIds by reason: whoever is not applied, or warned about. Ids and counts only: nothing in
+    it is a person's data.
+
+    ``settings_digest`` is of the settings that matter to the plan, None when none do (an undo); ``life`` that of the
+    integration it belongs to; ``confirmed_at`` when a plan last came out the same, None when none did since.
+    """
+
+    integration_id: str
+    directory_id: str
+    status: ImportStatus
+    trigger: Trigger
+    actor: str
+    planned_at: datetime
+    import_id: str = ""
+    digest: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    guards: tuple[Guard, ...] = ()
+    diagnostics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    complete: bool = True
+    extract_id: str | None = None
+    settings_version: int | None = None
+    settings_digest: str | None = None
+    undoes: str | None = None
+    life: int = 1
+    dagster_run_id: str | None = None
+    confirmed_at: datetime | None = None
+    applied_by: str | None = None
+    applied_run_id: str | None = None
+    message: str | None = None
+    finished_at: datetime | None = None
+
+    @classmethod
+    def from_row(cls, row: sa.Row[Any]) -> "Import":
+        """The import of a row of ``imports``."""
+        columns = dict(row._mapping)
+        columns["counts"] = {name: int(columns[name]) for name in COUNTS}
+        columns["digest"] = columns["digest"] or ""
+        columns["guards"] = msgspec.convert(columns["guards"], tuple[Guard, ...])
+        columns["diagnostics"] = {reason: tuple(ids) for reason, ids in columns["diagnostics"].items()}
+        return cls(**{item.name: columns[item.name] for item in fields(cls)})
+
+    @property
+    def changes(self) -> int:
+        """How many users it changes."""
+        return sum(self.counts[name] for name in APPLIED_WORDS)
+
+    @property
+    def tripped(self) -> tuple[Guard, ...]:
+        """The guards that hold it."""
+        return tuple(guard for guard in self.guards if guard.tripped)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values, with text for times."""
+        names = [item.name for item in fields(self) if item.name not in _NOT_IN_DOCUMENT]
+        document = {"integration": self.integration_id} | {name: getattr(self, name) for name in names}
+        document |= {"counts": dict(self.counts), "guards": [asdict(guard) for guard in self.guards]}
+        document["diagnostics"] = {reason: list(ids) for reason, ids in self.diagnostics.items()}
+        for name in ("planned_at", "finished_at"):
+            document[name] = document[name].isoformat() if document[name] else None
+        return document
+
+
+def stage_import(connection: sa.Connection, draft: Import, rows: pd.DataFrame) -> Import:
+    """Makes a plan the integration's one open import, under the integration's lock; gives the import as it stands.
+
+    The open import of the same digest stays itself, with its id, hold and approval, and takes over the draft's counts,
+    guards, diagnostics and extract; any other is discarded. A planned import without rows is applied at once.
+    """
+    planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
+    present = open_import(connection, draft.integration_id)
+    if present is not None and present.digest == draft.digest:
+        return _confirm(connection, present, draft)
+    counts = dict.fromkeys(COUNTS, 0) | dict(draft.counts)
+    staged = replace(draft, import_id=_new_id(planned_at), planned_at=planned_at, counts=counts)
+    if rows.empty and draft.status == "planned":
+        staged = replace(staged, status="applied", finished_at=planned_at, applied_by=draft.actor)
+    if present is not None:
+        _end(connection, present, "discarded", f"superseded by {staged.import_id}", planned_at)
+    _insert(connection, staged)
+    of_import = pd.Series(staged.import_id, index=rows.index, dtype=rows["user_id"].dtype)
+    write_frame(connection, import_rows, rows[list(ROW_COLUMNS)].assign(import_id=of_import))
+    return staged
+
+
+def record_failed(connection: sa.Connection, draft: Import) -> Import:
+    """Records a run that failed before it had a plan; an open import is left as it is."""
+    failed_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
+    counts = dict.fromkeys(COUNTS, 0)
+    failed = replace(
+        draft, import_id=_new_id(failed_at), status="failed", planned_at=failed_at, finished_at=failed_at, counts=counts
+    )
+    _insert(connection, failed)
+    return failed
+
+
+def approve(connection: sa.Connection, import_id: str, digest: str, by: str, reason: str, now: datetime) -> None:
+    """Records that a person lets one held import through, in place of an earlier approval; it lapses after 7 days."""
+    connection.execute(sa.delete(approvals).where(approvals.c.import_id == import_id))
+    values = {"import_id": import_id, "digest": digest, "approved_by": by, "reason": reason}
+    moments = {"approved_at": now, "lapses_at": now + APPROVAL_LASTS}
+    connection.execute(sa.insert(approvals), values | moments)
+
+
+def end_import(
+    connection: sa.Connection, import_id: str, status: ImportStatus, message: str, now: datetime
+) -> Import | None:
+    """Ends an open import as discarded or stale; None when it is not open any more."""
+    locked = sa.select(imports).where(imports.c.import_id == import_id, imports.c.status.in_(OPEN)).with_for_update()
+    row = connection.execute(locked).one_or_none()
+    return None if row is None else _end(connection, Import.from_row(row), status, message, now)
+
+
+def get_import(connection: sa.Connection, import_id: str) -> Import:
+    """The import of that id.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    row = connection.execute(sa.select(imports).where(imports.c.import_id == import_id)).one_or_none()
+    if row is None:
+        raise UnknownName(f"There is no import {import_id[:80]!r}: `hris history NAME` lists them.")
+    return Import.from_row(row)
+
+
+def imports_of(
+    connection: sa.Connection,
+    integration_id: str,
+    statuses: Collection[str] | None = None,
+    limit: int | None = None,
+) -> tuple[Import, ...]:
+    """The integration's imports, the newest first; all, or those in one of ``statuses``."""
+    select = sa.select(imports).where(imports.c.integration_id == integration_id)
+    if statuses is not None:
+        select = select.where(imports.c.status.in_(statuses))
+    newest_first = select.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(limit)
+    return tuple(Import.from_row(row) for row in connection.execute(newest_first))
+
+
+def open_import(connection: sa.Connection, integration_id: str) -> Import | None:
+    """The planned or held one, if any."""
+    return next(iter(imports_of(connection, integration_id, OPEN)), None)
+
+
+def has_saved_manual_import(connection: sa.Connection, integration_id: str) -> bool:
+    """Whether a manual import was ever applied: automatic ones need that."""
+    saved = sa.select(imports.c.import_id).where(
+        imports.c.integration_id == integration_id, imports.c.status == "applied", imports.c.trigger == "manual"
+    )
+    return connection.execute(saved.limit(1)).first() is not None
+
+
+def rows_of(connection: sa.Connection, import_id: str) -> pd.DataFrame:
+    """The import's rows exactly as they were staged (``ROW_COLUMNS``), by user: what its digest is computed over."""
+    columns = (import_rows.c[name] for name in ROW_COLUMNS)
+    of_import = sa.select(*columns).where(import_rows.c.import_id == import_id)
+    return read_frame(connection, of_import.order_by(import_rows.c.user_id))
+
+
+def has_erased_rows(connection: sa.Connection, import_id: str) -> bool:
+    """Whether a person was erased from the import's rows, so that its digest can no longer be computed."""
+    erased = sa.select(import_rows.c.user_id).where(import_rows.c.import_id == import_id, import_rows.c.erased)
+    return connection.execute(erased.limit(1)).first() is not None
+
+
+def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) -> datetime:
+    """``now``, or just after the directory's last finished import when that is later: in a history the order of times
+    is the order of events, whatever the clocks of the machines say."""
+    last = connection.execute(
+        sa.select(sa.func.max(imports.c.finished_at)).where(
+            imports.c.directory_id == directory_id, imports.c.status == "applied"
+        )
+    ).scalar()
+    return now if last is None or now > last else last + timedelta(microseconds=1)
+
+
+def update_statement(record: Import) -> sa.Update:
+    """Writes every column of an import that is there."""
+    return sa.update(imports).where(imports.c.import_id == record.import_id).values(_columns(record))
+
+
+def _confirm(connection: sa.Connection, present: Import, draft: Import) -> Import:
+    """The open import with today's counts, notes, observed figures and extract."""
+    refreshed = replace(
+        present,
+        counts=dict.fromkeys(COUNTS, 0) | dict(draft.counts),
+        guards=draft.guards,
+        diagnostics=draft.diagnostics,
+        extract_id=draft.extract_id,
+        settings_version=draft.settings_version,
+        confirmed_at=draft.planned_at,
+    )
+    connection.execute(update_statement(refreshed))
+    return refreshed
+
+
+def _end(connection: sa.Connection, present: Import, status: ImportStatus, message: str, now: datetime) -> Import:
+    ended = replace(present, status=status, message=message, finished_at=now)
+    connection.execute(update_statement(ended))
+    return ended
+
+
+def _insert(connection: sa.Connection, record: Import) -> None:
+    connection.execute(sa.insert(imports), _columns(record))
+
+
+def _columns(record: Import) -> dict[str, Any]:
+    """The import as the columns of ``imports``."""
+    columns = {item.name: getattr(record, item.name) for item in fields(record) if item.name != "counts"}
+    columns |= {"digest": record.digest or None, "guards": [asdict(guard) for guard in record.guards]}
+    columns["diagnostics"] = {reason: list(ids) for reason, ids in record.diagnostics.items()}
+    return columns | dict(record.counts)
+
+
+def _new_id(now: datetime) -> str:
+    """Short enough to type, in the order of time."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
