@@ -165,7 +165,7 @@ def _resolve_references(
 
 def _references(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
     """Columns that name another person, with the source that feeds each."""
-    named = {f"#{item.name}": item.source for item in effective_metadata(settings) if item.type == "associated"}
+    named = {item.name.column: item.source for item in effective_metadata(settings) if item.type == "associated"}
     named["supervisor_id"] = effective_mapping(settings).get("supervisor_id", "")
     return {name: source for name, source in named.items() if name in rows.columns}
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from hris_pipeline.change_set.state import decode_metadata, encode_metadata, merge_metadata, state_json
-from hris_pipeline.contract import ROW_COLUMNS, USER_STATE
-from hris_pipeline.settings.fields import USER_FIELD_NAMES
+from hris_pipeline.contract import ROW_COLUMNS
+from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_STATE
 from hris_pipeline.transform.columns import casefold_key, column_or_nulls, is_distinct, lookup_columns, text_series
 
 __all__ = ["NO_CHANGES", "Difference", "archives", "creates", "row_types", "updates"]

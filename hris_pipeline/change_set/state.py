@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.contract import USER_STATE
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.transform.columns import as_text, from_arrow, map_chunks, text_series, to_arrow
 
 __all__ = [

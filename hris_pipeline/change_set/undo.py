@@ -8,7 +8,8 @@ import msgspec
 import pandas as pd
 
 from hris_pipeline.change_set.diff import row_types
-from hris_pipeline.contract import ROW_COLUMNS, USER_STATE
+from hris_pipeline.contract import ROW_COLUMNS
+from hris_pipeline.settings.fields import USER_STATE
 
 __all__ = ["UNIQUE", "AppliedRow", "Undo", "undo_rows"]
 

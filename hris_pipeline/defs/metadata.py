@@ -193,9 +193,9 @@ def employees_table_schema() -> dg.TableSchema:
 def mapped_users_table_schema(users: pd.DataFrame, settings: Settings) -> dg.TableSchema:
     """The columns of ``mapped_users`` with types and meaning; hidden metadata is not shown."""
     metadata = effective_metadata(settings)
-    hidden = {f"#{entry.name}" for entry in metadata if entry.type == "hidden"}
+    hidden = {entry.name.column for entry in metadata if entry.type == "hidden"}
     meanings = _BESIDE_FIELDS | {field.name: field.title for field in USER_FIELDS}
-    meanings |= {f"#{entry.name}": f"Metadata, {entry.type}." for entry in metadata}
+    meanings |= {entry.name.column: f"Metadata, {entry.type}." for entry in metadata}
     return plain_table_schema(users.drop(columns=[name for name in users if name in hidden]), meanings)
 
 

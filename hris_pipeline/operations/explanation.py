@@ -104,7 +104,7 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
         integration = get_integration(connection, integration_id)
         settings = current_settings(connection, integration_id).settings
         sources = effective_mapping(settings)
-        sources |= {f"#{entry.name}": entry.source for entry in effective_metadata(settings)}
+        sources |= {entry.name.column: entry.source for entry in effective_metadata(settings)}
         if field is not None and field not in sources:
             raise UnknownName(f"There is no field {field[:80]!r}: one of {', '.join(sources)}.")
         user = _user(connection, integration.directory_id, employee_id)

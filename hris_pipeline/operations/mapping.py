@@ -70,7 +70,7 @@ def matching_ids(services: Services, integration_id: str, extract_id: str | None
 def _field(source: str, title: str, values: pd.Series, settings: Settings) -> SourceField:
     filled = as_text(values.dropna())
     feeds = [target for target, feeding in effective_mapping(settings).items() if feeding == source]
-    feeds += [f"#{entry.name}" for entry in effective_metadata(settings) if entry.source == source]
+    feeds += [entry.name.column for entry in effective_metadata(settings) if entry.source == source]
     return SourceField(
         source=source,
         title=title,

@@ -117,7 +117,7 @@ def users_view(
         metadata += [state["metadata"] for state in states]
         users = pd.concat([users[keep], after], ignore_index=True)
     for entry in effective_metadata(settings):
-        users[f"#{entry.name}"] = text_series(line.get(entry.name) for line in metadata).set_axis(users.index)
+        users[entry.name.column] = text_series(line.get(entry.name) for line in metadata).set_axis(users.index)
     for name in _DATES:
         users[name] = to_date(users[name])
     active = users[(users["status"] == "active").fillna(False).astype(bool)]

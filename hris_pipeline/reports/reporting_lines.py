@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hris_pipeline.settings.fields import MetadataName
 from hris_pipeline.transform.columns import (
     FLAG,
     INTEGER,
@@ -34,7 +35,7 @@ _NOBODY = -1
 Rows = npt.NDArray[np.int64]
 
 
-def reporting_lines(users: pd.DataFrame, associated: Sequence[str] = ()) -> pd.DataFrame:
+def reporting_lines(users: pd.DataFrame, associated: Sequence[MetadataName] = ()) -> pd.DataFrame:
     """Whom each active user reports to, up to the top.
 
     ``employee_id``; ``depth``, the number of people above; ``chain``, their EmployeeIds from the supervisor upwards;
@@ -128,8 +129,8 @@ def _chains(supervisors: Rows, cyclic: npt.NDArray[np.bool_], length: int) -> tu
     return people[order], above[order]
 
 
-def _approvers(users: pd.DataFrame, associated: Sequence[str]) -> pd.Series:
-    columns: list[Any] = [to_arrow(column_or_nulls(users, f"#{name}")) for name in associated]
+def _approvers(users: pd.DataFrame, associated: Sequence[MetadataName]) -> pd.Series:
+    columns: list[Any] = [to_arrow(column_or_nulls(users, name.column)) for name in associated]
     rows = np.tile(np.arange(len(users)), len(columns))
     pairs = pd.DataFrame({"row": rows, "approver": pd.Series(pa.chunked_array(columns, pa.string()), dtype=TEXT)})
     pairs = pairs.dropna().drop_duplicates().sort_values("row", kind="stable")

@@ -6,7 +6,7 @@ help, the reference page and the JSON Schema are made from it.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -18,6 +18,7 @@ from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.values import (
     AppriseUrl,
     Label,
+    MetadataLabel,
     OnOff,
     QuarterHour,
     Slug,
@@ -73,7 +74,9 @@ class InconsistencyError(ValueError):
 class MetadataField(StrictModel):
     """A field of a user beyond the core ones."""
 
-    name: Label = Field(description="Display name, the key under which the value is stored; renaming migrates it.")
+    name: MetadataLabel = Field(
+        description="Display name, the key under which the value is stored; renaming migrates it."
+    )
     source: SourceName = Field(description="An employee column, or a custom field as custom:Label.")
     type: MetadataType = Field(
         "default",
@@ -222,7 +225,7 @@ def _date_targets(settings: Settings) -> Iterator[Inconsistency]:
 
 
 def _repeated_names(settings: Settings) -> Iterator[Inconsistency]:
-    names = {
+    names: dict[str, Sequence[str]] = {
         "metadata": [entry.name for entry in settings.metadata],
         "do_not_import": [rule.name for rule in settings.do_not_import],
     }

@@ -59,7 +59,7 @@ def column_lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
     A custom field comes from the column ``custom_fields``. Hidden metadata is left out, because lineage is shown.
     """
     sources = effective_mapping(settings)
-    sources |= {f"#{entry.name}": entry.source for entry in effective_metadata(settings) if entry.type != "hidden"}
+    sources |= {entry.name.column: entry.source for entry in effective_metadata(settings) if entry.type != "hidden"}
     also = {"hire_date": ("latest_rehire_date",)} if settings.hire_date_priority == "latest" else {}
     return {
         target: tuple(dict.fromkeys((_column(source), *also.get(target, ())))) for target, source in sources.items()
@@ -163,7 +163,7 @@ def _entries(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _position(settings: Settings, name: str) -> int:
-    names = [entry.name for entry in settings.metadata]
+    names: list[str] = [entry.name for entry in settings.metadata]
     if name not in names:
         raise UnknownName(f"No metadata field or user field {name!r}.{suggestion(name, (*names, *USER_FIELD_NAMES))}")
     return names.index(name)

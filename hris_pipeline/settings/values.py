@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS, USER_FIELD_NAMES, Kind
+from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS, USER_FIELD_NAMES, Kind, MetadataName
 from hris_pipeline.settings.suggestion import suggestion
 
 __all__ = [
     "SOURCE_COLUMNS",
     "AppriseUrl",
     "Label",
+    "MetadataLabel",
     "OnOff",
     "QuarterHour",
     "Slug",
@@ -148,6 +149,11 @@ OnOff = Annotated[
 """true or false; the words on, off, yes and no are understood."""
 
 Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"title": "text", "type": "string", "maxLength": 100})]
+MetadataLabel = Annotated[
+    MetadataName,
+    AfterValidator(lambda value: MetadataName(_label(value))),
+    WithJsonSchema({"title": "text", "type": "string", "maxLength": 100}),
+]
 Slug = Annotated[
     str, AfterValidator(_slug), WithJsonSchema({"title": "slug", "type": "string", "pattern": f"^{_SLUG}$"})
 ]

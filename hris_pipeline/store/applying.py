@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hris_pipeline.contract import OPEN, USER_STATE
+from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import Import, end_import, next_timestamp, update_statement
 from hris_pipeline.store.tables import approvals, import_rows, imports, users

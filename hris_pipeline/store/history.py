@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.contract import USER_STATE
 from hris_pipeline.errors import UnknownName
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.bulk import read_frame
 from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.tables import approvals, import_rows, imports, users

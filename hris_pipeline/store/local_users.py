@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.contract import OPEN, USER_STATE
+from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.settings.fields import USER_FIELD_NAMES
+from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_STATE
 from hris_pipeline.store.bulk import in_values
 from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine, users
 

@@ -70,7 +70,10 @@ class Mapped:
     """``users``, one row a person who can be told apart: ``hris_id``, ``justworks_id``, each mapped user field,
     ``#Name`` of each metadata field (text), ``active``, ``termination_date``, ``starts_on`` (the later of hire and
     re-hire), ``rehired_on``, ``exclusion`` (null, ``rule:<name>`` or ``service_account``) and ``archive_existing``.
-    ``supervisor_id`` and associated metadata still hold the source's reference.
+    ``supervisor_id`` and associated metadata still hold the source's reference. ``leaver_only`` marks the row of
+    somebody whose row failed a check: nothing of it may be written, and only ``hris_id``, ``active``,
+    ``termination_date``, ``starts_on`` and ``rehired_on`` are to be believed, so that whoever has left is seen to have
+    left; such a person counts as quarantined too.
 
     ``quarantined``: one line a failed check, as in ``validate``. ``warnings``: hris_ids by code.
     """
@@ -119,7 +122,7 @@ def map_users(employees: pd.DataFrame, settings: Settings, company: CompanyLike)
     """
     source = SourceColumns(employees, company)
     fields = _core_fields(source, settings)
-    metadata = {f"#{entry.name}": as_text(source(entry.source)) for entry in effective_metadata(settings)}
+    metadata = {entry.name.column: as_text(source(entry.source)) for entry in effective_metadata(settings)}
     exclusion = _exclusion(source, settings)
     quarantined = _quarantined(employees, fields, effective_mapping(settings), exclusion["exclusion"])
     users = pd.concat(
@@ -133,6 +136,7 @@ def map_users(employees: pd.DataFrame, settings: Settings, company: CompanyLike)
         axis="columns",
     )
     users = users[~users.index.isin(quarantined.index)].reset_index(drop=True)
+    users = users.assign(leaver_only=pd.Series(False, index=users.index, dtype=FLAG))
     return Mapped(users, quarantined.reset_index(drop=True), _warnings(users))
 
 

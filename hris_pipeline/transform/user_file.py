@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.settings.document import MetadataField
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, METADATA_PREFIX, USER_FIELDS
 from hris_pipeline.transform.columns import (
     as_text,
     clean_text,
@@ -29,14 +29,10 @@ from hris_pipeline.transform.columns import (
 from hris_pipeline.transform.validate import checks_for
 
 __all__ = [
-    "METADATA_PREFIX",
     "read_user_file",
     "user_file",
     "user_file_csv",
 ]
-
-METADATA_PREFIX = "#"
-"""How the header of a metadata field begins, before its display name."""
 
 _HEADERS = {field.header: field for field in USER_FIELDS if field.header}
 _NEEDED = ("employee_id", "first_name", "last_name")
@@ -53,7 +49,7 @@ def user_file(users: pd.DataFrame, metadata: Sequence[MetadataField]) -> pd.Data
         metadata: the metadata fields in force, in the order of their columns.
     """
     columns = {header: field.name for header, field in _HEADERS.items()}
-    shown = [f"{METADATA_PREFIX}{entry.name}" for entry in metadata if entry.type != "hidden"]
+    shown = [entry.name.column for entry in metadata if entry.type != "hidden"]
     columns |= {header: header for header in shown}
     return pd.DataFrame({header: as_text(column_or_nulls(users, name)) for header, name in columns.items()})
 

@@ -6,12 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
+from hris_pipeline.settings.fields import RAW_COLUMNS
 from hris_pipeline.transform.columns import text_from_source
 from hris_pipeline.transform.normalise import normalise
 from hris_pipeline.transform.validate import Validated, validate
-
-RAW_COLUMNS = [name for name in EMPLOYEE_COLUMNS if name not in ("supervisor_justworks_id", "is_manager")]
 
 
 @dataclass(frozen=True)

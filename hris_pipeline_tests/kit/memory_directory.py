@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS
-from hris_pipeline.contract import USER_STATE
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.transform.columns import from_arrow
 
 TYPES: dict[str, pa.DataType] = {

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from hris_pipeline.contract import USER_STATE
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.applying import apply_import
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import Import, stage_import

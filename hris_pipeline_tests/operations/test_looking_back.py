@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hris_pipeline.contract import USER_STATE
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.automation import resume
 from hris_pipeline.operations.explanation import directory_as_of, explain, user_as_of
@@ -15,7 +14,7 @@ from hris_pipeline.operations.imports import read_rows
 from hris_pipeline.operations.undo import plan_undo
 from hris_pipeline.operations.users import protect
 from hris_pipeline.operations.verification import verify
-from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
+from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, USER_STATE
 from hris_pipeline.sources.extract_reader import MEMBER_FIELDS
 from hris_pipeline.store.automation import automation
 from hris_pipeline.store.tables import import_rows

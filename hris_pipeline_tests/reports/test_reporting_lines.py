@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
+from hris_pipeline.settings.fields import MetadataName
 from hris_pipeline.transform.columns import FLAG, INTEGER, TEXT, TEXTS
 from hris_pipeline_tests.kit.frames import text_frame, values
 
@@ -57,7 +58,7 @@ def test_approvers_are_the_associated_supervisors_in_the_fields_order_each_once(
         _Buddy=["2", "3", None],
         _Sponsor=["1", "3", None],
     )
-    frame = reporting_lines(users, ["Sponsor", "Buddy", "Absent"])
+    frame = reporting_lines(users, [MetadataName(name) for name in ("Sponsor", "Buddy", "Absent")])
     assert [list(one) for one in frame["approvers"]] == [["1", "2"], ["3"], []]
     assert dict(frame.dtypes) == {
         "employee_id": TEXT,
@@ -66,7 +67,7 @@ def test_approvers_are_the_associated_supervisors_in_the_fields_order_each_once(
         "in_cycle": FLAG,
         "approvers": TEXTS,
     }
-    assert dict(reporting_lines(users[:0], ["Buddy"]).dtypes) == dict(frame.dtypes)
+    assert dict(reporting_lines(users[:0], [MetadataName("Buddy")]).dtypes) == dict(frame.dtypes)
 
 
 def walked(supervisors: dict[str, str | None], person: str) -> Line:

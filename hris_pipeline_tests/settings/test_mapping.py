@@ -7,7 +7,7 @@ import pytest
 
 from hris_pipeline.errors import HrisError, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.settings.document import MetadataField, Settings
-from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELDS
+from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELDS, MetadataName
 from hris_pipeline.settings.mapping import (
     add_metadata,
     change_metadata_type,
@@ -41,7 +41,9 @@ def test_giving_keys_of_mapping_replaces_those_keys() -> None:
 
 
 def test_giving_metadata_replaces_the_list() -> None:
-    assert effective_metadata(settings_from({"metadata": [TEAM]})) == (MetadataField(name="Team", source="department"),)
+    assert effective_metadata(settings_from({"metadata": [TEAM]})) == (
+        MetadataField(name=MetadataName("Team"), source="department"),
+    )
     assert effective_metadata(settings_from({"metadata": []})) == ()
 
 
@@ -98,7 +100,7 @@ def test_a_core_field_or_metadata_is_fed_from_another_source() -> None:
     settings = set_source(settings, "employee_id", "custom:Badge")
     settings = set_source(settings, "Team", "job_title")
     assert effective_mapping(settings)["employee_id"] == "custom:Badge"
-    assert settings.metadata == (MetadataField(name="Team", source="job_title"),)
+    assert settings.metadata == (MetadataField(name=MetadataName("Team"), source="job_title"),)
 
 
 def test_metadata_is_added_retyped_and_deleted() -> None:

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hris_pipeline.contract import ROW_COLUMNS, USER_STATE
+from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.errors import UnknownName
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store import history
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import approve, get_import, has_saved_manual_import, imports_of, open_import, rows_of

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from hris_pipeline.contract import QUARANTINE_COLUMNS, USER_STATE
+from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store import history, local_users
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import get_import, has_erased_rows

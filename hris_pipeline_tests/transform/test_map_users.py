@@ -54,6 +54,7 @@ def test_users_have_the_core_fields_then_the_metadata_then_what_planning_needs_a
         "rehired_on": DATE,
         "exclusion": TEXT,
         "archive_existing": FLAG,
+        "leaver_only": FLAG,
     }
     assert list(users.columns) == [
         "hris_id",

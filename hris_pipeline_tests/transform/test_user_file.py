@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hris_pipeline.errors import UsageError
 from hris_pipeline.settings.document import MetadataField, Settings
+from hris_pipeline.settings.fields import MetadataName
 from hris_pipeline.transform.columns import DATE, TEXT, clean_text, text_from_source
 from hris_pipeline.transform.map_users import map_users
 from hris_pipeline.transform.user_file import read_user_file, user_file, user_file_csv
@@ -58,9 +59,9 @@ def problems(text: str) -> str:
 
 def test_the_headers_are_the_core_fields_then_metadata_without_hidden_ones() -> None:
     metadata = [
-        MetadataField(name="JobTitle", source="job_title"),
-        MetadataField(name="Salary Band", source="department", type="hidden"),
-        MetadataField(name="Buddy", source="custom:Buddy", type="associated"),
+        MetadataField(name=MetadataName("JobTitle"), source="job_title"),
+        MetadataField(name=MetadataName("Salary Band"), source="department", type="hidden"),
+        MetadataField(name=MetadataName("Buddy"), source="custom:Buddy", type="associated"),
     ]
     frame = user_file(users().assign(**{"#Salary Band": "canary"}), metadata)
     assert list(frame.columns) == [*CORE, "#JobTitle", "#Buddy"]
