@@ -3,6 +3,7 @@
 from typing import Literal
 
 __all__ = [
+    "ACTIONS",
     "APPLIED_WORDS",
     "COUNTS",
     "OPEN",
@@ -12,6 +13,9 @@ __all__ = [
     "Trigger",
 ]
 
+
+ACTIONS: tuple[str, ...] = ("create", "update", "archive", "restore")
+"""What an import does to a user, in the order in which it is shown."""
 
 COUNTS: tuple[str, ...] = (
     "created",

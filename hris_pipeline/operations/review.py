@@ -1,0 +1,407 @@
+"""The review of an import, one model for every face: what it changes, for whom, from what to what, and why; and whoever
+it does not change, with the reason.
+
+The command line, the files and the console show this and nothing else, so that they agree. Values are masked unless
+``reveal`` is asked for; hidden metadata is never part of a review, revealed or not. Nothing here reaches Dagster.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+import sqlalchemy as sa
+
+from hris_pipeline.contract import ACTIONS, USER_STATE
+from hris_pipeline.errors import UsageError
+from hris_pipeline.operations.imports import ImportSummary, summary_of
+from hris_pipeline.operations.masking import mask, mask_value
+from hris_pipeline.operations.review_rows import (
+    FIELDS_MISSING,
+    SYSTEM_FIELDS,
+    Change,
+    ReviewRow,
+    known_as,
+    reasons_by_id,
+    review_row,
+)
+from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.store import review as stored
+from hris_pipeline.store.history import get_import
+
+__all__ = [
+    "Change",
+    "Filters",
+    "NotApplied",
+    "Person",
+    "QuarantinedPerson",
+    "Review",
+    "ReviewRow",
+    "all_rows",
+    "people_not_applied",
+    "quarantined_people",
+    "review",
+]
+
+PAGE_SIZE = 50
+BATCH = 500
+PREVIEWED_PEOPLE = 12
+"""How many people a reason lists before one asks for them page by page."""
+
+FILTER_FIELDS: tuple[str, ...] = tuple(name for name in USER_STATE if name not in {*SYSTEM_FIELDS, "metadata"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What is to be seen of an import; everything by default, and what is given narrows together.
+
+    ``action`` is one of create, update, archive, restore; ``field`` a changed field (metadata as ``#Name``), of a
+    create one that it comes with; ``guard`` the people whom a tripped guard names; ``text`` parts of ids, names or
+    addresses, whatever their case."""
+
+    action: str | None = None
+    field: str | None = None
+    guard: str | None = None
+    text: str | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is filtered."""
+        return any(value for value in (self.action, self.field, self.guard, self.text))
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who is named beside an import: ``id`` as it is named there; ``name`` where the store knows one."""
+
+    id: str
+    name: str | None = attribute(repr=False)
+    user_id: str | None
+    hris_id: str | None
+
+
+@dataclass(frozen=True)
+class QuarantinedPerson:
+    """Somebody whose record failed one check; ``value`` is what the source sent."""
+
+    hris_id: str | None
+    employee_id: str | None
+    field: str
+    check: str
+    reason: str
+    value: str | None = attribute(repr=False)
+
+
+@dataclass(frozen=True)
+class NotApplied:
+    """People who are not applied, or warned about, for one reason: ``reason`` as in ``ImportSummary.diagnostics``; of
+    quarantined people ``field``, ``check`` and ``detail`` say which. ``ids`` are the first of them.
+
+    Under ``warning:field_missing_for_all`` the ids are names of fields."""
+
+    reason: str
+    count: int
+    ids: tuple[str, ...]
+    people: tuple[Person, ...] = attribute(repr=False)
+    field: str | None = None
+    check: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Review:
+    """One page of an import's review. ``total`` rows fit the filters, ``by_action`` splits them whatever action is
+    asked for; ``fields`` counts the changed fields of the whole import, for choosing one; ``not_applied`` is everybody
+    else."""
+
+    summary: ImportSummary
+    filters: Filters
+    sort: str
+    page: int
+    page_size: int
+    total: int
+    by_action: Mapping[str, int]
+    fields: Mapping[str, int]
+    rows: tuple[ReviewRow, ...]
+    not_applied: tuple[NotApplied, ...]
+    revealed: bool
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, one at least."""
+        return max(1, -(-self.total // self.page_size))
+
+
+def review(
+    services: Services,
+    import_id: str,
+    *,
+    filters: Filters | None = None,
+    sort: str = "action",
+    page: int = 1,
+    page_size: int = PAGE_SIZE,
+    reveal: bool = False,
+) -> Review:
+    """One page of the review of an import, whatever became of it.
+
+    Args:
+        services: The store.
+        import_id: Which import.
+        filters: What is to be seen.
+        sort: ``action``, ``employee_id`` or ``name``; with a minus in front the other way round.
+        page: From 1.
+        page_size: How many rows a page has.
+        reveal: Whether values and names are shown, not masked.
+
+    Raises:
+        UnknownName: no import of that id.
+        UsageError: a filter or a way of sorting that there is not.
+    """
+    filters = filters or Filters()
+    if page < 1 or page_size < 1:
+        raise UsageError("Pages are counted from 1, and hold one row at least.")
+    with services.store.read() as connection:
+        reader = _open_reader(connection, import_id, filters, reveal=reveal)
+        by_action = stored.count_actions(connection, reader.query)
+        total = sum(count for action, count in by_action.items() if filters.action in (None, action))
+        return Review(
+            summary=reader.summary,
+            filters=filters,
+            sort=sort,
+            page=page,
+            page_size=page_size,
+            total=total,
+            by_action=by_action,
+            fields=reader.fields(),
+            rows=reader.rows(reader.user_ids(sort, offset=(page - 1) * page_size, limit=page_size)),
+            not_applied=reader.not_applied(),
+            revealed=reveal,
+        )
+
+
+def all_rows(
+    services: Services,
+    import_id: str,
+    *,
+    filters: Filters | None = None,
+    sort: str = "action",
+    reveal: bool = False,
+) -> Iterator[ReviewRow]:
+    """Every row that fits the filters, read in batches: for files and for ``--rows``.
+
+    Raises:
+        UnknownName: no import of that id.
+        UsageError: a filter or a way of sorting that there is not.
+    """
+    with services.store.read() as connection:
+        reader = _open_reader(connection, import_id, filters or Filters(), reveal=reveal)
+        user_ids = reader.user_ids(sort)
+        for start in range(0, len(user_ids), BATCH):
+            yield from reader.rows(user_ids[start : start + BATCH])
+
+
+def people_not_applied(
+    services: Services,
+    import_id: str,
+    reason: str,
+    *,
+    filters: Filters | None = None,
+    page: int = 1,
+    page_size: int = PAGE_SIZE,
+    reveal: bool = False,
+) -> tuple[tuple[Person, ...], int]:
+    """A page of the people under one reason of ``ImportSummary.diagnostics``, and how many there are in all.
+
+    Raises:
+        UnknownName: no import of that id.
+    """
+    with services.store.read() as connection:
+        reader = _open_reader(connection, import_id, filters or Filters(), reveal=reveal)
+        ids = reader.ids_under(reason)
+        start = (page - 1) * page_size
+        return reader.people(ids[start : start + page_size]), len(ids)
+
+
+def quarantined_people(
+    services: Services,
+    import_id: str,
+    *,
+    field: str | None = None,
+    check: str | None = None,
+    page: int = 1,
+    page_size: int | None = PAGE_SIZE,
+    reveal: bool = False,
+) -> tuple[QuarantinedPerson, ...]:
+    """Whoever an import's extract left in quarantine, by field and check, with what the source sent.
+
+    Raises:
+        UnknownName: no import of that id.
+    """
+    with services.store.read() as connection:
+        found = get_import(connection, import_id)
+        if found.extract_id is None:
+            return ()
+        lines = stored.quarantine_lines(
+            connection,
+            found.integration_id,
+            found.extract_id,
+            field=field,
+            check=check,
+            offset=(page - 1) * (page_size or 0),
+            limit=page_size,
+        )
+    return tuple(
+        QuarantinedPerson(
+            line.hris_id,
+            line.employee_id,
+            line.field,
+            line.check,
+            line.reason,
+            line.value if reveal else mask_value(line.field, line.value),
+        )
+        for line in lines
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What one review reads with: an open transaction, the import, the query, and who stands in which reason."""
+
+    connection: sa.Connection
+    summary: ImportSummary
+    directory_id: str
+    query: stored.RowQuery
+    filters: Filters
+    visible: frozenset[str]
+    reveal: bool
+
+    def user_ids(self, sort: str, *, offset: int = 0, limit: int | None = None) -> Sequence[str]:
+        key, descending = sort.removeprefix("-"), sort.startswith("-")
+        if key not in stored.SORTS:
+            raise UsageError(f"Rows cannot be sorted by {sort[:40]!r}: use {', '.join(stored.SORTS)}.")
+        return stored.sorted_user_ids(
+            self.connection, self.query, sort=key, descending=descending, offset=offset, limit=limit
+        )
+
+    def rows(self, user_ids: Sequence[str]) -> tuple[ReviewRow, ...]:
+        rows = stored.read_rows(self.connection, self.query.import_id, user_ids)
+        reasons = reasons_by_id(self.summary, frozenset(known_as(row) for row in rows))
+        return tuple(review_row(row, reasons, self.visible, reveal=self.reveal) for row in rows)
+
+    def fields(self) -> dict[str, int]:
+        counts = stored.changed_fields(self.connection, self.query.import_id)
+        return {name: count for name, count in counts.items() if self._shows(name)}
+
+    def not_applied(self) -> tuple[NotApplied, ...]:
+        groups = [*self._by_reason(), *self._quarantine()]
+        return tuple(group for group in groups if group.count)
+
+    def ids_under(self, reason: str) -> list[str]:
+        """Whom the filters leave of a reason's people."""
+        ids: Collection[str] = self.summary.diagnostics.get(reason, ())
+        if reason == FIELDS_MISSING:
+            return [name for name in ids if self._shows(name)]
+        if self.query.people is not None:
+            ids = [name for name in ids if name in self.query.people]
+        if self.filters.text and ids:
+            matching = stored.people_matching(
+                self.connection, self.directory_id, self.summary.integration, self.filters.text
+            )
+            words = self.filters.text.casefold().split()
+            ids = [name for name in ids if name in matching or all(word in name.casefold() for word in words)]
+        return list(ids)
+
+    def people(self, ids: Sequence[str]) -> tuple[Person, ...]:
+        names = stored.names_of_people(self.connection, self.summary.integration, self.directory_id, ids)
+        people = []
+        for key in ids:
+            known = names.get(key)
+            name = known.name if known else None
+            people.append(
+                Person(
+                    key,
+                    name if self.reveal else mask(name),
+                    known.user_id if known else None,
+                    known.hris_id if known else None,
+                )
+            )
+        return tuple(people)
+
+    def _by_reason(self) -> Iterator[NotApplied]:
+        reasons = [reason for reason in self.summary.diagnostics if reason != "quarantined"]
+        for reason in sorted(reasons, key=lambda reason: (_place(reason), reason)):
+            ids = self.ids_under(reason)
+            first = tuple(ids[:PREVIEWED_PEOPLE])
+            yield NotApplied(reason, len(ids), first, () if reason == FIELDS_MISSING else self.people(first))
+
+    def _quarantine(self) -> Iterator[NotApplied]:
+        """By field and check; as the plan counted them when the quarantined rows are not kept any more."""
+        extract_id = self.summary.extract_id
+        if "quarantined" not in self.summary.diagnostics or extract_id is None:
+            return
+        groups = stored.quarantine_groups(self.connection, self.summary.integration, extract_id)
+        if not groups:
+            ids = self.ids_under("quarantined")
+            yield NotApplied("quarantined", len(ids), tuple(ids[:PREVIEWED_PEOPLE]), ())
+        wanted = set(self.ids_under("quarantined")) if self.filters.any else None
+        for group in groups:
+            lines = stored.quarantine_lines(
+                self.connection, self.summary.integration, extract_id, field=group.field, check=group.check
+            )
+            ids = list(dict.fromkeys(line.employee_id or line.hris_id or "?" for line in lines))
+            ids = ids if wanted is None else [name for name in ids if name in wanted]
+            first = tuple(ids[:PREVIEWED_PEOPLE])
+            count = group.people if wanted is None else len(ids)
+            yield NotApplied("quarantined", count, first, self.people(first), group.field, group.check, group.reason)
+
+    def _shows(self, name: str) -> bool:
+        return name not in SYSTEM_FIELDS and (not name.startswith("#") or name[1:] in self.visible)
+
+
+_ORDER = ("conflict", "awaiting_decision", "protected", "inactive_local", "hole", "excluded", "warning")
+
+
+def _place(reason: str) -> int:
+    kind = reason.partition(":")[0]
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *, reveal: bool) -> _Reader:
+    found = get_import(connection, import_id)
+    summary = summary_of(found)
+    visible = stored.visible_metadata(connection, found.integration_id, found.settings_version, found.planned_at)
+    _refuse_unknown(filters, summary)
+    hidden = filters.field is not None and filters.field.startswith("#") and filters.field[1:] not in visible
+    people = _guarded(summary, filters.guard) if filters.guard else None
+    query = stored.RowQuery(
+        import_id=import_id,
+        action=filters.action,
+        field=filters.field,
+        people=() if hidden else people,
+        text=filters.text,
+    )
+    return _Reader(connection, summary, found.directory_id, query, filters, visible, reveal)
+
+
+def _refuse_unknown(filters: Filters, summary: ImportSummary) -> None:
+    if filters.action and filters.action not in ACTIONS:
+        raise UsageError(
+            f"There is no action {filters.action[:40]!r}: use {', '.join(ACTIONS)}."
+            f"{suggestion(filters.action, ACTIONS)}"
+        )
+    if filters.field and not filters.field.startswith("#") and filters.field not in FILTER_FIELDS:
+        raise UsageError(
+            f"There is no field {filters.field[:40]!r}: use {', '.join(FILTER_FIELDS)}, or #Name for metadata."
+            f"{suggestion(filters.field, FILTER_FIELDS)}"
+        )
+    guards = [guard.name for guard in summary.guards]
+    if filters.guard and filters.guard not in guards:
+        listed = ", ".join(guards) or "none, as nothing guards an undo or a failed run"
+        raise UsageError(
+            f"Import {summary.import_id} has no guard {filters.guard[:40]!r}: it has {listed}."
+            f"{suggestion(filters.guard, guards)}"
+        )
+
+
+def _guarded(summary: ImportSummary, guard: str) -> frozenset[str]:
+    return frozenset(name for judged in summary.guards if judged.name == guard for name in judged.employee_ids)

@@ -1,0 +1,121 @@
+"""One change of an import as it is reviewed: who it is, every changed field with both values, and why it stands out.
+
+Pure: from a stored row to what is shown. How rows are found is ``review``'s.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from typing import Any
+
+from hris_pipeline.operations.imports import ImportSummary
+from hris_pipeline.operations.masking import mask, mask_value
+from hris_pipeline.settings.fields import USER_FIELD_NAMES
+from hris_pipeline.store.review import StoredRow
+
+__all__ = ["FIELDS_MISSING", "SYSTEM_FIELDS", "Change", "ReviewRow", "known_as", "reasons_by_id", "review_row"]
+
+FIELDS_MISSING = "warning:field_missing_for_all"
+"""The one reason under which fields stand, not people."""
+
+SYSTEM_FIELDS = frozenset({"integration_id", "email_key"})
+"""Parts of a state that say nothing to a person who reviews."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of one user: what it is and what it would be (or was, and became)."""
+
+    before: Any = attribute(repr=False)
+    after: Any = attribute(repr=False)
+
+
+@dataclass(frozen=True)
+class ReviewRow:
+    """One changed user. ``employee_id`` is the one after (before, where there is none after); ``changes`` are by field,
+    of a create everything it comes with; ``hidden_changes`` counts changes of hidden metadata, which are not shown;
+    ``why`` names the tripped guards and warnings that the person stands in. Of an ``erased`` person nothing is left."""
+
+    user_id: str
+    action: str
+    employee_id: str
+    employee_id_before: str | None
+    employee_id_after: str | None
+    hris_id: str | None
+    name: str | None = attribute(repr=False)
+    changes: Mapping[str, Change] = attribute(repr=False)
+    hidden_changes: int
+    why: tuple[str, ...]
+    erased: bool
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The names of the changed fields."""
+        return tuple(self.changes)
+
+
+def reasons_by_id(summary: ImportSummary, ids: frozenset[str]) -> dict[str, list[str]]:
+    """The guards and warnings that each of the people stands in."""
+    groups = [(f"guard:{guard.name}", guard.employee_ids) for guard in summary.tripped]
+    groups += [
+        (reason, people)
+        for reason, people in summary.diagnostics.items()
+        if reason != FIELDS_MISSING and (reason.startswith("warning:") or reason == "protected")
+    ]
+    reasons: dict[str, list[str]] = {}
+    for reason, people in groups:
+        for name in ids.intersection(people):
+            reasons.setdefault(name, []).append(reason)
+    return reasons
+
+
+def known_as(row: StoredRow) -> str:
+    """How guards and warnings name the person."""
+    names = ((row.before or {}).get("employee_id"), row.after.get("employee_id"), row.after.get("hris_id"))
+    return next((str(name) for name in names if name), "")
+
+
+def review_row(
+    row: StoredRow, reasons: Mapping[str, Sequence[str]], visible: frozenset[str], *, reveal: bool
+) -> ReviewRow:
+    before, after = row.before or {}, row.after
+    every = _changes(row)
+    shown = {name: change for name, change in every.items() if not name.startswith("#") or name[1:] in visible}
+    changes = {
+        name: change if reveal else Change(mask_value(name, change.before), mask_value(name, change.after))
+        for name, change in shown.items()
+    }
+    name = _name(after) or _name(before)
+    ids = (after.get("employee_id"), before.get("employee_id"), after.get("hris_id"), before.get("hris_id"))
+    return ReviewRow(
+        user_id=row.user_id,
+        action=row.action,
+        employee_id=next((str(value) for value in ids if value), ""),
+        employee_id_before=before.get("employee_id"),
+        employee_id_after=after.get("employee_id"),
+        hris_id=after.get("hris_id") or before.get("hris_id"),
+        name=name if reveal else mask(name),
+        changes=changes,
+        hidden_changes=len(every) - len(shown),
+        why=tuple(reasons.get(known_as(row), ())),
+        erased=row.erased,
+    )
+
+
+def _changes(row: StoredRow) -> dict[str, Change]:
+    """Each changed field with both values; of a create each field that it comes with, in the order of the catalogue."""
+    before, after = row.before or {}, row.after
+    if row.action == "create" and row.before is None:
+        names = [name for name in USER_FIELD_NAMES if after.get(name) is not None]
+        names += [f"#{name}" for name in sorted(after.get("metadata") or {})]
+    else:
+        names = [name for name in row.changed if name not in SYSTEM_FIELDS]
+    return {name: Change(_value(before, name), _value(after, name)) for name in names}
+
+
+def _value(state: Mapping[str, Any], name: str) -> Any:
+    return (state.get("metadata") or {}).get(name[1:]) if name.startswith("#") else state.get(name)
+
+
+def _name(state: Mapping[str, Any]) -> str | None:
+    return " ".join(part for part in (state.get("first_name"), state.get("last_name")) if part) or None

@@ -1,0 +1,404 @@
+"""Reading an import for review: its rows filtered, sorted and paged by the database, and the people beside it.
+
+Only what a page shows leaves the database, so that a change set of any size is reviewed in the same memory. Nothing is
+written here, nothing is masked here, and no frame is made: a review of a page loads no pandas.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from hris_pipeline.contract import ACTIONS
+from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES
+from hris_pipeline.store.tables import conflicts, import_rows, integration_settings, quarantine, users
+
+__all__ = [
+    "SORTS",
+    "PersonName",
+    "QuarantineGroup",
+    "QuarantineLine",
+    "RowQuery",
+    "StoredRow",
+    "changed_fields",
+    "count_actions",
+    "names_of_people",
+    "people_matching",
+    "quarantine_groups",
+    "quarantine_lines",
+    "read_rows",
+    "sorted_user_ids",
+    "visible_metadata",
+]
+
+SORTS: tuple[str, ...] = ("action", "employee_id", "name")
+"""What rows can be sorted by; ties are settled by EmployeeId, then by user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowQuery:
+    """Which rows of an import: of one action, with one changed field (metadata as ``#Name``), of people whose stored
+    EmployeeId (the one they come with, where none is stored; else their hris_id) is among ``people``, and whose ids,
+    names or addresses contain ``text``, whatever its case."""
+
+    import_id: str
+    action: str | None = None
+    field: str | None = None
+    people: Collection[str] | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """One change as it is staged: whole states, dates as ISO text."""
+
+    user_id: str
+    action: str
+    changed: tuple[str, ...]
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+    erased: bool
+
+
+@dataclass(frozen=True)
+class QuarantineGroup:
+    """How many people failed one check of one field."""
+
+    field: str
+    check: str
+    reason: str
+    people: int
+
+
+@dataclass(frozen=True)
+class QuarantineLine:
+    """One person who failed a check; ``value`` is the raw one."""
+
+    hris_id: str | None
+    employee_id: str | None
+    field: str
+    check: str
+    reason: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class PersonName:
+    """What the store knows of somebody who is named by an id beside an import."""
+
+    user_id: str | None
+    employee_id: str | None
+    hris_id: str | None
+    name: str | None
+
+
+def count_actions(connection: sa.Connection, query: RowQuery) -> dict[str, int]:
+    """How many rows of each action the query has, whatever action it asks for."""
+    select = sa.select(import_rows.c.action, sa.func.count()).where(*_conditions(connection, query, action=False))
+    counts = {str(action): int(count) for action, count in connection.execute(select.group_by(import_rows.c.action))}
+    return {action: counts[action] for action in ACTIONS if action in counts}
+
+
+def sorted_user_ids(
+    connection: sa.Connection,
+    query: RowQuery,
+    *,
+    sort: str,
+    descending: bool,
+    offset: int = 0,
+    limit: int | None = None,
+) -> tuple[str, ...]:
+    """The users of the query's rows in the order of one of ``SORTS``: ``limit`` of them, from ``offset`` on."""
+    keys = [*_SORT_KEYS[sort], *(key for key in _SORT_KEYS["employee_id"] if sort != "employee_id")]
+    order = [(_binary(connection, key).desc() if descending else _binary(connection, key)) for key in keys]
+    select = (
+        sa.select(import_rows.c.user_id)
+        .where(*_conditions(connection, query))
+        .order_by(*order, import_rows.c.user_id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return tuple(connection.execute(select).scalars())
+
+
+def read_rows(connection: sa.Connection, import_id: str, user_ids: Sequence[str]) -> tuple[StoredRow, ...]:
+    """The import's rows of these users, in their order; a page's worth."""
+    select = sa.select(import_rows).where(import_rows.c.import_id == import_id, import_rows.c.user_id.in_(user_ids))
+    rows = {
+        row.user_id: StoredRow(row.user_id, row.action, tuple(row.changed), row.before, row.after, bool(row.erased))
+        for row in connection.execute(select)
+    }
+    return tuple(rows[user_id] for user_id in user_ids)
+
+
+def changed_fields(connection: sa.Connection, import_id: str) -> dict[str, int]:
+    """How many rows change each field, by field; a create changes none that is stored."""
+    each = _elements(connection, import_rows.c.changed)
+    select = (
+        sa.select(each.c.value, sa.func.count())
+        .select_from(import_rows.join(each, sa.true()))
+        .where(import_rows.c.import_id == import_id, import_rows.c.action != "create")
+        .group_by(each.c.value)
+    )
+    return dict(sorted((str(field), int(count)) for field, count in connection.execute(select)))
+
+
+def names_of_people(
+    connection: sa.Connection, integration_id: str, directory_id: str, ids: Sequence[str]
+) -> dict[str, PersonName]:
+    """Who the ids are: EmployeeIds of the directory, or hris_ids of the integration; of people who are no user, what
+    their open conflict or nothing says. Ids that nobody has are not in it."""
+    if not ids:
+        return {}
+    state = (conflicts.c.incoming[name].as_string() for name in ("first_name", "last_name"))
+    waiting = sa.select(conflicts.c.hris_id, conflicts.c.employee_id, *state).where(
+        conflicts.c.integration_id == integration_id, sa.or_(*_named(connection, conflicts, ids))
+    )
+    people: dict[str, PersonName] = {}
+    for hris_id, employee_id, first, last in connection.execute(waiting):
+        person = PersonName(None, employee_id, hris_id, _full_name(first, last))
+        people |= {key: person for key in (hris_id, employee_id) if key}
+    columns = ("user_id", "employee_id", "hris_id", "first_name", "last_name")
+    stored = sa.select(*(users.c[name] for name in columns)).where(
+        users.c.directory_id == directory_id, sa.or_(*_named(connection, users, ids))
+    )
+    for row in connection.execute(stored):
+        person = PersonName(row.user_id, row.employee_id, row.hris_id, _full_name(row.first_name, row.last_name))
+        people |= {key: person for key in (row.hris_id, row.employee_id) if key}
+    wanted = set(ids)
+    return {key: person for key, person in people.items() if key in wanted}
+
+
+def people_matching(connection: sa.Connection, directory_id: str, integration_id: str, text: str) -> frozenset[str]:
+    """The EmployeeIds and hris_ids of users and of people in conflict whose ids, names or addresses contain the text,
+    whatever its case."""
+    columns = _SEARCHED
+    stored = sa.select(users.c.employee_id, users.c.hris_id).where(
+        users.c.directory_id == directory_id, _contains(connection, [users.c[name] for name in columns], text)
+    )
+    values = [conflicts.c.incoming[name].as_string() for name in columns]
+    waiting = sa.select(conflicts.c.employee_id, conflicts.c.hris_id).where(
+        conflicts.c.integration_id == integration_id, _contains(connection, values, text)
+    )
+    return frozenset(
+        str(key) for select in (stored, waiting) for row in connection.execute(select) for key in row if key
+    )
+
+
+def quarantine_groups(
+    connection: sa.Connection, integration_id: str, extract_id: str, *, field: str | None = None
+) -> tuple[QuarantineGroup, ...]:
+    """What was quarantined of an extract, by field and check, most people first."""
+    people = sa.func.count(sa.distinct(sa.func.coalesce(quarantine.c.hris_id, quarantine.c.employee_id, "")))
+    select = (
+        sa.select(quarantine.c.field, quarantine.c.check, sa.func.min(quarantine.c.reason), people)
+        .where(*_of_extract(integration_id, extract_id, field, None))
+        .group_by(quarantine.c.field, quarantine.c.check)
+        .order_by(people.desc(), quarantine.c.field, quarantine.c.check)
+    )
+    return tuple(QuarantineGroup(*row) for row in connection.execute(select))
+
+
+def quarantine_lines(
+    connection: sa.Connection,
+    integration_id: str,
+    extract_id: str,
+    *,
+    field: str | None = None,
+    check: str | None = None,
+    offset: int = 0,
+    limit: int | None = None,
+) -> tuple[QuarantineLine, ...]:
+    """The quarantined lines of an extract, of one field and check or of all, by EmployeeId."""
+    names = ("hris_id", "employee_id", "field", "check", "reason", "value")
+    select = (
+        sa.select(*(quarantine.c[name] for name in names))
+        .where(*_of_extract(integration_id, extract_id, field, check))
+        .order_by(
+            quarantine.c.field, quarantine.c.check, sa.func.coalesce(quarantine.c.employee_id, quarantine.c.hris_id)
+        )
+        .order_by(quarantine.c.quarantine_id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return tuple(QuarantineLine(*row) for row in connection.execute(select))
+
+
+def visible_metadata(
+    connection: sa.Connection, integration_id: str, settings_version: int | None, planned_at: datetime
+) -> frozenset[str]:
+    """The names of the metadata that an import may show: not hidden under the settings it was planned with, nor under
+    the newest that have the name. None at all when its settings are not kept any more."""
+    select = (
+        sa.select(integration_settings.c.version, integration_settings.c.created_at, integration_settings.c.document)
+        .where(integration_settings.c.integration_id == integration_id)
+        .order_by(integration_settings.c.version)
+    )
+    versions = connection.execute(select).all()
+    if settings_version not in {None, *(row.version for row in versions)}:
+        return frozenset()
+    if not versions or (settings_version is None and planned_at < versions[0].created_at):
+        return frozenset()
+    kinds = {row.version: _metadata_kinds(row.document) for row in versions}
+    newest = {name: kind for version in kinds.values() for name, kind in version.items()}
+    planned_with = kinds[versions[-1].version if settings_version is None else settings_version]
+    return frozenset(name for name, kind in newest.items() if "hidden" not in (kind, planned_with.get(name)))
+
+
+def _metadata_kinds(document: Mapping[str, Any]) -> dict[str, str]:
+    listed = document.get("metadata")
+    if listed is None:
+        return {name: "default" for name, _ in DEFAULT_METADATA}
+    return {entry["name"]: entry.get("type", "default") for entry in listed}
+
+
+def _of_extract(
+    integration_id: str, extract_id: str, field: str | None, check: str | None
+) -> list[sa.ColumnElement[bool]]:
+    conditions = [quarantine.c.integration_id == integration_id, quarantine.c.extract_id == extract_id]
+    wanted = {"field": field, "check": check}
+    return conditions + [quarantine.c[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _conditions(connection: sa.Connection, query: RowQuery, *, action: bool = True) -> list[sa.ColumnElement[bool]]:
+    conditions = [import_rows.c.import_id == query.import_id]
+    if action and query.action is not None:
+        conditions.append(import_rows.c.action == query.action)
+    if query.field is not None:
+        conditions.append(_changes_field(connection, query.field))
+    if query.people is not None:
+        conditions.append(_in_values(connection, _KNOWN_AS, query.people))
+    if query.text:
+        states = (import_rows.c.before, import_rows.c.after)
+        conditions.append(_state_contains(connection, states, query.text))
+    return conditions
+
+
+def _changes_field(connection: sa.Connection, field: str) -> sa.ColumnElement[bool]:
+    """Whether a row changes the field; a create, whether it comes with a value of it."""
+    each = _elements(connection, import_rows.c.changed)
+    listed = sa.exists(sa.select(1).select_from(each).where(each.c.value == field))
+    changed = sa.and_(import_rows.c.action != "create", listed)
+    if not field.startswith("#") and field not in USER_FIELD_NAMES:
+        return changed
+    value = import_rows.c.after["metadata"][field[1:]] if field.startswith("#") else import_rows.c.after[field]
+    return sa.or_(changed, sa.and_(import_rows.c.action == "create", value.as_string().is_not(None)))
+
+
+def _elements(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.TableValuedAlias:
+    listing = sa.func.json_array_elements_text if connection.dialect.name == "postgresql" else sa.func.json_each
+    return listing(column).table_valued("value", joins_implicitly=True)
+
+
+def _in_values(
+    connection: sa.Connection, column: sa.ColumnElement[Any], values: Collection[str]
+) -> sa.ColumnElement[bool]:
+    """Whether the column is one of the values, which travel as one parameter, however many."""
+    if connection.dialect.name == "postgresql":
+        return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(sa.Text)))
+    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(sa.select(listed.c.value))
+
+
+def _named(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    return [_in_values(connection, table.c[name], ids) for name in ("employee_id", "hris_id")]
+
+
+def _state_contains(
+    connection: sa.Connection, states: Sequence[sa.ColumnElement[Any]], text: str
+) -> sa.ColumnElement[bool]:
+    """``_contains`` of two states; SQLite, which would parse a state once for every field, hands it to Python once."""
+    if connection.dialect.name != "sqlite":
+        return _contains(connection, [state[name].as_string() for state in states for name in _SEARCHED], text)
+    words = tuple(text.casefold().split())
+    spelled_alike = all(word.isascii() and not set(word) & set('"\\/') for word in words)
+
+    def matches(*states: str | None) -> bool:
+        if spelled_alike and not _has_words("".join(filter(None, states)).casefold(), words):
+            return False  # most rows: neither state has the words anywhere
+        people = [_decode_person(state) for state in states if state is not None]
+        named = [value for person in people for value in msgspec.structs.astuple(person) if value]
+        return _has_words(" ".join(named).casefold(), words)
+
+    driver: Any = connection.connection.driver_connection
+    driver.create_function("hris_state_matches", len(states), matches, deterministic=True)
+    return sa.func.hris_state_matches(*(sa.cast(state, sa.Text) for state in states)).is_(sa.true())
+
+
+def _has_words(text: str, words: Sequence[str]) -> bool:
+    return all(word in text for word in words)
+
+
+class _SearchedState(msgspec.Struct):
+    employee_id: str | None = None
+    hris_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+
+
+_SEARCHED = tuple(_SearchedState.__struct_fields__)
+_decode_person = msgspec.json.Decoder(_SearchedState).decode
+
+
+def _contains(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]], text: str) -> sa.ColumnElement[bool]:
+    """Whether the columns together contain each word of the text. What a database takes for upper and lower case
+    depends on it: SQLite asks Python, PostgreSQL is asked in several spellings."""
+    joined = columns[0]
+    joined = sa.func.coalesce(joined, "")
+    for column in columns[1:]:
+        joined = joined.concat(" ").concat(sa.func.coalesce(column, ""))
+    words = text.split()
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.create_function("hris_casefold", 1, str.casefold, deterministic=True)
+        folded = sa.func.hris_casefold(joined)
+        return sa.and_(*(folded.contains(word.casefold(), autoescape=True) for word in words))
+    lowered = sa.func.lower(joined)
+    spellings = [{word, word.lower(), word.upper(), word.title()} for word in words]
+    return sa.and_(
+        *(
+            sa.or_(
+                lowered.contains(word.lower(), autoescape=True),
+                *(joined.contains(spelling, autoescape=True) for spelling in sorted(spelled)),
+            )
+            for word, spelled in zip(words, spellings, strict=True)
+        )
+    )
+
+
+def _binary(connection: sa.Connection, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The key in an order that is the same on every machine."""
+    textual = connection.dialect.name == "postgresql" and isinstance(key.type, sa.String)
+    return key.collate("C") if textual else key
+
+
+def _full_name(first: str | None, last: str | None) -> str | None:
+    return " ".join(part for part in (first, last) if part) or None
+
+
+def _either(name: str) -> sa.ColumnElement[str]:
+    """The value after, else the one before."""
+    after, before = (state[name].as_string() for state in (import_rows.c.after, import_rows.c.before))
+    return sa.func.coalesce(after, before)
+
+
+_KNOWN_AS = sa.func.coalesce(
+    import_rows.c.before["employee_id"].as_string(),
+    import_rows.c.after["employee_id"].as_string(),
+    import_rows.c.after["hris_id"].as_string(),
+)
+"""How guards and warnings name a person."""
+
+_ACTION_ORDER = sa.case({action: place for place, action in enumerate(ACTIONS)}, value=import_rows.c.action)
+
+_SORT_KEYS: Mapping[str, tuple[sa.ColumnElement[Any], ...]] = {
+    "action": (_ACTION_ORDER,),
+    "employee_id": (_either("employee_id"),),
+    "name": (_either("last_name"), _either("first_name")),
+}
