@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from hris_pipeline.contract import ACTIONS, USER_STATE
 from hris_pipeline.errors import UsageError
-from hris_pipeline.operations.imports import ImportSummary, summary_of
 from hris_pipeline.operations.masking import mask, mask_value
 from hris_pipeline.operations.review_rows import (
     FIELDS_MISSING,
@@ -27,7 +26,7 @@ from hris_pipeline.operations.review_rows import (
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.store import review as stored
-from hris_pipeline.store.history import get_import
+from hris_pipeline.store.imports import Import, get_import
 
 __all__ = [
     "Change",
@@ -94,7 +93,7 @@ class QuarantinedPerson:
 
 @dataclass(frozen=True)
 class NotApplied:
-    """People who are not applied, or warned about, for one reason: ``reason`` as in ``ImportSummary.diagnostics``; of
+    """People who are not applied, or warned about, for one reason: ``reason`` as in ``Import.diagnostics``; of
     quarantined people ``field``, ``check`` and ``detail`` say which. ``ids`` are the first of them.
 
     Under ``warning:field_missing_for_all`` the ids are names of fields."""
@@ -114,7 +113,7 @@ class Review:
     asked for; ``fields`` counts the changed fields of the whole import, for choosing one; ``not_applied`` is everybody
     else."""
 
-    summary: ImportSummary
+    summary: Import
     filters: Filters
     sort: str
     page: int
@@ -210,7 +209,7 @@ def people_not_applied(
     page_size: int = PAGE_SIZE,
     reveal: bool = False,
 ) -> tuple[tuple[Person, ...], int]:
-    """A page of the people under one reason of ``ImportSummary.diagnostics``, and how many there are in all.
+    """A page of the people under one reason of ``Import.diagnostics``, and how many there are in all.
 
     Raises:
         UnknownName: no import of that id.
@@ -268,7 +267,7 @@ class _Reader:
     """What one review reads with: an open transaction, the import, the query, and who stands in which reason."""
 
     connection: sa.Connection
-    summary: ImportSummary
+    summary: Import
     directory_id: str
     query: stored.RowQuery
     filters: Filters
@@ -305,14 +304,14 @@ class _Reader:
             ids = [name for name in ids if name in self.query.people]
         if self.filters.text and ids:
             matching = stored.people_matching(
-                self.connection, self.directory_id, self.summary.integration, self.filters.text
+                self.connection, self.directory_id, self.summary.integration_id, self.filters.text
             )
             words = self.filters.text.casefold().split()
             ids = [name for name in ids if name in matching or all(word in name.casefold() for word in words)]
         return list(ids)
 
     def people(self, ids: Sequence[str]) -> tuple[Person, ...]:
-        names = stored.names_of_people(self.connection, self.summary.integration, self.directory_id, ids)
+        names = stored.names_of_people(self.connection, self.summary.integration_id, self.directory_id, ids)
         people = []
         for key in ids:
             known = names.get(key)
@@ -339,14 +338,14 @@ class _Reader:
         extract_id = self.summary.extract_id
         if "quarantined" not in self.summary.diagnostics or extract_id is None:
             return
-        groups = stored.quarantine_groups(self.connection, self.summary.integration, extract_id)
+        groups = stored.quarantine_groups(self.connection, self.summary.integration_id, extract_id)
         if not groups:
             ids = self.ids_under("quarantined")
             yield NotApplied("quarantined", len(ids), tuple(ids[:PREVIEWED_PEOPLE]), ())
         wanted = set(self.ids_under("quarantined")) if self.filters.any else None
         for group in groups:
             lines = stored.quarantine_lines(
-                self.connection, self.summary.integration, extract_id, field=group.field, check=group.check
+                self.connection, self.summary.integration_id, extract_id, field=group.field, check=group.check
             )
             ids = list(dict.fromkeys(line.employee_id or line.hris_id or "?" for line in lines))
             ids = ids if wanted is None else [name for name in ids if name in wanted]
@@ -367,9 +366,8 @@ def _place(reason: str) -> int:
 
 
 def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *, reveal: bool) -> _Reader:
-    found = get_import(connection, import_id)
-    summary = summary_of(found)
-    visible = stored.visible_metadata(connection, found.integration_id, found.settings_version, found.planned_at)
+    summary = get_import(connection, import_id)
+    visible = stored.visible_metadata(connection, summary.integration_id, summary.settings_version, summary.planned_at)
     _refuse_unknown(filters, summary)
     hidden = filters.field is not None and filters.field.startswith("#") and filters.field[1:] not in visible
     people = _guarded(summary, filters.guard) if filters.guard else None
@@ -380,10 +378,10 @@ def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *,
         people=() if hidden else people,
         text=filters.text,
     )
-    return _Reader(connection, summary, found.directory_id, query, filters, visible, reveal)
+    return _Reader(connection, summary, summary.directory_id, query, filters, visible, reveal)
 
 
-def _refuse_unknown(filters: Filters, summary: ImportSummary) -> None:
+def _refuse_unknown(filters: Filters, summary: Import) -> None:
     if filters.action and filters.action not in ACTIONS:
         raise UsageError(
             f"There is no action {filters.action[:40]!r}: use {', '.join(ACTIONS)}."
@@ -403,5 +401,5 @@ def _refuse_unknown(filters: Filters, summary: ImportSummary) -> None:
         )
 
 
-def _guarded(summary: ImportSummary, guard: str) -> frozenset[str]:
+def _guarded(summary: Import, guard: str) -> frozenset[str]:
     return frozenset(name for judged in summary.guards if judged.name == guard for name in judged.employee_ids)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
 
-from hris_pipeline.operations.imports import ImportSummary
 from hris_pipeline.operations.masking import mask, mask_value
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.review import StoredRow
 
 __all__ = ["FIELDS_MISSING", "SYSTEM_FIELDS", "Change", "ReviewRow", "known_as", "reasons_by_id", "review_row"]
@@ -54,7 +54,7 @@ class ReviewRow:
         return tuple(self.changes)
 
 
-def reasons_by_id(summary: ImportSummary, ids: frozenset[str]) -> dict[str, list[str]]:
+def reasons_by_id(summary: Import, ids: frozenset[str]) -> dict[str, list[str]]:
     """The guards and warnings that each of the people stands in."""
     groups = [(f"guard:{guard.name}", guard.employee_ids) for guard in summary.tripped]
     groups += [

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.review import (
     Filters,
@@ -34,15 +35,15 @@ def staged(services: Services) -> str:
         build.archive(3, build.state(3, first_name="Øyvind")),
         _restore(4),
     ]
-    guards = [
-        {"name": "archive_limit", "limit": "1", "observed": "1 of 3", "tripped": True, "employee_ids": ["0003"]},
-        {"name": "employee_id_mismatch", "limit": "1", "observed": "1", "tripped": True, "employee_ids": ["0002"]},
-        {"name": "field_wipe", "limit": "1", "observed": "0", "tripped": False, "employee_ids": []},
-    ]
+    guards = (
+        Guard("archive_limit", "1", "1 of 3", tripped=True, employee_ids=("0003",)),
+        Guard("employee_id_mismatch", "1", "1", tripped=True, employee_ids=("0002",)),
+        Guard("field_wipe", "1", "0", tripped=False),
+    )
     diagnostics = {
-        "warning:phone_not_international": ["0001", "0002"],
-        "excluded:inactive": [f"x{number:03}" for number in range(130)],
-        "warning:field_missing_for_all": ["birth_date"],
+        "warning:phone_not_international": ("0001", "0002"),
+        "excluded:inactive": tuple(f"x{number:03}" for number in range(130)),
+        "warning:field_missing_for_all": ("birth_date",),
     }
     return build.stage(services.store, *rows, guards=guards, diagnostics=diagnostics, status="held").import_id
 
