@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.contract import ACTIONS, USER_STATE
 from hris_pipeline.errors import UsageError
-from hris_pipeline.operations.masking import mask, mask_value
+from hris_pipeline.operations.masking import mask
 from hris_pipeline.operations.review_rows import (
     FIELDS_MISSING,
     SYSTEM_FIELDS,
@@ -33,12 +33,10 @@ __all__ = [
     "Filters",
     "NotApplied",
     "Person",
-    "QuarantinedPerson",
     "Review",
     "ReviewRow",
     "all_rows",
     "people_not_applied",
-    "quarantined_people",
     "review",
 ]
 
@@ -77,18 +75,6 @@ class Person:
     name: str | None = attribute(repr=False)
     user_id: str | None
     hris_id: str | None
-
-
-@dataclass(frozen=True)
-class QuarantinedPerson:
-    """Somebody whose record failed one check; ``value`` is what the source sent."""
-
-    hris_id: str | None
-    employee_id: str | None
-    field: str
-    check: str
-    reason: str
-    value: str | None = attribute(repr=False)
 
 
 @dataclass(frozen=True)
@@ -219,47 +205,6 @@ def people_not_applied(
         ids = reader.ids_under(reason)
         start = (page - 1) * page_size
         return reader.people(ids[start : start + page_size]), len(ids)
-
-
-def quarantined_people(
-    services: Services,
-    import_id: str,
-    *,
-    field: str | None = None,
-    check: str | None = None,
-    page: int = 1,
-    page_size: int | None = PAGE_SIZE,
-    reveal: bool = False,
-) -> tuple[QuarantinedPerson, ...]:
-    """Whoever an import's extract left in quarantine, by field and check, with what the source sent.
-
-    Raises:
-        UnknownName: no import of that id.
-    """
-    with services.store.read() as connection:
-        found = get_import(connection, import_id)
-        if found.extract_id is None:
-            return ()
-        lines = stored.quarantine_lines(
-            connection,
-            found.integration_id,
-            found.extract_id,
-            field=field,
-            check=check,
-            offset=(page - 1) * (page_size or 0),
-            limit=page_size,
-        )
-    return tuple(
-        QuarantinedPerson(
-            line.hris_id,
-            line.employee_id,
-            line.field,
-            line.check,
-            line.reason,
-            line.value if reveal else mask_value(line.field, line.value),
-        )
-        for line in lines
-    )
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from hris_pipeline.contract import ACTIONS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES
 from hris_pipeline.store.tables import conflicts, import_rows, integration_settings, quarantine, users
+from hris_pipeline.store.text_search import SEARCHED, contains, state_contains
 
 __all__ = [
     "SORTS",
@@ -177,13 +177,13 @@ def names_of_people(
 def people_matching(connection: sa.Connection, directory_id: str, integration_id: str, text: str) -> frozenset[str]:
     """The EmployeeIds and hris_ids of users and of people in conflict whose ids, names or addresses contain the text,
     whatever its case."""
-    columns = _SEARCHED
+    columns = SEARCHED
     stored = sa.select(users.c.employee_id, users.c.hris_id).where(
-        users.c.directory_id == directory_id, _contains(connection, [users.c[name] for name in columns], text)
+        users.c.directory_id == directory_id, contains(connection, [users.c[name] for name in columns], text)
     )
     values = [conflicts.c.incoming[name].as_string() for name in columns]
     waiting = sa.select(conflicts.c.employee_id, conflicts.c.hris_id).where(
-        conflicts.c.integration_id == integration_id, _contains(connection, values, text)
+        conflicts.c.integration_id == integration_id, contains(connection, values, text)
     )
     return frozenset(
         str(key) for select in (stored, waiting) for row in connection.execute(select) for key in row if key
@@ -275,7 +275,7 @@ def _conditions(connection: sa.Connection, query: RowQuery, *, action: bool = Tr
         conditions.append(_in_values(connection, _KNOWN_AS, query.people))
     if query.text:
         states = (import_rows.c.before, import_rows.c.after)
-        conditions.append(_state_contains(connection, states, query.text))
+        conditions.append(state_contains(connection, states, query.text))
     return conditions
 
 
@@ -307,69 +307,6 @@ def _in_values(
 
 def _named(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> list[sa.ColumnElement[bool]]:
     return [_in_values(connection, table.c[name], ids) for name in ("employee_id", "hris_id")]
-
-
-def _state_contains(
-    connection: sa.Connection, states: Sequence[sa.ColumnElement[Any]], text: str
-) -> sa.ColumnElement[bool]:
-    """``_contains`` of two states; SQLite, which would parse a state once for every field, hands it to Python once."""
-    if connection.dialect.name != "sqlite":
-        return _contains(connection, [state[name].as_string() for state in states for name in _SEARCHED], text)
-    words = tuple(text.casefold().split())
-    spelled_alike = all(word.isascii() and not set(word) & set('"\\/') for word in words)
-
-    def matches(*states: str | None) -> bool:
-        if spelled_alike and not _has_words("".join(filter(None, states)).casefold(), words):
-            return False  # most rows: neither state has the words anywhere
-        people = [_decode_person(state) for state in states if state is not None]
-        named = [value for person in people for value in msgspec.structs.astuple(person) if value]
-        return _has_words(" ".join(named).casefold(), words)
-
-    driver: Any = connection.connection.driver_connection
-    driver.create_function("hris_state_matches", len(states), matches, deterministic=True)
-    return sa.func.hris_state_matches(*(sa.cast(state, sa.Text) for state in states)).is_(sa.true())
-
-
-def _has_words(text: str, words: Sequence[str]) -> bool:
-    return all(word in text for word in words)
-
-
-class _SearchedState(msgspec.Struct):
-    employee_id: str | None = None
-    hris_id: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    email: str | None = None
-
-
-_SEARCHED = tuple(_SearchedState.__struct_fields__)
-_decode_person = msgspec.json.Decoder(_SearchedState).decode
-
-
-def _contains(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]], text: str) -> sa.ColumnElement[bool]:
-    """Whether the columns together contain each word of the text. What a database takes for upper and lower case
-    depends on it: SQLite asks Python, PostgreSQL is asked in several spellings."""
-    joined = columns[0]
-    joined = sa.func.coalesce(joined, "")
-    for column in columns[1:]:
-        joined = joined.concat(" ").concat(sa.func.coalesce(column, ""))
-    words = text.split()
-    if connection.dialect.name == "sqlite":
-        driver: Any = connection.connection.driver_connection
-        driver.create_function("hris_casefold", 1, str.casefold, deterministic=True)
-        folded = sa.func.hris_casefold(joined)
-        return sa.and_(*(folded.contains(word.casefold(), autoescape=True) for word in words))
-    lowered = sa.func.lower(joined)
-    spellings = [{word, word.lower(), word.upper(), word.title()} for word in words]
-    return sa.and_(
-        *(
-            sa.or_(
-                lowered.contains(word.lower(), autoescape=True),
-                *(joined.contains(spelling, autoescape=True) for spelling in sorted(spelled)),
-            )
-            for word, spelled in zip(words, spellings, strict=True)
-        )
-    )
 
 
 def _binary(connection: sa.Connection, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

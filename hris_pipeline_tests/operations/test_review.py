@@ -10,12 +10,12 @@ import sqlalchemy as sa
 
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.errors import UnknownName, UsageError
+from hris_pipeline.operations.quarantine import quarantined_people
 from hris_pipeline.operations.review import (
     Filters,
     Review,
     all_rows,
     people_not_applied,
-    quarantined_people,
     review,
 )
 from hris_pipeline.operations.services import Services
