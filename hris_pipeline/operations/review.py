@@ -11,7 +11,7 @@ from dataclasses import field as attribute
 
 import sqlalchemy as sa
 
-from hris_pipeline.contract import ACTIONS, USER_STATE
+from hris_pipeline.contract import ACTIONS
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.masking import mask
 from hris_pipeline.operations.review_rows import (
@@ -24,6 +24,7 @@ from hris_pipeline.operations.review_rows import (
     review_row,
 )
 from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.store import review as stored
 from hris_pipeline.store.imports import Import, get_import
