@@ -1,20 +1,23 @@
 """What a person decides about a planned import: approving a held one by its digest, saving it exactly as planned."""
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.automation import start_if_configured
 from hris_pipeline.operations.imports import read_import
+from hris_pipeline.operations.notification import reset_notification
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.applying import apply_import
-from hris_pipeline.store.imports import Import, approve, imports_of
+from hris_pipeline.store.imports import Import, approve, end_import, imports_of, is_outdated
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import approvals
 
-__all__ = ["approve_import", "import_to_save", "is_approved", "open_import", "save_import"]
+__all__ = ["approve_import", "discard_import", "import_to_save", "is_approved", "open_import", "save_import"]
 
 
 def approve_import(services: Services, import_id: str, digest: str, by: str, reason: str) -> Import:
@@ -34,13 +37,34 @@ def approve_import(services: Services, import_id: str, digest: str, by: str, rea
         )
     if found.status == "planned":
         raise UsageError(f"Import {import_id} is not held: `hris save {found.integration_id} {import_id}` applies it.")
-    if found.status != "held":
+    if found.status != "held" or is_outdated(found, services.now()):
+        found = replace(found, status="stale") if found.status == "held" else found
         raise ImportStale(
             f"Import {import_id} is {found.status}: preview again with `hris preview {found.integration_id}`."
         )
     with services.store.begin() as connection:
         approve(connection, import_id, found.digest, by.strip(), reason.strip(), services.now())
     return read_import(services, import_id)
+
+
+def discard_import(services: Services, import_id: str, by: str, reason: str) -> Import:
+    """Ends an open import that nobody wants; nothing of it is ever applied.
+
+    Raises:
+        UnknownName: no import of that id.
+        UsageError: no name or reason is given.
+        ImportStale: the import is not open any more.
+    """
+    record = read_import(services, import_id)
+    if not by.strip() or not reason.strip():
+        raise UsageError("Discarding needs a name and a reason: give --by and --reason.")
+    with services.store.begin() as connection:
+        message = f"discarded by {by.strip()}: {reason.strip()}"
+        discarded = end_import(connection, import_id, "discarded", message, services.now())
+    if discarded is None:
+        raise ImportStale(f"Import {import_id} is {record.status}: only an open import can be discarded.")
+    reset_notification(services, record.integration_id, "held")
+    return discarded
 
 
 def is_approved(services: Services, summary: Import) -> bool:
@@ -114,7 +138,9 @@ def import_to_save(services: Services, integration_id: str, import_id: str | Non
 
 
 def _just_applied(services: Services, integration_id: str) -> Import | None:
-    """The newest import when it is applied, so that saving twice says what was saved, instead of failing."""
+    """The newest import of this life when it is applied, so that saving twice says what was saved, not that nothing is
+    there."""
     with services.store.read() as connection:
+        life = get_integration(connection, integration_id).life
         newest = imports_of(connection, integration_id, limit=1)
-    return newest[0] if newest and newest[0].status == "applied" else None
+    return newest[0] if newest and newest[0].status == "applied" and newest[0].life == life else None

@@ -9,7 +9,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.store.integrations import delete_integration as remove_integration
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline.store.retention import forget_people, purge
+from hris_pipeline.store.retention import end_outdated, forget_people, purge
 
 __all__ = ["RETENTION", "delete_integration", "purge_old"]
 
@@ -48,9 +48,10 @@ def delete_integration(
 
 
 def purge_old(services: Services) -> int:
-    """Removes extracts, quarantined values and discarded plans older than the retention; gives the number of extracts
-    that went."""
+    """Removes extracts, quarantined values and discarded plans older than the retention, and ends open imports that
+    nobody saved; gives the number of extracts that went."""
     before = services.now() - RETENTION
     with services.store.begin() as connection:
+        end_outdated(connection, services.now())
         purge(connection, before)
     return services.archive.purge(before)

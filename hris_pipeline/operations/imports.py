@@ -36,9 +36,10 @@ def read_import(services: Services, import_id: str) -> Import:
 def history(
     services: Services, integration_id: str, statuses: Collection[str] | None = None, limit: int | None = 50
 ) -> tuple[Import, ...]:
-    """The integration's imports, the newest first; all, or those in one of ``statuses``."""
+    """The integration's imports, the newest first; all, or those in one of ``statuses``. Those of a former life, and of
+    an integration that was deleted, are there too."""
     with services.store.read() as connection:
-        get_integration(connection, integration_id)
+        get_integration(connection, integration_id, deleted=True)
         return imports_of(connection, integration_id, statuses, limit)
 
 

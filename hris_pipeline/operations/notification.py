@@ -77,8 +77,8 @@ def reset_notification(services: Services, integration_id: str, *events: Event) 
 
 
 def notify_import(services: Services, summary: Import, *, send: Sender = send_with_apprise) -> None:
-    """Tells how an import ended: done with the breakdown, or held; and of new conflicts and a growing quarantine. Never
-    raises."""
+    """Tells how an import ended: done with the breakdown, or held; and, of a planned one too, of new conflicts and a
+    growing quarantine. Never raises."""
     name, import_id = summary.integration_id, summary.import_id
     counted = ", ".join(f"{summary.counts[count]} {word}" for count, word in APPLIED_WORDS.items())
     if summary.status == "applied":

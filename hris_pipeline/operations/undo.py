@@ -31,7 +31,7 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
 
     Raises:
         UnknownName: no import of that id.
-        UsageError: it was never applied, or changed nobody.
+        UsageError: it was never applied, changed nobody, or is of a former life of the integration.
         ImportRunning: another import of the integration is under way.
     """
     found = read_import(services, import_id)
@@ -44,6 +44,11 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
         services.store.begin() as connection,
     ):
         integration = get_integration(connection, found.integration_id)
+        if found.life != integration.life:
+            raise UsageError(
+                f"Import {import_id} was made before {found.integration_id} was deleted and set up anew: it is history "
+                "only, and its users have been let go since."
+            )
         undo = _undo(connection, integration.directory_id, import_id)
         counts = {COUNT_OF_ACTION[str(action)]: int(n) for action, n in undo.rows["action"].value_counts().items()}
         left = {"warning:changed_since": undo.changed_since, "warning:value_taken": undo.taken}
@@ -58,6 +63,7 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
             planned_at=services.now(),
             extract_id=found.extract_id,
             undoes=import_id,
+            life=integration.life,
             diagnostics={reason: ids for reason, ids in left.items() if ids},
             dagster_run_id=run_id,
         )

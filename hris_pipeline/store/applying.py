@@ -11,7 +11,7 @@ from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.imports import Import, end_import, next_timestamp, update_statement
+from hris_pipeline.store.imports import OUTDATED, Import, end_import, is_outdated, next_timestamp, update_statement
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [
@@ -94,6 +94,8 @@ def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | N
         return record
     if record.status not in OPEN:
         raise ImportStale(f"Import {run.import_id} is {record.status} ({record.message}): preview again.")
+    if is_outdated(record, run.now):
+        raise _Stale(OUTDATED)
     _check_settings_and_order(run, record, settings_digest)
     if record.status == "held":
         _check_approval(run, record)

@@ -27,7 +27,7 @@ Automatic = Literal["off", "running", "paused"]
 @dataclass(frozen=True, kw_only=True)
 class Automation:
     """One integration with what decides whether it is due. Times are UTC; ``last_good_at`` is when an import of it was
-    last applied, ``saved`` whether a manual one ever was."""
+    last applied in this life, ``saved`` whether a manual one was."""
 
     integration_id: str
     connection: str
@@ -61,18 +61,22 @@ def automations(connection: sa.Connection, integration_id: str | None = None) ->
     applied = (
         sa.select(
             imports.c.integration_id,
+            imports.c.life,
             sa.func.max(imports.c.finished_at).label("last_good_at"),
             sa.func.max(sa.case((imports.c.trigger == "manual", 1), else_=0)).label("saved"),
         )
         .where(imports.c.status == "applied")
-        .group_by(imports.c.integration_id)
+        .group_by(imports.c.integration_id, imports.c.life)
         .subquery()
     )
     newer = integration_settings.alias()
     found = (
         sa.select(integrations, integration_settings.c.document, applied.c.last_good_at, applied.c.saved)
         .join(integration_settings)
-        .outerjoin(applied, applied.c.integration_id == integrations.c.integration_id)
+        .outerjoin(
+            applied,
+            sa.and_(applied.c.integration_id == integrations.c.integration_id, applied.c.life == integrations.c.life),
+        )
         .where(
             integrations.c.deleted_at.is_(None),
             ~sa.exists().where(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.bulk import read_frame
-from hris_pipeline.store.imports import get_import
+from hris_pipeline.store.imports import get_import, in_this_life
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [
@@ -52,12 +52,14 @@ class Divergence:
 
 
 def recent_archives(connection: sa.Connection, integration_id: str, since: datetime) -> set[str]:
-    """The user_ids of those archived since then by applied imports that no person had to approve."""
+    """The user_ids of those archived since then by applied imports of this life that no person had to approve; undos,
+    and users who are active again, do not count."""
     approved = sa.select(approvals.c.import_id).where(approvals.c.import_id == imports.c.import_id).exists()
     archived = (
         sa.select(import_rows.c.user_id)
         .join(imports, imports.c.import_id == import_rows.c.import_id)
-        .where(imports.c.integration_id == integration_id, imports.c.status == "applied", ~approved)
+        .join(users, sa.and_(users.c.user_id == import_rows.c.user_id, users.c.status == "archived"))
+        .where(in_this_life(integration_id), imports.c.status == "applied", imports.c.trigger != "undo", ~approved)
         .where(imports.c.finished_at >= since, import_rows.c.action == "archive")
     )
     return set(connection.execute(archived).scalars())

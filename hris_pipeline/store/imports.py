@@ -17,11 +17,12 @@ from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ROW_COLUMNS, ImportStatus, Trigger
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store.bulk import read_frame, write_frame
-from hris_pipeline.store.tables import approvals, import_rows, imports
+from hris_pipeline.store.tables import approvals, import_rows, imports, integrations
 
 __all__ = [
     "APPROVAL_LASTS",
     "OPEN_LASTS",
+    "OUTDATED",
     "Import",
     "approve",
     "end_import",
@@ -29,6 +30,9 @@ __all__ = [
     "has_erased_rows",
     "has_saved_manual_import",
     "imports_of",
+    "in_this_life",
+    "is_outdated",
+    "last_applied",
     "next_timestamp",
     "open_import",
     "record_failed",
@@ -40,6 +44,8 @@ __all__ = [
 APPROVAL_LASTS = timedelta(days=7)
 OPEN_LASTS = timedelta(days=7)
 """How long an open import may be saved after a plan last came out the same."""
+
+OUTDATED = "nobody saved it within 7 days"
 
 _NOT_IN_DOCUMENT = ("integration_id", "directory_id", "settings_digest", "applied_run_id", "confirmed_at")
 
@@ -116,12 +122,16 @@ def stage_import(connection: sa.Connection, draft: Import, rows: pd.DataFrame) -
     """Makes a plan the integration's one open import, under the integration's lock; gives the import as it stands.
 
     The open import of the same digest stays itself, with its id, hold and approval, and takes over the draft's counts,
-    guards, diagnostics and extract; any other is discarded. A planned import without rows is applied at once.
+    guards, diagnostics and extract; any other is discarded, one that is outdated is stale. A planned import without
+    rows is applied at once.
     """
     planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
     present = open_import(connection, draft.integration_id)
+    if present is not None and is_outdated(present, planned_at):
+        _end(connection, present, "stale", OUTDATED, planned_at)
+        present = None
     if present is not None and present.digest == draft.digest:
-        return _confirm(connection, present, draft)
+        return _confirm(connection, present, replace(draft, planned_at=planned_at))
     counts = dict.fromkeys(COUNTS, 0) | dict(draft.counts)
     staged = replace(draft, import_id=_new_id(planned_at), planned_at=planned_at, counts=counts)
     if rows.empty and draft.status == "planned":
@@ -162,6 +172,11 @@ def end_import(
     return None if row is None else _end(connection, Import.from_row(row), status, message, now)
 
 
+def is_outdated(record: Import, now: datetime) -> bool:
+    """Whether an open import is too old to be saved."""
+    return now - (record.confirmed_at or record.planned_at) > OPEN_LASTS
+
+
 def get_import(connection: sa.Connection, import_id: str) -> Import:
     """The import of that id.
 
@@ -193,10 +208,23 @@ def open_import(connection: sa.Connection, integration_id: str) -> Import | None
     return next(iter(imports_of(connection, integration_id, OPEN)), None)
 
 
+def in_this_life(integration_id: str) -> sa.ColumnElement[bool]:
+    """The imports since the integration was last set up; those before are history only and count for nothing."""
+    life = sa.select(integrations.c.life).where(integrations.c.integration_id == integration_id).scalar_subquery()
+    return sa.and_(imports.c.integration_id == integration_id, imports.c.life == life)
+
+
+def last_applied(connection: sa.Connection, integration_id: str) -> Import | None:
+    """The newest applied import of this life, if any."""
+    newest = sa.select(imports).where(in_this_life(integration_id), imports.c.status == "applied")
+    row = connection.execute(newest.order_by(imports.c.finished_at.desc()).limit(1)).one_or_none()
+    return None if row is None else Import.from_row(row)
+
+
 def has_saved_manual_import(connection: sa.Connection, integration_id: str) -> bool:
-    """Whether a manual import was ever applied: automatic ones need that."""
+    """Whether a manual import was applied in this life: automatic ones need that."""
     saved = sa.select(imports.c.import_id).where(
-        imports.c.integration_id == integration_id, imports.c.status == "applied", imports.c.trigger == "manual"
+        in_this_life(integration_id), imports.c.status == "applied", imports.c.trigger == "manual"
     )
     return connection.execute(saved.limit(1)).first() is not None
 

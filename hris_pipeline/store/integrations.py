@@ -7,10 +7,17 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.suggestion import suggestion
-from hris_pipeline.store.tables import connections, imports, integration_settings, integrations, notifications, users
+from hris_pipeline.store.imports import end_import, open_import
+from hris_pipeline.store.tables import (
+    connections,
+    integration_settings,
+    integrations,
+    kept_users,
+    notifications,
+    users,
+)
 
 __all__ = [
     "Automatic",
@@ -51,6 +58,8 @@ class Integration:
     terms_accepted_at: datetime | None
     terms_accepted_by: str | None
     created_at: datetime
+    life: int
+    deleted_at: datetime | None
 
 
 _COLUMNS = tuple(integrations.c[field.name] for field in fields(Integration))
@@ -79,14 +88,14 @@ def create_integration(
     source: str = "justworks",
 ) -> Integration:
     """A new integration, unconnected and with automatic imports off; its directory is its own unless another is named.
-    A deleted one of the same name starts anew; its import history stays.
+    A deleted one of the same name starts another life; its import history stays, and counts for nothing in it.
 
     Raises:
         UsageError: the name is no slug, or taken.
     """
     check_name(integration_id)
-    deleted_at = sa.select(integrations.c.deleted_at).where(integrations.c.integration_id == integration_id)
-    taken = connection.execute(deleted_at).one_or_none()
+    deleted_at = sa.select(integrations.c.deleted_at, integrations.c.life)
+    taken = connection.execute(deleted_at.where(integrations.c.integration_id == integration_id)).one_or_none()
     if taken is not None and taken.deleted_at is None:
         raise UsageError(f"There is an integration {integration_id} already: choose another name.")
     values = {
@@ -99,26 +108,25 @@ def create_integration(
         connection.execute(sa.insert(integrations), values | {"integration_id": integration_id})
     else:
         fresh = {column.name: None for column in integrations.c if column.nullable}
-        states = {"connection": "none", "automatic": "off", "failures": 0, "attempts": 0, "deleted_at": None}
+        states = {"connection": "none", "automatic": "off", "failures": 0, "attempts": 0, "life": taken.life + 1}
         _update(connection, integration_id, **(fresh | states | values))
     return get_integration(connection, integration_id)
 
 
-def get_integration(connection: sa.Connection, integration_id: str) -> Integration:
-    """The integration of that name.
+def get_integration(connection: sa.Connection, integration_id: str, *, deleted: bool = False) -> Integration:
+    """The integration of that name; one that was deleted only where that is asked for.
 
     Raises:
         UnknownName: there is none, or it was deleted.
     """
     live = integrations.c.deleted_at.is_(None)
-    found = connection.execute(
-        sa.select(*_COLUMNS).where(live, integrations.c.integration_id == integration_id)
-    ).one_or_none()
-    if found is None:
+    named = sa.select(*_COLUMNS).where(integrations.c.integration_id == integration_id)
+    row = connection.execute(named if deleted else named.where(live)).one_or_none()
+    if row is None:
         names = connection.execute(sa.select(integrations.c.integration_id).where(live)).scalars().all()
         remedy = suggestion(integration_id, names) or " `hris integrations` lists them; `hris setup NAME` makes one."
         raise UnknownName(f"There is no integration {integration_id[:80]!r}.{remedy}")
-    return Integration(**found._mapping)
+    return Integration(**row._mapping)
 
 
 def list_integrations(connection: sa.Connection) -> tuple[Integration, ...]:
@@ -158,19 +166,25 @@ def set_connection(connection: sa.Connection, integration_id: str, state: Connec
 
 def delete_integration(connection: sa.Connection, integration_id: str, now: datetime) -> int:
     """Removes settings, credentials and open plans, and marks the integration deleted; gives how many users it managed,
-    which stay with their history as local users. Extracts and frames are the caller's to remove."""
-    get_integration(connection, integration_id)
-    for table in (integration_settings, connections, notifications):
+    which stay with their history as local users, the id they were linked to on record. Extracts and frames are the
+    caller's to remove."""
+    source = get_integration(connection, integration_id).source
+    for table in (integration_settings, connections, notifications, kept_users):
         connection.execute(sa.delete(table).where(table.c.integration_id == integration_id))
-    connection.execute(
-        sa.update(imports)
-        .where(imports.c.integration_id == integration_id, imports.c.status.in_(OPEN))
-        .values(status="discarded", message="the integration was deleted", finished_at=now)
-    )
+    present = open_import(connection, integration_id)
+    if present is not None:
+        end_import(connection, present.import_id, "discarded", "the integration was deleted", now)
     unlinked = connection.execute(
         sa.update(users)
         .where(users.c.integration_id == integration_id)
-        .values(integration_id=None, hris_id=None, version=users.c.version + 1, updated_at=now)
+        .values(
+            integration_id=None,
+            hris_id=None,
+            former_source=source,
+            former_hris_id=users.c.hris_id,
+            version=users.c.version + 1,
+            updated_at=now,
+        )
     ).rowcount
     _update(connection, integration_id, automatic="off", connection="disconnected", deleted_at=now)
     return unlinked

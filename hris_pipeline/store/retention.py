@@ -4,9 +4,19 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from hris_pipeline.contract import OPEN
+from hris_pipeline.store.imports import OPEN_LASTS, OUTDATED, end_import
 from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine
 
-__all__ = ["forget_people", "purge"]
+__all__ = ["end_outdated", "forget_people", "purge"]
+
+
+def end_outdated(connection: sa.Connection, now: datetime) -> int:
+    """Marks open imports that are too old to be saved as stale; gives how many."""
+    last = sa.func.coalesce(imports.c.confirmed_at, imports.c.planned_at)
+    old = sa.select(imports.c.import_id).where(imports.c.status.in_(OPEN), last < now - OPEN_LASTS)
+    outdated = connection.execute(old).scalars().all()
+    return sum(end_import(connection, import_id, "stale", OUTDATED, now) is not None for import_id in outdated)
 
 
 def purge(connection: sa.Connection, before: datetime) -> None:

@@ -52,8 +52,7 @@ def change_set(
             metadata=import_metadata(summary) | extract_metadata(justworks_members, services.now())
         )
         yield from guard_results(summary)
-        if summary.status != "planned":
-            notify_import(services, summary)
+        notify_import(services, summary)
         if summary.status == "held" and run.job == IMPORT_USERS and not is_approved(services, summary):
             finish_due(services, run)
             held_by = ", ".join(guard.name for guard in summary.tripped)
