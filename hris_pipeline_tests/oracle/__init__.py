@@ -1,0 +1,17 @@
+"""An independent reference model: what an import must be, person by person, written from the semantics alone."""
+
+from .model import Answer, Expectation, PastArchive, Reading, Resolution, Row, User, World
+from .plan import apply, expect
+
+__all__ = [
+    "Answer",
+    "Expectation",
+    "PastArchive",
+    "Reading",
+    "Resolution",
+    "Row",
+    "User",
+    "World",
+    "apply",
+    "expect",
+]

@@ -1,0 +1,240 @@
+"""Who is who."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .mapping import Mapped
+from .model import Conflict, Resolution, User, World
+from .reading import People
+from .settings import Settings
+from .text import same
+
+LINK_KINDS = ("link", "former_link")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A live row and the user it is. `user` None: a new one."""
+
+    row: Mapped
+    user: User | None
+    kind: str  # link, former_link, employee_id, relink, resolved, create
+
+
+@dataclass
+class Identities:
+    matches: dict[str, Match] = field(default_factory=dict)  # by hris_id; live rows that may be applied
+    kept_archived: dict[str, User] = field(default_factory=dict)  # by hris_id; archived by a person, so they stay
+    conflicts: list[Conflict] = field(default_factory=list)
+    ignored: set[str] = field(default_factory=set)  # hris_ids
+    relinked: list[User] = field(default_factory=list)  # by rule 3, before identity_change looks at them
+    refused_by_rule_3: list[User] = field(default_factory=list)  # the other side of rule 3's conflicts
+
+    def user_of(self, hris_id: str) -> User | None:
+        match = self.matches.get(hris_id)
+        return match.user if match is not None else None
+
+    def conflict_users(self) -> frozenset[str]:
+        return frozenset(user_id for conflict in self.conflicts for user_id in conflict.user_ids)
+
+
+def value_text(row: Mapped, name: str) -> str | None:
+    value = row.values.get(name)
+    return value if isinstance(value, str) else None
+
+
+def same_name_and_birth_date(row: Mapped, user: User) -> bool:
+    return (
+        same(value_text(row, "first_name"), user.first_name)
+        and same(value_text(row, "last_name"), user.last_name)
+        and user.birth_date is not None
+        and row.values.get("birth_date") == user.birth_date
+    )
+
+
+def same_email(row: Mapped, user: User) -> bool:
+    return same(value_text(row, "email"), user.email)
+
+
+def agrees(row: Mapped, user: User) -> bool:
+    """Name with birth date, or email."""
+    return same_name_and_birth_date(row, user) or same_email(row, user)
+
+
+def linked_here(world: World, hris_id: str) -> User | None:
+    for user in world.users:
+        if user.integration_id == world.integration_id and user.hris_id == hris_id:
+            return user
+    return None
+
+
+def former_links(world: World, hris_id: str) -> list[User]:
+    return [user for user in world.users if user.is_local and user.was_managed_link == (world.source, hris_id)]
+
+
+def archived_by_person(user: User) -> bool:
+    return not user.is_active and user.archived_by != "import"
+
+
+def is_confirmed_gone(world: World, people: People, rows: Iterable[Mapped], user: User) -> bool:
+    """The person under the user's present hris_id is certainly not employed any more."""
+    if user.integration_id != world.integration_id or user.hris_id is None or user.hris_id in people.holes:
+        return False
+    if user.hris_id in people.listed:
+        return any(row.hris_id == user.hris_id and row.employment == "left" for row in rows)
+    if user.hris_id in people.gone:
+        return True
+    return people.complete and not user.is_active and user.archived_by == "import"
+
+
+def identify(world: World, people: People, rows: list[Mapped], settings: Settings) -> Identities:
+    """Rules 1 to 4, each for everybody before the next, so that a link always wins."""
+    found = Identities()
+    live = [row for row in rows if row.is_live]
+    taken: set[str] = set()
+    left_over: list[Mapped] = []
+    for row in live:  # rule 1
+        user = linked_here(world, row.hris_id)
+        kind = "link"
+        if user is None:
+            former = former_links(world, row.hris_id)
+            if len(former) > 1:
+                former = [other for other in former if other.employee_id == row.employee_id] or former
+            if len(former) > 1:
+                _conflict(world, found, row, "former_link", former)
+                continue
+            user = former[0] if former else None
+            kind = "former_link"
+        if user is None:
+            left_over.append(row)
+            continue
+        taken.add(user.user_id)
+        if archived_by_person(user):
+            found.kept_archived[row.hris_id] = user
+        else:
+            found.matches[row.hris_id] = Match(row, user, kind)
+    for row in left_over:
+        _match_unlinked(world, people, rows, found, row, taken)
+    return found
+
+
+def _match_unlinked(
+    world: World, people: People, rows: list[Mapped], found: Identities, row: Mapped, taken: set[str]
+) -> None:
+    holders = [user for user in world.users if row.employee_id is not None and user.employee_id == row.employee_id]
+    for user in holders:
+        if user.is_local and user.user_id not in taken:  # rule 2
+            doubtful = user.was_managed_link is not None or not user.is_active
+            if doubtful and not agrees(row, user):
+                _conflict(world, found, row, "employee_id", [user])
+            elif archived_by_person(user):
+                _conflict(world, found, row, "archived_by_person", [user])
+            else:
+                found.matches[row.hris_id] = Match(row, user, "employee_id")
+                taken.add(user.user_id)
+            return
+        if user.user_id not in taken and is_confirmed_gone(world, people, rows, user) and agrees(row, user):  # rule 3
+            if archived_by_person(user):
+                _conflict(world, found, row, "archived_by_person", [user])
+            else:
+                found.matches[row.hris_id] = Match(row, user, "relink")
+                found.relinked.append(user)
+                taken.add(user.user_id)
+            return
+        found.refused_by_rule_3.append(user)
+        _conflict(world, found, row, "employee_id", [user])
+        return
+    by_email = [user for user in world.users if same_email(row, user)]  # rule 4
+    by_name = [user for user in world.users if same_name_and_birth_date(row, user)]
+    if by_email:
+        _conflict(world, found, row, "email", by_email)
+    elif by_name:
+        _conflict(world, found, row, "name_and_birth_date", by_name)
+    else:
+        found.matches[row.hris_id] = Match(row, None, "create")
+
+
+def _resolution(world: World, conflict: Conflict) -> Resolution | None:
+    for resolution in world.resolutions:
+        if resolution.hris_id == conflict.hris_id and (
+            resolution.user_id is None or resolution.user_id in conflict.user_ids
+        ):
+            return resolution
+    return None
+
+
+def _conflict(world: World, found: Identities, row: Mapped, kind: str, users: list[User]) -> None:
+    """A conflict, unless a person resolved it."""
+    conflict = Conflict(kind, row.hris_id, tuple(sorted({user.user_id for user in users})))
+    resolution = _resolution(world, conflict)
+    if resolution is not None:
+        if resolution.decision == "ignore":
+            found.ignored.add(row.hris_id)
+            return
+        if resolution.decision == "create" and all(user.employee_id != row.employee_id for user in world.users):
+            found.matches[row.hris_id] = Match(row, None, "create")
+            return
+        if resolution.decision == "link":
+            wanted = resolution.user_id or (conflict.user_ids[0] if len(conflict.user_ids) == 1 else None)
+            target = next((user for user in world.users if user.user_id == wanted), None)
+            used = {match.user.user_id for match in found.matches.values() if match.user is not None}
+            if target is not None and target.user_id not in used:
+                if not archived_by_person(target) or resolution.restore:
+                    found.matches[row.hris_id] = Match(row, target, "resolved")
+                    return
+                conflict = Conflict("archived_by_person", row.hris_id, conflict.user_ids)
+    found.conflicts.append(conflict)
+
+
+def relinks_become_conflicts(found: Identities) -> None:
+    """Many ids change at once: nobody is re-linked unasked."""
+    for hris_id, match in sorted(found.matches.items()):
+        if match.kind == "relink" and match.user is not None:
+            del found.matches[hris_id]
+            found.conflicts.append(Conflict("identity_change", hris_id, (match.user.user_id,)))
+
+
+def employee_id_after(match: Match, settings: Settings) -> str:
+    """The EmployeeId that this person has once the plan is applied."""
+    if match.user is None:
+        return match.row.employee_id if match.row.employee_id is not None else f"generated:{match.row.hris_id}"
+    if settings.generated_ids or match.user.protected or match.row.employee_id is None:
+        return match.user.employee_id
+    return match.row.employee_id
+
+
+def settle_employee_ids(world: World, found: Identities, settings: Settings) -> None:
+    """Whoever would get an EmployeeId that another user keeps is a conflict; swaps are none."""
+    while True:
+        by_user = {match.user.user_id: match for match in found.matches.values() if match.user is not None}
+        after = {
+            user.user_id: employee_id_after(by_user[user.user_id], settings)
+            if user.user_id in by_user
+            else user.employee_id
+            for user in world.users
+        }
+        clash = None
+        for match in found.matches.values():
+            wanted = employee_id_after(match, settings)
+            if match.user is not None and wanted == match.user.employee_id:
+                continue
+            others = [
+                user
+                for user in world.users
+                if after[user.user_id] == wanted and (match.user is None or user.user_id != match.user.user_id)
+            ]
+            if others:
+                clash = match, others
+                break
+        if clash is None:
+            return
+        match, others = clash
+        del found.matches[match.row.hris_id]
+        own = [match.user] if match.user is not None else []
+        ids = tuple(sorted({user.user_id for user in [*others, *own]}))
+        conflict = Conflict("employee_id", match.row.hris_id, ids)
+        resolution = _resolution(world, conflict)
+        if resolution is not None and resolution.decision == "ignore":
+            found.ignored.add(match.row.hris_id)
+        else:
+            found.conflicts.append(conflict)

@@ -1,0 +1,383 @@
+"""Employees -> what the users should be: employment, rules, mapping, quarantine. Identity comes later."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+
+import phonenumbers
+
+from .countries import country
+from .model import Employee, Employment, Failure, Value
+from .settings import Condition, MetadataEntry, Rule, Settings
+from .text import clean_id, key, read_date
+from .wire import NAME_LIMITS
+
+DATE_FIELDS = ("birth_date", "hire_date", "latest_rehire_date")
+
+
+class Keep:
+    """The stored value stays, whatever it is."""
+
+    def __repr__(self) -> str:
+        return "KEEP"
+
+
+KEEP = Keep()
+Wanted = Value | Keep
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """One member, looked at alone."""
+
+    employee: Employee
+    employment: Employment
+    failures: tuple[Failure, ...] = ()  # not empty: quarantined
+    exclusion: str | None = None
+    rule: Rule | None = None  # the rule that leaves the person out
+    employee_id: str | None = None  # mapped; None when blank, or when the store gives them
+    values: Mapping[str, Wanted] = field(default_factory=dict)  # user field or #Name -> value, supervisors apart
+    supervisors: Mapping[str, str | Keep | None] = field(default_factory=dict)  # field -> source value naming one
+
+    @property
+    def hris_id(self) -> str:
+        return self.employee.hris_id
+
+    @property
+    def is_live(self) -> bool:
+        """Goes through the matching and can change a user's fields."""
+        return self.employment == "employed" and not self.failures and self.exclusion is None
+
+
+# Employment
+
+
+def employment(employee: Employee, today: date, days_before_start: int = 0) -> Employment:
+    """Employed = active, started, not past the termination date. A hire takes effect some days earlier when set so."""
+    if employee.active is None:
+        return "unknown"
+    if not employee.active:
+        return "left"
+    if any(failure.field in ("termination_date", "hire_date", "latest_rehire_date") for failure in employee.failures):
+        return "unknown"
+    if employee.waits_for_start:
+        return "not_started"
+    starts = _starts(employee)
+    past = [start for start in starts if start <= today]
+    future = [start for start in starts if start > today]
+    soon = any(start <= today + timedelta(days=days_before_start) for start in future)
+    if starts and not past:
+        return "employed" if soon else "not_started"
+    present = max(past, default=None)
+    end = employee.termination_date
+    if end is not None and present is not None and end < present:
+        end = None  # belongs to an earlier spell
+    if end is not None and end < today:
+        if soon:
+            return "employed"
+        return "unknown" if "latest_rehire_date" in employee.unread else "left"
+    if future:
+        ends = [spell.end for spell in employee.spells if spell.start == present]
+        if ends and all(day is not None and day < today for day in ends):
+            return "employed" if soon else "not_started"
+    return "employed"
+
+
+def present_spell_runs(employee: Employee, today: date) -> bool:
+    return employment(employee, today, 0) == "employed"
+
+
+def _starts(employee: Employee) -> list[date]:
+    known = {spell.start for spell in employee.spells}
+    known |= {day for day in (employee.hire_date, employee.latest_rehire_date) if day is not None}
+    return sorted(known)
+
+
+def hire_dates(employee: Employee, today: date, days_before_start: int) -> tuple[date | None, Value | Keep]:
+    """(hire date, latest re-hire date) as of today: a start in the future moves neither before its day."""
+    days = 0 if present_spell_runs(employee, today) else days_before_start
+    horizon = today + timedelta(days=days)
+    past = [start for start in _starts(employee) if start <= horizon]
+    hire: date | None = employee.hire_date
+    if hire is not None and hire > horizon and past:
+        hire = past[0]
+    rehire: Value | Keep = employee.latest_rehire_date
+    if employee.latest_rehire_date is not None and employee.latest_rehire_date > horizon:
+        earlier = [start for start in past if hire is not None and start > hire]
+        rehire = earlier[-1] if earlier else KEEP
+    return hire, rehire
+
+
+# Sources
+
+
+def source_value(employee: Employee, source: str) -> Value:
+    """The value of an employee column or `custom:LABEL` (or `custom:ID`)."""
+    if source.startswith("custom:"):
+        name = source.removeprefix("custom:")
+        return employee.custom_fields.get(employee.custom_labels.get(name, name))
+    value: Value = getattr(employee, source)
+    return value
+
+
+def is_unread(employee: Employee, source: str) -> bool:
+    if source.startswith("custom:"):
+        name = source.removeprefix("custom:")
+        return f"custom:{employee.custom_labels.get(name, name)}" in employee.unread
+    return source in employee.unread
+
+
+def is_blank(value: object) -> bool:
+    return value is None or value in ("", ())
+
+
+# Rules
+
+
+def rule_matches(rule: Rule, employee: Employee) -> bool:
+    if rule.all:
+        return all(_holds(condition, employee) for condition in rule.all)
+    return any(_holds(condition, employee) for condition in rule.any)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date):
+        return value.isoformat()
+    return key(str(value))
+
+
+def _ordered(left: str, right: object) -> int | None:
+    """-1, 0 or 1; None when the two cannot be compared. Dates with dates, numbers with numbers."""
+    left_date, right_date = read_date(left), read_date(_plain(right))
+    if left_date is not None and right_date is not None:
+        return (left_date > right_date) - (left_date < right_date)
+    try:
+        left_number, right_number = Decimal(left), Decimal(_plain(right))
+    except InvalidOperation:
+        return None
+    if not (left_number.is_finite() and right_number.is_finite()):
+        return None
+    return (left_number > right_number) - (left_number < right_number)
+
+
+def _holds(condition: Condition, employee: Employee) -> bool:
+    value = source_value(employee, condition.field)
+    unread = is_unread(employee, condition.field)
+    operator = condition.operator
+    if operator == "is_empty":
+        return is_blank(value) and not unread
+    if operator == "is_not_empty":
+        return not is_blank(value) or unread
+    if unread:
+        return False
+    texts = [] if is_blank(value) else [_plain(item) for item in (value if isinstance(value, tuple) else (value,))]
+    wanted = condition.value
+    options = [_plain(item) for item in wanted] if isinstance(wanted, list | tuple) else [_plain(wanted)]
+    if operator in ("equals", "in"):
+        return any(text in options for text in texts)
+    if operator in ("not_equals", "not_in"):
+        return all(text not in options for text in texts)
+    if operator == "contains":
+        return any(_plain(wanted) in text for text in texts)
+    if operator == "starts_with":
+        return any(text.startswith(_plain(wanted)) for text in texts)
+    if operator == "ends_with":
+        return any(text.endswith(_plain(wanted)) for text in texts)
+    orders = [order for order in (_ordered(text, wanted) for text in texts) if order is not None]
+    if operator == "before":
+        return any(order < 0 for order in orders)
+    if operator == "after":
+        return any(order > 0 for order in orders)
+    if operator == "at_least":
+        return any(order >= 0 for order in orders)
+    if operator == "at_most":
+        return any(order <= 0 for order in orders)
+    raise ValueError(f"unknown operator {operator}")
+
+
+# Phones
+
+
+def _parsed(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def is_international(number: str) -> bool:
+    parsed = _parsed(number, None) if number.startswith("+") else None
+    return parsed is not None and phonenumbers.is_valid_number(parsed)
+
+
+def phone(number: str, settings: Settings) -> str:
+    """National numbers first, then the plus."""
+    if settings.default_calling_country is not None and not number.startswith("+"):
+        parsed = _parsed(number, settings.default_calling_country)
+        if parsed is not None and phonenumbers.is_valid_number(parsed):
+            number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if settings.add_plus_to_phone_numbers and not number.startswith("+"):
+        number = "+" + number
+    return number
+
+
+# One member
+
+
+def absent_for_everybody(employees: list[Employee], source: str) -> bool:
+    return all(is_blank(source_value(employee, source)) and not is_unread(employee, source) for employee in employees)
+
+
+def _user_value(name: str, value: Value, failures: list[Failure]) -> Value:
+    """A mapped value made fit for its user field; a value of the wrong kind is noted."""
+    if is_blank(value):
+        return None
+    if name in DATE_FIELDS:
+        day = value if isinstance(value, date) else read_date(value) if isinstance(value, str) else None
+        if day is None:
+            failures.append(Failure(name, "kind"))
+        return day
+    if isinstance(value, date):
+        return value.isoformat()
+    if not isinstance(value, str):
+        failures.append(Failure(name, "kind"))
+        return None
+    if name in ("email", "secondary_email"):
+        value = clean_id(value)
+        if "@" not in value:
+            failures.append(Failure(name, "kind"))
+    if name == "country_code":
+        alpha_2 = country(value)
+        if alpha_2 is None:
+            failures.append(Failure(name, "kind"))
+        return alpha_2
+    if name in NAME_LIMITS and len(value) > NAME_LIMITS[name]:
+        failures.append(Failure(name, "length"))
+    return value
+
+
+def _metadata_value(value: Value) -> Value:
+    if isinstance(value, date):
+        return value.isoformat()
+    return None if is_blank(value) else value
+
+
+def map_member(employee: Employee, settings: Settings, today: date, absent: frozenset[str]) -> Mapped:
+    """One member through validation, rules and mapping. Shared EmployeeIds are looked at afterwards."""
+    mapped = Mapped(
+        employee=employee,
+        employment=employment(employee, today, settings.import_days_before_start),
+    )
+    employee_id = None if settings.generated_ids else _employee_id(employee, settings)
+    mapped = replace(mapped, employee_id=employee_id)
+    if employee.is_service_account:
+        return replace(mapped, exclusion="service_account")
+    if employee.failures:
+        return replace(mapped, failures=employee.failures)
+    for rule in settings.do_not_import:
+        if rule_matches(rule, employee):
+            return replace(mapped, exclusion=f"rule:{rule.name}", rule=rule)
+    failures: list[Failure] = []
+    values: dict[str, Wanted] = {}
+    supervisors: dict[str, str | Keep | None] = {}
+    hire, rehire = hire_dates(employee, today, settings.import_days_before_start)
+    for name, source in settings.mapping.items():
+        if name in settings.exclude_fields or name == "employee_id":
+            continue
+        keeps = is_unread(employee, source) or source in absent
+        if name == "supervisor_id":
+            named = source_value(employee, source)
+            if not is_blank(named) and not isinstance(named, str):
+                failures.append(Failure(name, "kind"))
+            supervisors[name] = KEEP if keeps else named if isinstance(named, str) and named else None
+            continue
+        value: Wanted = source_value(employee, source)
+        if source == "hire_date":
+            value = hire
+        elif source == "latest_rehire_date":
+            value = rehire
+        if name == "hire_date" and settings.hire_date_priority == "latest" and isinstance(rehire, date):
+            value, keeps = rehire, False
+        if keeps or isinstance(value, Keep):
+            values[name] = KEEP
+            continue
+        fit = _user_value(name, value, failures)
+        if name == "phone_number" and isinstance(fit, str):
+            fit = phone(fit, settings)
+        if name in ("first_name", "last_name") and fit is None:
+            failures.append(Failure(name, "needed"))
+        values[name] = fit
+    for entry in settings.metadata:
+        if entry.name not in settings.exclude_fields:
+            _map_metadata(entry, employee, absent, values, supervisors)
+    if not settings.generated_ids:
+        raw = source_value(employee, settings.mapping["employee_id"])
+        if is_unread(employee, settings.mapping["employee_id"]) or not (is_blank(raw) or isinstance(raw, str)):
+            failures.append(Failure("employee_id", "kind"))
+        elif employee_id is None:
+            failures.append(Failure("employee_id", "blank"))
+    if mapped.employment == "unknown" and not failures:
+        failures.append(Failure("active", "uncertain"))
+    return replace(mapped, failures=tuple(failures), values=values, supervisors=supervisors)
+
+
+def _map_metadata(
+    entry: MetadataEntry,
+    employee: Employee,
+    absent: frozenset[str],
+    values: dict[str, Wanted],
+    supervisors: dict[str, str | Keep | None],
+) -> None:
+    name = f"#{entry.name}"
+    keeps = is_unread(employee, entry.source) or entry.source in absent
+    value = source_value(employee, entry.source)
+    if entry.type == "associated":
+        supervisors[name] = KEEP if keeps else value if isinstance(value, str) and value else None
+    else:
+        values[name] = KEEP if keeps else _metadata_value(value)
+
+
+def _employee_id(employee: Employee, settings: Settings) -> str | None:
+    value = source_value(employee, settings.mapping["employee_id"])
+    return clean_id(value) or None if isinstance(value, str) else None
+
+
+def map_everybody(employees: list[Employee], settings: Settings, today: date) -> list[Mapped]:
+    """Every member, and then the employed rows that share one EmployeeId."""
+    sources = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
+    absent = frozenset(source for source in sources if absent_for_everybody(employees, source))
+    rows = [map_member(employee, settings, today, absent) for employee in employees]
+    holders: dict[str, int] = {}
+    for row in rows:
+        if _holds_id(row) and row.employee_id is not None:
+            holders[row.employee_id] = holders.get(row.employee_id, 0) + 1
+    return [
+        replace(row, failures=(*row.failures, Failure("employee_id", "shared")))
+        if _holds_id(row) and row.employee_id is not None and holders[row.employee_id] > 1
+        else row
+        for row in rows
+    ]
+
+
+def _holds_id(row: Mapped) -> bool:
+    return row.employment in ("employed", "unknown") and row.exclusion is None
+
+
+def frame_failure(rows: list[Mapped], settings: Settings) -> str | None:
+    """What stops the run."""
+    people = [row for row in rows if not row.employee.is_service_account]
+    if not rows:
+        return "no_rows"
+    for column in ("hris_id", "first_name", "last_name"):
+        if people and all(is_blank(getattr(row.employee, column)) for row in people):
+            return f"missing:{column}"
+    if people and not settings.generated_ids and all(row.employee_id is None for row in people):
+        return "missing:employee_id"
+    employed = [row for row in people if row.employment in ("employed", "unknown")]
+    failing = [row for row in employed if row.failures]
+    if len(failing) >= 5 and len(failing) * 100 > 20 * len(employed):
+        return "too_many_failures"
+    return None

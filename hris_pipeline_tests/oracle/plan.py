@@ -1,0 +1,442 @@
+"""What an import of this reading into this world must be."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from . import guards
+from .identity import (
+    Identities,
+    Match,
+    employee_id_after,
+    former_links,
+    identify,
+    linked_here,
+    relinks_become_conflicts,
+    settle_employee_ids,
+)
+from .mapping import Keep, Mapped, frame_failure, hire_dates, is_international, map_everybody
+from .model import (
+    Change,
+    Exclusion,
+    Expectation,
+    MetadataValue,
+    PastArchive,
+    Quarantined,
+    Reading,
+    Row,
+    User,
+    Value,
+    Warned,
+    World,
+)
+from .reading import People, read
+from .references import Directory, Reference
+from .settings import Settings, settings_of
+from .text import same
+
+
+@dataclass
+class _Draft:
+    """The plan while it is made."""
+
+    world: World
+    settings: Settings
+    people: People
+    mapped: list[Mapped]
+    found: Identities
+    rows: list[Row] = field(default_factory=list)
+    unchanged: set[str] = field(default_factory=set)
+    excluded: list[Exclusion] = field(default_factory=list)
+    protected: set[str] = field(default_factory=set)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    awaiting: set[str] = field(default_factory=set)
+    kept_references: set[str] = field(default_factory=set)
+    inactive_local: set[str] = field(default_factory=set)
+    warnings: set[Warned] = field(default_factory=set)
+
+    def exclude(self, hris_id: str, reason: str) -> None:
+        self.excluded.append(Exclusion(hris_id, reason))
+
+
+def expect(world: World, reading: Reading) -> Expectation:
+    """The whole plan: read, validate, map, identify, compare, guard."""
+    settings = settings_of(world.settings)
+    people = read(world, reading, custom_wanted=world.source == "justworks" and settings.wants_custom_fields())
+    mapped = map_everybody(list(people.employees), settings, world.today)
+    failure = frame_failure(mapped, settings)
+    if failure is not None:
+        return Expectation(status=None, frame_failure=failure, complete=people.complete)
+    found = identify(world, people, mapped, settings)
+    identity = guards.identity_change(world, settings, found)
+    if identity.tripped:
+        relinks_become_conflicts(found)
+    settle_employee_ids(world, found, settings)
+    draft = _Draft(world, settings, people, mapped, found)
+    _matched(draft)
+    _not_matched(draft)
+    _missing(draft)
+    _warn(draft)
+    plan = guards.Plan(
+        world=world,
+        settings=settings,
+        complete=people.complete,
+        rows=tuple(draft.rows),
+        matches=found.matches,
+        mapped=tuple(mapped),
+        in_conflict=frozenset(conflict.hris_id for conflict in found.conflicts),
+        quarantined=tuple(draft.quarantined),
+        identity=identity,
+    )
+    results = guards.all_guards(plan)
+    counts = {
+        "created": sum(row.action == "create" for row in draft.rows),
+        "updated": sum(row.action == "update" for row in draft.rows),
+        "archived": sum(row.action == "archive" for row in draft.rows),
+        "restored": sum(row.action == "restore" for row in draft.rows),
+        "unchanged": len(draft.unchanged),
+        "excluded": len(draft.excluded),
+        "protected": len(draft.protected),
+        "conflicts": len(found.conflicts),
+        "quarantined": len(draft.quarantined),
+    }
+    unread: dict[str, int] = {}
+    for row in mapped:
+        for column in row.employee.unread:
+            unread[column] = unread.get(column, 0) + 1
+    return Expectation(
+        status="held" if any(result.tripped for result in results.values()) else "planned",
+        complete=people.complete,
+        rows=tuple(draft.rows),
+        unchanged=frozenset(draft.unchanged),
+        excluded=tuple(draft.excluded),
+        protected=frozenset(draft.protected),
+        quarantined=tuple(draft.quarantined),
+        conflicts=tuple(found.conflicts),
+        awaiting_decision=frozenset(draft.awaiting),
+        kept_references=frozenset(draft.kept_references),
+        inactive_local=frozenset(draft.inactive_local),
+        holes=people.holes,
+        unread=unread,
+        warnings=frozenset(draft.warnings),
+        counts=counts,
+        guards=results,
+    )
+
+
+# People who are matched
+
+
+def _matched(draft: _Draft) -> None:
+    found, settings = draft.found, draft.settings
+    draft.protected |= {user.user_id for user in found.kept_archived.values()}
+    directory = Directory(
+        draft.world, draft.people, settings, found, {row.hris_id: row for row in draft.mapped if row.hris_id}
+    )
+    emails = _emails(draft)
+    for hris_id, match in sorted(found.matches.items()):
+        wanted = _wanted(draft, match, directory, emails)
+        user = match.user
+        if user is None:
+            changes = tuple(Change(name, None, value) for name, value in sorted(wanted.items()) if value is not None)
+            changes = (Change("hris_id", None, hris_id), *changes)
+            draft.rows.append(Row("create", hris_id, None, changes))
+            continue
+        changes = tuple(
+            Change(name, stored(user, name), value)
+            for name, value in sorted(wanted.items())
+            if stored(user, name) != value
+        )
+        if user.integration_id != draft.world.integration_id or user.hris_id != hris_id:
+            changes = (Change("hris_id", user.hris_id, hris_id), *changes)
+        if not user.is_active:
+            changes = (Change("status", "archived", "active"), *changes)
+            draft.rows.append(Row("restore", hris_id, user.user_id, changes))
+        elif changes:
+            draft.rows.append(Row("update", hris_id, user.user_id, changes))
+        elif user.user_id not in draft.protected:
+            draft.unchanged.add(hris_id)
+
+
+def stored(user: User, name: str) -> Value:
+    """A field of a user, or `#Name` of its metadata; empty is None."""
+    value: Value = user.metadata.get(name[1:]) if name.startswith("#") else getattr(user, name)
+    return None if value in ("", ()) else value
+
+
+def _wanted(draft: _Draft, match: Match, directory: Directory, emails: Mapping[str, str | None]) -> dict[str, Value]:
+    """The fields this person should have; a field left out stays."""
+    row, user, settings = match.row, match.user, draft.settings
+    wanted: dict[str, Value] = {}
+    for name, value in row.values.items():
+        if name == "email":
+            wanted[name] = emails[row.hris_id]
+        elif isinstance(value, Keep):
+            continue
+        elif name == "hire_date" and user is not None:
+            wanted[name] = _hire_date(draft, row, user, value)
+        else:
+            wanted[name] = value
+    if user is None or employee_id_after(match, settings) != user.employee_id:
+        wanted["employee_id"] = employee_id_after(match, settings)
+    elif user.protected and not settings.generated_ids and row.employee_id != user.employee_id:
+        draft.protected.add(user.user_id)
+    for name, named in row.supervisors.items():
+        if isinstance(named, Keep):
+            continue
+        source = settings.mapping[name] if not name.startswith("#") else _metadata_source(settings, name)
+        reference = directory.named(source, named, row.employee) if named is not None else Reference("nobody")
+        if named is not None and reference.kind == "nobody":
+            draft.warnings.add(Warned("supervisor_unknown", row.hris_id))
+        if reference.kind == "stays":
+            if user is not None:
+                draft.kept_references.add(user.user_id)
+            continue
+        if reference.kind == "nobody" and user is not None and _points_to_conflict(draft, stored(user, name)):
+            draft.kept_references.add(user.user_id)
+            continue
+        wanted[name] = reference.employee_id
+    return wanted
+
+
+def _metadata_source(settings: Settings, name: str) -> str:
+    return next(entry.source for entry in settings.metadata if entry.name == name[1:])
+
+
+def _points_to_conflict(draft: _Draft, employee_id: Value) -> bool:
+    sides = draft.found.conflict_users()
+    return any(user.employee_id == employee_id and user.user_id in sides for user in draft.world.users)
+
+
+def _hire_date(draft: _Draft, row: Mapped, user: User, value: Value) -> Value:
+    if user.hire_date is None or draft.settings.override_hire_date:
+        return value
+    _, rehire = hire_dates(row.employee, draft.world.today, draft.settings.import_days_before_start)
+    later = isinstance(rehire, date) and value == rehire and rehire > user.hire_date
+    if draft.settings.hire_date_priority == "latest" and later:
+        return value
+    return user.hire_date
+
+
+def _wanted_email(draft: _Draft, match: Match) -> str | None:
+    """The address before anybody else's is looked at."""
+    value = match.row.values.get("email")
+    text = value if isinstance(value, str) else None
+    user = match.user
+    if user is None:
+        return text
+    if isinstance(value, Keep) or "email" not in match.row.values:
+        return user.email
+    if user.protected:
+        if text != user.email:
+            draft.protected.add(user.user_id)
+        return user.email
+    if user.email and user.email_edited_by_user and (text is None or not draft.settings.override_emails):
+        return user.email
+    return text
+
+
+def _emails(draft: _Draft) -> dict[str, str | None]:
+    """Addresses by hris_id: the user who has an address keeps it, whoever else arrives with it goes without."""
+    matches = draft.found.matches
+    wanted = {hris_id: _wanted_email(draft, match) for hris_id, match in sorted(matches.items())}
+    hris_ids = {match.user.user_id: hris_id for hris_id, match in matches.items() if match.user is not None}
+    while True:
+        denied = next(
+            (hris_id for hris_id in wanted if _is_taken(draft.world, matches, hris_ids, wanted, hris_id)), None
+        )
+        if denied is None:
+            return wanted
+        user = matches[denied].user
+        draft.warnings.add(Warned("email_taken", denied))
+        wanted[denied] = user.email if user is not None else None
+
+
+def _is_taken(
+    world: World,
+    matches: Mapping[str, Match],
+    hris_ids: Mapping[str, str],
+    wanted: Mapping[str, str | None],
+    hris_id: str,
+) -> bool:
+    address = wanted[hris_id]
+    own = matches[hris_id].user
+    if address is None or (own is not None and same(address, own.email)):
+        return False
+    for user in world.users:
+        if own is not None and user.user_id == own.user_id:
+            continue
+        other = hris_ids.get(user.user_id)
+        if same(address, user.email) and (other is None or same(address, wanted[other])):
+            return True  # that user has it and keeps it
+    return any(other < hris_id and same(address, text) for other, text in wanted.items())
+
+
+# People who are not
+
+
+def _not_matched(draft: _Draft) -> None:
+    found, world = draft.found, draft.world
+    in_conflict = {conflict.hris_id for conflict in found.conflicts}
+    matched_users = {match.user.user_id for match in found.matches.values() if match.user is not None}
+    for row in draft.mapped:
+        if row.failures:
+            draft.quarantined.append(Quarantined(row.hris_id, row.failures))
+        if row.hris_id in found.ignored:
+            draft.exclude(row.hris_id, "ignored")
+            continue
+        if row.hris_id in found.matches or row.hris_id in found.kept_archived or row.hris_id in in_conflict:
+            continue
+        user = linked_here(world, row.hris_id) if row.hris_id else None
+        if user is not None and user.user_id in matched_users:
+            user = None  # this user is somebody else's now
+        if row.exclusion is not None:
+            draft.exclude(row.hris_id, row.exclusion)
+        if user is None:
+            _without_user(draft, row)
+        elif row.rule is not None and row.rule.archive_existing:
+            _archive(draft, user, by_rule=True)
+        elif row.employment == "left":
+            was_unchanged = not _archive(draft, user)
+            if was_unchanged and row.exclusion is None and not row.failures:
+                draft.unchanged.add(row.hris_id)
+        elif row.employment == "not_started" and row.exclusion is None and not row.failures:
+            draft.exclude(row.hris_id, "not_started")
+
+
+def _without_user(draft: _Draft, row: Mapped) -> None:
+    if row.failures or row.exclusion is not None:
+        return
+    draft.exclude(row.hris_id, "not_started" if row.employment == "not_started" else "inactive")
+    for user in draft.world.users:
+        same_id = row.employee_id is not None and user.employee_id == row.employee_id
+        if user.is_local and user.is_active and (same_id or user in former_links(draft.world, row.hris_id)):
+            draft.inactive_local.add(user.user_id)
+
+
+def _archive(draft: _Draft, user: User, *, by_rule: bool = False) -> bool:
+    """Archives, or notes why not. False: the user simply stays as is."""
+    if not user.is_active:
+        return False
+    if not by_rule and not draft.settings.archive_employees:
+        return False
+    if is_kept_from_archiving(draft.world, draft.settings, user):
+        draft.protected.add(user.user_id)
+    elif user.user_id in draft.found.conflict_users():
+        draft.awaiting.add(user.user_id)
+    elif draft.people.complete:
+        draft.rows.append(Row("archive", user.hris_id, user.user_id, (Change("status", "active", "archived"),)))
+    return True
+
+
+def is_kept_from_archiving(world: World, settings: Settings, user: User) -> bool:
+    return (
+        user.protected
+        or user.is_local
+        or user.employee_id in settings.do_not_archive
+        or user.user_id in world.never_archive
+    )
+
+
+def _missing(draft: _Draft) -> None:
+    matched_users = {match.user.user_id for match in draft.found.matches.values() if match.user is not None}
+    for user in draft.world.users:
+        mine = user.integration_id == draft.world.integration_id
+        if mine and user.hris_id in draft.people.gone and user.user_id not in matched_users:
+            _archive(draft, user)
+
+
+# Warnings
+
+
+def _warn_of_cycles(draft: _Draft) -> None:
+    """A cycle, or somebody who is their own supervisor, is kept and named."""
+    after = apply_rows(draft.world, draft.rows)
+    supervisors = {user.employee_id: user.supervisor_id for user in after}
+    for user in after:
+        chain: list[str] = []
+        above = user.supervisor_id
+        while above is not None and above not in chain:
+            chain.append(above)
+            above = supervisors.get(above)
+        if user.employee_id in chain and user.hris_id is not None and user.integration_id == draft.world.integration_id:
+            draft.warnings.add(Warned("supervisor_cycle", user.hris_id))
+
+
+def _warn(draft: _Draft) -> None:
+    _warn_of_cycles(draft)
+    known = {user.employee_id for user in draft.world.users}
+    for employee_id in draft.settings.do_not_archive - known:
+        draft.warnings.add(Warned("do_not_archive_unknown", employee_id))
+    for row in draft.mapped:
+        number = row.values.get("phone_number")
+        if row.hris_id in draft.found.matches and isinstance(number, str) and not is_international(number):
+            draft.warnings.add(Warned("phone_not_international", row.hris_id))
+    touched = [*guards.managed(draft.world), *guards.linked_local(draft.found.matches)]
+    live = [row for row in draft.mapped if row.is_live]
+    names = {name for row in live for name in (*row.values, *row.supervisors)}
+    for name in names:
+        keeps = [row for row in live if isinstance({**row.values, **row.supervisors}.get(name), Keep)]
+        source = _metadata_source(draft.settings, name) if name.startswith("#") else draft.settings.mapping[name]
+        unread = any(source in row.employee.unread for row in draft.mapped)
+        if live and len(keeps) == len(live) and not unread and any(stored(user, name) is not None for user in touched):
+            draft.warnings.add(Warned("absent_for_everybody", name))
+
+
+# Applying
+
+
+def apply(world: World, expectation: Expectation, approved: bool = False) -> World:
+    """The world after this import: unchanged when it stopped, or is held and not approved."""
+    if expectation.status is None or (expectation.status == "held" and not approved):
+        return world
+    archives = list(world.archives)
+    for row in expectation.rows:
+        if row.action == "archive" and row.user_id is not None:
+            archives.append(PastArchive(row.user_id, world.today, approved=expectation.status == "held"))
+        if row.action == "restore":
+            archives = [
+                replace(archive, restored_since=True) if archive.user_id == row.user_id else archive
+                for archive in archives
+            ]
+    return replace(
+        world,
+        users=apply_rows(world, expectation.rows),
+        archives=tuple(archives),
+        quarantined_before=frozenset(entry.hris_id for entry in expectation.quarantined),
+        import_applied=True,
+    )
+
+
+def apply_rows(world: World, rows: Iterable[Row]) -> tuple[User, ...]:
+    users = {user.user_id: user for user in world.users}
+    for row in rows:
+        if row.action == "create":
+            before = User(user_id=f"new:{row.hris_id}", employee_id="")
+        else:
+            before = users[row.user_id or ""]
+        users[before.user_id] = _changed(world, before, row)
+    return tuple(users.values())
+
+
+def _changed(world: World, user: User, row: Row) -> User:
+    fields: dict[str, Any] = {}
+    metadata: dict[str, MetadataValue] = dict(user.metadata)
+    for change in row.changes:
+        if change.field.startswith("#"):
+            name = change.field[1:]
+            if isinstance(change.after, str | bool | tuple):
+                metadata[name] = change.after
+            else:
+                metadata.pop(name, None)
+        else:
+            fields[change.field] = change.after
+        if change.field == "hris_id":
+            fields["integration_id"] = world.integration_id
+            fields["was_managed_link"] = None
+        if change.field == "email":
+            fields["email_edited_by_user"] = False
+        if change.field == "status":
+            fields["archived_by"] = "import" if change.after == "archived" else None
+    return replace(user, metadata=metadata, **fields)

@@ -1,0 +1,352 @@
+"""Made-up companies, settings and weeks for hypothesis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from hypothesis import strategies as st
+
+from .company import Person, crowd, reading_of
+from .model import JsonObject, Reading, Resolution, Source, User, World
+
+MONDAY = date(2026, 6, 15)
+NAMES = (
+    "Ann", "Bob", "Zoë", "Zoe\u0308", "Øyvind", "José María", "Anne-Marie", "O'Neil", "李", "Иван", "נועה", "عمر",
+    "नेहा", "Nguyễn", "ann", "ANN", "Straße", "de la Cruz",
+)  # fmt: skip
+DEPARTMENTS = ("Sales", "Engineering", "No Department", None, None, "Ventes & Après-vente")
+TITLES = (None, "Chief", "Engineer", "Manager")
+PHONES = (None, None, "+14155552671", "4155552671", "ask me", "+49 30 901820")
+LOOKUPS = ("not_found", "not_found", "inactive", "active", "error", "other_id", "html", "none")
+
+
+@dataclass(frozen=True)
+class Week:
+    """One import: the day, what the source says, and what users and persons did before it."""
+
+    today: date
+    people: tuple[Person, ...]
+    reading: Reading
+    edits: tuple[tuple[str, str, object], ...] = ()  # (hris_id of the user, field, value)
+    resolutions: tuple[Resolution, ...] = ()
+    approve: bool = False
+
+
+@dataclass(frozen=True)
+class Story:
+    """A directory with an integration, and the weeks that follow."""
+
+    world: World
+    weeks: tuple[Week, ...]
+
+
+def dates(first: date = date(1960, 1, 1), last: date = date(2026, 6, 1)) -> st.SearchStrategy[date]:
+    return st.dates(min_value=first, max_value=last)
+
+
+@st.composite
+def persons(draw: st.DrawFn, number: int) -> Person:
+    """One person, at work on most days."""
+    start = draw(dates(date(2010, 1, 1), date(2026, 7, 1)))
+    rehired = draw(st.integers(0, 9)) == 0
+    end = draw(st.one_of(st.none(), st.none(), st.none(), dates(date(2020, 1, 1), date(2026, 12, 31))))
+    return Person(
+        hris_id=f"m{number}",
+        work_id=f"{number:04d}",
+        first_name=draw(st.sampled_from(NAMES)),
+        last_name=draw(st.sampled_from(NAMES)),
+        preferred_name=draw(st.one_of(st.none(), st.sampled_from(NAMES))),
+        email=f"p{number}@acme.test" if draw(st.integers(0, 9)) else None,
+        personal_email=f"home{number}@mail.test" if draw(st.booleans()) else None,
+        phone=draw(st.sampled_from(PHONES)),
+        birth_date=draw(st.one_of(dates(last=date(2005, 1, 1)), dates(last=date(2005, 1, 1)), st.none())),
+        start=start,
+        rehires=(draw(dates(start + timedelta(days=1), date(2026, 8, 1))),) if rehired else (),
+        end=end,
+        active=draw(st.integers(0, 9)) > 0,
+        title=draw(st.sampled_from(TITLES)),
+        department=draw(st.sampled_from(DEPARTMENTS)),
+        country=draw(st.sampled_from(("US", "US", "CA", "DE", None))),
+        city=draw(st.sampled_from((None, "Köln", "New York"))),
+        kind=draw(st.sampled_from(("employee", "employee", "employee", "contractor"))),
+    )
+
+
+@st.composite
+def companies(draw: st.DrawFn, min_size: int = 1, max_size: int = 30) -> tuple[Person, ...]:
+    """People with managers (also outside, in cycles, themselves), leavers, re-hires, blank and shared work ids."""
+    size = draw(st.integers(min_size, max_size))
+    people = [draw(persons(number)) for number in range(1, size + 1)]
+    managed = []
+    for person in people:
+        manager = draw(st.one_of(st.none(), st.sampled_from([other.hris_id for other in people]), st.just("outside")))
+        managed.append(replace(person, manager=manager))
+    if draw(st.integers(0, 4)) == 0:
+        place = draw(st.integers(0, size - 1))
+        work_id = draw(st.sampled_from((None, "", managed[0].work_id, "AB1", "ab1")))
+        managed[place] = replace(managed[place], work_id=work_id)
+    return tuple(managed)
+
+
+RULES: tuple[JsonObject, ...] = (
+    {"name": "Contractors", "all": [{"field": "employment_type", "operator": "equals", "value": "contractor"}]},
+    {
+        "name": "Germans",
+        "all": [{"field": "country_code", "operator": "in", "value": ["DE"]}],
+        "archive_existing": True,
+    },
+    {"name": "No department", "any": [{"field": "department", "operator": "is_empty"}]},
+    {"name": "New", "all": [{"field": "hire_date", "operator": "after", "value": "2025-01-01"}]},
+)
+
+METADATA: tuple[list[JsonObject], ...] = (
+    [],
+    [{"name": "Title", "source": "job_title", "type": "default"}],
+    [
+        {"name": "Dept", "source": "department", "type": "hidden"},
+        {"name": "Second", "source": "supervisor_hris_id", "type": "associated"},
+    ],
+)
+
+
+@st.composite
+def settings_documents(draw: st.DrawFn) -> JsonObject:
+    """Mostly empty, as people write them."""
+    document: dict[str, object] = {}
+    options: dict[str, st.SearchStrategy[object]] = {
+        "archive_employees": st.sampled_from((True, True, False)),
+        "override_emails": st.booleans(),
+        "hire_date_priority": st.sampled_from(("original", "latest")),
+        "override_hire_date": st.booleans(),
+        "add_plus_to_phone_numbers": st.booleans(),
+        "default_calling_country": st.sampled_from(("US", "DE")),
+        "do_not_import": st.lists(st.sampled_from(RULES), max_size=2, unique_by=lambda rule: str(rule["name"])),
+        "do_not_archive": st.lists(st.sampled_from(("0001", "0002", "9999")), max_size=2, unique=True),
+        "exclude_fields": st.lists(
+            st.sampled_from(("birth_date", "phone_number", "secondary_email", "JobTitle")), max_size=2, unique=True
+        ),
+        "import_days_before_start": st.sampled_from((0, 7, 30)),
+        "mapping": st.sampled_from(({}, {"preferred_first_name": "first_name"}, {"email": "secondary_email"})),
+        "metadata": st.sampled_from(METADATA),
+    }
+    for name, strategy in options.items():
+        if draw(st.integers(0, 3)) == 0:
+            document[name] = draw(strategy)
+    return document
+
+
+# Weeks
+
+Fields = dict[str, object]
+
+
+def _hire(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    return [*people, replace(draw(persons(fresh)), active=True, end=None, start=today)]
+
+
+def _leave(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    options: tuple[Fields, ...] = ({"active": False}, {"end": today - timedelta(days=1)}, {"end": today})
+    fields = draw(st.sampled_from(options))
+    return _with(people, place, **fields)
+
+
+def _vanish(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    return _with(people, place, listed=False, lookup=draw(st.sampled_from(LOOKUPS)))
+
+
+def _return(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    person = people[place]
+    return _with(people, place, listed=True, active=True, end=None, rehires=(*person.rehires, today))
+
+
+def _rehire_under_a_new_id(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    person = people[place]
+    people = _with(people, place, active=False)
+    options: tuple[Fields, ...] = ({}, {"email": None}, {"birth_date": None}, {"work_id": f"{fresh:04d}"})
+    returned = replace(person, hris_id=f"m{fresh}", active=True, end=None, listed=True)
+    return [*people, *_with([returned], 0, **draw(st.sampled_from(options)))]
+
+
+def _swap_work_ids(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    left, right = draw(st.integers(0, len(people) - 1)), draw(st.integers(0, len(people) - 1))
+    left_id, right_id = people[left].work_id, people[right].work_id
+    return _with(_with(people, left, work_id=right_id), right, work_id=left_id)
+
+
+def _re_use_work_id(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    stranger = replace(draw(persons(fresh)), active=True, end=None, start=today, work_id=people[place].work_id)
+    return [*_with(people, place, active=False), stranger]
+
+
+def _take_address(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    giver, taker = draw(st.integers(0, len(people) - 1)), draw(st.integers(0, len(people) - 1))
+    return _with(people, taker, email=people[giver].email)
+
+
+def _change(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    other = draw(persons(fresh))
+    name = draw(
+        st.sampled_from(
+            ("first_name", "last_name", "email", "phone", "birth_date", "title", "department", "start", "country")
+        )
+    )
+    return _with(people, place, **{name: getattr(other, name)})
+
+
+def _blank(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    options: tuple[Fields, ...] = ({"work_id": None}, {"last_name": ""}, {"first_name": "x" * 101}, {"work_id": "0001"})
+    fields = draw(st.sampled_from(options))
+    return _with(people, place, **fields)
+
+
+def _move_manager(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    manager = draw(st.one_of(st.none(), st.sampled_from([person.hris_id for person in people]), st.just("outside")))
+    return _with(people, place, manager=manager)
+
+
+def _many(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    """The same happens to many at once, so that guards have something to do."""
+    what = draw(st.sampled_from(("new_id", "vanish", "leave", "email", "work_id", "blank_title", "bad_name", "hire")))
+    number = draw(st.integers(2, max(2, len(people))))
+    if what == "hire":
+        return [*people, *(replace(person, start=today) for person in crowd(number * 2, first=fresh * 100))]
+    changed = []
+    for place, person in enumerate(people):
+        if place >= number:
+            changed.append(person)
+        elif what == "new_id":
+            changed += [replace(person, hris_id=f"{person.hris_id}-{fresh}"), replace(person, listed=False)]
+        else:
+            options: dict[str, Fields] = {
+                "vanish": {"listed": False},
+                "leave": {"active": False},
+                "email": {"email": f"e{fresh}-{place}@acme.test"},
+                "work_id": {"work_id": f"w{fresh}-{place}"},
+                "blank_title": {"title": None},
+                "bad_name": {"last_name": ""},
+            }
+            changed += _with([person], 0, **options[what])
+    return changed
+
+
+def _fail_details(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    return _with(people, draw(st.integers(0, len(people) - 1)), details_fail=True)
+
+
+def _with(people: list[Person], place: int, **fields: object) -> list[Person]:
+    changed = replace(people[place], **fields)  # type: ignore[arg-type]
+    return [*people[:place], changed, *people[place + 1 :]]
+
+
+Event = Callable[[st.DrawFn, list[Person], date, int], list[Person]]
+EVENTS: tuple[Event, ...] = (
+    _hire, _leave, _vanish, _return, _rehire_under_a_new_id, _swap_work_ids, _re_use_work_id, _take_address,
+    _change, _change, _blank, _move_manager, _fail_details, _many,
+)  # fmt: skip
+
+EDITS: tuple[tuple[str, object], ...] = (
+    ("email", "own@home.test"),
+    ("email", None),
+    ("protected", True),
+    ("status", "archived"),
+    ("hire_date", date(2000, 1, 1)),
+    ("phone_number", "+15005550006"),
+)
+
+
+def after_edits(world: World, week: Week) -> World:
+    """The world on the day of that week, after what users and persons did in between."""
+    users = list(world.users)
+    for hris_id, name, value in week.edits:
+        for place, user in enumerate(users):
+            if user.hris_id == hris_id:
+                users[place] = _edited(user, name, value)
+    resolutions = (*week.resolutions, *world.resolutions)
+    return replace(world, users=tuple(users), today=week.today, resolutions=resolutions)
+
+
+def _edited(user: User, name: str, value: object) -> User:
+    fields: dict[str, object] = {name: value}
+    if name == "email":
+        fields["email_edited_by_user"] = True
+    if name == "status":
+        fields["archived_by"] = "person"
+    return replace(user, **fields)  # type: ignore[arg-type]
+
+
+@st.composite
+def _local_users(draw: st.DrawFn, person: Person, source: Source) -> User:
+    archived = draw(st.integers(0, 2)) == 0
+    former: tuple[tuple[Source, str] | None, ...] = (None, None, (source, person.hris_id), (source, "gone"))
+    return User(
+        user_id=f"local-{person.hris_id}",
+        employee_id=person.work_id or f"none-{person.hris_id}",
+        first_name=person.first_name,
+        last_name=person.last_name,
+        email=draw(st.sampled_from((person.email, None, f"like-{person.hris_id}@acme.test"))),
+        birth_date=draw(st.sampled_from((person.birth_date, None))),
+        status="archived" if archived else "active",
+        archived_by=("import" if draw(st.booleans()) else "person") if archived else None,
+        was_managed_link=draw(st.sampled_from(former)),
+        protected=draw(st.integers(0, 9)) == 0,
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn, people: tuple[Person, ...], source: Source = "justworks") -> World:
+    """A directory before its first import: empty, or with local users who are some of these people, or like them."""
+    users = []
+    if draw(st.booleans()):
+        users = [draw(_local_users(person, source)) for person in people if draw(st.integers(0, 3)) == 0]
+    ids: set[str] = set()
+    emails: set[str] = set()
+    unique = []
+    for user in users:
+        if user.employee_id not in ids and user.email not in emails:
+            unique.append(user)
+            ids.add(user.employee_id)
+            emails |= {user.email} if user.email is not None else set()
+    return World(
+        integration_id="acme", source=source, users=tuple(unique), today=MONDAY, settings=draw(settings_documents())
+    )
+
+
+@st.composite
+def stories(
+    draw: st.DrawFn, source: Source = "justworks", max_people: int = 20, max_weeks: int = 4, max_events: int = 4
+) -> Story:
+    """A company, its directory, and some weeks of hires, leavers, vanishings, swaps and edits."""
+    people = list(draw(companies(3, max_people)))
+    world = draw(worlds(tuple(people), source))
+    fresh = 1000
+    weeks = []
+    today = MONDAY
+    for number in range(draw(st.integers(min(2, max_weeks), max_weeks))):
+        edits: list[tuple[str, str, object]] = []
+        if number > 0:
+            for event in draw(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=max_events)):
+                people = event(draw, people, today, fresh)
+                fresh += 1
+            for name, value in draw(st.lists(st.sampled_from(EDITS), max_size=1)):
+                edits.append((draw(st.sampled_from(people)).hris_id, name, value))
+        complete = draw(st.integers(0, 9)) > 0
+        weeks.append(
+            Week(
+                today=today,
+                people=tuple(people),
+                reading=reading_of(source, draw(st.permutations(people)), complete=complete),
+                edits=tuple(edits),
+                approve=draw(st.booleans()),
+            )
+        )
+        people = [replace(person, details_fail=False) for person in people]
+        today += timedelta(days=7)
+    return Story(world, tuple(weeks))
