@@ -34,6 +34,7 @@ class Observed:
     status: str = "planned"
     counts: Mapping[str, int] = field(default_factory=dict)
     guards: Mapping[str, bool] = field(default_factory=dict)  # name -> tripped
+    figures: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)  # guard -> how many, of how many
     conflict_user_ids: frozenset[str] = frozenset()
     conflict_hris_ids: frozenset[str] = frozenset()
     quarantined: frozenset[str] = frozenset()  # hris_ids
@@ -57,6 +58,7 @@ def observed_of(expectation: Expectation) -> Observed:
         status=expectation.status or "failed",
         counts=expectation.counts,
         guards={name: result.tripped for name, result in expectation.guards.items()},
+        figures={name: (result.observed, result.denominator) for name, result in expectation.guards.items()},
         conflict_user_ids=frozenset(user_id for conflict in expectation.conflicts for user_id in conflict.user_ids),
         conflict_hris_ids=frozenset(conflict.hris_id for conflict in expectation.conflicts),
         quarantined=frozenset(entry.hris_id for entry in expectation.quarantined),
@@ -374,10 +376,25 @@ def differences(expectation: Expectation, observed: Observed) -> list[str]:
         for name, tripped in mine.guards.items()
         if name in observed.guards and observed.guards[name] != tripped
     ]
-    for name in ("conflict_hris_ids", "quarantined", "holes", "complete"):
+    found += [
+        f"figures of {name}: {observed.figures[name]}, expected {expected}"
+        for name, expected in mine.figures.items()
+        if name in observed.figures and not _same_figures(observed.figures[name], expected)
+    ]
+    found += [
+        f"count of {name}: {observed.counts[name]}, expected {number}"
+        for name, number in mine.counts.items()
+        if observed.counts.get(name) != number
+    ]
+    for name in ("conflict_hris_ids", "conflict_user_ids", "quarantined", "holes", "complete"):
         if getattr(mine, name) != getattr(observed, name):
             found.append(f"{name} differ")
     return found
+
+
+def _same_figures(left: tuple[int, int | None], right: tuple[int, int | None]) -> bool:
+    """How many, and of how many; of nobody, or where it is not said, the latter does not count."""
+    return left[0] == right[0] and (None in (left[1], right[1]) or left[1] == right[1] or right[0] == 0)
 
 
 def check(world: World, reading: Reading, observed: Observed) -> list[str]:

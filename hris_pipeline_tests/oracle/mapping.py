@@ -260,8 +260,13 @@ def _user_value(name: str, value: Value, failures: list[Failure]) -> Value:
 
 
 def _metadata_value(value: Value) -> Value:
+    """As text: a truth value as `true` or `false`, several texts with a comma between them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, tuple):
+        return ", ".join(value) or None
     return None if is_blank(value) else value
 
 

@@ -1,0 +1,118 @@
+"""Plays a story of the oracle in a real store: every week is previewed, held against the oracle, and saved."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+import sqlalchemy as sa
+
+from hris_pipeline.errors import FrameInvalid, SourceError
+from hris_pipeline.store.tables import users
+from hris_pipeline_tests.kit.judged import Judged, noon
+from hris_pipeline_tests.kit.oracle_store import user_row
+from hris_pipeline_tests.oracle.laws import Observed, again_is_nothing, check
+from hris_pipeline_tests.oracle.model import User, World
+from hris_pipeline_tests.oracle.plan import apply, expect
+from hris_pipeline_tests.oracle.strategies import Story, Week, after_edits
+
+__all__ = ["differing_users", "named_apart", "play"]
+
+
+def named_apart(world: World, name: str) -> World:
+    """The same world with ids of its own, so that one store can hold many."""
+    known = {world.integration_id: name}
+    people = tuple(
+        replace(
+            user,
+            user_id=f"{name}-{user.user_id}",
+            integration_id=known.get(user.integration_id or "", f"{name}-{user.integration_id}")
+            if user.integration_id
+            else None,
+        )
+        for user in world.users
+    )
+    return replace(world, integration_id=name, users=people)
+
+
+def play(judged: Judged, world: World, story: Story) -> Iterator[str]:
+    """The breaches of every week, each with its number; after a week with breaches nothing can be said any more."""
+    for number, week in enumerate(story.weeks):
+        judged.acme.clock.time = max(judged.acme.clock.time, noon(week.today))
+        edited = after_edits(world, week)
+        write_edits(judged, world, edited)
+        breaches, world = _play_week(judged, edited, week)
+        yield from (f"week {number}: {breach}" for breach in breaches)
+        if breaches:
+            return
+
+
+def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], World]:
+    expectation = expect(world, week.reading)
+    try:
+        summary, observed = judged.preview(world, week.reading)
+    except (FrameInvalid, SourceError) as error:
+        stopped = expectation.frame_failure is not None or not expectation.complete
+        return [] if stopped else [f"stopped ({type(error).__name__}), expected {expectation.status}"], world
+    if expectation.frame_failure is not None:
+        return [f"went on, expected to stop: {expectation.frame_failure}"], world
+    breaches = check(world, week.reading, observed)
+    if breaches:
+        return breaches, world
+    if expectation.status == "held" and week.approve:
+        judged.approve(summary)
+    saved = expectation.status == "planned" or week.approve
+    if not saved:
+        return [], world
+    judged.acme.save(summary.import_id)
+    after, stored = apply(world, expectation, approved=week.approve), judged.users()
+    breaches = differing_users(after.users, stored)
+    world = replace(after, users=stored)
+    if not breaches and expectation.status == "planned":
+        breaches = _again(judged, world, week, observed)
+    return breaches, world
+
+
+def _again(judged: Judged, world: World, week: Week, first: Observed) -> list[str]:
+    """The same answers once more change nothing."""
+    _, again = judged.preview(world, week.reading)
+    breaches = [] if "identity_change" in _tripped(again) else again_is_nothing(first, again)
+    return [*breaches, *(f"again: {breach}" for breach in check(world, week.reading, again))]
+
+
+def _tripped(observed: Observed) -> set[str]:
+    return {name for name, tripped in observed.guards.items() if tripped}
+
+
+def differing_users(expected: tuple[User, ...], stored: tuple[User, ...]) -> list[str]:
+    """Where the stored users are others than expected: ids and field names. A new user has an id of the store's."""
+    by_id = {user.user_id: user for user in stored}
+    by_link = {(user.integration_id or "", user.hris_id or ""): user for user in stored if user.hris_id}
+    breaches = [] if len(expected) == len(stored) else [f"{len(stored)} users, expected {len(expected)}"]
+    for user in expected:
+        other = by_id.get(user.user_id) or by_link.get((user.integration_id or "", user.hris_id or ""))
+        if other is None:
+            breaches.append(f"not stored: {user.user_id}")
+            continue
+        same_id = replace(other, user_id=user.user_id)
+        names = [item.name for item in fields(User) if _plain(user, item.name) != _plain(same_id, item.name)]
+        if names:
+            breaches.append(f"stored fields of {user.hris_id or user.user_id}: {names}")
+    return breaches
+
+
+def _plain(user: User, name: str) -> object:
+    value = getattr(user, name)
+    return dict(value) if name == "metadata" else value or None
+
+
+def write_edits(judged: Judged, before: World, after: World) -> None:
+    """What users and persons did between two imports, written as whoever writes users must."""
+    stored = {user.user_id: user for user in before.users}
+    for user in after.users:
+        old = stored.get(user.user_id)
+        if old is None or old == user:
+            continue
+        row = user_row(judged.acme.services, judged.directory, user)
+        values = {name: row[name] for name in row if name not in ("user_id", "created_at", "version")}
+        with judged.acme.services.store.begin() as connection:
+            where = users.c.user_id == user.user_id
+            connection.execute(sa.update(users).where(where).values(version=users.c.version + 1, **values))

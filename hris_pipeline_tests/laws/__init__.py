@@ -1,0 +1,1 @@
+"""Laws that hold for every import, whoever asks: the pipeline against the oracle."""
