@@ -1,15 +1,16 @@
 """Every environment variable the project reads, typed, with its default and meaning."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from hris_pipeline.errors import EnvironmentInvalid
 
-__all__ = ["VARIABLES", "Environment"]
+__all__ = ["ROLES", "VARIABLES", "AccessEnvironment", "Environment", "Role"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,78 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("JUSTWORKS_REQUESTS_PER_SECOND", "10", "Ceiling on calls to the Partner API; no limit is published."),
     Variable("FINCH_API_URL", "https://api.tryfinch.com", "The HRIS aggregator, for integrations with source finch."),
     Variable("DAGSTER_HOME", "$HRIS_HOME/dagster", "Dagster's own instance."),
+    Variable("HRIS_CONSOLE_URL", "", "Where people open the console, when it is not where it listens: https://…"),
+    Variable("HRIS_ROLES", "", "Who may do what: dana@acme.example=administrator, group:hr=reviewer; * is anybody."),
+    Variable("HRIS_SESSION_MINUTES", "60", "How long a log-in to the console lasts without being used."),
+    Variable("HRIS_OIDC_ISSUER", "", "The OpenID Connect provider that logs people in to the console."),
+    Variable("HRIS_OIDC_CLIENT_ID", "", "Issued by that provider."),
+    Variable("HRIS_OIDC_CLIENT_SECRET", "", "Issued by that provider."),
+    Variable("HRIS_OIDC_GROUPS_CLAIM", "groups", "The claim that names a person's groups."),
+    Variable("HRIS_PROXY_USER_HEADER", "", "The header in which a proxy names whom it has logged in."),
+    Variable("HRIS_PROXY_GROUPS_HEADER", "", "The header in which it names their groups, comma-separated."),
+    Variable("HRIS_PROXY_ADDRESSES", "", "The addresses and networks whose proxy is believed, comma-separated."),
 )
+
+Role = Literal["viewer", "reviewer", "approver", "administrator"]
+ROLES: tuple[Role, ...] = ("viewer", "reviewer", "approver", "administrator")
+"""What somebody may be, the least first."""
+
+
+@dataclass(frozen=True)
+class AccessEnvironment:
+    """Who may use the console and how they show who they are; what is not configured is empty.
+
+    ``roles`` pairs an identity, ``group:NAME`` or ``*`` with a role; ``proxy_addresses`` are networks.
+    """
+
+    console_url: str = ""
+    roles: tuple[tuple[str, Role], ...] = ()
+    session_minutes: float = 60
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_groups_claim: str = "groups"
+    proxy_user_header: str = ""
+    proxy_groups_header: str = ""
+    proxy_addresses: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def read(cls, value: Callable[[str], str]) -> "AccessEnvironment":
+        """Reads the variables by name.
+
+        Raises:
+            EnvironmentInvalid: one that cannot be used, or half of what belongs together.
+        """
+        access = cls(
+            console_url=_optional_web_url("HRIS_CONSOLE_URL", value("HRIS_CONSOLE_URL")),
+            roles=_roles(value("HRIS_ROLES")),
+            session_minutes=_positive("HRIS_SESSION_MINUTES", value("HRIS_SESSION_MINUTES")),
+            oidc_issuer=_optional_web_url("HRIS_OIDC_ISSUER", value("HRIS_OIDC_ISSUER"), keep=True),
+            oidc_client_id=value("HRIS_OIDC_CLIENT_ID"),
+            oidc_client_secret=value("HRIS_OIDC_CLIENT_SECRET"),
+            oidc_groups_claim=value("HRIS_OIDC_GROUPS_CLAIM"),
+            proxy_user_header=value("HRIS_PROXY_USER_HEADER").lower(),
+            proxy_groups_header=value("HRIS_PROXY_GROUPS_HEADER").lower(),
+            proxy_addresses=_networks(value("HRIS_PROXY_ADDRESSES")),
+        )
+        access.check()
+        return access
+
+    def check(self) -> None:
+        """Refuses what is given by halves.
+
+        Raises:
+            EnvironmentInvalid: which variable is missing.
+        """
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise EnvironmentInvalid("HRIS_OIDC_ISSUER is set without HRIS_OIDC_CLIENT_ID: register the console there.")
+        if self.proxy_user_header and not self.proxy_addresses:
+            raise EnvironmentInvalid(
+                "HRIS_PROXY_USER_HEADER is set without HRIS_PROXY_ADDRESSES: name the addresses of the proxy, or anybody "
+                "could send that header."
+            )
+        if self.oidc_issuer and self.proxy_user_header:
+            raise EnvironmentInvalid("HRIS_OIDC_ISSUER and HRIS_PROXY_USER_HEADER are both set: use one of them.")
 
 
 @dataclass(frozen=True)
@@ -54,6 +126,7 @@ class Environment:
     requests_per_second: float
     finch_api_url: str
     dagster_home: Path
+    access: AccessEnvironment = AccessEnvironment()
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Environment":
@@ -88,6 +161,7 @@ class Environment:
             requests_per_second=_positive("JUSTWORKS_REQUESTS_PER_SECOND", value("JUSTWORKS_REQUESTS_PER_SECOND")),
             finch_api_url=_web_url("FINCH_API_URL", value("FINCH_API_URL")),
             dagster_home=Path(placed("DAGSTER_HOME")).expanduser().absolute(),
+            access=AccessEnvironment.read(value),
         )
 
     @property
@@ -127,3 +201,33 @@ def _positive(name: str, text: str) -> float:
     if not 0 < number < float("inf"):
         raise EnvironmentInvalid(f"{name} must be a number above 0, such as 10.")
     return number
+
+
+def _optional_web_url(name: str, text: str, *, keep: bool = False) -> str:
+    """An issuer is compared letter by letter, so its slash at the end is kept."""
+    if not text:
+        return ""
+    address = _web_url(name, text)
+    return text if keep else address
+
+
+def _roles(text: str) -> tuple[tuple[str, Role], ...]:
+    entries = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        who, _, name = entry.rpartition("=")
+        role = next((role for role in ROLES if role == name.strip()), None)
+        if not who.strip() or role is None:
+            raise EnvironmentInvalid(
+                f"HRIS_ROLES: entry {len(entries) + 1} is no who=role; the roles are {', '.join(ROLES)}."
+            )
+        entries.append((who.strip(), role))
+    return tuple(entries)
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise EnvironmentInvalid(
+            "HRIS_PROXY_ADDRESSES is no list of addresses or networks, such as 10.0.0.5, 10.1.0.0/16."
+        ) from None
