@@ -101,8 +101,8 @@ class AccessEnvironment:
             raise EnvironmentInvalid("HRIS_OIDC_ISSUER is set without HRIS_OIDC_CLIENT_ID: register the console there.")
         if self.proxy_user_header and not self.proxy_addresses:
             raise EnvironmentInvalid(
-                "HRIS_PROXY_USER_HEADER is set without HRIS_PROXY_ADDRESSES: name the addresses of the proxy, or anybody "
-                "could send that header."
+                "HRIS_PROXY_USER_HEADER is set without HRIS_PROXY_ADDRESSES: name the addresses of the proxy, or "
+                "anybody could send that header."
             )
         if self.oidc_issuer and self.proxy_user_header:
             raise EnvironmentInvalid("HRIS_OIDC_ISSUER and HRIS_PROXY_USER_HEADER are both set: use one of them.")
@@ -212,7 +212,7 @@ def _optional_web_url(name: str, text: str, *, keep: bool = False) -> str:
 
 
 def _roles(text: str) -> tuple[tuple[str, Role], ...]:
-    entries = []
+    entries: list[tuple[str, Role]] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         who, _, name = entry.rpartition("=")
         role = next((role for role in ROLES if role == name.strip()), None)

@@ -1,16 +1,22 @@
-"""Running jobs from the command line, on the instance that the UI shows: what one starts, the other sees."""
+"""Running jobs from the command line and the console, on the instance that the UI shows: what one starts, the other
+sees; and Dagster's own processes behind that UI."""
 
 import fcntl
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher import WorkerStatus
 
@@ -29,6 +35,8 @@ __all__ = [
     "JobResult",
     "apply_config",
     "approval_config",
+    "daemon_seen",
+    "dagster_ui",
     "members_config",
     "open_instance",
     "reap_dead_runs",
@@ -40,6 +48,8 @@ CODE_LOCATION = "hris_pipeline"
 """As workspace.yaml names it."""
 
 _PACKAGE = Path(__file__).parent
+WORKSPACE = _PACKAGE / "workspace.yaml"
+DAEMON_ENDS_WITHIN_SECONDS = 30
 _REPOSITORY_TAG = ".dagster/repository"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -97,6 +107,7 @@ def run_job(
     config: Mapping[str, Any] | None = None,
     assets: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
+    run_id: str | None = None,
     environment: Environment | None = None,
     instance: dg.DagsterInstance | None = None,
 ) -> JobResult:
@@ -111,6 +122,7 @@ def run_job(
         config: As the ``…_config`` functions here give it.
         assets: Only these of the job's assets; all by default.
         progress: Is told how many members were read so far.
+        run_id: The run's id, a UUID; a new one by default.
         environment: The process's own by default.
         instance: The one at ``DAGSTER_HOME`` by default.
 
@@ -128,6 +140,7 @@ def run_job(
             config=config or {},
             assets=assets,
             resources={"progress": Progress(progress)} if progress else {},
+            run_id=run_id or str(uuid.uuid4()),
         )
 
 
@@ -142,6 +155,57 @@ def reap_dead_runs(instance: dg.DagsterInstance, integration_id: str) -> int:
     for run in dead:
         instance.report_run_failed(run, "The process of the run is gone.")
     return len(dead)
+
+
+def daemon_seen(instance: dg.DagsterInstance) -> bool:
+    """Whether the daemon that starts automatic imports is alive: without it nothing is ever due."""
+    statuses = instance.get_daemon_statuses(["SCHEDULER"])
+    return bool(statuses) and all(status.healthy for status in statuses.values())
+
+
+@contextmanager
+def dagster_ui(instance: dg.DagsterInstance, path_prefix: str, log: Path) -> Iterator[Any]:
+    """Dagster as ``dagster dev`` runs it, but its webserver given as an ASGI application, below ``path_prefix``, so
+    that it listens nowhere by itself; the daemon and the code server run beside it, and print into ``log``."""
+    from dagster._cli.proxy_server_manager import ProxyServerManager  # noqa: PLC0415 - only a server needs these
+    from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415
+    from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
+    from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        code = stack.enter_context(
+            ProxyServerManager(instance, WorkspaceFileTarget([str(WORKSPACE)]), code_server_log_level="critical")
+        )
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hris-ui-")))
+        workspace = folder / "workspace.yaml"
+        specs = code.get_code_server_specs()
+        workspace.write_text(yaml.safe_dump({"load_from": [{key: dict(spec[key]) for key in spec} for spec in specs]}))
+        stack.enter_context(_daemon(workspace, log))
+        context = stack.enter_context(WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])))
+        yield create_app_from_workspace_process_context(context, path_prefix, live_data_poll_rate=2000)
+
+
+@contextmanager
+def _daemon(workspace: Path, log: Path) -> Iterator[None]:
+    """The daemon, until the block ends."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in what it starts behind itself
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
+        daemon = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        daemon.send_signal(signal.SIGINT)
+        try:
+            daemon.wait(DAEMON_ENDS_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
 
 
 @contextmanager
@@ -162,11 +226,11 @@ def _run(
     config: Mapping[str, Any],
     assets: Sequence[str],
     resources: Mapping[str, object],
+    run_id: str,
 ) -> JobResult:
     job = defs.resolve_job_def(name)
     if assets:
         job = job.get_subset(asset_selection={dg.AssetKey(asset) for asset in assets})
-    run_id = str(uuid.uuid4())
     try:
         with _hold_worker_file(instance, run_id):
             job.execute_in_process(

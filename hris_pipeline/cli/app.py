@@ -52,7 +52,8 @@ START, DECIDE, IMPORT, AUTOMATIC, LOOK = (
 
 COMMANDS: tuple[Command, ...] = (
     Command("demo", "demo:demo", "The whole story on a made-up company: connect, preview, save, a week later.", START),
-    Command("ui", "ui:ui", "Open Dagster; prepares a made-up company when there is no integration yet.", START),
+    Command("ui", "ui:ui", "Open the console and Dagster; with a made-up company when there is none yet.", START),
+    Command("console", "console:console", "Open the console alone: reviews and settings in the browser.", START),
     Command("sandbox", "sandbox:sandbox", "Serve a local Justworks with made-up people.", START),
     Command("setup", "setup:setup", "Set up an integration step by step; continues where it stopped.", START),
     Command("connect", "connection:connect", "Connect an integration to its company, in the browser.", START),

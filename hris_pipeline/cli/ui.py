@@ -1,17 +1,11 @@
-"""Opening Dagster."""
+"""`hris ui`: the console and Dagster together, behind one door."""
 
-import os
-import signal
-import subprocess
-import sys
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from hris_pipeline.cli.common import open_services
+from hris_pipeline.cli.common import actor, open_services
+from hris_pipeline.cli.console import Host, Port, log_file, show_link
 from hris_pipeline.cli.demo import (
     DISPLAY_NAME,
     add_company,
@@ -21,58 +15,62 @@ from hris_pipeline.cli.demo import (
 )
 from hris_pipeline.cli.printing import CommandResult, cell, status
 from hris_pipeline.defs.partitions import add_partition
-from hris_pipeline.environment import Environment
-from hris_pipeline.running import open_instance
+from hris_pipeline.running import daemon_seen, dagster_ui, open_instance
 from hris_pipeline.store.automation import automations
+
+if TYPE_CHECKING:
+    import socket
+
+    from hris_pipeline.console.access import Access
 
 __all__ = ["ui"]
 
-WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 
+def ui(port: Port = 3000, host: Host = "127.0.0.1") -> CommandResult:
+    """The console for whoever decides, and Dagster below `/dagster` for engineers, with the daemon that starts
+    automatic imports; until Ctrl-C. A link for the person at this machine is printed, which works once. When there
+    is no integration but made-up ones, a sandbox serves the made-up company meanwhile."""
+    from hris_pipeline.console.access import access_of  # noqa: PLC0415 - only a server needs a web framework
+    from hris_pipeline.console.server import listen  # noqa: PLC0415
 
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the UI is served.")] = 3000,
-    host: Annotated[str, typer.Option(help="On which address.")] = "127.0.0.1",
-) -> CommandResult:
-    """Webserver and daemon together, until Ctrl-C. When there is no integration but made-up ones, a sandbox serves the
-    made-up company meanwhile, so that its assets can be materialized.
-    """
-    address = f"http://{host}:{port}"
+    with open_services(create=True) as services:
+        access = access_of(services.environment.access, host, port)
+    listener = listen(host, port)
     return CommandResult(
-        {"url": address},
-        [cell(f"Dagster is starting at {address}; Ctrl-C stops it.")],
-        then=partial(_serve, host, port),
+        {"url": access.origin},
+        [cell(f"The console is starting at {access.origin}, Dagster at {access.origin}/dagster; Ctrl-C stops both.")],
+        then=partial(_serve, access, listener),
     )
 
 
-def _serve(host: str, port: int) -> None:
+def _serve(access: "Access", listener: "socket.socket") -> None:
+    from hris_pipeline.console.app import build_console  # noqa: PLC0415
+    from hris_pipeline.console.gateway import DAGSTER_PATH  # noqa: PLC0415
+    from hris_pipeline.console.server import serve  # noqa: PLC0415
+
     with ExitStack() as stack:
-        services = stack.enter_context(open_services(create=True))
-        known = integrations_of(services)
-        if all(one.display_name == DISPLAY_NAME for one in known):
-            sandbox = stack.enter_context(sandbox_running())
-            services = stack.enter_context(open_services())
-            name = known[-1].integration_id if known else add_company(services)
-            connect_company(services, sandbox, name)
-            with services.store.read() as connection:
-                if automations(connection, name)[0].saved:
-                    sandbox.week_passes()
-            status(cell(f"The made-up company {name} is ready: choose its partition and materialize."))
-        with open_instance(services.environment) as instance:
-            for one in integrations_of(services):
-                add_partition(instance, one.integration_id)
-        _dagster(services.environment, host, port)
+        _made_up_company(stack)
+        services = stack.enter_context(open_services())
+        instance = stack.enter_context(open_instance(services.environment))
+        for integration in integrations_of(services):
+            add_partition(instance, integration.integration_id)
+        log = log_file(services.environment.home)
+        dagster = stack.enter_context(dagster_ui(instance, DAGSTER_PATH, log))
+        console = build_console(services, access, dagster_url=DAGSTER_PATH, daemon_seen=partial(daemon_seen, instance))
+        serve(console, listener, account=actor(), show_link=show_link, dagster=dagster)
 
 
-def _dagster(environment: Environment, host: str, port: int) -> None:
-    # A shell has it ignored in what it starts in the background, and then Dagster could not be interrupted either.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-h", host, "-p", str(port)]
-    process = subprocess.Popen(command, env=os.environ | {"DAGSTER_HOME": str(environment.dagster_home)})  # noqa: S603
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
-    while True:
-        try:
-            process.wait()
-            return
-        except KeyboardInterrupt:
-            continue
+def _made_up_company(stack: ExitStack) -> None:
+    """Serves the made-up company, when there is none but made-up ones."""
+    with open_services() as services:
+        integrations = integrations_of(services)
+    if not all(integration.display_name == DISPLAY_NAME for integration in integrations):
+        return
+    sandbox = stack.enter_context(sandbox_running())
+    with open_services() as services:
+        name = integrations[-1].integration_id if integrations else add_company(services)
+        connect_company(services, sandbox, name)
+        with services.store.read() as connection:
+            if automations(connection, name)[0].saved:
+                sandbox.week_passes()
+    status(cell(f"The made-up company {name} is ready."))

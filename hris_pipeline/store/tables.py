@@ -279,6 +279,7 @@ decisions = sa.Table(
     sa.Column("name", sa.Text, nullable=False, comment="The name given"),
     sa.Column("identity", sa.Text, nullable=False, comment="Who was authenticated"),
     sa.Column("method", sa.Text, nullable=False, comment="How: os, link, oidc, proxy, dagster"),
+    sa.Column("outcome", sa.Text, comment="done, or what refused it; null: cut off"),
     sa.Column("address", sa.Text, comment="From where"),
 )
 

@@ -35,20 +35,40 @@ def test_the_ui_serves_the_made_up_company_until_it_is_told_to_stop(started: tup
             start_new_session=True,
         )
     try:
-        assert until(lambda: partitions(url), what="the made-up company") == ["acme"]
+        with httpx.Client(base_url=url, follow_redirects=True, timeout=60) as client:
+            client.get(until(lambda: link_in(tmp_path / "log"), what="the link"))
+            assert "acme" in client.get("/").text
+            assert until(lambda: partitions(client, url), what="the made-up company") == ["acme"]
+        assert httpx.post(f"{url}/dagster/graphql", json={"query": PARTITIONS}).status_code == 403
         ui.terminate()
         ui.wait(60)
         with pytest.raises(httpx.TransportError):
             httpx.get(url)
+        until(lambda: not processes_of(tmp_path), seconds=60, what="the end of all that it started")
     finally:
         if ui.poll() is None:
             os.killpg(ui.pid, signal.SIGKILL)
 
 
-def partitions(url: str) -> list[str]:
-    """The integrations that the UI shows; none until it is there."""
-    try:
-        answer = httpx.post(f"{url}/graphql", json={"query": PARTITIONS}, timeout=60).json()
-    except httpx.TransportError:
-        return []
+def link_in(log: Path) -> str:
+    """The link that the terminal shows; none until it is there."""
+    return next((line.strip() for line in log.read_text().splitlines() if "/login/link" in line), "")
+
+
+def partitions(client: httpx.Client, url: str) -> list[str]:
+    """The integrations that Dagster shows; none until it has loaded them."""
+    answer = client.post("/dagster/graphql", json={"query": PARTITIONS}, headers={"origin": url}).json()
     return list(answer["data"]["assetNodeOrError"].get("partitionKeys", []))
+
+
+def processes_of(home: Path) -> list[str]:
+    """The processes that were started for that home and still live."""
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and str(home) in environment_of(pid)]
+
+
+def environment_of(pid: str) -> str:
+    """The environment a process was started with; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_text(errors="replace")
+    except OSError:
+        return ""

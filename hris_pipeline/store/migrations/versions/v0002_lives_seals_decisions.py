@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False, comment="The name given"),
         sa.Column("identity", sa.Text(), nullable=False, comment="Who was authenticated"),
         sa.Column("method", sa.Text(), nullable=False, comment="How: os, link, oidc, proxy, dagster"),
+        sa.Column("outcome", sa.Text(), nullable=True, comment="done, or what refused it; null: cut off"),
         sa.Column("address", sa.Text(), nullable=True, comment="From where"),
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
     )

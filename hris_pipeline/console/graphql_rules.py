@@ -1,0 +1,189 @@
+"""What a GraphQL document sent to Dagster may do, and who may: pure. Reading is for viewers; a mutation needs the
+role of what it starts, and one that says too little needs an administrator."""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    VariableNode,
+    parse,
+)
+
+__all__ = ["JOB_ACTIONS", "Launch", "Request", "is_subscription", "read_request", "with_tags"]
+
+JOB_ACTIONS: Mapping[str, str] = {
+    "preview_import": "preview",
+    "save_import": "save",
+    "import_users": "save",
+    "__ASSET_JOB": "save",
+    "approve_import": "approve",
+    "pause_imports": "pause",
+    "resume_imports": "resume",
+    "refresh_connection": "connect",
+}
+"""What it takes to launch each job."""
+
+MUTATION_ACTIONS: Mapping[str, str] = {
+    "logTelemetry": "see",
+    "setNuxSeen": "see",
+    "terminateRun": "save",
+    "terminateRuns": "save",
+    "terminatePipelineExecution": "save",
+}
+"""What it takes for the mutations that launch nothing; ``administer`` for all others."""
+
+LAUNCHES: Mapping[str, str] = {
+    "launchRun": "executionParams",
+    "launchPipelineExecution": "executionParams",
+    "launchMultipleRuns": "executionParamsList",
+}
+"""The mutations that launch runs, and the variable in which Dagster's own pages send what."""
+
+OWNED_TAGS = "hris/"
+"""Tags that only the project itself writes on a run."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run that is asked for: which job, of which integration, about which import."""
+
+    action: str
+    job: str
+    integration_id: str
+    import_id: str | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One GraphQL request: the actions it takes, and the runs that it launches."""
+
+    actions: frozenset[str]
+    launches: tuple[Launch, ...] = ()
+
+
+def read_request(body: Any) -> Request | None:
+    """What a POST to Dagster's GraphQL asks for; None when it is nothing that is let through.
+
+    Args:
+        body: The decoded JSON: ``query``, ``variables``, ``operationName``.
+    """
+    document = _document(body)
+    operations = _operations(document)
+    kinds = {operation.operation for operation in operations}
+    if document is None or not operations or OperationType.SUBSCRIPTION in kinds:
+        return None
+    if kinds == {OperationType.QUERY}:
+        return Request(frozenset({"see"}))
+    mutations = [node for node in operations if node.operation is OperationType.MUTATION]
+    fields = [field for node in mutations for field in _fields(node.selection_set, document)]
+    if len(operations) == 1 and len(fields) == 1 and fields[0].name.value in LAUNCHES:
+        launches = _launches(fields[0], body.get("variables"))
+        return Request(frozenset(launch.action for launch in launches) or frozenset({"administer"}), launches)
+    actions = frozenset(MUTATION_ACTIONS.get(field.name.value, "administer") for field in fields)
+    return Request(actions or frozenset({"administer"}))
+
+
+def is_subscription(message: Any) -> bool:
+    """Whether a message of the websocket does nothing but control it or subscribe."""
+    if not isinstance(message, dict):
+        return False
+    if message.get("type") != "start":
+        return message.get("type") in ("connection_init", "connection_terminate", "stop")
+    operations = _operations(_document(message.get("payload")))
+    return bool(operations) and all(node.operation is OperationType.SUBSCRIPTION for node in operations)
+
+
+def with_tags(body: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    """The same request with these tags on every run that it launches, whatever tags of the project's they had."""
+    changed = deepcopy(body)
+    for parameters in _parameters(changed["variables"]):
+        metadata = parameters.get("executionMetadata") or {}
+        others = [tag for tag in metadata.get("tags") or [] if not str(tag.get("key", "")).startswith(OWNED_TAGS)]
+        metadata["tags"] = [*others, *({"key": key, "value": value} for key, value in tags.items())]
+        parameters["executionMetadata"] = metadata
+    return changed
+
+
+def _document(body: Any) -> DocumentNode | None:
+    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+        return None
+    try:
+        return parse(body["query"], no_location=True, max_tokens=20000)
+    except (GraphQLError, RecursionError):
+        return None
+
+
+def _operations(document: DocumentNode | None) -> list[OperationDefinitionNode]:
+    return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)] if document else []
+
+
+def _fields(
+    selection_set: SelectionSetNode, document: DocumentNode, met: frozenset[str] = frozenset()
+) -> Iterator[FieldNode]:
+    """The fields at the top of a mutation, wherever they stand: in itself, or in a fragment."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    for selection in selection_set.selections:
+        if isinstance(selection, FieldNode):
+            yield selection
+        elif isinstance(selection, InlineFragmentNode):
+            yield from _fields(selection.selection_set, document, met)
+        elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in met:
+            name = selection.name.value
+            if name in fragments:
+                yield from _fields(fragments[name].selection_set, document, met | {name})
+
+
+def _launches(field: FieldNode, variables: Any) -> tuple[Launch, ...]:
+    """The launches, when all of them stands in the one variable, as Dagster's own pages send it; otherwise none."""
+    expected = LAUNCHES[field.name.value]
+    argument = field.arguments[0] if len(field.arguments) == 1 else None
+    if argument is None or argument.name.value != expected or not isinstance(argument.value, VariableNode):
+        return ()
+    if argument.value.name.value != expected or not isinstance(variables, dict) or set(variables) != {expected}:
+        return ()
+    launches = [_launch(parameters) for parameters in _parameters(variables)]
+    return tuple(launch for launch in launches if launch) if all(launches) else ()
+
+
+def _parameters(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
+    listed = variables.get("executionParamsList")
+    return list(listed) if isinstance(listed, list) else [variables["executionParams"]]
+
+
+def _launch(parameters: Any) -> Launch | None:
+    selector = parameters.get("selector") if isinstance(parameters, dict) else None
+    if not isinstance(selector, dict):
+        return None
+    jobs = [selector[key] for key in ("jobName", "pipelineName") if selector.get(key) is not None]
+    job = jobs[0] if len(jobs) == 1 else None
+    if not isinstance(job, str) or job not in JOB_ACTIONS:
+        return None
+    return Launch(JOB_ACTIONS[job], job, _partition(parameters), _import_id(parameters.get("runConfigData")))
+
+
+def _partition(parameters: Mapping[str, Any]) -> str:
+    metadata = parameters.get("executionMetadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    named = {tag.get("key"): tag.get("value") for tag in tags or [] if isinstance(tag, dict)}
+    return str(named.get("dagster/partition") or "")
+
+
+def _import_id(config: Any) -> str | None:
+    """The import that the run's configuration names, wherever in it."""
+    if isinstance(config, dict):
+        value = config.get("import_id")
+        if isinstance(value, str):
+            return value[:80]
+        return next((name for part in config.values() if (name := _import_id(part))), None)
+    return None

@@ -1,0 +1,72 @@
+"""The process of one long piece of work: runs the Dagster job that it reads from its standard input, and keeps writing
+down how far it is. ``python -m hris_pipeline.console.job_process``."""
+
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from hris_pipeline.console.jobs import write_state
+from hris_pipeline.errors import HrisError
+
+__all__ = ["main"]
+
+EVERY_SECONDS = 0.5
+
+
+def main() -> int:
+    """Runs the job; the file that the order names always says how it ended."""
+    order: dict[str, Any] = json.load(sys.stdin)
+    path = Path(order["path"])
+    state: dict[str, Any] = {
+        "name": order["job"],
+        "state": "running",
+        "run_id": order["run_id"],
+        "started_at": order["started_at"],
+        "pid": os.getpid(),
+    }
+    write_state(path, state)
+    try:
+        state |= _run(order, path, state)
+    except HrisError as error:
+        state |= {"state": "failed", "message": str(error), "exit_code": error.exit_code}
+    except BaseException as error:
+        state |= {
+            "state": "failed",
+            "message": f"Something unexpected happened ({type(error).__name__}).",
+            "exit_code": 1,
+        }
+    write_state(path, state)
+    return 0 if state["state"] == "done" else 1
+
+
+def _run(order: dict[str, Any], path: Path, state: dict[str, Any]) -> dict[str, Any]:
+    from hris_pipeline.running import run_job  # noqa: PLC0415 - Dagster takes seconds; the page shows "starting" meanwhile
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    written = 0.0
+
+    def progress(read: int) -> None:
+        nonlocal written
+        if time.monotonic() - written >= EVERY_SECONDS:
+            write_state(path, state | {"read": read})
+            written = time.monotonic()
+        state["read"] = read
+
+    result = run_job(
+        order["job"],
+        order["integration"],
+        actor=order["actor"],
+        tags=order["tags"],
+        config=order["config"],
+        run_id=order["run_id"],
+        progress=progress,
+    )
+    return {"state": "done", "import_id": result.import_id, "message": result.skipped}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

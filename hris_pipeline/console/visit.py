@@ -1,0 +1,162 @@
+"""One request to the console as its pages see it: who asks, what they sent, and how an answer is made. Checks that
+hold for all pages (log-in, role, form token) are made here, once, before a page is asked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import compare_digest
+from traceback import extract_tb
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, QueryParams
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from hris_pipeline.console.access import Access
+from hris_pipeline.console.jobs import Jobs
+from hris_pipeline.console.sessions import Session, Sessions
+from hris_pipeline.console.templating import TEMPLATES
+from hris_pipeline.errors import HrisError, UnknownName, UsageError
+from hris_pipeline.operations.decision_log import deciding
+from hris_pipeline.operations.roles import ACTIONS, may
+from hris_pipeline.operations.services import Services
+
+__all__ = ["Console", "Page", "Visit", "error_page", "route_of"]
+
+MOST_FIELDS = 2000
+_PACKAGE = "hris_pipeline"
+
+
+@dataclass(frozen=True)
+class Console:
+    """What all pages work with. ``dagster_url`` is where Dagster's own pages are, empty when nobody knows."""
+
+    services: Services
+    access: Access
+    sessions: Sessions
+    jobs: Jobs
+    dagster_url: str = ""
+    daemon_seen: Callable[[], bool | None] = lambda: None
+
+
+@dataclass
+class Visit:
+    """One request. ``form`` is empty for a GET; ``problems`` are shown on top of the page and beside the fields they
+    name."""
+
+    console: Console
+    session: Session
+    route: Mapping[str, str]
+    query: QueryParams
+    form: FormData
+    partial: bool = False
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def services(self) -> Services:
+        """The operations' surroundings."""
+        return self.console.services
+
+    @property
+    def name(self) -> str:
+        """The integration that the page is about."""
+        return self.route["name"]
+
+    @property
+    def actor(self) -> str:
+        """Who is recorded."""
+        return self.session.by.identity
+
+    def may(self, action: str) -> bool:
+        """Whether the person may."""
+        return may(self.session.role, action)
+
+    def text(self, field_name: str) -> str:
+        """A field of the form, trimmed; empty when it was not sent."""
+        value = self.form.get(field_name, "")
+        return value.strip() if isinstance(value, str) else ""
+
+    def texts(self, field_name: str) -> list[str]:
+        """All values of a field of the form."""
+        return [value for value in self.form.getlist(field_name) if isinstance(value, str)]
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+        """A page; with problems it is not 200."""
+        rendered = TEMPLATES.get_template(template).render(visit=self, **values)
+        return HTMLResponse(rendered, 422 if self.problems and status == 200 else status)
+
+    def go(self, address: str, message: str = "") -> Response:
+        """On to a page after something was done, which the page says once."""
+        if message:
+            self.session.messages.append(message)
+        return RedirectResponse(address, status_code=303)
+
+    def deciding(self, action: str, subject: str | None = None, integration_id: str | None = None) -> Any:
+        """Writes down that the person decides, and what came of it."""
+        about = self.route.get("name", "") if integration_id is None else integration_id
+        return deciding(self.services, about, action, self.session.by, subject)
+
+
+Handler = Callable[[Visit], Response]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One address: its path, what it takes to open it, the function that answers it, and the method."""
+
+    path: str
+    action: str
+    handler: Handler
+    method: str = "GET"
+    searches: bool = False
+    """A POST that only looks: what is looked for is a person's and must not stand in an address."""
+
+
+def route_of(page: Page) -> Route:
+    """The route of a page, with the checks that hold for all."""
+    needed = ACTIONS[page.action]
+
+    async def endpoint(request: Request) -> Response:
+        console: Console = request.app.state.console
+        session: Session = request.scope["state"]["session"]
+        form = FormData()
+        if request.method == "POST":
+            form = await request.form(max_files=0, max_fields=MOST_FIELDS)
+        partial = request.headers.get("hx-request") == "true"
+        visit = Visit(console, session, request.path_params, request.query_params, form, partial)
+        if request.method == "POST" and not _has_token(session, form):
+            return error_page(visit, 403, "This form is too old", "Open the page again and send it once more.")
+        if not may(session.role, page.action):
+            return error_page(visit, 403, "You may not do this", f"It takes the role {needed}; you are {session.role}.")
+        return await run_in_threadpool(_answer, page, visit)
+
+    return Route(page.path, endpoint, methods=[page.method], name=f"{page.method} {page.path}")
+
+
+def _has_token(session: Session, form: FormData) -> bool:
+
+    given = form.get("csrf", "")
+    return isinstance(given, str) and compare_digest(given.encode(), session.csrf.encode())
+
+
+def _answer(page: Page, visit: Visit) -> Response:
+    try:
+        return page.handler(visit)
+    except UnknownName as error:
+        return error_page(visit, 404, "There is no such thing", str(error))
+    except UsageError as error:
+        return error_page(visit, 422, "That cannot be done", str(error))
+    except HrisError as error:
+        return error_page(visit, 409, "That did not work", str(error))
+    except Exception as error:  # its message may quote a person: only its kind and place are told
+        place = next((frame for frame in reversed(extract_tb(error.__traceback__)) if _PACKAGE in frame.filename), None)
+        where = f" at {Path(place.filename).name}:{place.lineno}" if place else ""
+        words = f"{type(error).__name__}{where}: please report it. Nothing else was changed."
+        return error_page(visit, 500, "Something unexpected happened", words)
+
+
+def error_page(visit: Visit, status: int, title: str, words: str) -> Response:
+    """A page that says what went wrong and what to do; never anybody's data."""
+    return visit.page("error.html", status, title=title, words=words)

@@ -1,0 +1,138 @@
+"""A browser without a screen: HTTP as a browser speaks it, with its Origin, its cookies and the form token."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+import httpx
+
+from hris_pipeline.console.access import access_of
+from hris_pipeline.console.app import build_app, build_console
+from hris_pipeline.console.gateway import App, session_cookie
+from hris_pipeline.console.login import OneTimeLink
+from hris_pipeline.console.visit import Console
+from hris_pipeline.environment import AccessEnvironment, Role
+from hris_pipeline.operations.decision_log import DecidedBy
+from hris_pipeline.operations.services import Services
+
+__all__ = ["FORM", "ORIGIN", "PAGE", "Browser", "Served", "client_of", "serve", "websocket", "words_of"]
+
+ORIGIN = "http://127.0.0.1:3000"
+PAGE = {"accept": "text/html", "sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+FORM = {"accept": "text/html", "origin": ORIGIN, "sec-fetch-site": "same-origin"}
+
+
+class _Transport(httpx.BaseTransport):
+    """Hands requests to an application in this process, as if they came from ``peer``."""
+
+    def __init__(self, app: App, peer: str) -> None:
+        self._asgi = httpx.ASGITransport(app, raise_app_exceptions=True, client=(peer, 50000))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            answer = await self._asgi.handle_async_request(request)
+            return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+
+        return asyncio.run(ask())
+
+
+def client_of(app: App, origin: str = ORIGIN, peer: str = "127.0.0.1") -> httpx.Client:
+    """A client of an application in this process."""
+    return httpx.Client(transport=_Transport(app, peer), base_url=origin, follow_redirects=True)
+
+
+def websocket(app: App, path: str, headers: Mapping[str, str], messages: Sequence[Any] = ()) -> list[Any]:
+    """What a websocket is sent back, of one that sends these messages as JSON and then hangs up."""
+    waiting: list[dict[str, Any]] = [{"type": "websocket.connect"}]
+    waiting += [{"type": "websocket.receive", "text": json.dumps(message)} for message in messages]
+    waiting += [{"type": "websocket.disconnect", "code": 1000}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(0.05)
+        return waiting.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "ws",
+        "subprotocols": ["graphql-ws"],
+        "client": ("127.0.0.1", 50000),
+        "headers": [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1:3000", **headers}.items()],
+    }
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    return sent
+
+
+@dataclass
+class Browser:
+    """Somebody's browser; ``csrf`` is the token of the session's forms."""
+
+    client: httpx.Client
+    csrf: str = ""
+
+    def get(self, path: str, headers: Mapping[str, str] = PAGE) -> httpx.Response:
+        """A page, whatever it answers; redirects are followed."""
+        answer: httpx.Response = self.client.get(path, headers=dict(headers))
+        return answer
+
+    def post(self, path: str, *, follow: bool = True, **fields: Any) -> httpx.Response:
+        """A form of the console, sent."""
+        data = {"csrf": self.csrf, **fields}
+        answer: httpx.Response = self.client.post(path, data=data, headers=FORM, follow_redirects=follow)
+        return answer
+
+
+@dataclass
+class Served:
+    """A console that answers, and everything a test needs of it."""
+
+    console: Console
+    app: App
+    links: list[str]
+
+    def stranger(self) -> Browser:
+        """Somebody who is not logged in."""
+        return Browser(client_of(self.app))
+
+    def browser(self, role: Role | None = "administrator", identity: str = "dana") -> Browser:
+        """Somebody who is logged in, in that role."""
+        by = DecidedBy(identity, identity, "link", "127.0.0.1")
+        session, cookie = self.console.sessions.start(by, role)
+        browser = self.stranger()
+        name, _, value = session_cookie(self.console.access, cookie).partition(";")[0].partition("=")
+        browser.client.cookies.set(name, value, domain="127.0.0.1")
+        browser.csrf = session.csrf
+        return browser
+
+
+def serve(
+    services: Services,
+    access: AccessEnvironment | None = None,
+    *,
+    host: str = "127.0.0.1",
+    dagster: App | None = None,
+) -> Served:
+    """A console over these services, as ``hris console`` makes it; nothing listens."""
+    door = access_of(access or AccessEnvironment(), host, 3000)
+    console = build_console(services, door, dagster_url="/dagster" if dagster else "")
+    links: list[str] = []
+    link = OneTimeLink(door, "dana", links.append) if door.mode == "link" else None
+    if link is not None:
+        link.renew()
+    return Served(console, build_app(console, link=link, dagster=dagster), links)
+
+
+def words_of(answer: httpx.Response) -> str:
+    """The text that a person reads on a page, blanks made one."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
