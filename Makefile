@@ -43,8 +43,15 @@ wheel: install
 mutants: install
 	$(BIN)/python scripts/mutants.py
 
-bench: install
-	$(BIN)/python -m benchmarks.run
+# dlt brings other versions of what the project uses: it and the plots get an environment of their own.
+.venv/peers/.installed: benchmarks/peers.txt install
+	$(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench: .venv/peers/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check "matplotlib>=3.10"
+	$(BIN)/python -m benchmarks.run --peers .venv/peers/bin/python --latency 0.02 0.08 --write
 
 soak: install
 	$(BIN)/python -m benchmarks.soak

@@ -20,7 +20,7 @@ import dagster as dg
 from hris_pipeline.operations.automation import pause
 from hris_pipeline.sandbox import running
 from hris_pipeline_tests.kit.automatic_companies import Companies, companies_of
-from hris_pipeline_tests.kit.machine import ENDED, Machine, machine_of
+from hris_pipeline_tests.kit.machine import ENDED, PROJECT, Machine, machine_of
 from hris_pipeline_tests.kit.processes import memory_watched, until
 
 FAILING, DEAD, PAUSED = 3, 2, 3
@@ -83,7 +83,7 @@ def measure(launcher: str, number: int, people: int, **changes: None) -> Figures
         tempfile.TemporaryDirectory(prefix="hris-companies-") as folder,
         running(1) as sandbox,
         companies_of(Path(folder) / "home", sandbox) as companies,
-        machine_of(companies, **changes) as machine,
+        machine_of(companies, PROJECT / "dagster.yaml", **changes) as machine,
     ):
         expected = _prepare(machine, number, people)
         figures = _run(machine, launcher, number - PAUSED)

@@ -1,6 +1,6 @@
 """One whole import of the pipeline in one process, step by step, as an operation and not as a Dagster run.
 
-Usage: python -m benchmarks.pipeline prepare|import
+Usage: python -m benchmarks.pipeline prepare|import|preview|review|undo
 """
 
 import sys
@@ -12,12 +12,16 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
+from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.planning import plan_import
+from hris_pipeline.operations.review import review
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.operations.transformation import build_employees, build_mapped_users
-from hris_pipeline.sandbox import Company, Sandbox, World
+from hris_pipeline.operations.undo import plan_undo
+from hris_pipeline.sandbox import Company, Sandbox, SandboxState
 from hris_pipeline.store.engine import upgrade_store
+from hris_pipeline.store.imports import Import
 
 CALLBACK = "http://127.0.0.1:8765/callback"
 NAME = "acme"
@@ -29,9 +33,18 @@ def prepare() -> None:
     upgrade_store(environment)
     services = open_services(environment)
     set_up(services, NAME, actor="bench", accept=True)
-    code = Sandbox(environment.api_url, World(Company(1))).authorize(redirect_uri=CALLBACK)
+    code = Sandbox(environment.api_url, SandboxState(Company(1))).authorize(redirect_uri=CALLBACK)
     connect(services, NAME, code, redirect_uri=CALLBACK)
     sys.stdout.write(services.tokens(NAME).current().access + "\n")
+    services.close()
+
+
+def preview() -> None:
+    """Reads and plans; nothing is saved."""
+    meter = Meter()
+    services = open_services()
+    _plan(services, meter)
+    meter.tell()
     services.close()
 
 
@@ -39,6 +52,39 @@ def run() -> None:
     """One import, and what it wrote."""
     meter = Meter()
     services = open_services()
+    members, planned = _plan(services, meter)
+    with meter.step("applied_changes"):
+        if planned.status != "applied":
+            save_import(services, NAME, planned.import_id, actor="bench")
+    meter.tell({"members": members, **planned.counts, "held": int(planned.status == "held")})
+    _settle(services)
+    services.close()
+
+
+def look() -> None:
+    """The first page of the last import's review, sorted and filtered by the store."""
+    meter = Meter()
+    services = open_services()
+    largest = max(history(services, NAME), key=lambda summary: summary.changes)
+    with meter.step("first page"):
+        page = review(services, largest.import_id)
+    meter.tell({"rows": len(page.rows)})
+    services.close()
+
+
+def undo() -> None:
+    """Takes the last import back."""
+    meter = Meter()
+    services = open_services()
+    with meter.step("plan"):
+        planned = plan_undo(services, history(services, NAME)[0].import_id, actor="bench")
+    with meter.step("applied_changes"):
+        save_import(services, NAME, planned.import_id, actor="bench")
+    meter.tell(planned.counts)
+    services.close()
+
+
+def _plan(services: Services, meter: Meter) -> tuple[int, Import]:
     with meter.step("extract"):
         manifest = extract_members(services, NAME)
     with meter.step("employees"):
@@ -52,18 +98,15 @@ def run() -> None:
         planned = plan_import(
             services, manifest, users, warnings=warnings, trigger="manual", actor="bench", run_id=None
         )
-    with meter.step("applied_changes"):
-        save_import(services, NAME, planned.import_id, actor="bench")
-    meter.tell({"members": manifest.records, **planned.counts, "held": int(planned.status == "held")})
-    _settle(services)
-    services.close()
+    return manifest.records, planned
 
 
 def _settle(services: Services) -> None:
     """What a server does by itself within a minute, so that the next measurement does not meet it."""
-    with services.store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("VACUUM ANALYZE"))
+    if services.store.dialect == "postgresql":
+        with services.store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("VACUUM ANALYZE"))
 
 
 if __name__ == "__main__":
-    {"prepare": prepare, "import": run}[sys.argv[1]]()
+    {"prepare": prepare, "import": run, "preview": preview, "review": look, "undo": undo}[sys.argv[1]]()

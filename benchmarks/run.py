@@ -1,68 +1,133 @@
-"""A first import and one in which nothing changed, against floors measured in the same run; prints ratios.
+"""Everything an import does, against floors and the usual loader measured in the same run; writes docs/performance.md.
 
-Usage: python -m benchmarks.run [PEOPLE …] [--rounds N]     (10 000 and 100 000 people, 3 rounds)
+Usage: python -m benchmarks.run [PEOPLE …] [--rounds N] [--databases postgresql,sqlite] [--peers PYTHON] [--write]
 
-Server, sandbox and each measurement are processes of their own. A round measures every floor and both imports one after
-the other, so that a busy machine slows all of them alike; ratios are taken within a round, and their median is told.
+Server, sandbox and each measurement are processes of their own. A round measures floors, imports and peers in turn, so
+that a busy machine slows all of them alike; ratios are taken within a round, and their median and range are told.
 """
 
 import argparse
-import statistics
+import os
+import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
+import httpx
 import msgspec
 import sqlalchemy as sa
 
 from benchmarks.measure import Measured, measured
+from benchmarks.report import Result, Round, write_report
 from benchmarks.servers import Postgres, environment, postgres, sandbox
 
 WRITTEN = ("users", "import_rows", "imports")
-
-
-class Round(msgspec.Struct, frozen=True):
-    """Everything measured once, by name; of each import what the server counted: statements, and rows by table."""
-
-    measured: dict[str, Measured]
-    statements: dict[str, int]
-    rows: dict[str, dict[str, int]]
+PEER = Path(__file__).with_name("peers.py")
+LIBRARIES = ("dagster", "pandas", "pyarrow", "pandera", "sqlalchemy", "psycopg", "httpx", "msgspec")
 
 
 def main() -> None:
-    """Runs the rounds and prints the tables."""
+    """Runs the rounds and prints, or writes, the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("people", nargs="*", type=int, default=[10_000, 100_000])
+    parser.add_argument("people", nargs="*", type=int, default=[1_000, 10_000, 100_000])
     parser.add_argument("--rounds", type=int, default=3)
-    chosen = parser.parse_args()
+    parser.add_argument("--databases", default="postgresql,sqlite")
+    parser.add_argument("--peers", help="The Python that has dlt; without it the peers are left out.")
+    parser.add_argument("--latency", type=float, nargs="*", default=[], help="Seconds a page; measured at 10 000.")
+    parser.add_argument("--write", action="store_true", help="Write the tables into docs/performance.md.")
+    options = parser.parse_args()
+    results: list[Result] = []
     with postgres() as server:
-        for people in chosen.people:
+        for people in options.people:
             with sandbox(people) as url:
-                rounds = [_round(server, url, f"bench_{people}_{number}") for number in range(chosen.rounds)]
-            _print(people, rounds)
+                for database in options.databases.split(","):
+                    peers = options.peers if database == "postgresql" else None
+                    rounds = [_round(server, url, database, people, peers) for _ in range(options.rounds)]
+                    results.append(Result(people, database, 0.0, rounds))
+                    _progress(f"{people:,} people on {database}: measured")
+        if options.latency:
+            with sandbox(10_000) as url:
+                results += [_slow(server, url, seconds, options.rounds) for seconds in options.latency]
+    write_report(results, _machine(), into_docs=options.write)
 
 
-def _round(server: Postgres, url: str, database: str) -> Round:
-    with tempfile.TemporaryDirectory() as home:
-        environ = environment(Path(home), server.created(database), url)
+def _slow(server: Postgres, url: str, seconds: float, rounds: int) -> Result:
+    """The same with so many seconds more an answer."""
+    httpx.delete(f"{url}/sandbox/faults").raise_for_status()
+    fault = {"kind": "slow", "path": "/v1/members", "seconds": seconds}
+    httpx.post(f"{url}/sandbox/faults", json=fault).raise_for_status()
+    result = Result(10_000, "postgresql", seconds, [_imports_only(server, url) for _ in range(rounds)])
+    httpx.delete(f"{url}/sandbox/faults").raise_for_status()
+    return result
+
+
+def _round(server: Postgres, url: str, database: str, people: int, peers: str | None) -> Round:
+    """Floors, imports and peers, once each and in turn."""
+    with tempfile.TemporaryDirectory() as home, _databases(server, database, Path(home)) as (store_url, peer_url):
+        environ = environment(Path(home), store_url, url)
         token = _prepare(environ)
-        known = {name: measured("floors", name, url, token, environ=environ) for name in ("fetch", "first")}
+        results: dict[str, Measured] = {"fetch": measured("floors", "fetch", url, token, environ=environ)}
         statements: dict[str, int] = {}
         rows: dict[str, dict[str, int]] = {}
+        counted = server if database == "postgresql" else None
 
-        def one_import(name: str) -> None:
-            sent, before = server.statements(), _written(server, database)
-            known[name] = measured("pipeline", "import", environ=environ)
-            statements[name] = server.statements() - sent
-            rows[name] = {table: count - before[table] for table, count in _written(server, database).items()}
+        def pipeline(name: str, kind: str) -> None:
+            sent, before = _sent(counted), _written(counted, store_url)
+            results[name] = measured("pipeline", kind, environ=environ)
+            if counted is not None:
+                statements[name] = _sent(counted) - sent
+                after = _written(counted, store_url)
+                rows[name] = {table: after[table] - before[table] for table in WRITTEN}
 
-        one_import("first import")
-        known["unchanged"] = measured("floors", "unchanged", url, token, environ=environ)
-        one_import("no change")
-        server.dropped(database)
-    return Round(known, statements, rows)
+        floors = database == "postgresql"
+        if floors:
+            results["floor: first"] = measured("floors", "first", url, token, environ=environ)
+        pipeline("first import", "import")
+        if peers:
+            for kind in ("documented", "best"):
+                results[f"dlt {kind}: first"] = _peer(peers, kind, url, token, peer_url, home)
+        if floors:
+            results["floor: no change"] = measured("floors", "unchanged", url, token, environ=environ)
+        pipeline("no change", "import")
+        if peers:
+            for kind in ("documented", "best"):
+                results[f"dlt {kind}: no change"] = _peer(peers, kind, url, token, peer_url, home)
+        pipeline("preview only", "preview")
+        _change(url, max(1, people // 100))
+        pipeline("1 % changed", "import")
+        pipeline("review page", "review")
+        pipeline("undo", "undo")
+        return Round(results, statements, rows)
+
+
+def _imports_only(server: Postgres, url: str) -> Round:
+    with tempfile.TemporaryDirectory() as home, _databases(server, "postgresql", Path(home)) as (store_url, _):
+        environ = environment(Path(home), store_url, url)
+        token = _prepare(environ)
+        results = {"fetch": measured("floors", "fetch", url, token, environ=environ)}
+        results["first import"] = measured("pipeline", "import", environ=environ)
+        results["no change"] = measured("pipeline", "import", environ=environ)
+        return Round(results, {}, {})
+
+
+class _databases:  # noqa: N801 - used as a function
+    """Fresh databases for the store and for the peers; gone afterwards."""
+
+    def __init__(self, server: Postgres, database: str, home: Path) -> None:
+        self._server, self._database, self._home = server, database, home
+
+    def __enter__(self) -> tuple[str, str]:
+        if self._database == "sqlite":
+            return f"sqlite:///{self._home / 'store.db'}", ""
+        return self._server.created("bench_store"), self._server.created("bench_peers")
+
+    def __exit__(self, *_: object) -> None:
+        if self._database == "postgresql":
+            self._server.dropped("bench_store")
+            self._server.dropped("bench_peers")
 
 
 def _prepare(environ: dict[str, str]) -> str:
@@ -70,59 +135,52 @@ def _prepare(environ: dict[str, str]) -> str:
     return subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True, text=True).stdout.split()[-1]
 
 
-def _written(server: Postgres, database: str) -> dict[str, int]:
+def _peer(python: str, kind: str, url: str, token: str, database_url: str, home: str) -> Measured:
+    # dlt wants a host and a password in the address, though the socket in the query is what counts.
+    address = database_url.replace("+psycopg", "").replace("postgres:@/", "postgres:unused@localhost/")
+    command = [python, str(PEER), kind, url, token, address, home]
+    environ = {"PATH": os.environ["PATH"], "HOME": home, "RUNTIME__DLTHUB_TELEMETRY": "false"}
+    done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=Measured)
+
+
+def _change(url: str, people: int) -> None:
+    """So many people get another job title."""
+    with httpx.Client(base_url=url, timeout=120) as client:
+        for member_id in _active(client, people):
+            changes = {"job_title": f"Changed {os.urandom(3).hex()}"}
+            client.post("/sandbox/edit", json={"member_id": member_id, "changes": changes}).raise_for_status()
+
+
+def _active(client: httpx.Client, people: int) -> Iterator[str]:
+    members = client.request("GET", "/sandbox/members").raise_for_status().json()["members"]
+    active = [member["id"] for member in members if member["active"]]
+    return iter(active[:: max(1, len(active) // people)][:people])
+
+
+def _sent(server: Postgres | None) -> int:
+    return 0 if server is None else server.statements()
+
+
+def _written(server: Postgres | None, store_url: str) -> dict[str, int]:
     """Rows inserted, updated or deleted so far, by table, as the server counts them."""
-    engine = sa.create_engine(server.url.set(database=database), poolclass=sa.NullPool)
+    if server is None:
+        return {}
+    engine = sa.create_engine(store_url, poolclass=sa.NullPool)
     counted = "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables"
     with engine.connect() as connection:
-        found = {row[0]: int(row[1]) for row in connection.execute(sa.text(counted))}
-    return {table: found[table] for table in WRITTEN}
+        counts = {row[0]: int(row[1]) for row in connection.execute(sa.text(counted))}
+    return {table: counts.get(table, 0) for table in WRITTEN}
 
 
-def _print(people: int, rounds: Sequence[Round]) -> None:
-    print(f"\n{people:,} people, {len(rounds)} rounds; medians")
-    print(f"{'':28}{'of fetch':>10}{'of floor':>10}{'floor CPU':>10}{'wall s':>9}{'CPU s':>8}{'peak MB':>9}")
-    lines = (
-        ("fetch", None),
-        ("first", None),
-        ("first import", "first"),
-        ("unchanged", None),
-        ("no change", "unchanged"),
-    )
-    for name, floor in lines:
-        print(_line(rounds, name, floor))
-    for name in ("first import", "no change"):
-        print(f"\n{name}: statements {sorted({one.statements[name] for one in rounds})}, rows written", end=" ")
-        print(", ".join(f"{table} {rounds[-1].rows[name][table]:,}" for table in WRITTEN))
-        print("  ", {key: value for key, value in rounds[-1].measured[name].counts.items() if value})
-        for step in rounds[-1].measured[name].steps:
-            wall, cpu = (statistics.median(found) for found in zip(*_step(rounds, name, step), strict=True))
-            print(f"   {step:<25}{wall:>8.2f} s wall{cpu:>8.2f} s CPU")
-    print(flush=True)
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}, {libraries}"
 
 
-def _line(rounds: Sequence[Round], name: str, floor: str | None) -> str:
-    of_fetch = _median(rounds, lambda one: one.measured[name].wall / one.measured["fetch"].wall)
-    title = {"fetch": "fetch alone", "first": "floor: fetch, decode, write", "unchanged": "floor: fetch, decode, keys"}
-    ratios = f"{of_fetch:>10.2f}"
-    if floor is None:
-        ratios += f"{'':>10}{'':>10}"
-    else:
-        ratios += f"{_median(rounds, lambda one: one.measured[name].wall / one.measured[floor].wall):>10.2f}"
-        ratios += f"{_median(rounds, lambda one: one.measured[name].cpu / one.measured[floor].cpu):>10.2f}"
-    wall = _median(rounds, lambda one: one.measured[name].wall)
-    cpu = _median(rounds, lambda one: one.measured[name].cpu)
-    peak = _median(rounds, lambda one: one.measured[name].peak_mb)
-    return f"{title.get(name, name):<28}{ratios}{wall:>9.2f}{cpu:>8.2f}{peak:>9.0f}"
-
-
-def _step(rounds: Sequence[Round], name: str, step: str) -> list[tuple[float, float]]:
-    found = (one.measured[name].steps[step] for one in rounds)
-    return [(one.wall, one.cpu) for one in found]
-
-
-def _median(rounds: Sequence[Round], value: Callable[[Round], float]) -> float:
-    return statistics.median(value(one) for one in rounds)
+def _progress(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

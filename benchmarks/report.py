@@ -1,0 +1,166 @@
+"""Measurements as tables and plots: printed, or written between the marks of docs/performance.md."""
+
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.measure import Measured
+
+__all__ = ["Result", "Round", "write_report"]
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+PICTURES = PAGE.with_name("pictures")
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+TARGETS: tuple[tuple[str, str, int, float], ...] = (
+    ("first import", "floor: first", 100_000, 1.7),
+    ("first import", "floor: first", 10_000, 2.5),
+    ("no change", "floor: no change", 100_000, 1.5),
+    ("no change", "floor: no change", 10_000, 2.5),
+)
+"""What is measured, its floor, at how many people, and how many times the floor it may take."""
+
+PEER_TARGETS: tuple[tuple[str, str, float], ...] = (
+    ("first import", "dlt documented: first", 7),
+    ("first import", "dlt best: first", 3),
+    ("no change", "dlt documented: no change", 10),
+    ("no change", "dlt best: no change", 4),
+)
+"""What is measured, the peer, and how many times faster than it."""
+
+
+class Round(msgspec.Struct, frozen=True):
+    """Everything measured once, by name; of each import the statements and rows by table that the server counted."""
+
+    measured: dict[str, Measured]
+    statements: dict[str, int]
+    rows: dict[str, dict[str, int]]
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The rounds at one size on one database; ``latency`` is what each answer of the source took longer, in seconds."""
+
+    people: int
+    database: str
+    latency: float
+    rounds: Sequence[Round]
+
+
+def write_report(results: Sequence[Result], machine: str, *, into_docs: bool) -> None:
+    """Prints the tables, or puts them and the plots into the docs."""
+    text = "\n".join(_lines(results, machine))
+    if not into_docs:
+        sys.stdout.write(text + "\n")
+        return
+    page = PAGE.read_text(encoding="utf-8")
+    head, tail = page.partition(BEGIN)[0], page.partition(END)[2]
+    PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+    _plot(results)
+
+
+def _lines(results: Sequence[Result], machine: str) -> Iterator[str]:
+    yield f"Measured on {machine}. Medians of {len(results[0].rounds)} rounds, with the range in brackets."
+    yield from ("", "### Targets", "", "| what | people | target | measured |", "|---|---|---|---|")
+    quick = [result for result in results if not result.latency]
+    for name, floor, people, most in TARGETS:
+        for result in _of(quick, people, "postgresql"):
+            yield f"| {name}, of its floor | {people:,} | at most {most} | {_ratio(result, name, floor)} |"
+    for name, peer, least in PEER_TARGETS:
+        for result in _of(quick, 100_000, "postgresql"):
+            if peer in result.rounds[0].measured:
+                times = _ratio(result, peer, name)
+                yield f"| {name}, faster than {peer.split(':')[0]} | 100,000 | at least {least:g} | {times} |"
+    for result in quick:
+        yield from ("", f"### {result.people:,} people on {result.database}", "")
+        yield from _table(result)
+    slow = [result for result in results if result.latency]
+    if slow:
+        yield from (
+            "",
+            "### A slow source, 10,000 people",
+            "",
+            "| ms a page | first import, of fetching | no change |",
+            "|---|---|---|",
+        )
+        for result in slow:
+            first, again = (_ratio(result, name, "fetch") for name in ("first import", "no change"))
+            yield f"| {result.latency * 1000:.0f} | {first} | {again} |"
+
+
+def _of(results: Sequence[Result], people: int, database: str) -> list[Result]:
+    return [result for result in results if (result.people, result.database) == (people, database)]
+
+
+def _table(result: Result) -> Iterator[str]:
+    yield "| | wall s | CPU s | peak MB | people a second | by step (wall s) | statements | rows written |"
+    yield "|---|---|---|---|---|---|---|---|"
+    last = result.rounds[-1]
+    for name, one in last.measured.items():
+        wall = _median(result, lambda measured: measured.wall, name)
+        cells = (
+            name,
+            _spread(result, lambda measured: measured.wall, name),
+            f"{_median(result, lambda measured: measured.cpu, name):.2f}",
+            f"{_median(result, lambda measured: measured.peak_mb, name):.0f}",
+            f"{result.people / wall:,.0f}" if wall else "",
+            ", ".join(f"{step} {value.wall:.2f}" for step, value in one.steps.items()) if len(one.steps) > 1 else "",
+            str(last.statements.get(name, "")),
+            ", ".join(f"{table} {count:,}" for table, count in last.rows.get(name, {}).items()),
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def _median(result: Result, value: Callable[[Measured], float], name: str) -> float:
+    return statistics.median(value(one.measured[name]) for one in result.rounds)
+
+
+def _spread(result: Result, value: Callable[[Measured], float], name: str) -> str:
+    values = [value(one.measured[name]) for one in result.rounds]
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _ratio(result: Result, name: str, base: str) -> str:
+    values = [one.measured[name].wall / one.measured[base].wall for one in result.rounds]
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _plot(results: Sequence[Result]) -> None:
+    """Scaling, memory, and where the time of the largest goes."""
+    import matplotlib  # noqa: PLC0415 - of the bench extra, and only for this
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    figure, (wall, memory, steps) = pyplot.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
+    for database in dict.fromkeys(result.database for result in results):
+        series = sorted(
+            (result for result in results if result.database == database and not result.latency),
+            key=lambda result: result.people,
+        )
+        people = [result.people for result in series]
+        for name in ("first import", "no change"):
+            walls = [_median(result, lambda measured: measured.wall, name) for result in series]
+            peaks = [_median(result, lambda measured: measured.peak_mb, name) for result in series]
+            wall.loglog(people, walls, marker="o", label=f"{name}, {database}")
+            memory.semilogx(people, peaks, marker="o", label=f"{name}, {database}")
+    largest = max((result for result in results if not result.latency), key=lambda result: result.people)
+    bottom = [0.0, 0.0]
+    for step in largest.rounds[-1].measured["first import"].steps:
+        values = [largest.rounds[-1].measured[name].steps[step].wall for name in ("first import", "no change")]
+        steps.bar(("first import", "no change"), values, bottom=bottom, label=step)
+        bottom = [low + value for low, value in zip(bottom, values, strict=True)]
+    for axes, title, unit in (
+        (wall, "How long", "seconds"),
+        (memory, "Peak memory", "MB"),
+        (steps, f"Where the time goes, {largest.people:,} people", "seconds"),
+    ):
+        axes.set_title(title)
+        axes.set_ylabel(unit)
+        axes.legend(fontsize="x-small")
+    for axes in (wall, memory):
+        axes.set_xlabel("people")
+    PICTURES.mkdir(exist_ok=True)
+    figure.savefig(PICTURES / "performance.svg", metadata={"Date": None})
