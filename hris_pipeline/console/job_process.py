@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _run(order: dict[str, Any], path: Path, state: dict[str, Any]) -> dict[str, Any]:
-    from hris_pipeline.running import run_job  # noqa: PLC0415 - Dagster takes seconds; the page shows "starting" meanwhile
+    from hris_pipeline.running import apply_config, run_job  # noqa: PLC0415 - Dagster takes seconds; the page shows "starting" meanwhile
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     written = 0.0
@@ -61,7 +61,7 @@ def _run(order: dict[str, Any], path: Path, state: dict[str, Any]) -> dict[str, 
         order["integration"],
         actor=order["actor"],
         tags=order["tags"],
-        config=order["config"],
+        config=apply_config(order["import_id"]) if order["import_id"] else None,
         run_id=order["run_id"],
         progress=progress,
     )

@@ -52,7 +52,8 @@ class Jobs:
         Args:
             name: The Dagster job.
             integration_id: For which integration.
-            request: What ``job_process`` needs beside: ``actor``, ``run_id``, ``started_at`` and ``config``.
+            request: What ``job_process`` needs beside: ``actor``, ``run_id``, ``started_at``, ``tags`` and
+                ``import_id``, which one is saved.
         """
         path = self._path(integration_id)
         state = {"name": name, "state": "starting", "run_id": request["run_id"], "started_at": request["started_at"]}

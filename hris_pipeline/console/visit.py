@@ -110,8 +110,6 @@ class Page:
     action: str
     handler: Handler
     method: str = "GET"
-    searches: bool = False
-    """A POST that only looks: what is looked for is a person's and must not stand in an address."""
 
 
 def route_of(page: Page) -> Route:

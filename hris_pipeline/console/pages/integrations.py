@@ -1,17 +1,106 @@
-"""The first page: every integration, how it is doing, and what waits for a decision."""
+"""The first page, and the page of one integration: how it is doing, what waits, and what can be started by hand."""
 
-from starlette.responses import Response
+import uuid
+
+from starlette.responses import RedirectResponse, Response
 
 from hris_pipeline.console.visit import Page, Visit
-from hris_pipeline.store.automation import automations
+from hris_pipeline.errors import UsageError
+from hris_pipeline.operations import automation
+from hris_pipeline.operations.decision_log import decisions_of
+from hris_pipeline.operations.overview import overview, overviews
 
-__all__ = ["PAGES"]
+__all__ = ["PAGES", "start_job"]
+
+CONNECT_HINT = "connect first"
 
 
 def index(visit: Visit) -> Response:
     """All integrations."""
-    with visit.services.store.read() as connection:
-        return visit.page("integrations.html", integrations=automations(connection))
+    return visit.page("integrations.html", integrations=overviews(visit.services), now=visit.services.now())
 
 
-PAGES = (Page("/", "see", index),)
+def show(visit: Visit) -> Response:
+    """One integration."""
+    return visit.page(
+        "overview.html",
+        place="",
+        overview=overview(visit.services, visit.name),
+        job=visit.console.jobs.latest(visit.name),
+        decisions=decisions_of(visit.services, visit.name, limit=12),
+        now=visit.services.now(),
+    )
+
+
+def preview(visit: Visit) -> Response:
+    """Starts the first half of a manual import."""
+    if overview(visit.services, visit.name).integration.connection != "connected":
+        raise UsageError(f"{visit.name} is not connected: connect it in its setup before importing.")
+    with visit.deciding("preview"):
+        start_job(visit, "preview_import")
+    return visit.go(f"/i/{visit.name}/progress")
+
+
+def start_job(visit: Visit, job: str, import_id: str | None = None) -> None:
+    """Starts a Dagster job of the integration in a process of its own.
+
+    Raises:
+        UsageError: one is under way.
+    """
+    latest = visit.console.jobs.latest(visit.name)
+    if latest is not None and not latest.ended:
+        raise UsageError(f"An import of {visit.name} is under way: wait for its end, which its page shows.")
+    by = visit.session.by
+    visit.console.jobs.start(
+        job,
+        visit.name,
+        {
+            "actor": by.identity,
+            "tags": {"hris/method": by.method, "hris/address": by.address or ""},
+            "run_id": str(uuid.uuid4()),
+            "started_at": visit.services.now().isoformat(),
+            "import_id": import_id,
+        },
+    )
+
+
+def progress(visit: Visit) -> Response:
+    """How far the work is; when it has ended well, what came of it."""
+    job = visit.console.jobs.latest(visit.name)
+    if job is not None and job.state == "done" and job.import_id:
+        address = f"/i/{visit.name}/imports/{job.import_id}"
+        if visit.partial:
+            return Response(headers={"HX-Redirect": address})
+        return RedirectResponse(address, 303)
+    return visit.page("progress_part.html" if visit.partial else "progress.html", place="", job=job)
+
+
+def pause(visit: Visit) -> Response:
+    """Stops automatic imports."""
+    return _switch(visit, "pause", "Automatic imports are paused.")
+
+
+def resume(visit: Visit) -> Response:
+    """Starts them, or starts them again."""
+    return _switch(visit, "resume", "Automatic imports are running.")
+
+
+def _switch(visit: Visit, action: str, message: str) -> Response:
+    reason = visit.text("reason")
+    if not reason:
+        visit.problems["reason"] = "Say why: whoever looks later wants to know."
+        return show(visit)
+    with visit.deciding(action):
+        switch = automation.pause if action == "pause" else automation.resume
+        switch(visit.services, visit.name, visit.actor, reason)
+    return visit.go(f"/i/{visit.name}", message)
+
+
+PAGES = (
+    Page("/", "see", index),
+    Page("/i/{name}", "see", show),
+    Page("/i/{name}/preview", "preview", preview, "POST"),
+    Page("/i/{name}/progress", "see", progress),
+    Page("/i/{name}/pause", "pause", pause, "POST"),
+    Page("/i/{name}/resume", "resume", resume, "POST"),
+)

@@ -1,0 +1,176 @@
+"""The review of an import, and what a person decides about it: save, approve, discard, undo."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import RedirectResponse, Response
+
+from hris_pipeline.cli.breakdown import reason_words
+from hris_pipeline.console.pages.integrations import start_job
+from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.errors import ImportStale, UnknownName, UsageError
+from hris_pipeline.operations.decisions import approve_import, discard_import, is_approved, open_import
+from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.mapping import matching_ids
+from hris_pipeline.operations.quarantine import quarantined_people
+from hris_pipeline.operations.review import Filters, people_not_applied, review
+from hris_pipeline.operations.undo import plan_undo
+from hris_pipeline.settings.fields import USER_FIELDS
+from hris_pipeline.store.imports import Import
+
+__all__ = ["PAGES"]
+
+PAGE_SIZE = 50
+TABS = ("all", "create", "update", "archive", "restore", "others")
+LOOKED_FOR = ("action", "field", "guard", "sort", "page", "reason")
+TITLES: Mapping[str, str] = {field.name: field.title for field in USER_FIELDS}
+
+
+def current(visit: Visit) -> Response:
+    """The import that waits, else the newest, else how to start one."""
+    summary = open_import(visit.services, visit.name) or next(iter(history(visit.services, visit.name, limit=1)), None)
+    if summary is None:
+        return visit.page("no_import.html", place="review")
+    return RedirectResponse(f"/i/{visit.name}/imports/{summary.import_id}", 303)
+
+
+def show(visit: Visit) -> Response:
+    """One page of a review. Filters stand in the address; a text that is looked for comes by POST, and never does."""
+    summary = _import(visit)
+    asked = {name: visit.text(name) or visit.query.get(name, "") for name in LOOKED_FOR}
+    filters = Filters(
+        action=asked["action"] if asked["action"] in TABS[1:-1] else None,
+        field=asked["field"] or None,
+        guard=asked["guard"] or None,
+        text=visit.text("text") or None,
+    )
+    page = int(asked["page"]) if asked["page"].isdigit() and int(asked["page"]) else 1
+    reveal = visit.may("see_people")
+    shown = review(
+        visit.services,
+        summary.import_id,
+        filters=filters,
+        sort=asked["sort"] or "action",
+        page=page,
+        page_size=PAGE_SIZE,
+        reveal=reveal,
+    )
+    return visit.page(
+        "review.html",
+        place="review",
+        shown=shown,
+        summary=summary,
+        asked={name: value for name, value in asked.items() if name not in ("page", "reason")},
+        approved=is_approved(visit.services, summary),
+        titles=TITLES,
+        reason_words=reason_words,
+        people=_people(visit, summary, asked["reason"], page, filters),
+        matching=_matching_ids(visit, summary),
+    )
+
+
+def _people(visit: Visit, summary: Import, reason: str, page: int, filters: Filters) -> dict[str, Any] | None:
+    """Everybody under one reason, a page at a time; of the quarantine with what the source sent."""
+    if not reason or reason not in summary.diagnostics:
+        return None
+    reveal = visit.may("see_people")
+    if reason == "quarantined":
+        lines = quarantined_people(visit.services, summary.import_id, page=page, page_size=PAGE_SIZE, reveal=reveal)
+        return {"reason": reason, "lines": lines, "people": (), "total": summary.counts["quarantined"], "page": page}
+    everybody = replace(filters, action=None, field=None)
+    people, total = people_not_applied(
+        visit.services, summary.import_id, reason, filters=everybody, page=page, page_size=PAGE_SIZE, reveal=reveal
+    )
+    return {"reason": reason, "lines": (), "people": people, "total": total, "page": page}
+
+
+def _matching_ids(visit: Visit, summary: Import) -> dict[str, int]:
+    """Before a first import into a directory with users: where their EmployeeIds come from."""
+    if summary.status not in ("planned", "held") or summary.extract_id is None or summary.trigger == "undo":
+        return {}
+    try:
+        return matching_ids(visit.services, visit.name, summary.extract_id)
+    except UnknownName:
+        return {}
+
+
+def save(visit: Visit) -> Response:
+    """Applies exactly the change set that was shown."""
+    summary = _reviewed(visit)
+    if summary.status == "held" and not is_approved(visit.services, summary):
+        raise UsageError(f"Import {summary.import_id} is held: somebody who may approve it must do so first.")
+    with visit.deciding("save", summary.import_id):
+        start_job(visit, "save_import", summary.import_id)
+    return visit.go(f"/i/{visit.name}/progress")
+
+
+def approve(visit: Visit) -> Response:
+    """Lets exactly the change set that was shown through."""
+    summary, reason = _reviewed(visit), visit.text("reason")
+    if not reason:
+        visit.problems["reason"] = "Say why this import is right although a guard holds it."
+    if visit.text("sure") != "yes":
+        visit.problems["sure"] = "Confirm that you looked at whom the guards name."
+    if visit.problems:
+        return show(visit)
+    with visit.deciding("approve", summary.import_id):
+        approve_import(visit.services, summary.import_id, visit.text("digest"), visit.actor, reason)
+    return visit.go(_address(summary), "Approved for seven days. Save it to apply it.")
+
+
+def discard(visit: Visit) -> Response:
+    """Ends an open import."""
+    summary, reason = _reviewed(visit), visit.text("discard_reason")
+    if not reason:
+        visit.problems["discard_reason"] = "Say why nobody wants this import."
+        return show(visit)
+    with visit.deciding("discard", summary.import_id):
+        discard_import(visit.services, summary.import_id, visit.actor, reason)
+    return visit.go(_address(summary), "Discarded: nothing of it was applied.")
+
+
+def undo(visit: Visit) -> Response:
+    """Plans an import that takes this one back, to be reviewed like any other."""
+    summary = _import(visit)
+    with visit.deciding("undo", summary.import_id):
+        planned = plan_undo(visit.services, summary.import_id, actor=visit.actor)
+    message = "This would take the import back. Nothing is applied yet; automatic imports are paused meanwhile."
+    return visit.go(_address(planned), message)
+
+
+def _import(visit: Visit) -> Import:
+    """The import of the address, if it is one of this integration."""
+    summary = read_import(visit.services, visit.route["import_id"])
+    if summary.integration_id != visit.name:
+        raise UnknownName(f"Import {summary.import_id} is not one of {visit.name}.")
+    return summary
+
+
+def _reviewed(visit: Visit) -> Import:
+    """The import, if it still is the change set that the page showed.
+
+    Raises:
+        ImportStale: it is another by now, or ended.
+    """
+    summary = _import(visit)
+    if summary.status not in ("planned", "held"):
+        raise ImportStale(f"Import {summary.import_id} is {summary.status} by now: nothing was done.")
+    if visit.text("digest") != summary.digest:
+        raise ImportStale(f"Import {summary.import_id} is not what the page showed: look at it again.")
+    return summary
+
+
+def _address(summary: Import) -> str:
+    return f"/i/{summary.integration_id}/imports/{summary.import_id}"
+
+
+PAGES = (
+    Page("/i/{name}/review", "see", current),
+    Page("/i/{name}/imports/{import_id}", "see", show),
+    Page("/i/{name}/imports/{import_id}", "see_people", show, "POST"),
+    Page("/i/{name}/imports/{import_id}/save", "save", save, "POST"),
+    Page("/i/{name}/imports/{import_id}/approve", "approve", approve, "POST"),
+    Page("/i/{name}/imports/{import_id}/discard", "discard", discard, "POST"),
+    Page("/i/{name}/imports/{import_id}/undo", "undo", undo, "POST"),
+)

@@ -1,0 +1,137 @@
+"""The mapping: which source field feeds which user field or metadata, with how many people have it and the first value
+that anybody has; nothing is stored before a page has shown how many users it touches."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from starlette.responses import Response
+
+from hris_pipeline.console.pages.settings import check
+from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.errors import FrameInvalid, HrisError, SettingsInvalid, UnknownName
+from hris_pipeline.operations.mapping import SourceField, mapping_view
+from hris_pipeline.operations.masking import mask
+from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.settings import mapping as edits
+from hris_pipeline.settings.document import MetadataType, Settings
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
+
+__all__ = ["PAGES"]
+
+TYPES: Mapping[MetadataType, str] = {
+    "default": "default: shown everywhere",
+    "associated": "associated: a further supervisor",
+    "hidden": "hidden: stored, never shown",
+}
+LONGEST_SAMPLE = 28
+
+Edit = Callable[[Settings], Settings]
+
+
+def show(visit: Visit) -> Response:
+    """The mapping in force."""
+    return _form(visit)
+
+
+def _form(visit: Visit) -> Response:
+    settings = settings_in_force(visit.services, visit.name).settings
+    fields, why_not = _source_fields(visit)
+    known = {field.source: field for field in fields}
+    return visit.page(
+        "mapping.html",
+        place="mapping",
+        targets=[(field, edits.effective_mapping(settings).get(field.name)) for field in USER_FIELDS],
+        metadata=settings.metadata,
+        excluded=settings.exclude_fields,
+        known=known,
+        options=_options(known, settings),
+        samples={source: _sample(field, reveal=visit.may("see_people")) for source, field in known.items()},
+        types=list(TYPES.items()),
+        why_not=why_not,
+        editable=visit.may("change_mapping"),
+    )
+
+
+def _source_fields(visit: Visit) -> tuple[tuple[SourceField, ...], str]:
+    try:
+        return mapping_view(visit.services, visit.name), ""
+    except UnknownName:
+        return (), "Nothing was read from the source yet: fill rates and samples come with the first import."
+    except FrameInvalid as error:
+        return (), str(error)
+
+
+def _options(known: Mapping[str, SourceField], settings: Settings) -> list[tuple[str, str]]:
+    """What can feed a field: what the extract has, and what the catalogue has that it never met."""
+    titles = {field.name: field.title for field in EMPLOYEE_FIELDS if field.kind != "custom"}
+    titles |= {source: field.title for source, field in known.items()}
+    named = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
+    titles |= {source: source for source in sorted(named) if source not in titles}
+    filled = {source: f" ({field.fill_rate:.0%})" for source, field in known.items()}
+    return [(source, f"{title}{filled.get(source, '')}") for source, title in titles.items()]
+
+
+def _sample(field: SourceField, *, reveal: bool) -> str:
+    sample = field.sample if reveal else mask(field.sample)
+    if sample is None:
+        return "nobody has it"
+    return sample if len(sample) <= LONGEST_SAMPLE else f"{sample[:LONGEST_SAMPLE]}…"
+
+
+def review_changes(visit: Visit) -> Response:
+    """What the sent form changes, before it is stored."""
+    current = settings_in_force(visit.services, visit.name).settings
+    new = current
+    for place, edit in _edits(visit, current):
+        try:
+            new = edit(new)
+        except SettingsInvalid as error:
+            visit.problems[place] = "; ".join(problem.message for problem in error.problems)
+        except HrisError as error:
+            visit.problems[place] = str(error)
+    if visit.problems:
+        return _form(visit)
+    return check(visit, current, new, back="mapping", store="mapping/store")
+
+
+def _edits(visit: Visit, settings: Settings) -> list[tuple[str, Edit]]:
+    """Each field of the form that differs, and the edit that it means."""
+    sources = edits.effective_mapping(settings)
+    wanted: list[tuple[str, Edit]] = []
+    for target, source in sources.items():
+        chosen = visit.text(f"map-{target}")
+        if chosen and chosen != source:
+            wanted.append((f"map-{target}", partial(edits.set_source, target=target, source=chosen)))
+    for number, entry in enumerate(settings.metadata):
+        if visit.text(f"was-{number}") != entry.name:
+            continue
+        wanted += _metadata_edits(visit, number, str(entry.name), entry.source, entry.type)
+    if visit.text("name-new"):
+        name, source, kind = visit.text("name-new"), visit.text("source-new"), _kind(visit.text("type-new"))
+        wanted.append(("name-new", lambda old: edits.add_metadata(old, name, source, kind)))
+    return wanted
+
+
+def _metadata_edits(visit: Visit, number: int, name: str, source: str, kind: MetadataType) -> list[tuple[str, Edit]]:
+    if visit.text(f"delete-{number}") == "yes":
+        return [(f"delete-{number}", lambda old: edits.delete_metadata(old, name))]
+    wanted: list[tuple[str, Edit]] = []
+    new_source, new_kind = visit.text(f"source-{number}"), _kind(visit.text(f"type-{number}"), kind)
+    new_name = visit.text(f"name-{number}")
+    if new_source and new_source != source:
+        wanted.append((f"source-{number}", lambda old: edits.set_source(old, name, new_source)))
+    if new_kind != kind:
+        wanted.append((f"type-{number}", lambda old: edits.change_metadata_type(old, name, new_kind)))
+    if new_name and new_name != name:
+        wanted.append((f"name-{number}", lambda old: edits.rename_metadata(old, name, new_name)))
+    return wanted
+
+
+def _kind(text: str, otherwise: MetadataType = "default") -> MetadataType:
+    return next((kind for kind in TYPES if kind == text), otherwise)
+
+
+PAGES = (
+    Page("/i/{name}/mapping", "see", show),
+    Page("/i/{name}/mapping", "change_mapping", review_changes, "POST"),
+)

@@ -1,0 +1,191 @@
+"""What the data is for: milestones, who reports to whom, headcounts; and the user file, to look at and to take
+along."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from starlette.responses import Response
+
+from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.errors import UnknownName
+from hris_pipeline.operations.reports import milestones, reporting
+from hris_pipeline.operations.users import user_file_frame, users_view
+from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.transform.user_file import user_file_csv
+
+__all__ = ["PAGES"]
+
+MOST_NODES = 1000
+MOST_BARS = 12
+ROWS = 50
+MILESTONES: Mapping[str, str] = {
+    "service_anniversary": "years of service",
+    "onboarding": "days on board",
+    "birthday": "birthday",
+}
+
+
+@dataclass
+class Node:
+    """Somebody in the tree of reporting lines; ``size`` counts everybody below."""
+
+    employee_id: str
+    name: str
+    reports: list["Node"] = field(default_factory=list)
+    size: int = 0
+
+
+def show(visit: Visit) -> Response:
+    """Milestones, the tree, the plots."""
+    with visit.services.store.read() as connection:
+        settings = current_settings(connection, visit.name).settings
+        users = users_view(connection, visit.name, settings)
+    names = _names(users)
+    upcoming = _records(milestones(visit.services, visit.name))
+    _, counts = reporting(visit.services, visit.name)
+    roots, left_out = _tree(users, names)
+    return visit.page(
+        "people.html",
+        place="people",
+        total=len(users),
+        milestones=[(line, names.get(line["user_id"], "")) for line in upcoming],
+        milestone_words=MILESTONES,
+        roots=roots,
+        left_out=left_out,
+        plots=_plots(_records(counts)),
+    )
+
+
+def _names(users: pd.DataFrame) -> dict[str, str]:
+    parts = users[["user_id", "first_name", "last_name"]].astype(object).where(lambda frame: frame.notna(), "")
+    return {user_id: f"{first} {last}".strip() for user_id, first, last in parts.itertuples(index=False)}
+
+
+def _tree(users: pd.DataFrame, names: Mapping[str, str]) -> tuple[list[Node], int]:
+    """The people at the top with everybody below, as many as a page can hold; and how many it cannot. Of a cycle one
+    stands at the top."""
+    lines = users[["user_id", "employee_id", "supervisor_id"]].astype(object)
+    people = list(lines.where(lines.notna(), None).itertuples(index=False, name=None))
+    reports: dict[str | None, list[str]] = {}
+    present = {employee_id for _, employee_id, _ in people}
+    for _, employee_id, supervisor_id in people:
+        top = supervisor_id not in present or supervisor_id == employee_id
+        reports.setdefault(None if top else supervisor_id, []).append(employee_id)
+    nodes: dict[str, Node] = {}
+    named = {employee_id: names[user_id] for user_id, employee_id, _ in people}
+    roots = [_grown(root, reports, named, nodes) for root in reports.get(None, []) if len(nodes) < MOST_NODES]
+    roots += [_grown(key, reports, named, nodes) for key in named if key not in nodes and len(nodes) < MOST_NODES]
+    return sorted(roots, key=lambda node: -node.size), len(people) - len(nodes)
+
+
+def _grown(
+    root: str, reports: Mapping[str | None, list[str]], named: Mapping[str, str], nodes: dict[str, Node]
+) -> Node:
+    """The tree below somebody, level by level, of those who stand nowhere yet; without recursion: chains may be
+    long."""
+    nodes[root] = Node(root, named[root])
+    order = [nodes[root]]
+    for node in order:
+        for key in reports.get(node.employee_id, ()):
+            if key not in nodes and len(nodes) < MOST_NODES:
+                nodes[key] = Node(key, named[key])
+                node.reports.append(nodes[key])
+                order.append(nodes[key])
+    for node in reversed(order):
+        node.size = sum(report.size + 1 for report in node.reports)
+    return nodes[root]
+
+
+def _plots(counts: list[dict[str, Any]]) -> dict[str, list[tuple[str, int]]]:
+    """The largest of each dimension, the others together."""
+    plots: dict[str, list[tuple[str, int]]] = {}
+    for line in counts:
+        plots.setdefault(line["dimension"], []).append((line["value"] or "none", int(line["active_count"])))
+    for dimension, bars in plots.items():
+        if len(bars) > MOST_BARS:
+            others = bars[MOST_BARS - 1 :]
+            plots[dimension] = [*bars[: MOST_BARS - 1], (f"{len(others)} others", sum(count for _, count in others))]
+    return plots
+
+
+def user_file(visit: Visit) -> Response:
+    """The user file, a page at a time."""
+    frame = user_file_frame(visit.services, visit.name)
+    page = max(1, int(number)) if (number := visit.query.get("page", "1")).isdigit() else 1
+    part = frame.iloc[(page - 1) * ROWS : page * ROWS]
+    return visit.page(
+        "user_file.html",
+        place="",
+        columns=list(frame.columns),
+        rows=part.astype(object).where(part.notna(), "").to_numpy().tolist(),
+        total=len(frame),
+        page=page,
+        pages=max(1, -(-len(frame) // ROWS)),
+    )
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+FORMATS: Mapping[str, tuple[str, Callable[[pd.DataFrame], bytes]]] = {
+    "csv": ("text/csv; charset=utf-8", user_file_csv),
+    "parquet": ("application/vnd.apache.parquet", _parquet),
+}
+
+
+def download(visit: Visit) -> Response:
+    """The user file, the milestones, the reporting lines or the headcounts, to take along."""
+    what, _, ending = visit.route["file"].rpartition(".")
+    if what not in _FRAMES or ending not in FORMATS:
+        raise UnknownName(f"There is no such file: there are {', '.join(_FRAMES)}, as {' or '.join(FORMATS)}.")
+    media_type, write = FORMATS[ending]
+    frame = _FRAMES[what](visit)
+    name = f"{visit.name}-{what}.{ending}"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(write(frame), media_type=media_type, headers=headers)
+
+
+def _reporting_lines(visit: Visit) -> pd.DataFrame:
+    lines, _ = reporting(visit.services, visit.name)
+    return _as_text(lines)
+
+
+def _headcounts(visit: Visit) -> pd.DataFrame:
+    _, counts = reporting(visit.services, visit.name)
+    return _as_text(counts)
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Lists joined, everything else as it reads."""
+    columns = {
+        name: [", ".join(value) if isinstance(value, list) else "" if value is None else str(value) for value in values]
+        for name, values in pa.Table.from_pandas(frame, preserve_index=False).to_pydict().items()
+    }
+    return pd.DataFrame(columns, dtype="string[pyarrow]")
+
+
+_FRAMES: Mapping[str, Callable[[Visit], pd.DataFrame]] = {
+    "user-file": lambda visit: user_file_frame(visit.services, visit.name),
+    "milestones": lambda visit: _as_text(milestones(visit.services, visit.name)),
+    "reporting-lines": _reporting_lines,
+    "headcounts": _headcounts,
+}
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
+    return records
+
+
+PAGES = (
+    Page("/i/{name}/people", "see_people", show),
+    Page("/i/{name}/user-file", "see_people", user_file),
+    Page("/i/{name}/files/{file}", "see_people", download),
+)

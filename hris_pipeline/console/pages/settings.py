@@ -1,0 +1,265 @@
+"""The settings of an integration: every one with its meaning and its default, made from the one table of settings;
+nothing is stored before a page has shown what differs and what an import would then do."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.contract import COUNTS
+from hris_pipeline.errors import HrisError, SettingsInvalid, UnknownName, UsageError
+from hris_pipeline.operations.connection import disconnect
+from hris_pipeline.operations.deletion import delete_integration
+from hris_pipeline.operations.settings import change_settings, settings_in_force
+from hris_pipeline.operations.what_if import what_if
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.loading import differences, dump_settings, set_values
+from hris_pipeline.settings.schema import setting_rows
+from hris_pipeline.settings.yaml_text import to_yaml
+from hris_pipeline.store.settings_versions import settings_history
+
+__all__ = ["PAGES", "changes_between", "check"]
+
+GENERAL = ("display_name", "frequency", "at", "weekday", "day_of_month", "time_zone", "start_automatic_imports")
+ELSEWHERE = frozenset({"mapping", "metadata"})
+"""What has a page of its own."""
+
+SECRET = frozenset({"notify"})
+"""Values that hold secrets: never shown, replaced as a whole."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One setting as a form asks for it. ``kind`` is choice, text, number or yaml."""
+
+    key: str
+    kind: str
+    value: str
+    meaning: str
+    default: str
+    values: str
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name in words."""
+        return self.key.replace("_", " ").replace(".", ": ")
+
+
+def controls(settings: Settings) -> list[Control]:
+    """Every setting, a guard's limits each for itself, in the order of the table of settings."""
+    rows = {row.name: row for row in setting_rows()}
+    document = settings.document()
+    found = []
+    for key, model_field in _leaves(Settings):
+        top = key.partition(".")[0]
+        if top in ELSEWHERE:
+            continue
+        row, value = rows[key], _inner(document, key)
+        options = _options(model_field.annotation)
+        kind = "choice" if options else "yaml" if isinstance(value, list | dict) else "text"
+        words = "" if top in SECRET else _words(value)
+        found.append(Control(key, kind, words, row.meaning, row.default, row.values, options))
+    return found
+
+
+def _leaves(model: type[BaseModel], prefix: str = "") -> list[tuple[str, Any]]:
+    leaves: list[tuple[str, Any]] = []
+    for name, model_field in model.model_fields.items():
+        inner = model_field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            leaves += _leaves(inner, f"{prefix}{name}.")
+        else:
+            leaves.append((f"{prefix}{name}", model_field))
+    return leaves
+
+
+def _inner(document: Mapping[str, Any], key: str) -> Any:
+    value: Any = document
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+def _options(annotation: Any) -> tuple[tuple[str, str], ...]:
+    if annotation is bool:
+        return (("on", "on"), ("off", "off"))
+    if get_origin(annotation) is not None and all(isinstance(value, str) for value in get_args(annotation)):
+        return tuple((value, value.replace("_", " ")) for value in get_args(annotation))
+    return ()
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | dict):
+        return to_yaml(value).strip() if value else ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def show(visit: Visit) -> Response:
+    """The form."""
+    return _form(visit, settings_in_force(visit.services, visit.name).settings, {})
+
+
+def _form(visit: Visit, settings: Settings, given: Mapping[str, str]) -> Response:
+    shown = controls(settings)
+    return visit.page(
+        "settings.html",
+        place="settings",
+        general=[control for control in shown if control.key in GENERAL],
+        advanced=[control for control in shown if control.key not in GENERAL],
+        given=given,
+        version=settings_in_force(visit.services, visit.name),
+        notified=len(settings.notify),
+    )
+
+
+def review_changes(visit: Visit) -> Response:
+    """What the sent form changes, before it is stored."""
+    current = settings_in_force(visit.services, visit.name).settings
+    sent = {control.key: visit.text(control.key) for control in controls(current) if control.key in visit.form}
+    unchanged = {control.key: control.value for control in controls(current)}
+    assignments = [
+        f"{key}={'[]' if key in SECRET and value == 'nobody' else value}"
+        for key, value in sent.items()
+        if " ".join(value.split()) != " ".join(unchanged[key].split())
+    ]
+    try:
+        new = set_values(current, assignments)
+    except SettingsInvalid as error:
+        for problem in error.problems:
+            visit.problems[_field_of(problem.where, sent)] = problem.message
+        return _form(visit, current, sent)
+    return check(visit, current, new, back="settings", store="settings/store")
+
+
+def _field_of(where: str, sent: Mapping[str, str]) -> str:
+    """The field of the form that a problem is about: the longest key that its place begins with."""
+    place = where.replace("[", ".")
+    fitting = [key for key in sent if place == key or place.startswith(f"{key}.")]
+    return max(fitting, key=len, default="")
+
+
+def check(visit: Visit, current: Settings, new: Settings, *, back: str, store: str) -> Response:
+    """The page between a form and the store: what differs, and what an import of the latest extract would do."""
+    changes = changes_between(current, new)
+    if not changes:
+        return visit.go(f"/i/{visit.name}/{back}", "Nothing differs: the settings stay as they are.")
+    comparison, why_not = None, ""
+    try:
+        comparison = what_if(visit.services, visit.name, changes=changes)
+    except UnknownName:
+        why_not = "Nothing was read from the source yet, so nobody can say what an import would then do."
+    except HrisError as error:
+        why_not = str(error)
+    return visit.page(
+        "check_settings.html",
+        place=back,
+        differences=differences(current, new),
+        changes=changes,
+        comparison=comparison,
+        why_not=why_not,
+        counts=COUNTS,
+        version=settings_in_force(visit.services, visit.name).version,
+        back=back,
+        store=store,
+    )
+
+
+def changes_between(current: Settings, new: Settings) -> list[str]:
+    """The settings that differ, as ``key=value``."""
+    before, after = current.document(), new.document()
+    return [f"{key}={_assigned(after[key])}" for key in after if before[key] != after[key]]
+
+
+def _assigned(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def store_changes(visit: Visit) -> Response:
+    """Stores what the page between showed."""
+    return _store(visit, "change_settings", back="settings", allowed=None)
+
+
+def store_mapping(visit: Visit) -> Response:
+    """The same, of the mapping alone."""
+    return _store(visit, "change_mapping", back="mapping", allowed=("mapping", "metadata", "exclude_fields"))
+
+
+def _store(visit: Visit, action: str, *, back: str, allowed: Sequence[str] | None) -> Response:
+    in_force = settings_in_force(visit.services, visit.name)
+    if visit.text("version") != str(in_force.version):
+        raise UsageError(
+            f"Somebody stored other settings of {visit.name} meanwhile: look at them and change them again."
+        )
+    changes = visit.texts("change")
+    if allowed is not None and any(change.partition("=")[0] not in allowed for change in changes):
+        raise UsageError("This page changes the mapping alone.")
+    new = set_values(in_force.settings, changes)
+    with visit.deciding(action):
+        change = change_settings(visit.services, visit.name, new, visit.actor)
+    warned = "".join(f" Mind: {warning}." for warning in change.warnings)
+    return visit.go(
+        f"/i/{visit.name}/{back}", f"Stored as version {change.version}.{warned} The next import follows it."
+    )
+
+
+def versions(visit: Visit) -> Response:
+    """Every version with what it changed."""
+    with visit.services.store.read() as connection:
+        history = settings_history(connection, visit.name)
+    before = [*(version.settings for version in history[1:]), Settings()]
+    compared = [(version, differences(old, version.settings)) for version, old in zip(history, before, strict=True)]
+    return visit.page("versions.html", place="settings", versions=compared)
+
+
+def export(visit: Visit) -> Response:
+    """The settings as YAML, for version control; notification addresses stay here."""
+    settings = settings_in_force(visit.services, visit.name).settings.model_copy(update={"notify": ()})
+    headers = {"content-disposition": f'attachment; filename="{visit.name}-settings.yaml"'}
+    return Response(dump_settings(settings), media_type="application/yaml", headers=headers)
+
+
+def end_connection(visit: Visit) -> Response:
+    """Revokes the token at the source and forgets it."""
+    with visit.deciding("disconnect"):
+        revoked = disconnect(visit.services, visit.name)
+    words = (
+        "Disconnected." if revoked else "Disconnected here. The source did not confirm: remove the access there, too."
+    )
+    return visit.go(f"/i/{visit.name}", words)
+
+
+def delete(visit: Visit) -> Response:
+    """Ends the integration, its name typed."""
+    if visit.text("confirm") != visit.name:
+        visit.problems["confirm"] = f"Type {visit.name} to delete it."
+        return show(visit)
+    from hris_pipeline.cli.dagster_side import forget_partition, frames_remover  # noqa: PLC0415 - others need no Dagster
+
+    environment = visit.services.environment
+    with visit.deciding("delete"):
+        kept = delete_integration(visit.services, visit.name, visit.name, remove_frames=frames_remover(environment))
+        forget_partition(environment, visit.name)
+    return visit.go("/", f"{visit.name} is deleted. Its {kept} users stay, as local ones.")
+
+
+PAGES = (
+    Page("/i/{name}/settings", "see", show),
+    Page("/i/{name}/settings", "change_settings", review_changes, "POST"),
+    Page("/i/{name}/settings/store", "change_settings", store_changes, "POST"),
+    Page("/i/{name}/mapping/store", "change_mapping", store_mapping, "POST"),
+    Page("/i/{name}/settings/versions", "see", versions),
+    Page("/i/{name}/settings/export", "change_settings", export),
+    Page("/i/{name}/settings/disconnect", "connect", end_connection, "POST"),
+    Page("/i/{name}/settings/delete", "delete", delete, "POST"),
+)

@@ -1,0 +1,282 @@
+"""The guided setup: one question a page, in the order people know; every step can be taken again, and quitting anywhere
+loses nothing. A last page shows all answers before anything is read."""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from hris_pipeline.console.pages.integrations import start_job
+from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.errors import ConnectionInvalid, HrisError, SettingsInvalid, UnknownName, UsageError
+from hris_pipeline.operations import automation
+from hris_pipeline.operations.connection import connect, consent_url
+from hris_pipeline.operations.overview import Overview, overview
+from hris_pipeline.operations.settings import change_settings, set_up, settings_in_force
+from hris_pipeline.operations.setup_progress import SetupProgress
+from hris_pipeline.operations.terms import PERMISSIONS, TERMS
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.loading import set_values
+from hris_pipeline.store.integrations import check_name
+
+__all__ = ["PAGES"]
+
+CALLBACK = "/connect/callback"
+QUARTERS = tuple(f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 15, 30, 45))
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the list: its words, and whether it is done or can be done yet."""
+
+    key: str
+    words: str
+    done: Callable[[Overview, list[str]], bool]
+    possible: Callable[[Overview], bool] = lambda _: True
+
+
+def _connected(state: Overview) -> bool:
+    return state.integration.connection == "connected"
+
+
+STEPS = (
+    Step("terms", "Agree to the terms", lambda state, _: state.integration.terms_accepted_at is not None),
+    Step("connect", "Review the permissions and connect", lambda state, _: _connected(state)),
+    Step("archive", "Archive inactive employees?", lambda state, noted: state.saved or "archive" in noted),
+    Step("emails", "Override emails?", lambda state, noted: state.saved or "emails" in noted),
+    Step("schedule", "How often?", lambda state, noted: state.saved or "schedule" in noted),
+    Step("check", "Check your answers", lambda state, noted: state.saved or "check" in noted),
+    Step("import", "First import", lambda state, _: state.saved, _connected),
+    Step(
+        "automatic",
+        "Automatic imports",
+        lambda state, _: state.saved and state.integration.automatic != "off",
+        lambda state: state.saved,
+    ),
+)
+KEYS = tuple(step.key for step in STEPS)
+
+
+def begin(visit: Visit) -> Response:
+    """What the integration is called, and where its people come from."""
+    return visit.page("setup_begin.html")
+
+
+def create(visit: Visit) -> Response:
+    """The first answer: a name."""
+    name, title = visit.text("name"), visit.text("display_name")
+    try:
+        check_name(name)
+        settings = set_values(
+            Settings(), [f"source={visit.text('source')}", *([f"display_name={title}"] if title else [])]
+        )
+    except SettingsInvalid as error:
+        visit.problems |= {problem.where: problem.message for problem in error.problems}
+    except UsageError:
+        visit.problems["name"] = "Use lower-case letters, digits and hyphens, at most 63; start with a letter or digit."
+    if not visit.problems and _exists(visit, name):
+        visit.problems["name"] = "There is an integration of that name: choose another."
+    if visit.problems:
+        return visit.page("setup_begin.html")
+    with visit.deciding("set_up", integration_id=name):
+        SetupProgress(visit.services, name).forget()
+        set_up(visit.services, name, settings=settings, actor=visit.actor)
+    return visit.go(f"/i/{name}/setup/terms")
+
+
+def _exists(visit: Visit, name: str) -> bool:
+    try:
+        return bool(overview(visit.services, name))
+    except UnknownName:
+        return False
+
+
+def tasks(visit: Visit) -> Response:
+    """All steps, with what is done."""
+    state, noted = overview(visit.services, visit.name), SetupProgress(visit.services, visit.name).answered()
+    listed = [(step, step.done(state, noted), step.possible(state)) for step in STEPS]
+    return visit.page("setup_tasks.html", place="setup", overview=state, steps=listed, next_step=_next_step(visit))
+
+
+def _next_step(visit: Visit) -> str:
+    """The first step that is not done."""
+    state, noted = overview(visit.services, visit.name), SetupProgress(visit.services, visit.name).answered()
+    return next((step.key for step in STEPS if not step.done(state, noted)), "done")
+
+
+def show(visit: Visit) -> Response:
+    """One step."""
+    step = visit.route["step"]
+    if step == "done":
+        return visit.page("setup_done.html", place="setup", overview=overview(visit.services, visit.name))
+    if step not in KEYS:
+        raise UnknownName(f"The setup has no step {step[:40]!r}.")
+    return _step_page(visit, step)
+
+
+def _step_page(visit: Visit, step: str) -> Response:
+    state = overview(visit.services, visit.name)
+    if step == "connect" and not _connected(state) and state.integration.terms_accepted_at is None:
+        return visit.go(f"/i/{visit.name}/setup/terms", "First the terms: nothing is read without your agreement.")
+    values: dict[str, Any] = {"overview": state, "settings": state.settings, "step": step, "steps": KEYS}
+    if step in _VALUES:
+        values |= _VALUES[step](visit, state)
+    return visit.page(f"setup_{step}.html", place="setup", **values)
+
+
+def _connect_values(visit: Visit, state: Overview) -> dict[str, Any]:
+    """Where to log in; each time with a state of its own, bound to this log-in."""
+    address, why_not = "", ""
+    if state.settings.source == "justworks" and not _connected(state):
+        key = secrets.token_urlsafe(24)
+        redirect_uri = f"{visit.console.access.origin}{CALLBACK}"
+        try:
+            address = consent_url(visit.services, visit.name, redirect_uri=redirect_uri, state=key)
+            visit.session.consents[key] = visit.name
+        except HrisError as error:
+            why_not = str(error)
+    return {"permissions": PERMISSIONS, "address": address, "why_not": why_not}
+
+
+_VALUES: Mapping[str, Callable[[Visit, Overview], dict[str, Any]]] = {
+    "terms": lambda *_: {"terms": TERMS},
+    "connect": _connect_values,
+    "schedule": lambda *_: {"quarters": QUARTERS, "weekdays": WEEKDAYS},
+    "import": lambda visit, state: {"job": visit.console.jobs.latest(visit.name), "open_import": state.open_import},
+}
+
+
+def back_from_provider(visit: Visit) -> Response:
+    """The browser comes back from the provider's log-in; the code in the address is used at once and gone."""
+    name = visit.session.take_consent(visit.query.get("state", ""))
+    if name is None:
+        raise UsageError("This answer belongs to no log-in that you began here, or was used already: connect again.")
+    if visit.query.get("error") or not visit.query.get("code"):
+        word = re.sub(r"[^a-z_]", "", visit.query.get("error", ""))[:40] or "no code came back"
+        raise ConnectionInvalid(f"Nobody agreed ({word}): connect again, and allow the access.")
+    return _connect(visit, name, visit.query["code"])
+
+
+def paste_token(visit: Visit) -> Response:
+    """An aggregator's access token, pasted."""
+    if not visit.text("access"):
+        visit.problems["access"] = "Paste the access token that the aggregator's log-in gave."
+        return _step_page(visit, "connect")
+    return _connect(visit, visit.name, visit.text("access"))
+
+
+def _connect(visit: Visit, name: str, code: str) -> Response:
+    with visit.deciding("connect", integration_id=name):
+        company = connect(visit.services, name, code, redirect_uri=f"{visit.console.access.origin}{CALLBACK}")
+    return visit.go(f"/i/{name}/setup/connect", f"Connected to {company.display_name}.")
+
+
+def answer(visit: Visit) -> Response:
+    """One answer: it is stored, and the next question asked."""
+    step = visit.route["step"]
+    if step not in _ANSWERS:
+        raise UnknownName(f"The setup has no question {step[:40]!r}.")
+    response = _ANSWERS[step](visit)
+    if visit.problems:
+        return _step_page(visit, step)
+    return response or visit.go(f"/i/{visit.name}/setup/{_after(visit, step)}")
+
+
+def _after(visit: Visit, step: str) -> str:
+    """Whoever changes an answer from the list of answers comes back to it."""
+    noted = SetupProgress(visit.services, visit.name).answered()
+    if visit.text("back") == "check" or ("check" in noted and step in ("archive", "emails", "schedule")):
+        return "check"
+    return KEYS[KEYS.index(step) + 1] if step != KEYS[-1] else "done"
+
+
+def _terms(visit: Visit) -> None:
+    if visit.text("agree") != "yes":
+        visit.problems["agree"] = "Nothing is read without your agreement."
+        return
+    with visit.deciding("accept_terms"):
+        set_up(visit.services, visit.name, actor=visit.actor, accept=True)
+
+
+def _go_on(_: Visit) -> None:
+    """Nothing to store."""
+
+
+def _on_or_off(step: str, key: str) -> Callable[[Visit], None]:
+    def store(visit: Visit) -> None:
+        chosen = visit.text(key)
+        if chosen not in ("on", "off"):
+            visit.problems[key] = "Choose one of the two."
+            return
+        _store(visit, step, [f"{key}={chosen}"])
+
+    return store
+
+
+def _schedule(visit: Visit) -> None:
+    keys = ("frequency", "weekday", "day_of_month", "at", "time_zone")
+    _store(visit, "schedule", [f"{key}={visit.text(key)}" for key in keys if visit.text(key)])
+
+
+def _store(visit: Visit, step: str, assignments: list[str]) -> None:
+    current = settings_in_force(visit.services, visit.name).settings
+    try:
+        new = set_values(current, assignments)
+    except SettingsInvalid as error:
+        visit.problems |= {problem.where: problem.message for problem in error.problems}
+        return
+    if new != current:
+        with visit.deciding("change_settings"):
+            change_settings(visit.services, visit.name, new, visit.actor)
+    SetupProgress(visit.services, visit.name).note(step)
+
+
+def _check(visit: Visit) -> None:
+    SetupProgress(visit.services, visit.name).note("check")
+
+
+def _import(visit: Visit) -> Response:
+    if visit.text("now") == "skip":
+        return visit.go(f"/i/{visit.name}", "Skipped. You can run a manual import from here whenever you like.")
+    with visit.deciding("preview"):
+        start_job(visit, "preview_import")
+    return visit.go(f"/i/{visit.name}/progress")
+
+
+def _automatic(visit: Visit) -> Response | None:
+    chosen = visit.text("automatic")
+    if chosen not in ("start", "paused"):
+        visit.problems["automatic"] = "Choose one of the two."
+        return None
+    switch = automation.resume if chosen == "start" else automation.pause
+    with visit.deciding("resume" if chosen == "start" else "pause"):
+        switch(visit.services, visit.name, visit.actor, "chosen in the setup")
+    SetupProgress(visit.services, visit.name).forget()
+    return visit.go(f"/i/{visit.name}/setup/done")
+
+
+_ANSWERS: Mapping[str, Callable[[Visit], Response | None]] = {
+    "terms": _terms,
+    "connect": _go_on,
+    "archive": _on_or_off("archive", "archive_employees"),
+    "emails": _on_or_off("emails", "override_emails"),
+    "schedule": _schedule,
+    "check": _check,
+    "import": _import,
+    "automatic": _automatic,
+}
+
+
+PAGES = (
+    Page("/setup", "set_up", begin),
+    Page("/setup", "set_up", create, "POST"),
+    Page("/i/{name}/setup", "set_up", tasks),
+    Page("/i/{name}/setup/connect/token", "connect", paste_token, "POST"),
+    Page("/i/{name}/setup/{step}", "set_up", show),
+    Page("/i/{name}/setup/{step}", "set_up", answer, "POST"),
+    Page(CALLBACK, "connect", back_from_provider),
+)
