@@ -13,6 +13,7 @@ HrisError                    exit 1
 ├── FrameInvalid             an extract so broken that nothing of it can be used
 ├── StoreError               the store could not be used
 │   ├── StoreNotReady        tables are missing, or older or newer than this code
+│   ├── Tampered             what was reviewed or stored was changed behind the pipeline's back
 │   └── ImportRunning        another import of the integration holds the lock
 ├── ImportHeld               exit 3: a guard holds the change set until a person approves it
 └── ImportStale              exit 4: the change set no longer fits the store
@@ -37,6 +38,7 @@ __all__ = [
     "SourceUnavailable",
     "StoreError",
     "StoreNotReady",
+    "Tampered",
     "UnknownName",
     "UsageError",
 ]
@@ -113,6 +115,10 @@ class StoreError(HrisError):
 
 class StoreNotReady(StoreError):
     """Tables are missing, or older or newer than this code."""
+
+
+class Tampered(StoreError):
+    """What was planned, approved or stored is not what is there now; nothing of it was used."""
 
 
 class ImportRunning(StoreError):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from hris_pipeline.transform.columns import as_text, map_chunks, to_arrow
 
-__all__ = ["plan_digest", "source_hash"]
+__all__ = ["digest_of_hashes", "plan_digest", "row_hashes", "source_hash", "undo_settings_digest"]
 
 _ABSENT = "\x1e"
 _SEPARATOR = "\x1f"
@@ -37,9 +37,24 @@ def _fingerprint(hashed: blake2b, line: str) -> str:
     return hashed.hexdigest()
 
 
+def row_hashes(rows: pd.DataFrame) -> pd.Series:
+    """The fingerprint of each row of a change set, as far as its digest covers it."""
+    return source_hash(rows, ("action", "changed", "before", "after", "base_version"))
+
+
 def plan_digest(rows: pd.DataFrame, *, settings_digest: str, complete: bool, tripped: Iterable[str]) -> str:
     """What a person reviews, in 64 hexadecimal digits: the canonical rows with their base versions, the settings that
     matter, and which guards hold it; no user ids, no times, no extract, no order of rows."""
-    lines = to_arrow(source_hash(rows, ("action", "changed", "before", "after", "base_version"))).to_pylist()
-    whole = msgspec.json.encode([settings_digest, complete, sorted(tripped), sorted(lines)])
-    return sha256(whole).hexdigest()
+    lines = to_arrow(row_hashes(rows)).to_pylist()
+    return digest_of_hashes(lines, settings_digest=settings_digest, complete=complete, tripped=tripped)
+
+
+def digest_of_hashes(hashes: Iterable[str], *, settings_digest: str, complete: bool, tripped: Iterable[str]) -> str:
+    """The digest of a plan whose ``row_hashes`` these are, in any order."""
+    message = msgspec.json.encode([settings_digest, complete, sorted(tripped), sorted(hashes)])
+    return sha256(message).hexdigest()
+
+
+def undo_settings_digest(import_id: str) -> str:
+    """What stands in the digest of an undo where that of settings stands otherwise: no settings matter to it."""
+    return f"undo of {import_id}"

@@ -2,20 +2,17 @@
 
 from dataclasses import replace
 
-import sqlalchemy as sa
-
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.automation import start_if_configured
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.notification import reset_notification
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.applying import apply_import
-from hris_pipeline.store.imports import Import, approve, end_import, imports_of, is_outdated
+from hris_pipeline.store.imports import Import, approval_lapses_at, approve, end_import, imports_of, is_outdated
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.tables import approvals
 
 __all__ = ["approve_import", "discard_import", "import_to_save", "is_approved", "open_import", "save_import"]
 
@@ -69,9 +66,8 @@ def discard_import(services: Services, import_id: str, by: str, reason: str) -> 
 
 def is_approved(services: Services, summary: Import) -> bool:
     """Whether an approval of exactly this change set is in force; applying verifies it again."""
-    own = sa.and_(approvals.c.import_id == summary.import_id, approvals.c.digest == summary.digest)
     with services.store.read() as connection:
-        lapses_at = connection.execute(sa.select(approvals.c.lapses_at).where(own)).scalar()
+        lapses_at = approval_lapses_at(connection, summary)
     return lapses_at is not None and lapses_at > services.now()
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from hris_pipeline.change_set.digest import plan_digest
+from hris_pipeline.change_set.digest import plan_digest, undo_settings_digest
 from hris_pipeline.change_set.plan import COUNT_OF_ACTION
 from hris_pipeline.change_set.undo import UNIQUE, AppliedRow, Undo, undo_rows
 from hris_pipeline.errors import UsageError
@@ -21,7 +21,6 @@ from hris_pipeline.transform.columns import to_arrow
 
 __all__ = [
     "plan_undo",
-    "undo_settings_digest",
 ]
 
 
@@ -73,11 +72,6 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
         body = f"Automatic imports of {found.integration_id} are paused, because import {import_id} is being undone."
         notify(services, found.integration_id, "paused", "undo", body)
     return staged
-
-
-def undo_settings_digest(import_id: str) -> str:
-    """What stands in the digest of an undo where that of settings stands otherwise: no settings matter to it."""
-    return f"undo of {import_id}"
 
 
 def _undo(connection: sa.Connection, directory_id: str, import_id: str) -> Undo:

@@ -14,12 +14,13 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.store import local_users
-from hris_pipeline.store.imports import open_import, rows_of
+from hris_pipeline.store.imports import open_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.local_users import Loaded
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.snapshot import read_users
+from hris_pipeline.store.staged_rows import rows_of
 from hris_pipeline.transform.columns import as_text, casefold_key, text_series, to_date
 from hris_pipeline.transform.user_file import read_user_file, user_file
 

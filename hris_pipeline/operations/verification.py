@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
-
-from hris_pipeline.change_set.digest import plan_digest
 from hris_pipeline.contract import OPEN
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.undo import undo_settings_digest
 from hris_pipeline.store.history import Divergence, diverging_users
-from hris_pipeline.store.imports import Import, has_erased_rows, imports_of, rows_of
+from hris_pipeline.store.imports import imports_of, tampered_parts
 from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.staged_rows import has_erased_rows
 
 __all__ = ["Verification", "verify"]
 
@@ -56,16 +53,7 @@ def verify(services: Services, integration_id: str) -> Verification:
         altered = [
             found.import_id
             for found in reversed(checked)
-            if found.import_id not in erased and _digest(found, rows_of(connection, found.import_id)) != found.digest
+            if found.import_id not in erased and tampered_parts(connection, found)
         ]
         divergences = diverging_users(connection, integration.directory_id)
     return Verification(len(checked) - len(erased), tuple(altered), tuple(erased), divergences)
-
-
-def _digest(found: Import, rows: pd.DataFrame) -> str:
-    return plan_digest(
-        rows,
-        settings_digest=found.settings_digest or undo_settings_digest(str(found.undoes)),
-        complete=found.complete,
-        tripped=[guard.name for guard in found.tripped],
-    )

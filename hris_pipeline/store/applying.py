@@ -11,8 +11,20 @@ from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.imports import OUTDATED, Import, end_import, is_outdated, next_timestamp, update_statement
-from hris_pipeline.store.tables import approvals, import_rows, imports, users
+from hris_pipeline.store.imports import (
+    OUTDATED,
+    Import,
+    approval_lapses_at,
+    end_import,
+    end_tampered,
+    get_import,
+    is_outdated,
+    next_timestamp,
+    tampered,
+    tampered_parts,
+    update_statement,
+)
+from hris_pipeline.store.tables import import_rows, imports, users
 
 __all__ = [
     "apply_import",
@@ -21,11 +33,21 @@ __all__ = [
 UNIQUE = ("employee_id", "hris_id", "email_key")
 """What two users may not share; set aside before it is given out anew, or a swap would collide with itself."""
 
+SERIALIZATION_FAILURE = "40001"
+"""Somebody wrote what this transaction writes; it is tried again, and then sees that."""
+
+ATTEMPTS = 3
+
 UNIQUE_VIOLATIONS = frozenset({"23505", "SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"})
 
 
 class _Stale(Exception):
     pass
+
+
+class _TamperedParts(Exception):
+    def __init__(self, parts: tuple[str, ...]) -> None:
+        self.parts = parts
 
 
 def apply_import(
@@ -48,15 +70,18 @@ def apply_import(
         ImportHeld: it is held, and no approval of its digest is in force.
         ImportStale: the store or the settings changed since it was planned, or it ended some other way; nothing was
             applied, and it is recorded as stale.
+        Tampered: it, its rows or its approval are not what was reviewed; nothing was applied.
     """
     try:
-        with store.begin() as connection:
-            run = _ApplySession(connection, import_id, now, on_statement or (lambda _: None))
-            done = _apply(run, settings_digest, actor, run_id)
-        run.on_statement("commit")
-        return done
+        run = _ApplySession(store, import_id, now, on_statement or (lambda _: None))
+        return run.in_one_view(lambda session: _apply(session, settings_digest, actor, run_id))
     except _Stale as stale:
         reason = str(stale)
+    except _TamperedParts as broken:
+        with store.begin() as connection:
+            record = get_import(connection, import_id)
+            end_tampered(connection, record, broken.parts, now)
+        raise tampered(record, broken.parts) from None
     except sa.exc.IntegrityError as error:
         # The driver's text quotes the values that collide, which may be a person's: it goes no further.
         if _code(error) not in UNIQUE_VIOLATIONS:
@@ -73,10 +98,32 @@ def apply_import(
 
 @dataclass(frozen=True)
 class _ApplySession:
-    connection: sa.Connection
+    store: Store
     import_id: str
     now: datetime
     on_statement: Callable[[str], None]
+    transaction: sa.Connection | None = None
+
+    @property
+    def connection(self) -> sa.Connection:
+        """Inside its transaction."""
+        if self.transaction is None:
+            raise RuntimeError("only inside its transaction")
+        return self.transaction
+
+    def in_one_view(self, body: Callable[["_ApplySession"], Import]) -> Import:
+        """One transaction that sees one moment of the store: the rows that are proved are the rows that are applied."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.store.begin(one_view=True) as transaction:
+                    applied = body(replace(self, transaction=transaction))
+            except sa.exc.DBAPIError as error:
+                if _code(error) != SERIALIZATION_FAILURE or attempt == ATTEMPTS:
+                    raise
+            else:
+                break
+        self.on_statement("commit")
+        return applied
 
     def execute(self, name: str, statement: sa.Executable) -> sa.CursorResult[Any]:
         result: sa.CursorResult[Any] = self.connection.execute(statement)
@@ -96,13 +143,14 @@ def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | N
         raise ImportStale(f"Import {run.import_id} is {record.status} ({record.message}): preview again.")
     if is_outdated(record, run.now):
         raise _Stale(OUTDATED)
+    _check_untouched(run, record)
     _check_settings_and_order(run, record, settings_digest)
     if record.status == "held":
         _check_approval(run, record)
     _write_users(run, record.directory_id)
     finished_at = next_timestamp(run.connection, record.directory_id, run.now)
     applied = replace(record, status="applied", finished_at=finished_at, applied_by=actor, applied_run_id=run_id)
-    run.execute("mark applied", update_statement(applied))
+    run.execute("mark applied", update_statement(run.connection, applied))
     return applied
 
 
@@ -120,10 +168,8 @@ def _check_settings_and_order(run: _ApplySession, record: Import, settings_diges
 
 
 def _check_approval(run: _ApplySession, record: Import) -> None:
-    approved = sa.select(approvals.c.lapses_at).where(
-        approvals.c.import_id == run.import_id, approvals.c.digest == record.digest
-    )
-    lapses_at = run.execute("check approval", approved).scalar()
+    lapses_at = approval_lapses_at(run.connection, record)
+    run.on_statement("check approval")
     if lapses_at is not None and lapses_at > run.now:
         return
     tripped = ", ".join(guard.name for guard in record.tripped)
@@ -132,6 +178,14 @@ def _check_approval(run: _ApplySession, record: Import) -> None:
         f"Import {run.import_id} is held and was not applied ({why}): look at it with `hris show {run.import_id}`, "
         f"then `hris approve {run.import_id} --digest {record.digest} --by WHO --reason WHY`."
     )
+
+
+def _check_untouched(run: _ApplySession, record: Import) -> None:
+    """The digest is proof: computed again from the very rows that are applied."""
+    broken = tampered_parts(run.connection, record)
+    run.on_statement("check seal and rows")
+    if broken:
+        raise _TamperedParts(broken)
 
 
 def _write_users(run: _ApplySession, directory_id: str) -> None:
@@ -184,5 +238,5 @@ def _planned_states(run: _ApplySession) -> sa.Subquery:
     return sa.select(*key, *values).where(own).subquery("planned")
 
 
-def _code(error: sa.exc.IntegrityError) -> str:
+def _code(error: sa.exc.DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None))

@@ -54,9 +54,11 @@ class Store:
         return self.engine.dialect.name
 
     @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
-        """One transaction that writes: committed at the end, rolled back on any exception."""
-        with self.engine.begin() as connection:
+    def begin(self, *, one_view: bool = False) -> Iterator[sa.Connection]:
+        """One transaction that writes: committed at the end, rolled back on any exception. With ``one_view`` it sees a
+        single moment of the store, and fails when somebody else writes what it writes (SQLite's always do)."""
+        options = {"isolation_level": "REPEATABLE READ"} if one_view and self.dialect == "postgresql" else {}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager

@@ -4,7 +4,7 @@ Applying stands in ``applying``, what applied imports did to users in ``history`
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,21 +13,24 @@ import msgspec
 import pandas as pd
 import sqlalchemy as sa
 
+from hris_pipeline.change_set.digest import digest_of_hashes, undo_settings_digest
 from hris_pipeline.change_set.guards import Guard
-from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ROW_COLUMNS, ImportStatus, Trigger
-from hris_pipeline.errors import UnknownName
-from hris_pipeline.store.bulk import read_frame, write_frame
-from hris_pipeline.store.tables import approvals, import_rows, imports, integrations
+from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
+from hris_pipeline.errors import Tampered, UnknownName
+from hris_pipeline.store.seals import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record
+from hris_pipeline.store.staged_rows import has_erased_rows, prove_rows, prove_staged_rows, write_rows
+from hris_pipeline.store.tables import approvals, imports, integrations
 
 __all__ = [
     "APPROVAL_LASTS",
     "OPEN_LASTS",
     "OUTDATED",
     "Import",
+    "approval_lapses_at",
     "approve",
     "end_import",
+    "end_tampered",
     "get_import",
-    "has_erased_rows",
     "has_saved_manual_import",
     "imports_of",
     "in_this_life",
@@ -35,9 +38,11 @@ __all__ = [
     "last_applied",
     "next_timestamp",
     "open_import",
+    "prove_rows_anew",
     "record_failed",
-    "rows_of",
     "stage_import",
+    "tampered",
+    "tampered_parts",
     "update_statement",
 ]
 
@@ -47,7 +52,7 @@ OPEN_LASTS = timedelta(days=7)
 
 OUTDATED = "nobody saved it within 7 days"
 
-_NOT_IN_DOCUMENT = ("integration_id", "directory_id", "settings_digest", "applied_run_id", "confirmed_at")
+_NOT_IN_DOCUMENT = ("integration_id", "directory_id", "rows_hash", "settings_digest", "applied_run_id", "confirmed_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,7 @@ class Import:
     planned_at: datetime
     import_id: str = ""
     digest: str = ""
+    rows_hash: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()
     diagnostics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -107,6 +113,15 @@ class Import:
         """The guards that hold it."""
         return tuple(guard for guard in self.guards if guard.tripped)
 
+    def digest_of(self, hashes: Iterable[str]) -> str:
+        """The digest that it has when those are the hashes of its rows."""
+        return digest_of_hashes(
+            hashes,
+            settings_digest=self.settings_digest or undo_settings_digest(str(self.undoes)),
+            complete=self.complete,
+            tripped=[guard.name for guard in self.tripped],
+        )
+
     def document(self) -> dict[str, Any]:
         """As JSON values, with text for times."""
         names = [item.name for item in fields(self) if item.name not in _NOT_IN_DOCUMENT]
@@ -122,25 +137,30 @@ def stage_import(connection: sa.Connection, draft: Import, rows: pd.DataFrame) -
     """Makes a plan the integration's one open import, under the integration's lock; gives the import as it stands.
 
     The open import of the same digest stays itself, with its id, hold and approval, and takes over the draft's counts,
-    guards, diagnostics and extract; any other is discarded, one that is outdated is stale. A planned import without
-    rows is applied at once.
+    guards, diagnostics and extract; any other is discarded, one that is outdated or was tampered with is stale. A
+    planned import without rows is applied at once.
     """
     planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
     present = open_import(connection, draft.integration_id)
     if present is not None and is_outdated(present, planned_at):
         _end(connection, present, "stale", OUTDATED, planned_at)
         present = None
+    if present is not None and (broken := tampered_parts(connection, present)):
+        end_tampered(connection, present, broken, planned_at)
+        present = None
     if present is not None and present.digest == draft.digest:
         return _confirm(connection, present, replace(draft, planned_at=planned_at))
     counts = dict.fromkeys(COUNTS, 0) | dict(draft.counts)
-    staged = replace(draft, import_id=_new_id(planned_at), planned_at=planned_at, counts=counts)
+    proof = prove_rows([rows])
+    staged = replace(
+        draft, import_id=_new_id(planned_at), planned_at=planned_at, counts=counts, rows_hash=proof.rows_hash
+    )
     if rows.empty and draft.status == "planned":
         staged = replace(staged, status="applied", finished_at=planned_at, applied_by=draft.actor)
     if present is not None:
         _end(connection, present, "discarded", f"superseded by {staged.import_id}", planned_at)
     _insert(connection, staged)
-    of_import = pd.Series(staged.import_id, index=rows.index, dtype=rows["user_id"].dtype)
-    write_frame(connection, import_rows, rows[list(ROW_COLUMNS)].assign(import_id=of_import))
+    write_rows(connection, staged.import_id, rows)
     return staged
 
 
@@ -160,7 +180,25 @@ def approve(connection: sa.Connection, import_id: str, digest: str, by: str, rea
     connection.execute(sa.delete(approvals).where(approvals.c.import_id == import_id))
     values = {"import_id": import_id, "digest": digest, "approved_by": by, "reason": reason}
     moments = {"approved_at": now, "lapses_at": now + APPROVAL_LASTS}
-    connection.execute(sa.insert(approvals), values | moments)
+    seal = seal_record(keyring_of(connection), f"approval/{import_id}", values | moments, APPROVAL_PARTS)
+    connection.execute(sa.insert(approvals), values | moments | {"seal": seal})
+
+
+def approval_lapses_at(connection: sa.Connection, record: Import) -> datetime | None:
+    """Until when an approval of exactly this change set is in force; None when nobody approved it.
+
+    Raises:
+        Tampered: the approval is not what a person gave.
+    """
+    given = sa.select(approvals).where(approvals.c.import_id == record.import_id, approvals.c.digest == record.digest)
+    row = connection.execute(given).one_or_none()
+    if row is None:
+        return None
+    key, keyring = f"approval/{record.import_id}", keyring_of(connection)
+    if broken := broken_parts(keyring, key, row._asdict(), APPROVAL_PARTS, row.seal):
+        raise tampered(record, broken)
+    lapses_at: datetime = row.lapses_at
+    return lapses_at
 
 
 def end_import(
@@ -170,6 +208,36 @@ def end_import(
     locked = sa.select(imports).where(imports.c.import_id == import_id, imports.c.status.in_(OPEN)).with_for_update()
     row = connection.execute(locked).one_or_none()
     return None if row is None else _end(connection, Import.from_row(row), status, message, now)
+
+
+def tampered_parts(connection: sa.Connection, record: Import) -> tuple[str, ...]:
+    """What of an import, its rows included, is not what this pipeline wrote; nothing when all is."""
+    seal = connection.execute(sa.select(imports.c.seal).where(imports.c.import_id == record.import_id)).scalar()
+    columns, key = _columns(record), f"import/{record.import_id}"
+    broken = broken_parts(keyring_of(connection), key, columns, IMPORT_PARTS, seal)
+    if record.rows_hash is None:
+        return broken
+    proof = prove_staged_rows(connection, record.import_id)
+    same = proof.rows_hash == record.rows_hash
+    if same and record.digest_of(proof.hashes) != record.digest:
+        same = has_erased_rows(connection, record.import_id)
+    return broken if same else (*broken, "its rows")
+
+
+def prove_rows_anew(connection: sa.Connection, import_id: str) -> None:
+    """After rows were changed on purpose: a person was erased from them."""
+    record = get_import(connection, import_id)
+    proof = prove_staged_rows(connection, import_id)
+    connection.execute(update_statement(connection, replace(record, rows_hash=proof.rows_hash)))
+
+
+def tampered(record: Import, parts: Collection[str]) -> Tampered:
+    """The error about an import that is not what was reviewed."""
+    return Tampered(
+        f"Import {record.import_id} is not what was reviewed: {' and '.join(parts)} changed behind the pipeline's "
+        f"back, and nothing was applied. Find out who writes to the store (`hris verify {record.integration_id}` shows "
+        f"more), then preview again with `hris preview {record.integration_id}`."
+    )
 
 
 def is_outdated(record: Import, now: datetime) -> bool:
@@ -229,19 +297,6 @@ def has_saved_manual_import(connection: sa.Connection, integration_id: str) -> b
     return connection.execute(saved.limit(1)).first() is not None
 
 
-def rows_of(connection: sa.Connection, import_id: str) -> pd.DataFrame:
-    """The import's rows exactly as they were staged (``ROW_COLUMNS``), by user: what its digest is computed over."""
-    columns = (import_rows.c[name] for name in ROW_COLUMNS)
-    of_import = sa.select(*columns).where(import_rows.c.import_id == import_id)
-    return read_frame(connection, of_import.order_by(import_rows.c.user_id))
-
-
-def has_erased_rows(connection: sa.Connection, import_id: str) -> bool:
-    """Whether a person was erased from the import's rows, so that its digest can no longer be computed."""
-    erased = sa.select(import_rows.c.user_id).where(import_rows.c.import_id == import_id, import_rows.c.erased)
-    return connection.execute(erased.limit(1)).first() is not None
-
-
 def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) -> datetime:
     """``now``, or just after the directory's last finished import when that is later: in a history the order of times
     is the order of events, whatever the clocks of the machines say."""
@@ -253,9 +308,9 @@ def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) 
     return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
-def update_statement(record: Import) -> sa.Update:
-    """Writes every column of an import that is there."""
-    return sa.update(imports).where(imports.c.import_id == record.import_id).values(_columns(record))
+def update_statement(connection: sa.Connection, record: Import) -> sa.Update:
+    """Writes every column of an import that is there, sealed."""
+    return sa.update(imports).where(imports.c.import_id == record.import_id).values(_sealed(connection, record))
 
 
 def _confirm(connection: sa.Connection, present: Import, draft: Import) -> Import:
@@ -269,18 +324,31 @@ def _confirm(connection: sa.Connection, present: Import, draft: Import) -> Impor
         settings_version=draft.settings_version,
         confirmed_at=draft.planned_at,
     )
-    connection.execute(update_statement(refreshed))
+    connection.execute(update_statement(connection, refreshed))
     return refreshed
 
 
 def _end(connection: sa.Connection, present: Import, status: ImportStatus, message: str, now: datetime) -> Import:
     ended = replace(present, status=status, message=message, finished_at=now)
-    connection.execute(update_statement(ended))
+    connection.execute(update_statement(connection, ended))
     return ended
 
 
+def end_tampered(connection: sa.Connection, present: Import, parts: Collection[str], now: datetime) -> None:
+    """Its seal stays broken: what was done to it can be seen for ever."""
+    message = f"tampered with: {', '.join(parts)}"
+    ended = sa.update(imports).where(imports.c.import_id == present.import_id, imports.c.status.in_(OPEN))
+    connection.execute(ended.values(status="stale", message=message, finished_at=now))
+
+
 def _insert(connection: sa.Connection, record: Import) -> None:
-    connection.execute(sa.insert(imports), _columns(record))
+    connection.execute(sa.insert(imports), _sealed(connection, record))
+
+
+def _sealed(connection: sa.Connection, record: Import) -> dict[str, Any]:
+    columns = _columns(record)
+    seal = seal_record(keyring_of(connection), f"import/{record.import_id}", columns, IMPORT_PARTS)
+    return columns | {"seal": seal}
 
 
 def _columns(record: Import) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What is kept encrypted at rest and the keys for it: Fernet keys from the environment, or from a key file beside the
 embedded store. Tokens are encrypted, and where notifications go: an address holds tokens and passwords."""
 
+import hmac
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,13 @@ _HOW = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate
 
 @dataclass(frozen=True)
 class Keyring:
-    """Encrypts with the first key, decrypts with any."""
+    """Encrypts and seals with the first key, decrypts and proves with any: so keys can change without a pause."""
 
-    keys: MultiFernet
+    keys: tuple[str, ...] = field(repr=False)
 
     def encrypt(self, text: str) -> str:
         """The text, so that only a holder of the keys can read it."""
-        return self.keys.encrypt(text.encode()).decode()
+        return self._fernet.encrypt(text.encode()).decode()
 
     def decrypt(self, secret: str) -> str:
         """What was encrypted.
@@ -46,12 +48,30 @@ class Keyring:
             EnvironmentInvalid: none of the keys is the one it was encrypted with.
         """
         try:
-            return self.keys.decrypt(secret.encode()).decode()
+            return self._fernet.decrypt(secret.encode()).decode()
         except InvalidToken:
             raise EnvironmentInvalid(
                 "HRIS_SECRET_KEY does not open the stored tokens: add the key they were encrypted with after the new "
                 "one, or connect again with `hris connect NAME`."
             ) from None
+
+    def seal(self, message: bytes) -> str:
+        """A MAC that only a holder of the keys can make: 64 hexadecimal digits."""
+        return _mac(self.keys[0], message)
+
+    def is_seal(self, mac: str, message: bytes) -> bool:
+        """Whether it is the message's MAC under any of the keys."""
+        return any(hmac.compare_digest(_mac(key, message).encode(), mac.encode()) for key in self.keys)
+
+    @cached_property
+    def _fernet(self) -> MultiFernet:
+        return MultiFernet([Fernet(key) for key in self.keys])
+
+
+def _mac(key: str, message: bytes) -> str:
+    """HMAC-SHA256, with a key of its own made from the Fernet key: what encrypts never seals."""
+    sealing = hmac.digest(key.encode(), b"hris-pipeline seal 1", "sha256")
+    return hmac.digest(sealing, message, "sha256").hex()
 
 
 def load_keyring(environment: Environment) -> Keyring:
@@ -61,23 +81,24 @@ def load_keyring(environment: Environment) -> Keyring:
         EnvironmentInvalid: no key with PostgreSQL, or one that is no Fernet key.
     """
     if environment.secret_keys:
-        return _box(environment.secret_keys, "HRIS_SECRET_KEY")
+        return _keyring(environment.secret_keys, "HRIS_SECRET_KEY")
     if not environment.embedded:
-        raise EnvironmentInvalid(f"HRIS_SECRET_KEY is not set, and tokens are kept encrypted: make one with {_HOW}")
+        raise EnvironmentInvalid(
+            f"HRIS_SECRET_KEY is not set; it encrypts tokens and seals imports: make one with {_HOW}"
+        )
     path = environment.home / KEY_FILE
-    return _box(tuple(_key_file(path).split()), str(path))
+    return _keyring(tuple(_key_file(path).split()), str(path))
 
 
-def _box(keys: tuple[str, ...], where: str) -> Keyring:
-    fernets = []
+def _keyring(keys: tuple[str, ...], where: str) -> Keyring:
     for number, key in enumerate(keys, start=1):
         try:
-            fernets.append(Fernet(key))
+            Fernet(key)
         except ValueError:
             raise EnvironmentInvalid(f"{where}: key {number} is no Fernet key: make one with {_HOW}") from None
-    if not fernets:
+    if not keys:
         raise EnvironmentInvalid(f"{where} holds no key: make one with {_HOW}")
-    return Keyring(MultiFernet(fernets))
+    return Keyring(keys)
 
 
 def _key_file(path: Path) -> str:
@@ -96,8 +117,8 @@ def _key_file(path: Path) -> str:
     return path.read_text()
 
 
-LOAD_KEYRING = "hris_open_box"
-"""The execution option by which every connection of a store gives the keys: ``() -> Box``. They are asked for when
+LOAD_KEYRING = "hris_load_keyring"
+"""The execution option by which every connection of a store gives the keys: ``() -> Keyring``. They are asked for when
 there is a secret, so that a store without any needs no keys."""
 
 
@@ -124,5 +145,5 @@ def _with_channels(
 ) -> dict[str, Any]:
     if not document["notify"]:
         return document
-    box: Keyring = connection.get_execution_options()[LOAD_KEYRING]()
-    return document | {"notify": [entry | {"to": change(box, entry["to"])} for entry in document["notify"]]}
+    keyring: Keyring = connection.get_execution_options()[LOAD_KEYRING]()
+    return document | {"notify": [entry | {"to": change(keyring, entry["to"])} for entry in document["notify"]]}

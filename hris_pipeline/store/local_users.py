@@ -12,6 +12,7 @@ from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_STATE
 from hris_pipeline.store.bulk import in_values
+from hris_pipeline.store.imports import end_import, prove_rows_anew
 from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine, users
 
 __all__ = ["Loaded", "erase_user", "find_user", "load_local_users", "protect_user"]
@@ -121,11 +122,9 @@ def erase_user(connection: sa.Connection, user_id: str, actor: str, now: datetim
         )
     )
     touching = sa.select(import_rows.c.import_id).where(import_rows.c.user_id == user_id)
-    connection.execute(
-        sa.update(imports)
-        .where(imports.c.status.in_(OPEN), imports.c.import_id.in_(touching))
-        .values(status="stale", message="a person it touches was erased", finished_at=now)
-    )
+    still_open = sa.select(imports.c.import_id).where(imports.c.status.in_(OPEN), imports.c.import_id.in_(touching))
+    for import_id in connection.execute(still_open).scalars().all():
+        end_import(connection, import_id, "stale", "a person it touches was erased", now)
     _scrub_history(connection, user_id, gone)
     connection.execute(sa.delete(conflicts).where(conflicts.c.user_id == user_id))
     if found.integration_id is not None:
@@ -166,7 +165,8 @@ def _write(
 
 def _scrub_history(connection: sa.Connection, user_id: str, gone: dict[str, Any]) -> None:
     own = import_rows.c.user_id == user_id
-    rows = connection.execute(sa.select(import_rows.c.import_id, import_rows.c.before, import_rows.c.after).where(own))
+    select = sa.select(import_rows.c.import_id, import_rows.c.before, import_rows.c.after).where(own)
+    rows = connection.execute(select).all()
     scrubbed = [
         {"key": row.import_id, "past": row.before and row.before | gone, "then": row.after | gone} for row in rows
     ]
@@ -182,6 +182,8 @@ def _scrub_history(connection: sa.Connection, user_id: str, gone: dict[str, Any]
             ),
             scrubbed,
         )
+    for row in rows:
+        prove_rows_anew(connection, row.import_id)
 
 
 def _value(name: str, value: Any) -> Any:

@@ -143,6 +143,7 @@ users = sa.Table(
     sa.Column("source_hash", sa.Text, comment="Of the mapped row an import last wrote"),
     sa.Column("former_source", sa.Text, comment="The kind of source that a deleted integration read"),
     sa.Column("former_hris_id", sa.Text, comment="Its link, kept for when it is set up anew"),
+    sa.Column("seal", sa.Text, comment="Keyed MACs over what a person decided: that the user is there, protected"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.UniqueConstraint("directory_id", "employee_id"),
@@ -178,7 +179,8 @@ imports = sa.Table(
     sa.Column("confirmed_at", Instant, comment="When a plan last came out the same"),
     sa.Column("finished_at", Instant, comment="When it was applied, or ended otherwise"),
     sa.Column("life", sa.Integer, nullable=False, server_default="1", comment="Of the integration that it belongs to"),
-    sa.Column("seal", sa.Text, comment="Keyed MAC over what was planned"),
+    sa.Column("rows_hash", sa.Text, comment="Of the staged rows, ids included"),
+    sa.Column("seal", sa.Text, comment="Keyed MACs over the import, by part"),
     _one_of("status", "planned", "held", "applied", "stale", "discarded", "failed"),
     _one_of("trigger", "manual", "schedule", "catch_up", "backfill", "undo"),
 )

@@ -11,7 +11,8 @@ from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
 from hris_pipeline.store.engine import Store, open_store
-from hris_pipeline.store.tables import approvals, import_rows, imports, integrations, users
+from hris_pipeline.store.imports import APPROVAL_LASTS, approve
+from hris_pipeline.store.tables import import_rows, imports, integrations, users
 from hris_pipeline_tests.kit.store_builders import (
     HOUR,
     NOW,
@@ -207,7 +208,7 @@ def test_a_discarded_import_cannot_be_applied(store: Store) -> None:
     [
         (None, HOUR, "held by archive_limit"),
         ("other", 2 * HOUR, "held by archive_limit"),
-        ("d" * 64, HOUR, "has lapsed"),
+        ("its own", HOUR, "has lapsed"),
     ],
 )
 def test_a_held_import_needs_an_approval_of_this_very_digest_in_force(
@@ -215,7 +216,7 @@ def test_a_held_import_needs_an_approval_of_this_very_digest_in_force(
 ) -> None:
     staged = stage(store, create(1), status="held", guards=(Guard("archive_limit", "10 %", "50 %", tripped=True),))
     if digest:
-        _approve(store, staged.import_id, digest, lapses)
+        _approve(store, staged.import_id, staged.digest if digest == "its own" else digest, lapses)
     with pytest.raises(ImportHeld, match=reason):
         apply(store, staged.import_id)
     assert stored(store) == {}
@@ -224,14 +225,13 @@ def test_a_held_import_needs_an_approval_of_this_very_digest_in_force(
 
 def test_an_approved_import_is_applied(store: Store) -> None:
     staged = stage(store, create(1), status="held")
-    _approve(store, staged.import_id, "d" * 64, 2 * HOUR)
+    _approve(store, staged.import_id, staged.digest, 2 * HOUR)
     assert apply(store, staged.import_id).status == "applied"
 
 
 def _approve(store: Store, import_id: str, digest: str, lapses: Any) -> None:
     with store.begin() as connection:
-        values = {"import_id": import_id, "digest": digest, "approved_by": "Ann", "reason": "a layoff"}
-        connection.execute(sa.insert(approvals), values | {"approved_at": NOW, "lapses_at": NOW + lapses})
+        approve(connection, import_id, digest, "Ann", "a layoff", NOW + lapses - APPROVAL_LASTS)
 
 
 def test_a_state_that_breaks_a_rule_of_the_store_is_an_error_not_stale(store: Store) -> None:
@@ -245,10 +245,20 @@ def test_a_state_that_breaks_a_rule_of_the_store_is_an_error_not_stale(store: St
 def test_the_number_of_statements_is_constant(store: Store, people: int) -> None:
     applied(store, *(create(number) for number in range(people)))
     changes = [update(number, state(number), last_name="New") for number in range(people)]
-    staged = stage(store, *changes, *(create(100 + number) for number in range(people)), digest="e")
+    staged = stage(store, *changes, *(create(100 + number) for number in range(people)))
     names: list[str] = []
     apply(store, staged.import_id, on_statement=names.append)
-    assert names == ["lock", "check order", "count", "park", "update", "create", "mark applied", "commit"]
+    assert names == [
+        "lock",
+        "check seal and rows",
+        "check order",
+        "count",
+        "park",
+        "update",
+        "create",
+        "mark applied",
+        "commit",
+    ]
 
 
 def test_times_never_run_backwards_in_a_history(store: Store) -> None:
@@ -287,7 +297,7 @@ def test_applying_reaches_the_target_whatever_moves_where(store: Store, order: l
         for number, to, values in zip(range(1, 6), order, fields, strict=True)
     }
     changes = [update(number, state(number), **target[user_id(number)]) for number in range(1, 6)]
-    applied(store, *changes, digest="target")
+    applied(store, *changes)
     assert states(store) == target
 
 

@@ -14,7 +14,8 @@ from hris_pipeline.errors import UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store import history
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.imports import approve, get_import, has_saved_manual_import, imports_of, open_import, rows_of
+from hris_pipeline.store.imports import approve, get_import, has_saved_manual_import, imports_of, open_import
+from hris_pipeline.store.staged_rows import rows_of
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit.store_builders import (
     HOUR,
@@ -93,11 +94,11 @@ def test_recent_archives_leave_out_approved_and_old_imports(store: Store) -> Non
     applied(store, *(create(number) for number in range(1, 5)), planned_at=NOW)
     applied(store, archive(1, state(1)), planned_at=NOW + DAY)
     applied(store, archive(2, state(2)), planned_at=NOW + 2 * DAY)
-    held = stage(store, archive(3, state(3)), status="held", digest="h", planned_at=NOW + 3 * DAY)
+    held = stage(store, archive(3, state(3)), status="held", planned_at=NOW + 3 * DAY)
     with store.begin() as connection:
-        approve(connection, held.import_id, "h", "Ann", "a layoff", NOW + 3 * DAY)
+        approve(connection, held.import_id, held.digest, "Ann", "a layoff", NOW + 3 * DAY)
     apply(store, held.import_id, now=NOW + 3 * DAY)
-    stage(store, archive(4, state(4)), digest="p", planned_at=NOW + 4 * DAY)
+    stage(store, archive(4, state(4)), planned_at=NOW + 4 * DAY)
     with store.read() as connection:
         assert history.recent_archives(connection, "acme", NOW + 1.5 * DAY) == {user_id(2)}
         assert history.recent_archives(connection, "acme", NOW) == {user_id(1), user_id(2)}
@@ -161,7 +162,7 @@ def test_there_is_no_directory_as_of_an_import_that_was_not_applied(store: Store
 
 
 def test_what_was_only_planned_is_no_history(store: Store, three: tuple[str, str, str]) -> None:
-    stage(store, update(1, state(1, first_name="Ann"), version=2, first_name="Eve"), digest="p")
+    stage(store, update(1, state(1, first_name="Ann"), version=2, first_name="Eve"))
     with store.read() as connection:
         assert len(history.user_history(connection, user_id(1))) == 2
         assert history.diverging_users(connection, "acme") == ()
@@ -209,7 +210,7 @@ def test_the_fold_of_history_is_the_users_table(store: Store, steps: list[tuple[
         else:
             version, before = known[number]
             change, target = _step(number, what, value, before, version)
-        applied(store, change, digest=str(place))
+        applied(store, change)
         known[number] = (version + 1, target)
     expected = {user_id(number): target for number, (_, target) in known.items()}
     assert states(store) == expected

@@ -13,8 +13,9 @@ from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store import history, local_users
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.imports import get_import, has_erased_rows
+from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.quarantine import quarantined, replace_quarantine
+from hris_pipeline.store.staged_rows import has_erased_rows
 from hris_pipeline.store.tables import import_rows
 from hris_pipeline_tests.kit.store_builders import (
     NOW,
@@ -113,7 +114,7 @@ def test_a_user_is_found_by_the_exact_employee_id(store: Store) -> None:
 
 def test_protecting_makes_an_open_plan_stale(store: Store) -> None:
     applied(store, create(1))
-    staged = stage(store, update(1, state(1), email=None), digest="e")
+    staged = stage(store, update(1, state(1), email=None))
     with store.begin() as connection:
         local_users.protect_user(connection, user_id(1), True, NOW)
     with pytest.raises(ImportStale):
@@ -123,7 +124,7 @@ def test_protecting_makes_an_open_plan_stale(store: Store) -> None:
 def test_an_erased_person_leaves_ids_and_the_shape_of_history(store: Store) -> None:
     applied(store, create(1, supervisor_id="0002"), create(2))
     done = applied(store, update(1, state(1, supervisor_id="0002"), first_name="Ann", metadata={"JobTitle": "Boss"}))
-    waiting = stage(store, update(1, state(1), version=2, first_name="Eve"), digest="e")
+    waiting = stage(store, update(1, state(1), version=2, first_name="Eve"))
     bad = pd.DataFrame(
         [
             ("m-1", "0001", "email", "is_email", "zoë@", "no address"),

@@ -24,7 +24,10 @@ def upgrade() -> None:
         "imports",
         sa.Column("confirmed_at", INSTANT, nullable=True, comment="When a plan last came out the same"),
     )
-    op.add_column("imports", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over what was planned"))
+    op.add_column(
+        "imports", sa.Column("rows_hash", sa.Text(), nullable=True, comment="Of the staged rows, ids included")
+    )
+    op.add_column("imports", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MACs over the import, by part"))
     op.add_column("approvals", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over the approval"))
     op.add_column(
         "integrations",
@@ -39,6 +42,15 @@ def upgrade() -> None:
     op.add_column(
         "users",
         sa.Column("former_hris_id", sa.Text(), nullable=True, comment="Its link, kept for when it is set up anew"),
+    )
+    op.add_column(
+        "users",
+        sa.Column(
+            "seal",
+            sa.Text(),
+            nullable=True,
+            comment="Keyed MACs over what a person decided: that the user is there, protected",
+        ),
     )
     op.create_table(
         "kept_users",
