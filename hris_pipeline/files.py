@@ -1,15 +1,56 @@
-"""Writing files that hold people's data: whole or not at all, readable by their owner alone where files have owners."""
+"""Files that hold people's data: written whole or not at all, readable by their owner alone where files have owners,
+and sealed, so that a change behind the pipeline's back is seen."""
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
+import msgspec
 from upath import UPath
 
-__all__ = ["replacing"]
+from hris_pipeline.errors import Tampered
+
+__all__ = ["Sealer", "check_seal", "replacing", "seal_document"]
+
+
+class Sealer(Protocol):
+    """Makes keyed MACs, and proves them (``store.keyring.Keyring``)."""
+
+    def seal(self, message: bytes) -> str:
+        """A MAC that only a holder of the keys can make."""
+
+    def is_seal(self, mac: str, message: bytes) -> bool:
+        """Whether it is the message's MAC."""
+
+
+def seal_document(sealer: Sealer, name: str, document: bytes) -> bytes:
+    """A JSON object with its seal as one more key; ``name`` says what it is, so that none takes another's place."""
+    content = msgspec.json.decode(document)
+    return msgspec.json.format(msgspec.json.encode(content | {"seal": sealer.seal(_message(name, content))}), indent=2)
+
+
+def check_seal(sealer: Sealer, name: str, document: bytes) -> None:
+    """Proves a document that ``seal_document`` wrote.
+
+    Raises:
+        Tampered: it is another, or was changed.
+    """
+    try:
+        content = dict(msgspec.json.decode(document))
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        content = {}
+    if not sealer.is_seal(str(content.pop("seal", "")), _message(name, content)):
+        raise Tampered(
+            f"The {name} was changed behind the pipeline's back, or was written without its key, and is not used: find "
+            "out who writes to HRIS_FILES_URL, then take a new extract with `hris preview NAME`."
+        )
+
+
+def _message(name: str, content: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode([name, content], order="sorted")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from hris_pipeline.cli.common import IntegrationArgument, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, table
 from hris_pipeline.environment import Environment
+from hris_pipeline.operations.verification import describe
 from hris_pipeline.operations.verification import verify as check
 from hris_pipeline.store.engine import upgrade_store
 
@@ -41,9 +42,6 @@ def verify(name: IntegrationArgument) -> CommandResult:
         return CommandResult(
             told, [cell(f"{found.imports_checked} imports and every user agree with the history.", "green")]
         )
-    lines = [("import", import_id, "rows changed after it was planned") for import_id in found.altered]
-    lines += [
-        ("user", one.user_id, f"{', '.join(one.fields) or 'row gone'}, since import {one.import_id}")
-        for one in found.divergences
-    ]
+    lines = [("import", import_id, f"{', '.join(parts)} changed") for import_id, parts in found.altered.items()]
+    lines += [("user", divergence.user_id, describe(divergence)) for divergence in found.divergences]
     return CommandResult(told, [cell(found.first, "bold red"), table(("what", "which", "how"), lines)], 1)

@@ -8,7 +8,7 @@ their owner alone.
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
-from typing import IO, Any
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -20,15 +20,17 @@ from upath import UPath
 from hris_pipeline.defs.failures import redacted_errors
 from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import UnknownName
-from hris_pipeline.files import replacing
+from hris_pipeline.errors import Tampered, UnknownName
+from hris_pipeline.files import Sealer, check_seal, replacing, seal_document
 from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.store.keyring import load_keyring
 
 __all__ = [
     "FrameIOManager",
     "FrameIOManagerFactory",
     "ManifestIOManager",
     "ManifestIOManagerFactory",
+    "check_frames",
     "frames_root",
     "purge_frames",
     "remove_frames",
@@ -36,6 +38,9 @@ __all__ = [
 
 _ORIGIN = b"hris_pipeline"
 """The key of the schema metadata under which a frame's origin is kept, as JSON."""
+
+_SEAL, _UNSEALED = b"hris_pipeline_seal", b"not sealed yet".ljust(64, b".")
+"""The key of the file's metadata under which its seal is kept: made while that stands in its place."""
 
 
 class Provenance(msgspec.Struct, frozen=True):
@@ -73,25 +78,34 @@ def _files(root: UPath) -> list[UPath]:
 class _WholeFiles(dg.UPathIOManager):
     """Reads and writes one kind of value; a file is there wholly or not at all."""
 
-    @abstractmethod
-    def encode(self, value: Any, file: IO[bytes]) -> None:
-        """Writes the value."""
+    def __init__(self, root: UPath, sealer: Sealer) -> None:
+        super().__init__(root)
+        self._sealer = sealer
 
     @abstractmethod
-    def decode(self, file: IO[bytes]) -> Any:
-        """Reads what ``encode`` wrote."""
+    def encode(self, value: Any, name: str) -> bytes:
+        """The value as it is stored, sealed under that name."""
+
+    @abstractmethod
+    def decode(self, content: bytes, name: str) -> Any:
+        """What ``encode`` made, once it has proved to be that.
+
+        Raises:
+            Tampered: it is something else.
+        """
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         with redacted_errors(f"keeping {context.asset_key.to_user_string()}"), replacing(path) as file:
-            self.encode(obj, file)
+            file.write(self.encode(obj, _name(context)))
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
         asset, integration_id = context.asset_key.to_user_string(), context.asset_partition_key
         try:
-            with path.open("rb") as file, redacted_errors(f"reading {asset} of {integration_id}"):
-                return self.decode(file)
+            content = path.read_bytes()
         except FileNotFoundError:
             raise UnknownName(f"{integration_id} has no {asset} yet: materialize {asset} for it first.") from None
+        with redacted_errors(f"reading {asset} of {integration_id}"):
+            return self.decode(content, f"{asset} of {integration_id}")
 
     def make_directory(self, path: UPath) -> None:
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
@@ -104,13 +118,20 @@ class FrameIOManager(_WholeFiles):
 
     extension = ".parquet"
 
-    def encode(self, value: Traced, file: IO[bytes]) -> None:
+    def encode(self, value: Traced, name: str) -> bytes:
         origin = Provenance(value.extract_id, value.settings_digest, value.warnings)
         table = pa.Table.from_pandas(value.rows, preserve_index=False)
-        pq.write_table(table.replace_schema_metadata({_ORIGIN: msgspec.json.encode(origin)}), file, compression="zstd")
+        table = table.replace_schema_metadata({_ORIGIN: msgspec.json.encode(origin)})
+        buffer = pa.BufferOutputStream()
+        with pq.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata({_SEAL: _UNSEALED})
+        unsealed: bytes = buffer.getvalue().to_pybytes()
+        return _replace_last(unsealed, _UNSEALED, self._sealer.seal(name.encode() + unsealed).encode())
 
-    def decode(self, file: IO[bytes]) -> Traced:
-        table = pq.read_table(file)
+    def decode(self, content: bytes, name: str) -> Traced:
+        check_frame(self._sealer, content, name)
+        table = pq.read_table(pa.BufferReader(content))
         origin = msgspec.json.decode(table.schema.metadata[_ORIGIN], type=Provenance)
         rows = table.replace_schema_metadata(None).to_pandas(types_mapper=pd.ArrowDtype)
         return Traced(rows, origin.extract_id, origin.settings_digest, origin.warnings)
@@ -121,22 +142,64 @@ class ManifestIOManager(_WholeFiles):
 
     extension = ".json"
 
-    def encode(self, value: Manifest, file: IO[bytes]) -> None:
-        file.write(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    def encode(self, value: Manifest, name: str) -> bytes:
+        return seal_document(self._sealer, name, msgspec.json.encode(value))
 
-    def decode(self, file: IO[bytes]) -> Manifest:
-        return msgspec.json.decode(file.read(), type=Manifest)
+    def decode(self, content: bytes, name: str) -> Manifest:
+        check_seal(self._sealer, name, content)
+        return msgspec.json.decode(content, type=Manifest)
+
+
+def check_frame(sealer: Sealer, content: bytes, name: str) -> None:
+    """Proves that a Parquet file is what ``FrameIOManager`` wrote under that name.
+
+    Raises:
+        Tampered: it is another, or was changed.
+    """
+    try:
+        mac = pq.read_metadata(pa.BufferReader(content)).metadata[_SEAL]
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError):
+        mac = b""
+    unsealed = _replace_last(content, mac, _UNSEALED) if len(mac) == len(_UNSEALED) else b""
+    if not sealer.is_seal(mac.decode(errors="replace"), name.encode() + unsealed):
+        raise Tampered(
+            f"The stored {name} was changed behind the pipeline's back, or was written without its key, and is not "
+            "used: find out who writes to HRIS_FILES_URL, then take a new extract with `hris preview NAME`."
+        )
+
+
+def _replace_last(content: bytes, old: bytes, new: bytes) -> bytes:
+    """The file's own metadata are its end."""
+    before, _, after = content.rpartition(old)
+    return before + new + after
+
+
+def check_frames(root: UPath, sealer: Sealer, integration_id: str) -> None:
+    """Proves every frame that is kept of an integration.
+
+    Raises:
+        Tampered: naming one that is not what this pipeline wrote.
+    """
+    for path in _files(root):
+        if path.name == f"{integration_id}{FrameIOManager.extension}":
+            check_frame(sealer, path.read_bytes(), f"{path.parent.name} of {integration_id}")
+
+
+def _name(context: dg.OutputContext) -> str:
+    return f"{context.asset_key.to_user_string()} of {context.asset_partition_key}"
 
 
 class FrameIOManagerFactory(dg.ConfigurableIOManagerFactory[FrameIOManager]):
     """Frames below ``HRIS_FILES_URL``."""
 
     def create_io_manager(self, _context: dg.InitResourceContext) -> FrameIOManager:
-        return FrameIOManager(frames_root(Environment.read().files_url))
+        environment = Environment.read()
+        return FrameIOManager(frames_root(environment.files_url), load_keyring(environment))
 
 
 class ManifestIOManagerFactory(dg.ConfigurableIOManagerFactory[ManifestIOManager]):
     """Manifests below ``HRIS_FILES_URL``."""
 
     def create_io_manager(self, _context: dg.InitResourceContext) -> ManifestIOManager:
-        return ManifestIOManager(frames_root(Environment.read().files_url))
+        environment = Environment.read()
+        return ManifestIOManager(frames_root(environment.files_url), load_keyring(environment))

@@ -2,19 +2,34 @@
 
 from dataclasses import replace
 
-from hris_pipeline.errors import ImportStale, UnknownName, UsageError
+from hris_pipeline.errors import FrameInvalid, ImportStale, Tampered, UnknownName, UsageError
 from hris_pipeline.operations.automation import start_if_configured
 from hris_pipeline.operations.imports import read_import
-from hris_pipeline.operations.notification import reset_notification
+from hris_pipeline.operations.notification import notify, reset_notification
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.applying import apply_import
-from hris_pipeline.store.imports import Import, approval_lapses_at, approve, end_import, imports_of, is_outdated
+from hris_pipeline.store.imports import (
+    Import,
+    approval_lapses_at,
+    approve,
+    end_import,
+    imports_of,
+    is_outdated,
+)
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
 
-__all__ = ["approve_import", "discard_import", "import_to_save", "is_approved", "open_import", "save_import"]
+__all__ = [
+    "approve_import",
+    "check_kept_extract",
+    "discard_import",
+    "import_to_save",
+    "is_approved",
+    "open_import",
+    "save_import",
+]
 
 
 def approve_import(services: Services, import_id: str, digest: str, by: str, reason: str) -> Import:
@@ -95,23 +110,49 @@ def save_import(
         ImportHeld: a guard holds it and nobody approved it.
         ImportStale: it no longer fits the store or the settings; nothing was applied.
         ImportRunning: another import of the integration is under way.
+        Tampered: it, its rows, approval or extract are not what was reviewed; nothing was applied.
     """
-    chosen = import_to_save(services, integration_id, import_id)
-    if chosen.status != "applied":
+    record = import_to_save(services, integration_id, import_id)
+    if record.status != "applied":
         with integration_lock(services.store, integration_id, lock_wait_seconds):
             with services.store.read() as connection:
                 settings = current_settings(connection, integration_id).settings
-            apply_import(
-                services.store,
-                chosen.import_id,
-                settings_digest=settings.plan_digest(),
-                actor=actor,
-                run_id=run_id,
-                now=services.now(),
-            )
+            try:
+                check_kept_extract(services, record)
+                apply_import(
+                    services.store,
+                    record.import_id,
+                    settings_digest=settings.plan_digest(),
+                    actor=actor,
+                    run_id=run_id,
+                    now=services.now(),
+                )
+            except Tampered as error:
+                notify(services, integration_id, "failed", str(error), f"Nothing was applied: {error}")
+                raise
     with services.store.begin() as connection:
         start_if_configured(connection, integration_id, "hris", "first import saved", services.now())
-    return read_import(services, chosen.import_id)
+    return read_import(services, record.import_id)
+
+
+def check_kept_extract(services: Services, record: Import) -> None:
+    """Proves the extract that an import was planned from, as long as it is kept.
+
+    Raises:
+        Tampered: it is not what was read from the source.
+    """
+    if record.extract_id is None:
+        return
+    try:
+        services.archive.lines(services.archive.manifest(record.integration_id, record.extract_id))
+    except UnknownName:
+        return
+    except FrameInvalid:
+        raise Tampered(
+            f"Extract {record.extract_id}, from which import {record.import_id} was planned, was changed since, and "
+            f"nothing was applied: find out who writes to HRIS_FILES_URL, then preview again with "
+            f"`hris preview {record.integration_id}`."
+        ) from None
 
 
 def import_to_save(services: Services, integration_id: str, import_id: str | None = None) -> Import:

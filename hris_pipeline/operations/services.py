@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.sources.archive import Archive
@@ -85,7 +86,8 @@ def open_services(environment: Environment | None = None, *, create: bool = Fals
     environment = environment or Environment.read()
     if create and environment.embedded:
         upgrade_store(environment)
-    return Services(environment, open_store(environment), Archive(environment.files_url))
+    archive = Archive(environment.files_url, cache(lambda: load_keyring(environment)))
+    return Services(environment, open_store(environment), archive)
 
 
 def _partner_api(services: Services, integration_id: str) -> Source:

@@ -1,25 +1,37 @@
-"""Checking the store against its own history: every import against its digest, every user against the fold."""
+"""Checking the store against its own history: every import against its seal and digest, every user against the fold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from hris_pipeline.contract import OPEN
+from hris_pipeline.errors import Tampered
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.history import Divergence, diverging_users
-from hris_pipeline.store.imports import imports_of, tampered_parts
+from hris_pipeline.store.imports import Import, approval_lapses_at, imports_of, tampered_parts
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.staged_rows import has_erased_rows
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "describe", "verify"]
+
+_WORDS = {
+    "gone": "the row is gone",
+    "set back": "its versions were set back",
+    "inserted": "neither an import nor a person made it",
+    "protected": "protected was changed",
+}
 
 
 @dataclass(frozen=True)
 class Verification:
-    """``altered`` imports whose rows no longer make their digest; ``divergences`` users whose row is not what the
-    import that last wrote it says, though no version says that anybody else did; ``erased`` imports cannot be
-    checked, because a person was erased from them. Imports in the order of time."""
+    """``altered`` gives the parts of imports that are not what was written (their rows, counts, guards, who did it …),
+    by import in the order of time; ``divergences`` are users who are not what history says, though no version says that
+    anybody else wrote them. Of ``erased`` imports the digest cannot be computed, because a person was erased from
+    them; their seal holds all the same."""
 
     imports_checked: int
-    altered: tuple[str, ...]
+    altered: Mapping[str, tuple[str, ...]]
     erased: tuple[str, ...]
     divergences: tuple[Divergence, ...]
 
@@ -31,29 +43,42 @@ class Verification:
     @property
     def first(self) -> str | None:
         """The first divergence in words: what, which user, since which import."""
-        if self.altered:
-            return f"import {self.altered[0]}: its rows were changed after it was planned"
-        if not self.divergences:
-            return None
-        found = self.divergences[0]
-        what = f"{', '.join(found.fields)} changed" if found.fields else "the row is gone"
-        return f"user {found.user_id}: {what} behind the pipeline's back since import {found.import_id}"
+        for import_id, parts in self.altered.items():
+            return f"import {import_id}: {', '.join(parts)} changed behind the pipeline's back"
+        for divergence in self.divergences:
+            return f"user {divergence.user_id}: {describe(divergence)}"
+        return None
+
+
+def describe(divergence: Divergence) -> str:
+    """What is wrong with a user, in words."""
+    words = _WORDS.get(divergence.what, f"{', '.join(divergence.fields)} changed")
+    since = f" since import {divergence.import_id}" if divergence.import_id else ""
+    return f"{words} behind the pipeline's back{since}"
 
 
 def verify(services: Services, integration_id: str) -> Verification:
-    """Recomputes every digest from the stored rows, and compares the directory's users with the fold of its history.
+    """Proves every import of the integration, in all its lives, and compares the directory's users with the fold of its
+    history.
 
     Raises:
         UnknownName: no such integration.
     """
     with services.store.read() as connection:
         integration = get_integration(connection, integration_id)
-        checked = imports_of(connection, integration_id, ("applied", *OPEN))  # of others the rows go in time
-        erased = [found.import_id for found in reversed(checked) if has_erased_rows(connection, found.import_id)]
-        altered = [
-            found.import_id
-            for found in reversed(checked)
-            if found.import_id not in erased and tampered_parts(connection, found)
-        ]
+        everything = tuple(reversed(imports_of(connection, integration_id)))
+        erased = tuple(record.import_id for record in everything if has_erased_rows(connection, record.import_id))
+        altered = {record.import_id: _altered(connection, record) for record in everything}
         divergences = diverging_users(connection, integration.directory_id)
-    return Verification(len(checked) - len(erased), tuple(altered), tuple(erased), divergences)
+    checked = sum(record.status in ("applied", *OPEN) for record in everything) - len(erased)
+    return Verification(checked, {name: parts for name, parts in altered.items() if parts}, erased, divergences)
+
+
+def _altered(connection: sa.Connection, record: Import) -> tuple[str, ...]:
+    """The parts of an import that are not what was written; the rows of those never applied go in time."""
+    parts = tampered_parts(connection, record, rows=record.status in ("applied", *OPEN))
+    try:
+        approval_lapses_at(connection, record)
+    except Tampered:
+        parts = (*parts, "its approval")
+    return parts

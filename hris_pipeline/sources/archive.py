@@ -9,7 +9,7 @@ An extract exists once its manifest does; both files come under a temporary name
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, NamedTuple
@@ -19,7 +19,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hris_pipeline.errors import FrameInvalid, UnknownName
-from hris_pipeline.files import replacing
+from hris_pipeline.files import Sealer, check_seal, replacing, seal_document
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = ["Archive", "Stored"]
@@ -40,9 +40,12 @@ class Stored(NamedTuple):
 
 
 class Archive:
-    """All extracts under one root: a local folder, readable by its owner alone, or any bucket URL."""
+    """All extracts under one root: a local folder, readable by its owner alone, or any bucket URL. With ``sealer``,
+    which is asked for when there is something to seal, a manifest changed by whoever has no key is refused; it holds
+    the checksum of the extract."""
 
-    def __init__(self, root: UPath | str) -> None:
+    def __init__(self, root: UPath | str, sealer: Callable[[], Sealer] | None = None) -> None:
+        self._sealer = sealer
         path = UPath(root)
         self._root = UPath(path.path) if path.protocol in ("file", "local") else path
 
@@ -66,7 +69,9 @@ class Archive:
     def record(self, manifest: Manifest) -> None:
         """Makes a written extract one that exists."""
         path = self._path(manifest.integration_id, manifest.extract_id, MANIFEST)
-        body = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        body = msgspec.json.encode(manifest)
+        if self._sealer is not None:
+            body = seal_document(self._sealer(), self._name(manifest.integration_id, manifest.extract_id), body)
         with self._replacing(path) as file:
             file.write(body)
 
@@ -95,6 +100,7 @@ class Archive:
         Raises:
             UnknownName: there is no such extract, or no longer.
             FrameInvalid: the manifest cannot be read.
+            Tampered: the manifest is not what this pipeline wrote.
         """
         if not _EXTRACT_ID.fullmatch(extract_id) or not _SLUG.fullmatch(integration_id):
             raise self._unknown(integration_id, extract_id)
@@ -103,12 +109,15 @@ class Archive:
         except FileNotFoundError:
             raise self._unknown(integration_id, extract_id) from None
         try:
-            return msgspec.json.decode(body, type=Manifest)
+            manifest = msgspec.json.decode(body, type=Manifest)
         except msgspec.MsgspecError:
             raise FrameInvalid(
                 f"The manifest of extract {extract_id} of {integration_id} is damaged: "
                 f"take a new extract with `hris preview {integration_id}`."
             ) from None
+        if self._sealer is not None:
+            check_seal(self._sealer(), self._name(integration_id, extract_id), body)
+        return manifest
 
     def extracts(self, integration_id: str) -> tuple[str, ...]:
         """The ids of the integration's extracts, oldest first."""
@@ -150,6 +159,10 @@ class Archive:
     def _ids(self, integration_id: str, suffix: str) -> tuple[str, ...]:
         names = (path.name for path in self._files(self._folder(integration_id)))
         return tuple(sorted(_id_of(name) for name in names if name.endswith(suffix) and not name.startswith(".")))
+
+    @staticmethod
+    def _name(integration_id: str, extract_id: str) -> str:
+        return f"manifest of extract {extract_id} of {integration_id}"
 
     @staticmethod
     def _files(folder: UPath) -> list[UPath]:

@@ -6,7 +6,7 @@ Rows hold whole states, so a fold is: of each user the newest row. A user's rows
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from hris_pipeline.errors import UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.bulk import read_frame
 from hris_pipeline.store.imports import get_import, in_this_life
+from hris_pipeline.store.seals import is_user_seal, keyring_of
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [
@@ -43,12 +44,14 @@ class HistoryRow:
 
 @dataclass(frozen=True)
 class Divergence:
-    """A user whose row is not what history says, though nobody says they wrote it: since which import, and which fields
-    (empty: the user is gone)."""
+    """A user who is not what history says, though nobody says they wrote it: what is wrong (``changed``, ``gone``,
+    ``set back``: its versions, ``inserted``: nobody made it, ``protected``: nobody decided that), since which import
+    (None: none knows the user), and which fields changed."""
 
     user_id: str
-    import_id: str
-    fields: tuple[str, ...]
+    what: Literal["changed", "gone", "set back", "inserted", "protected"]
+    import_id: str | None = None
+    fields: tuple[str, ...] = ()
 
 
 def recent_archives(connection: sa.Connection, integration_id: str, since: datetime) -> set[str]:
@@ -114,21 +117,50 @@ def directory_as_of(connection: sa.Connection, directory_id: str, at: datetime |
 
 
 def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Divergence, ...]:
-    """The users that nobody changed since an import wrote them (``version`` is ``synced_version``) and whose row still
-    is not what that import says, and those that are gone: somebody wrote behind the pipeline's back. By import."""
+    """The users whom somebody wrote, made or removed behind the pipeline's back, by import: who has no version of
+    their own since an import wrote them and still is not what it says; who is gone; whose versions were set back; whom
+    neither an import nor a person made; whom nobody protected."""
     folded = directory_as_of(connection, directory_id).set_index("user_id")
-    columns = (users.c[name] for name in ("user_id", "version", "synced_version", *USER_STATE))
-    present = read_frame(connection, sa.select(*columns).where(users.c.directory_id == directory_id))
-    present = present.set_index("user_id").reindex(folded.index)
+    columns = (users.c[name] for name in ("user_id", "version", "synced_version", "protected", "seal", *USER_STATE))
+    everybody = read_frame(connection, sa.select(*columns).where(users.c.directory_id == directory_id))
+    everybody = everybody.set_index("user_id")
+    present = everybody.reindex(folded.index)
     gone = present["version"].isna()
     untouched = (present["version"] == present["synced_version"]).fillna(False)
-    unequal = {name: _differs(name, folded[name], present[name]) & untouched for name in USER_STATE}
-    suspects = folded.index[gone | pd.DataFrame(unequal).any(axis=1)]
-    found = (
-        Divergence(key, str(folded.at[key, "import_id"]), tuple(name for name in USER_STATE if unequal[name][key]))
-        for key in suspects
+    unequal = pd.DataFrame({name: _differs(name, folded[name], present[name]) & untouched for name in USER_STATE})
+    since = folded["import_id"]
+    set_back = ~gone & (
+        (present["synced_version"] != folded["version"]) | (present["version"] < present["synced_version"])
+    ).fillna(True)
+    divergences = [Divergence(key, "gone", since[key]) for key in folded.index[gone]]
+    divergences += [Divergence(key, "set back", since[key]) for key in folded.index[set_back]]
+    divergences += [
+        Divergence(key, "changed", since[key], tuple(name for name in USER_STATE if unequal.at[key, name]))
+        for key in folded.index[unequal.any(axis=1)]
+    ]
+    divergences += _undecided(connection, directory_id, everybody)
+    return tuple(sorted(divergences, key=lambda divergence: (divergence.import_id or "", divergence.user_id)))
+
+
+def _undecided(connection: sa.Connection, directory_id: str, everybody: pd.DataFrame) -> list[Divergence]:
+    """Users whom nobody made, and those protected, or not any more, though nobody decided so."""
+    keyring = keyring_of(connection)
+    made = (
+        sa.select(import_rows.c.user_id)
+        .join(imports, imports.c.import_id == import_rows.c.import_id)
+        .where(imports.c.directory_id == directory_id, imports.c.status == "applied", import_rows.c.action == "create")
     )
-    return tuple(sorted(found, key=lambda divergence: (divergence.import_id, divergence.user_id)))
+    imported = set(connection.execute(made).scalars())
+    divergences = []
+    for user_id, protected, seal in everybody[["protected", "seal"]].astype(object).itertuples():
+        if not pd.isna(seal):
+            if not is_user_seal(keyring, str(seal), str(user_id), protected=bool(protected)):
+                divergences.append(Divergence(str(user_id), "protected"))
+        elif user_id not in imported:
+            divergences.append(Divergence(str(user_id), "inserted"))
+        elif protected:
+            divergences.append(Divergence(str(user_id), "protected"))
+    return divergences
 
 
 def _applied_moment(connection: sa.Connection, import_id: str) -> datetime:

@@ -13,6 +13,7 @@ from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_STATE
 from hris_pipeline.store.bulk import in_values
 from hris_pipeline.store.imports import end_import, prove_rows_anew
+from hris_pipeline.store.seals import keyring_of, seal_user
 from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine, users
 
 __all__ = ["Loaded", "erase_user", "find_user", "load_local_users", "protect_user"]
@@ -92,7 +93,12 @@ def protect_user(connection: sa.Connection, user_id: str, protected: bool, now: 
     connection.execute(
         sa.update(users)
         .where(users.c.user_id == user_id)
-        .values(protected=protected, version=users.c.version + 1, updated_at=now)
+        .values(
+            protected=protected,
+            seal=seal_user(keyring_of(connection), user_id, protected=protected),
+            version=users.c.version + 1,
+            updated_at=now,
+        )
     )
 
 
@@ -155,7 +161,12 @@ def _write(
             one = sa.update(users).where(users.c.user_id == sa.bindparam("key"))
             connection.execute(one.values(values | {"version": users.c.version + 1, "updated_at": now}), updated)
         if created:
-            rows = [{"metadata": {}} | record | known | {"user_id": str(uuid.uuid4())} for record in created]
+            keyring = keyring_of(connection)
+            ids = [str(uuid.uuid4()) for _ in created]
+            rows = [
+                {"metadata": {}} | record | known | {"user_id": key, "seal": seal_user(keyring, key, protected=False)}
+                for key, record in zip(ids, created, strict=True)
+            ]
             connection.execute(sa.insert(users), rows)
     except sa.exc.IntegrityError:
         raise UsageError(

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.store.keyring import LOAD_KEYRING, Keyring
 
-__all__ = ["APPROVAL_PARTS", "IMPORT_PARTS", "USER_PARTS", "broken_parts", "keyring_of", "seal_record"]
+__all__ = ["APPROVAL_PARTS", "IMPORT_PARTS", "broken_parts", "is_user_seal", "keyring_of", "seal_record", "seal_user"]
 
 Parts = Mapping[str, Collection[str]]
 
@@ -43,9 +43,6 @@ IMPORT_PARTS: Parts = {
 """Of an import: columns by what they tell."""
 
 APPROVAL_PARTS: Parts = {"its approval": ("digest", "approved_by", "reason", "approved_at", "lapses_at")}
-
-USER_PARTS: Parts = {"protected": ("protected",)}
-"""Of a user whom a person made or protected; no import writes these."""
 
 
 def keyring_of(connection: sa.Connection) -> Keyring:
@@ -75,6 +72,16 @@ def broken_parts(
         name for (name, message), mac in zip(messages.items(), macs, strict=True) if not keyring.is_seal(mac, message)
     )
     return tuple(name for name in broken if name) or (("parts of it, back to an earlier state",) if broken else ())
+
+
+def seal_user(keyring: Keyring, user_id: str, *, protected: bool) -> str:
+    """The seal of a user whom a person made or protected: no import does either."""
+    return keyring.seal(_encode(["user", user_id, protected]))
+
+
+def is_user_seal(keyring: Keyring, seal: str, user_id: str, *, protected: bool) -> bool:
+    """Whether a person, by this pipeline, made or protected the user as they are."""
+    return keyring.is_seal(seal, _encode(["user", user_id, protected]))
 
 
 def _messages(key: str, record: Mapping[str, Any], parts: Parts) -> dict[str, bytes]:

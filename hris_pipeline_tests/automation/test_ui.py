@@ -8,6 +8,7 @@ import pytest
 from hris_pipeline.defs.io_manager import ManifestIOManager, frames_root
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.settings import change_settings
+from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline_tests.automation.conftest import MakeMachine
 from hris_pipeline_tests.kit.automatic_companies import BY, automatic_settings
 from hris_pipeline_tests.kit.graphql import Ui
@@ -37,8 +38,9 @@ def keep_manifest(machine: Machine, name: str) -> None:
     services = machine.companies.services
     folder = frames_root(services.environment.files_url) / "justworks_members"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / f"{name}.json").open("wb") as file:
-        ManifestIOManager(folder.parent).encode(kept_manifest(services, name), file)
+    manager = ManifestIOManager(folder.parent, load_keyring(services.environment))
+    content = manager.encode(kept_manifest(services, name), f"justworks_members of {name}")
+    (folder / f"{name}.json").write_bytes(content)
 
 
 def test_a_backfill_after_a_changed_mapping_ends_in_change_sets_to_review_without_asking_the_source(ui: Ui) -> None:

@@ -3,18 +3,22 @@
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from cryptography.fernet import Fernet
 from upath import UPath
 
-from hris_pipeline.defs.io_manager import FrameIOManager, frames_root, purge_frames, remove_frames
+from hris_pipeline.defs.io_manager import FrameIOManager, check_frames, frames_root, purge_frames, remove_frames
 from hris_pipeline.defs.provenance import Traced
-from hris_pipeline.errors import HrisError, UnknownName
+from hris_pipeline.errors import HrisError, Tampered, UnknownName
+from hris_pipeline.store.keyring import Keyring
 from hris_pipeline.transform.columns import DATE, FLAG, TEXT
+
+KEYRING = Keyring((Fernet.generate_key().decode(),))
 
 PARTITIONS = dg.StaticPartitionsDefinition(["acme", "acme-2"])
 
@@ -38,7 +42,7 @@ def keep(root: UPath, frame: object, manager: type[FrameIOManager] = FrameIOMana
     def made() -> Any:
         return frame
 
-    dg.materialize([made], partition_key=name, resources={"frames": manager(root)})
+    dg.materialize([made], partition_key=name, resources={"frames": manager(root, KEYRING)})
 
 
 def load(root: UPath, name: str = "acme") -> Any:
@@ -49,7 +53,7 @@ def load(root: UPath, name: str = "acme") -> Any:
         found.append(employees)
 
     upstream = dg.AssetSpec("employees", partitions_def=PARTITIONS, metadata={"dagster/io_manager_key": "frames"})
-    dg.materialize([upstream, reader], partition_key=name, resources={"frames": FrameIOManager(root)})
+    dg.materialize([upstream, reader], partition_key=name, resources={"frames": FrameIOManager(root, KEYRING)})
     return found[0]
 
 
@@ -58,10 +62,9 @@ def files(root: UPath) -> list[str]:
 
 
 class Breaking(FrameIOManager):
-    """Fails after it has written half of the file."""
+    """Cannot write what it is given."""
 
-    def encode(self, value: Traced, file: IO[bytes]) -> None:
-        file.write(b"half a frame")
+    def encode(self, value: Traced, name: str) -> bytes:
         raise ValueError("cannot write Zoë")
 
 
@@ -124,3 +127,27 @@ def test_frames_go_after_the_retention(tmp_path: Path) -> None:
     assert purge_frames(root, datetime.now(UTC) - timedelta(days=1)) == 0
     assert purge_frames(root, datetime.now(UTC) + timedelta(days=1)) == 1
     assert files(root) == []
+
+
+@pytest.mark.parametrize("place", [4, 100, 0.5, -400, -5])
+def test_a_frame_with_one_bit_changed_is_refused(root: UPath, place: float) -> None:
+    keep(root, FRAME)
+    path = root / "employees" / "acme.parquet"
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(Tampered, match="employees of acme was changed"):
+        check_frames(root, KEYRING, "acme")
+    with pytest.raises(HrisError):
+        load(root)
+
+
+def test_a_frame_takes_no_other_companys_place_nor_is_one_of_another_key(root: UPath) -> None:
+    keep(root, FRAME)
+    check_frames(root, KEYRING, "acme")
+    check_frames(root, Keyring((Fernet.generate_key().decode(), *KEYRING.keys)), "acme")
+    (root / "employees" / "acme-2.parquet").write_bytes((root / "employees" / "acme.parquet").read_bytes())
+    with pytest.raises(Tampered):
+        check_frames(root, KEYRING, "acme-2")
+    with pytest.raises(Tampered):
+        check_frames(root, Keyring((Fernet.generate_key().decode(),)), "acme")

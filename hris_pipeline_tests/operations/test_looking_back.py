@@ -130,7 +130,7 @@ def test_verify_names_an_import_whose_rows_were_altered(acme_lite: Acme) -> None
         after = connection.execute(sa.select(import_rows.c.after).where(own)).scalar_one()
         connection.execute(sa.update(import_rows).where(own).values(after=after | {"last_name": "Mallory"}))
     found = verify(acme.services, "acme")
-    assert found.altered == (done.import_id,)
+    assert found.altered == {done.import_id: ("its rows",)}
     assert done.import_id in str(found.first)
 
 

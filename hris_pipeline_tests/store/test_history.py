@@ -181,8 +181,8 @@ def test_a_write_behind_the_pipelines_back_is_found(store: Store, three: tuple[s
         found = history.diverging_users(connection, "acme")
     changed = ("last_name", "hire_date", "metadata", "email_edited_by_user")
     assert found == (
-        history.Divergence(user_id(1), three[1], changed),
-        history.Divergence(user_id(2), three[2], ()),
+        history.Divergence(user_id(1), "changed", three[1], changed),
+        history.Divergence(user_id(2), "gone", three[2]),
     )
 
 
@@ -204,7 +204,7 @@ def test_the_fold_of_history_is_the_users_table(store: Store, steps: list[tuple[
         for table in (import_rows, imports, users):
             connection.execute(sa.delete(table))
     known: dict[int, tuple[int, dict[str, Any]]] = {}
-    for place, (number, what, value) in enumerate(steps):
+    for number, what, value in steps:
         if number not in known:
             change, version, target = create(number), 0, state(number)
         else:

@@ -7,12 +7,14 @@ import dagster as dg
 from pydantic import Field
 
 from hris_pipeline.defs.failures import finish_due, recording_failures
+from hris_pipeline.defs.io_manager import check_frames, frames_root
 from hris_pipeline.defs.metadata import import_metadata
 from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
 from hris_pipeline.defs.runs import APPLIED_TAG, IMPORT_USERS, PLANNED_TAG, current_tags, tag_run
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.services import Services
+from hris_pipeline.store.keyring import load_keyring
 
 __all__ = ["ApplyConfig", "applied_changes", "apply_change_set"]
 
@@ -45,6 +47,8 @@ def apply_change_set(
         if planned_here and run.job != IMPORT_USERS:
             context.log.info("Nothing applied: nobody has reviewed import %s, which this run planned.", planned_here)
             return
+        environment = services.environment
+        check_frames(frames_root(environment.files_url), load_keyring(environment), run.integration_id)
         summary = save_import(
             services,
             run.integration_id,

@@ -1,0 +1,260 @@
+"""What was reviewed is what is applied: any bit changed in between is refused, named, notified, and never blessed."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from upath import UPath
+
+from hris_pipeline.errors import HrisError, Tampered
+from hris_pipeline.operations import decisions
+from hris_pipeline.operations.decisions import approve_import, is_approved
+from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.users import load_users, protect
+from hris_pipeline.operations.verification import verify
+from hris_pipeline.store.imports import Import
+from hris_pipeline.store.tables import approvals, import_rows, imports, users
+from hris_pipeline_tests.kit.acme import Acme
+
+HELD = "guards={archive_limit: {people: 5, people_percent: 0, small_people: 2, small_percent: 1}}"
+
+Meddle = Callable[[sa.Connection, Import], None]
+
+
+def row(**values: Any) -> Meddle:
+    """Changes the one row of the import."""
+
+    def meddle(connection: sa.Connection, summary: Import) -> None:
+        connection.execute(sa.update(import_rows).where(import_rows.c.import_id == summary.import_id).values(values))
+
+    return meddle
+
+
+def state(column: str, **fields: Any) -> Meddle:
+    """Changes a state of the one row."""
+
+    def meddle(connection: sa.Connection, summary: Import) -> None:
+        own = import_rows.c.import_id == summary.import_id
+        present = connection.execute(sa.select(import_rows.c[column]).where(own)).scalar_one()
+        connection.execute(sa.update(import_rows).where(own).values({column: present | fields}))
+
+    return meddle
+
+
+def another_user(connection: sa.Connection, summary: Import) -> None:
+    own = import_rows.c.import_id == summary.import_id
+    present = connection.execute(sa.select(import_rows.c.user_id).where(own)).scalar_one()
+    other = connection.execute(sa.select(users.c.user_id).where(users.c.user_id != present).limit(1)).scalar_one()
+    connection.execute(sa.update(import_rows).where(own).values(user_id=other))
+
+
+def one_more_row(connection: sa.Connection, summary: Import) -> None:
+    own = import_rows.c.import_id == summary.import_id
+    present = connection.execute(sa.select(import_rows).where(own)).one()._asdict()
+    connection.execute(sa.insert(import_rows), present | {"user_id": "mallory"})
+
+
+def no_row(connection: sa.Connection, summary: Import) -> None:
+    connection.execute(sa.delete(import_rows).where(import_rows.c.import_id == summary.import_id))
+
+
+def record(**values: Any) -> Meddle:
+    """Changes the import itself."""
+
+    def meddle(connection: sa.Connection, summary: Import) -> None:
+        connection.execute(sa.update(imports).where(imports.c.import_id == summary.import_id).values(values))
+
+    return meddle
+
+
+MEDDLING: dict[str, tuple[Meddle, str]] = {
+    "a state after": (state("after", last_name="Mallory"), "its rows"),
+    "a state before": (state("before", last_name="Mallory"), "its rows"),
+    "a base version": (row(base_version=7), "its rows"),
+    "the names of changed fields": (row(changed=[]), "its rows"),
+    "a source hash": (row(source_hash="0" * 32), "its rows"),
+    "an action": (row(action="archive"), "its rows"),
+    "whose row it is": (another_user, "its rows"),
+    "a row more": (one_more_row, "its rows"),
+    "a row less": (no_row, "its rows"),
+    "a row called erased": (row(erased=True, source_hash=None), "its rows"),
+    "a count": (record(updated=0), "its counts"),
+    "the guards": (record(guards=[]), "its guards"),
+    "who is not applied": (record(diagnostics={"hole": ["0001"]}), "who is not applied and why"),
+    "who started it": (record(actor="lee"), "who started or applied it"),
+    "what started it": (record(trigger="schedule"), "who started or applied it"),
+    "its hold": (record(status="held"), "its status"),
+    "the digest": (record(digest="0" * 64), "what was planned"),
+    "the settings": (record(settings_digest=None), "what was planned"),
+    "the extract": (record(extract_id=None), "what was planned"),
+    "completeness": (record(complete=False), "what was planned"),
+    "whose import it is": (record(directory_id="other"), "what was planned"),
+    "its age": (record(planned_at=sa.func.now()), "what was planned"),
+    "the proof of its rows": (record(rows_hash=None), "what was planned"),
+    "its seal": (record(seal=None), "its seal"),
+}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was notified."""
+    bodies: list[str] = []
+    monkeypatch.setattr(decisions, "notify", lambda _services, _name, event, _state, body: bodies.append(event + body))
+    return bodies
+
+
+def planned(acme: Acme) -> Import:
+    acme.company.edit(acme.active()[0], job_title="Astronaut")
+    return acme.preview()
+
+
+@pytest.mark.parametrize("what", MEDDLING)
+def test_an_import_changed_between_review_and_save_is_refused(acme_lite: Acme, told: list[str], what: str) -> None:
+    refuses(acme_lite, told, *MEDDLING[what])
+
+
+@pytest.mark.parametrize("what", ["a state after", "whose row it is", "a count", "the guards", "its age"])
+def test_so_it_is_on_both_databases(acme: Acme, told: list[str], what: str) -> None:
+    refuses(acme, told, *MEDDLING[what])
+
+
+def refuses(acme: Acme, told: list[str], meddle: Meddle, part: str) -> None:
+    summary, before = planned(acme), acme.users()
+    with acme.services.store.begin() as connection:
+        meddle(connection, summary)
+    with pytest.raises(Tampered, match=part):
+        acme.save(summary.import_id)
+    assert acme.users() == before
+    assert "failed" in told[0]
+    assert summary.import_id in told[0]
+    refused = read_import(acme.services, summary.import_id)
+    assert refused.status == "stale"
+    assert part in str(refused.message)
+    found = verify(acme.services, "acme")
+    assert summary.import_id in found.altered, "it is never blessed"
+    again = acme.preview()
+    assert again.import_id != summary.import_id
+    assert acme.save(again.import_id).status == "applied"
+
+
+def test_a_plan_never_keeps_an_open_import_that_was_changed(acme_lite: Acme) -> None:
+    acme = acme_lite
+    summary = planned(acme)
+    with acme.services.store.begin() as connection:
+        state("after", last_name="Mallory")(connection, summary)
+    again = acme.preview()
+    assert (again.digest, again.import_id == summary.import_id) == (summary.digest, False)
+    assert acme.save(again.import_id).status == "applied"
+
+
+def _held(acme: Acme) -> Import:
+    acme.switch(HELD)
+    acme.lose(acme.active()[:2])
+    summary = acme.preview()
+    assert summary.status == "held"
+    return summary
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"approved_by": "Lee"}, {"reason": "x"}, {"lapses_at": sa.func.now()}, {"seal": None}, {"seal": "0" * 129}],
+    ids=lambda values: next(iter(values)),
+)
+def test_an_approval_changed_since_it_was_given_is_refused(acme_lite: Acme, told: list[str], values: Any) -> None:
+    acme = acme_lite
+    summary = _held(acme)
+    approve_import(acme.services, summary.import_id, summary.digest, "Dana", "two left")
+    assert is_approved(acme.services, summary)
+    with acme.services.store.begin() as connection:
+        connection.execute(sa.update(approvals).values(values))
+    with pytest.raises(Tampered, match="its approval"):
+        acme.save(summary.import_id)
+    assert told
+    assert acme.archived() == set()
+    assert verify(acme.services, "acme").altered[summary.import_id] == ("its approval",)
+
+
+def test_an_approval_that_nobody_gave_is_refused(acme: Acme) -> None:
+    summary = _held(acme)
+    now = acme.services.now()
+    values = {"import_id": summary.import_id, "digest": summary.digest, "approved_by": "Dana", "reason": "x"}
+    with acme.services.store.begin() as connection:
+        moments = {"approved_at": now, "lapses_at": now + timedelta(days=7)}
+        connection.execute(sa.insert(approvals), values | moments)
+    with pytest.raises(Tampered, match="its approval"):
+        acme.save(summary.import_id)
+
+
+def _extract_files(acme: Acme, summary: Import) -> dict[str, UPath]:
+    folder = UPath(acme.services.environment.files_url) / "extracts" / "acme"
+    return {path.name.removeprefix(str(summary.extract_id)): path for path in folder.iterdir()}
+
+
+def test_an_extract_changed_between_review_and_save_is_refused(acme_lite: Acme, told: list[str]) -> None:
+    acme = acme_lite
+    summary = planned(acme)
+    path = _extract_files(acme, summary)[".jsonl.zst"]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(Tampered, match="Extract"):
+        acme.save(summary.import_id)
+    assert told
+
+
+@pytest.mark.parametrize("key", ["complete", "sha256", "records", "seal"])
+def test_a_manifest_changed_between_review_and_save_is_refused(acme_lite: Acme, key: str) -> None:
+    acme = acme_lite
+    summary = planned(acme)
+    path = _extract_files(acme, summary)[".json"]
+    manifest = json.loads(path.read_bytes())
+    manifest[key] = {bool: not manifest[key], int: 7, str: "0" * 64}[type(manifest[key])]
+    path.write_bytes(json.dumps(manifest).encode())
+    with pytest.raises(HrisError, match="changed"):
+        acme.save(summary.import_id)
+
+
+def test_verify_names_what_was_done_to_history_and_to_users(acme: Acme) -> None:
+    services = acme.services
+    acme.company.edit(acme.active()[0], job_title="Astronaut")
+    done = acme.run()
+    load_users(services, "acme", b"Employee Id,First Name,Last Name\nL1,Zoe,Other\n")
+    protect(services, "acme", "L1", protected=True)
+    assert verify(services, "acme").ok
+    first, second, third = acme.active()[:3]
+    changed = acme.users()[first]
+    local = next(user for user in acme.users().values() if user["employee_id"] == "L1")
+    with services.store.begin() as connection:
+        record(created=3)(connection, done)
+        record(guards=[])(connection, history(services, "acme")[-1])
+        connection.execute(sa.insert(users), local | {"user_id": "mallory", "employee_id": "M1", "seal": None})
+    acme.write_behind(second, protected=True)
+    acme.write_behind(third, version=changed["version"], synced_version=changed["version"])
+    acme.write_behind(first, version=1, synced_version=1)
+    with services.store.begin() as connection:
+        connection.execute(sa.update(users).where(users.c.employee_id == "L1").values(protected=False))
+    found = verify(services, "acme")
+    assert found.altered[done.import_id] == ("its counts",)
+    assert set(found.altered.values()) == {("its counts",), ("its guards",)}
+    whom = {user["user_id"]: key for key, user in acme.users().items()}
+    named = sorted((divergence.what, whom[divergence.user_id]) for divergence in found.divergences)
+    assert named == sorted(
+        [
+            ("inserted", "mallory"),
+            ("protected", second),
+            ("protected", local["user_id"]),
+            ("set back", first),
+            ("set back", third),
+        ]
+    )
+
+
+def test_what_applied_it_is_sealed_too(acme_lite: Acme) -> None:
+    acme = acme_lite
+    done = acme.save(planned(acme).import_id)
+    with acme.services.store.begin() as connection:
+        record(applied_by="lee")(connection, done)
+    assert verify(acme.services, "acme").altered == {done.import_id: ("who started or applied it",)}
