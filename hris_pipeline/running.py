@@ -1,13 +1,13 @@
 """Running jobs from the command line and the console, on the instance that the UI shows: what one starts, the other
 sees; and Dagster's own processes behind that UI."""
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,21 +17,26 @@ from typing import Any
 
 import dagster as dg
 import yaml
-from dagster._core.instance import InstanceRef
-from dagster._core.launcher import WorkerStatus
 
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.partitions import add_partition, known_partitions
 from hris_pipeline.defs.resources import Progress
-from hris_pipeline.defs.runs import ACTOR_TAG, APPLIED_TAG, PLANNED_TAG, SKIPPED_TAG, TRIGGER_TAG, current_tags
-from hris_pipeline.defs.sqlite_storage import kept_open
+from hris_pipeline.defs.run_lock import hold_run, living_runs
+from hris_pipeline.defs.runs import (
+    ACTOR_TAG,
+    APPLIED_TAG,
+    FROM_HERE,
+    PLANNED_TAG,
+    SKIPPED_TAG,
+    TRIGGER_TAG,
+    current_tags,
+)
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.store.integrations import get_integration
 
 __all__ = [
-    "CODE_LOCATION",
     "JobResult",
     "apply_config",
     "approval_config",
@@ -44,13 +49,11 @@ __all__ = [
     "run_job",
 ]
 
-CODE_LOCATION = "hris_pipeline"
-"""As workspace.yaml names it."""
+LOOK_AGAIN_SECONDS = 2.0
 
 _PACKAGE = Path(__file__).parent
 WORKSPACE = _PACKAGE / "workspace.yaml"
 DAEMON_ENDS_WITHIN_SECONDS = 30
-_REPOSITORY_TAG = ".dagster/repository"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -94,7 +97,7 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
     if not (home / "dagster.yaml").exists():
         shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.from_ref(kept_open(InstanceRef.from_dir(str(home))))
+    return dg.DagsterInstance.get()
 
 
 def run_job(
@@ -145,16 +148,28 @@ def run_job(
 
 
 def reap_dead_runs(instance: dg.DagsterInstance, integration_id: str) -> int:
-    """Ends the runs of an integration whose process is gone, for which Dagster would wait for ever; gives how many."""
-    launcher = instance.run_launcher
-    if not launcher.supports_check_run_worker_health:
+    """Ends the runs of an integration whose process is gone, for which its next one would wait; gives how many. A run
+    lets its lock go a moment before it says how it ended, so one that holds none is looked at twice."""
+    if not _runs_without_process(instance, integration_id):
         return 0
-    alive = {WorkerStatus.RUNNING, WorkerStatus.SUCCESS}
-    started = dg.RunsFilter(tags={"dagster/partition": integration_id}, statuses=[dg.DagsterRunStatus.STARTED])
-    dead = [run for run in instance.get_runs(started) if launcher.check_run_worker_health(run).status not in alive]
+    time.sleep(LOOK_AGAIN_SECONDS)
+    dead = _runs_without_process(instance, integration_id)
     for run in dead:
         instance.report_run_failed(run, "The process of the run is gone.")
     return len(dead)
+
+
+def _runs_without_process(instance: dg.DagsterInstance, integration_id: str) -> list[dg.DagsterRun]:
+    started = dg.RunsFilter(tags={"dagster/partition": integration_id}, statuses=[dg.DagsterRunStatus.STARTED])
+    runs = instance.get_runs(started)
+    if not runs:
+        return []
+    services = open_services()
+    try:
+        living = living_runs(services.store, [run.run_id for run in runs])
+    finally:
+        services.close()
+    return [run for run in runs if run.run_id not in living]
 
 
 def daemon_seen(instance: dg.DagsterInstance) -> bool:
@@ -232,13 +247,13 @@ def _run(
     if assets:
         job = job.get_subset(asset_selection={dg.AssetKey(asset) for asset in assets})
     try:
-        with _hold_worker_file(instance, run_id):
+        with _holding(run_id):
             job.execute_in_process(
                 run_config={**config, **_QUIET},
                 instance=instance,
                 partition_key=integration_id if job.partitions_def else None,
                 run_id=run_id,
-                tags={**tags, _REPOSITORY_TAG: f"__repository__@{CODE_LOCATION}"},
+                tags={**tags, **FROM_HERE},
                 resources=resources,
             )
     except Exception as error:
@@ -260,18 +275,14 @@ def _ensure_partition(instance: dg.DagsterInstance, integration_id: str) -> None
 
 
 @contextmanager
-def _hold_worker_file(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Holds the file by which run monitoring knows that a run's process lives, as the launcher's workers do."""
-    path = Path(instance.storage_directory()) / "run_workers" / run_id
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(f"{os.getpid()} {os.uname().nodename}")
-        file.flush()
-        try:
+def _holding(run_id: str) -> Iterator[None]:
+    """Holds the run's lock from before it starts until it has ended, as a worker does."""
+    services = open_services()
+    try:
+        with hold_run(services.store, run_id):
             yield
-        finally:
-            path.unlink(missing_ok=True)
+    finally:
+        services.close()
 
 
 def _own_error(error: BaseException, job: str, run_id: str) -> HrisError:

@@ -86,6 +86,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("pause", "automation:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC),
     Command("resume", "automation:resume", "Start automatic imports, or start them again.", AUTOMATIC),
     Command("backfill", "automation:backfill", "Plan many integrations again from their stored extracts.", AUTOMATIC),
+    Command("worker", "worker:worker", "Execute runs that Dagster's queue hands out through Celery.", AUTOMATIC),
     Command("explain", "people:explain", "Why a user is as they are, or why somebody is none.", LOOK),
     Command("user", "people:user", "A user as they were at a date.", LOOK),
     Command("user-file", "people:user_file", "The users as a CSV file.", LOOK),

@@ -1,8 +1,7 @@
 """Where the values of assets are kept: one file an asset and integration, below ``frames`` of ``HRIS_FILES_URL``.
 
-Frames are Parquet (zstd) with their origin in the file's schema metadata; an extract's manifest is JSON. A file comes
-under a temporary name and is renamed, so that a reader sees the old one or the new one. Local files are readable by
-their owner alone.
+Frames are Parquet (zstd) with their origin in the file's schema metadata; an extract's manifest is JSON. A file takes
+its name when it is whole, so that a reader sees the old one or the new one. Local files are their owner's alone.
 """
 
 from abc import abstractmethod
@@ -21,7 +20,7 @@ from hris_pipeline.defs.failures import redacted_errors
 from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import Tampered, UnknownName
-from hris_pipeline.files import Sealer, check_seal, replacing, seal_document
+from hris_pipeline.files import Sealer, check_seal, open_root, replacing, seal_document
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.keyring import load_keyring
 
@@ -51,8 +50,7 @@ class Provenance(msgspec.Struct, frozen=True):
 
 def frames_root(files_url: str) -> UPath:
     """The folder, or the bucket's prefix, that holds every asset's value."""
-    root = UPath(files_url)
-    return (UPath(root.path) if root.protocol in ("file", "local") else root) / "frames"
+    return open_root(files_url) / "frames"
 
 
 def remove_frames(root: UPath, integration_id: str) -> None:

@@ -17,6 +17,7 @@ from hris_pipeline.transform.validate import CheckCount, employees_schema
 __all__ = [
     "MOST_IDS",
     "MOST_LINES",
+    "MOST_NAMES",
     "counted_table",
     "employees_table_schema",
     "extract_metadata",
@@ -30,10 +31,14 @@ __all__ = [
     "member_table_schema",
     "plain_table_schema",
     "settings_metadata",
+    "shorten",
 ]
 
 MOST_IDS = 1000
 """So many ids are told at most in one place; the store has them all."""
+
+MOST_NAMES = 50
+"""So many integrations a tick names at most; `hris integrations` tells of all."""
 
 MOST_LINES = 25
 """So many reporting lines are shown at most."""
@@ -54,6 +59,12 @@ def ids(values: Sequence[str]) -> str:
     """Ids in one line, cut when there are very many."""
     more = len(values) - MOST_IDS
     return ", ".join(values[:MOST_IDS]) + (f" and {more} more" if more > 0 else "")
+
+
+def shorten(items: Sequence[str], separator: str = ", ") -> str:
+    """Names in one line, the first of very many: what a tick says is kept as long as the tick."""
+    more = len(items) - MOST_NAMES
+    return separator.join(items[:MOST_NAMES]) + (f"{separator}and {more} more" if more > 0 else "")
 
 
 def type_name(dtype: object) -> str:

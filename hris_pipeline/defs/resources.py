@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from hris_pipeline.defs.run_lock import hold_run
 from hris_pipeline.operations.services import Services, open_services
 
 __all__ = ["Progress", "ProgressResource", "ServicesResource"]
@@ -24,9 +25,20 @@ class ServicesResource(dg.ConfigurableResource[Services]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Services]:
         services = self.create_resource(context)
         try:
-            yield services
+            with _held(services, context):
+                yield services
         finally:
             services.close()
+
+
+@contextmanager
+def _held(services: Services, context: dg.InitResourceContext) -> Iterator[None]:
+    """A run holds its lock (``run_lock``) while it works, whatever launched it; a tick has none."""
+    if context.run is None:
+        yield
+        return
+    with hold_run(services.store, context.run.run_id):
+        yield
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ __all__ = [
     "DUE_KEY_TAG",
     "DUE_TAG",
     "FAILURE_TAG",
+    "FROM_HERE",
     "HELD_TAG",
     "IMPORT_USERS",
     "PLANNED_TAG",
@@ -30,6 +31,9 @@ __all__ = [
 
 IMPORT_USERS = "import_users"
 """The one job that applies what it planned itself."""
+
+FROM_HERE = {".dagster/repository": "__repository__@hris_pipeline"}
+"""The tag of every run of these definitions, whoever started it; the location's name is workspace.yaml's."""
 
 TRIGGER_TAG = "hris/trigger"
 ACTOR_TAG = "hris/actor"

@@ -1,12 +1,13 @@
 """When imports run: every quarter hour the store is asked which integrations are due. The pure functions decide what to
 request; the schedules gather and report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
 
 from hris_pipeline.defs.jobs import import_users, refresh_connection
+from hris_pipeline.defs.metadata import shorten
 from hris_pipeline.defs.partitions import known_partitions
 from hris_pipeline.defs.runs import ACTOR_TAG, ATTEMPT_TAG, DUE_KEY_TAG, DUE_TAG, SKIPPED_TAG, TRIGGER_TAG
 from hris_pipeline.operations.automation import Due, DueImports, SkippedIntegration, due_imports
@@ -22,6 +23,21 @@ __all__ = [
 
 EVERY_QUARTER_HOUR = "*/15 * * * *"
 
+REQUESTS_A_TICK = 2500
+"""So many runs are asked for at once: the daemon makes them one by one, 0.3 seconds each, and must not be busy with
+them when the next quarter hour strikes."""
+
+KEYS_AT_ONCE = 2000
+"""So many due moments are looked up in one question to Dagster."""
+
+NEXT_TICK = "so many are due that it starts at the next quarter hour"
+
+BEHIND_PEOPLE = {"dagster/priority": "-1"}
+"""Whoever waits at a screen goes first in Dagster's queue."""
+
+LARGE_QUEUE = {"dagster-celery/queue": "large"}
+"""Where runs go to Celery's workers, a company that needs a machine nearly for itself goes to workers of their own."""
+
 NO_PARTITION = "not known to this Dagster instance: run `hris setup` for it here"
 
 
@@ -35,6 +51,9 @@ def import_request(due: Due, schedule: str, skipped_before: int) -> dg.RunReques
         DUE_TAG: due.due_at.isoformat(),
         DUE_KEY_TAG: due.key,
         ATTEMPT_TAG: str(due.attempt),
+        **_partition(due.integration_id),
+        **BEHIND_PEOPLE,
+        **(LARGE_QUEUE if due.large else {}),
     }
     return dg.RunRequest(run_key=key, partition_key=due.integration_id, tags=tags)
 
@@ -42,46 +61,65 @@ def import_request(due: Due, schedule: str, skipped_before: int) -> dg.RunReques
 def refresh_request(integration_id: str, tick: datetime) -> dg.RunRequest:
     """The run that renews one connection."""
     key = f"{integration_id}:{tick.isoformat()}"
-    return dg.RunRequest(run_key=key, partition_key=integration_id, tags={ACTOR_TAG: "connection_refresh"})
+    return dg.RunRequest(
+        run_key=key, partition_key=integration_id, tags={ACTOR_TAG: "connection_refresh", **_partition(integration_id)}
+    )
+
+
+def _partition(integration_id: str) -> dict[str, str]:
+    """With this tag Dagster does not ask again, for each request by itself, whether there is such a partition."""
+    return {"dagster/partition": integration_id}
 
 
 def explain_skip(left_out: Sequence[SkippedIntegration]) -> str:
-    """Who is left out of a tick, and why."""
+    """Who is left out of a tick, and why; of very many the first, for every tick keeps its text."""
     if not left_out:
         return "Nothing is due."
-    return "Left out: " + "; ".join(f"{one.integration_id} ({one.reason})" for one in left_out) + "."
+    return f"Left out: {shorten([f'{item.integration_id} ({item.reason})' for item in left_out], '; ')}."
 
 
 def _split_by_partition(
-    found: DueImports, known: Iterable[str]
+    imports: DueImports, known: Iterable[str]
 ) -> tuple[tuple[Due, ...], tuple[SkippedIntegration, ...]]:
     """Only partitions of this instance can run: one request for another would lose the whole tick."""
-    here = set(known)
-    strangers = tuple(
-        SkippedIntegration(due.integration_id, NO_PARTITION) for due in found.due if due.integration_id not in here
+    partitions = set(known)
+    unknown = tuple(
+        SkippedIntegration(due.integration_id, NO_PARTITION)
+        for due in imports.due
+        if due.integration_id not in partitions
     )
-    return tuple(due for due in found.due if due.integration_id in here), (*found.left_out, *strangers)
+    return tuple(due for due in imports.due if due.integration_id in partitions), (*imports.left_out, *unknown)
 
 
 def _without_existing_run(
-    instance: dg.DagsterInstance, due: Iterable[Due], schedule: str
+    instance: dg.DagsterInstance, due: Sequence[Due], schedule: str
 ) -> tuple[list[dg.RunRequest], tuple[SkippedIntegration, ...]]:
     """One request for each due import that has no run yet; Dagster itself compares run keys within one tick only, and
-    an import may wait in the queue, or run, for longer than a quarter hour."""
+    an import may wait in the queue, or run, for longer than a quarter hour. The rest of very many waits for the next
+    tick."""
     requests: list[dg.RunRequest] = []
     left_out: list[SkippedIntegration] = []
-    for one in due:
-        runs = instance.get_runs(dg.RunsFilter(tags={DUE_KEY_TAG: one.key}))
-        skipped = sum(SKIPPED_TAG in run.tags for run in runs)
-        reason = _has_run(runs)
-        if reason:
-            left_out.append(SkippedIntegration(one.integration_id, reason))
-        else:
-            requests.append(import_request(one, schedule, skipped))
+    for number in range(0, len(due), KEYS_AT_ONCE):
+        slice_ = due[number : number + KEYS_AT_ONCE]
+        runs = _runs_by_key(instance, [item.key for item in slice_])
+        for item in slice_:
+            own = runs.get(item.key, ())
+            reason = _existing_run(own)
+            if reason is None and len(requests) < REQUESTS_A_TICK:
+                requests.append(import_request(item, schedule, sum(SKIPPED_TAG in run.tags for run in own)))
+            else:
+                left_out.append(SkippedIntegration(item.integration_id, reason or NEXT_TICK))
     return requests, tuple(left_out)
 
 
-def _has_run(runs: Iterable[dg.DagsterRun]) -> str | None:
+def _runs_by_key(instance: dg.DagsterInstance, keys: Sequence[str]) -> Mapping[str, Sequence[dg.DagsterRun]]:
+    runs: dict[str, list[dg.DagsterRun]] = {}
+    for run in instance.get_runs(dg.RunsFilter(tags={DUE_KEY_TAG: keys})):
+        runs.setdefault(run.tags[DUE_KEY_TAG], []).append(run)
+    return runs
+
+
+def _existing_run(runs: Iterable[dg.DagsterRun]) -> str | None:
     """What became of the run that a due moment has already, or None: one that was skipped does not count, nor one that
     an interrupted tick made and never sent to the queue."""
     for run in runs:
@@ -107,8 +145,8 @@ def _import_schedule(frequency: str) -> dg.ScheduleDefinition:
     def evaluate(
         context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
     ) -> dg.SkipReason | list[dg.RunRequest]:
-        found = due_imports(services, frequency, context.scheduled_execution_time)
-        due, left_out = _split_by_partition(found, known_partitions(context.instance))
+        imports = due_imports(services, frequency, context.scheduled_execution_time)
+        due, left_out = _split_by_partition(imports, known_partitions(context.instance))
         requests, waiting = _without_existing_run(context.instance, due, name)
         explained = explain_skip((*left_out, *waiting))
         if not requests:
@@ -134,8 +172,10 @@ def connection_refresh(
     """One run a connection."""
     tick = context.scheduled_execution_time
     known = set(known_partitions(context.instance))
-    due = [one for one in connections_due(services, tick) if one in known]
-    return [refresh_request(one, tick) for one in due] or dg.SkipReason("Every connection is fresh.")
+    due = [name for name in connections_due(services, tick) if name in known]
+    return [refresh_request(name, tick) for name in due[:REQUESTS_A_TICK]] or dg.SkipReason(
+        "Every connection is fresh."
+    )
 
 
 SCHEDULES = (*(_import_schedule(frequency) for frequency in ("daily", "weekly", "monthly")), connection_refresh)

@@ -1,23 +1,29 @@
 """What happens when an import failed, or did not happen at all, and what is thrown away in the end."""
 
 import json
+from datetime import datetime
 
 import dagster as dg
 
 from hris_pipeline.defs.io_manager import frames_root, purge_frames
+from hris_pipeline.defs.metadata import shorten
 from hris_pipeline.defs.observation import observation
 from hris_pipeline.defs.partitions import known_partitions
-from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, IMPORT_USERS, SKIPPED_TAG, RunInfo, run_info
+from hris_pipeline.defs.run_lock import living_runs
+from hris_pipeline.defs.runs import FAILURE_TAG, FROM_HERE, HELD_TAG, IMPORT_USERS, SKIPPED_TAG, RunInfo, run_info
 from hris_pipeline.operations.automation import attempt_failed, stalled
 from hris_pipeline.operations.deletion import RETENTION, purge_old
 from hris_pipeline.operations.notification import notify
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings import all_settings_in_force
+from hris_pipeline.operations.settings import settings_changed
 
-__all__ = ["SENSORS", "failed_imports", "observed_settings", "retention", "stalled_imports"]
+__all__ = ["SENSORS", "dead_runs", "failed_imports", "observed_settings", "retention", "stalled_imports"]
 
-_MINUTE, _QUARTER_HOUR, _DAY = 60, 900, 86_400
+_HALF_MINUTE, _MINUTE, _QUARTER_HOUR, _DAY = 30, 60, 900, 86_400
+
+SETTINGS_SLICE = 250
+"""So many changed settings are observed at one look."""
 
 _WILL_RETRY_TAG = "dagster/will_retry"
 
@@ -63,6 +69,30 @@ def _count(services: Services, run: RunInfo, message: str) -> None:
 
 
 @dg.sensor(
+    name="dead_runs",
+    minimum_interval_seconds=_HALF_MINUTE,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Ends runs whose process is gone, such as after a power cut, so that they are started once more. Needed where "
+        "Dagster's own launcher runs them; Celery's is asked by run monitoring."
+    ),
+)
+def dead_runs(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> dg.SkipReason:
+    """A run without its lock is believed dead when it is seen a second time: it holds none in its first and last
+    moment. The cursor is those seen last."""
+    if context.instance.run_launcher.supports_check_run_worker_health:
+        return dg.SkipReason("Run monitoring looks after the runs of this launcher.")
+    seen = set(json.loads(context.cursor or "[]"))
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=FROM_HERE)
+    runs = {run.run_id: run for run in context.instance.get_runs(started)}
+    lost = set(runs) - living_runs(services.store, runs)
+    for run_id in lost & seen:
+        context.instance.report_run_failed(runs[run_id], "The process of the run is gone.")
+    context.update_cursor(json.dumps(sorted(lost - seen)))
+    return dg.SkipReason(f"{len(lost & seen)} of {len(runs)} runs had lost their process.")
+
+
+@dg.sensor(
     name="stalled_imports",
     minimum_interval_seconds=_QUARTER_HOUR,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -70,12 +100,17 @@ def _count(services: Services, run: RunInfo, message: str) -> None:
 )
 def stalled_imports(services: dg.ResourceParam[Services]) -> dg.SkipReason:
     """That nothing happened is an alarm too."""
-    found = stalled(services, services.now())
-    for one in found:
-        last = f"{one.last_good_at:%Y-%m-%d %H:%M} UTC" if one.last_good_at else "never"
-        body = f"An import was due {one.due_at:%Y-%m-%d %H:%M} UTC; the last good one: {last}."
-        notify(services, one.integration_id, "stalled", one.due_at.isoformat(), body)
-    names = ", ".join(one.integration_id for one in found)
+    findings = stalled(services, services.now())
+    for finding in findings:
+        last = f"{finding.last_good_at:%Y-%m-%d %H:%M} UTC" if finding.last_good_at else "never"
+        body = f"An import was due {finding.due_at:%Y-%m-%d %H:%M} UTC; the last good one: {last}."
+        if finding.clock_jumped:
+            body = (
+                f"The due moment {finding.due_at:%Y-%m-%d %H:%M} UTC was handled although it is later than now: a "
+                "clock was wrong. It counts as not handled; look at the clocks of the machines."
+            )
+        notify(services, finding.integration_id, "stalled", finding.due_at.isoformat(), body)
+    names = shorten([finding.integration_id for finding in findings])
     return dg.SkipReason(f"Stalled: {names}." if names else "No integration is stalled.")
 
 
@@ -88,15 +123,14 @@ def stalled_imports(services: dg.ResourceParam[Services]) -> dg.SkipReason:
 def observed_settings(
     context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]
 ) -> dg.SensorResult | dg.SkipReason:
-    """The cursor is the settings seen last: digest by integration."""
-    seen = json.loads(context.cursor or "{}")
-    known = set(known_partitions(context.instance))
-    in_force = {one.integration_id: one for one in all_settings_in_force(services) if one.integration_id in known}
-    changed = [one for name, one in in_force.items() if seen.get(name) != one.digest]
+    """The cursor is when the newest settings seen so far were stored; ten thousand are seen in slices."""
+    after = datetime.fromisoformat(context.cursor) if context.cursor else None
+    changed = settings_changed(services, after, SETTINGS_SLICE)
     if not changed:
         return dg.SkipReason("No settings changed.")
-    cursor = json.dumps({name: one.digest for name, one in in_force.items()})
-    return dg.SensorResult(asset_events=[observation(one) for one in changed], cursor=cursor)
+    known = set(known_partitions(context.instance))
+    events = [observation(version) for version in changed if version.integration_id in known]
+    return dg.SensorResult(asset_events=events, cursor=changed[-1].created_at.isoformat())
 
 
 @dg.sensor(
@@ -112,4 +146,4 @@ def retention(services: dg.ResourceParam[Services]) -> dg.SkipReason:
     return dg.SkipReason(f"Removed {extracts} extracts and {frames} frames.")
 
 
-SENSORS = (failed_imports, stalled_imports, observed_settings, retention)
+SENSORS = (failed_imports, dead_runs, stalled_imports, observed_settings, retention)

@@ -14,14 +14,18 @@ from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import (
     Automation,
+    AutomationState,
     advance_due,
     automation,
-    automations,
+    automation_states,
     complete_due,
+    large_integrations,
+    last_good_imports,
     mark_failed_attempt,
+    saved_integrations,
     set_automatic,
 )
-from hris_pipeline.store.locks import import_running
+from hris_pipeline.store.locks import import_running, imports_running
 
 __all__ = [
     "FAILURES_TO_PAUSE",
@@ -47,8 +51,14 @@ RETRY_HOURS = (1, 4, 12)
 FAILURES_TO_PAUSE = 3
 """So many failed due moments in a row pause the integration."""
 
+LARGE_PEOPLE = 200_000
+"""An import of more people than these needs gigabytes and all cores for a while."""
+
 GRACE = timedelta(hours=sum(RETRY_HOURS) + 1)
 """How late a due import may be before that is an alarm: as long as its retries take, and an hour."""
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""By so much the clocks of two machines may differ before that is an alarm."""
 
 CATCH_UP = timedelta(hours=1)
 """A due moment handled later than this is a catch-up."""
@@ -56,12 +66,14 @@ CATCH_UP = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Due:
-    """An import that should start now: for which due moment, and which attempt at it (0 is the first)."""
+    """An import that should start now: for which due moment, and which attempt at it (0 is the first);
+    ``large`` when it has so many people that its import needs most of a machine."""
 
     integration_id: str
     due_at: datetime
     attempt: int
     trigger: Literal["schedule", "catch_up"]
+    large: bool = False
 
     @property
     def key(self) -> str:
@@ -87,51 +99,63 @@ class DueImports:
 
 @dataclass(frozen=True)
 class Stalled:
-    """An integration whose last good import is older than its frequency allows."""
+    """An integration whose last good import is older than its frequency allows, or (``clock_jumped``) whose due moment
+    ``due_at`` was handled later than now."""
 
     integration_id: str
     due_at: datetime
     last_good_at: datetime | None
+    clock_jumped: bool = False
 
 
 def due_imports(services: Services, frequency: str, now: datetime) -> DueImports:
-    """The integrations of that frequency with a due moment that was not handled yet, and why some must wait."""
+    """The integrations of that frequency with a due moment that was not handled yet, those that wait longest first, and
+    why some must wait. The same few statements for one integration and for ten thousand."""
     with services.store.read() as connection:
-        known = [one for one in automations(connection) if one.settings.frequency == frequency]
+        states = automation_states(connection, frequency)
+        pending = [(state, due_at) for state in states if (due_at := _pending(state, now)) is not None]
+        names = [state.integration_id for state, _ in pending]
+        saved = saved_integrations(connection, names) if names else frozenset()
+        large = large_integrations(connection, names, LARGE_PEOPLE) if names else frozenset()
+    running = imports_running(services.store, names)
     due: list[Due] = []
     left_out: list[SkippedIntegration] = []
-    for one in known:
-        due_at = latest_due(one.settings, now)
-        if one.automatic == "off" or (one.last_due_at is not None and due_at <= one.last_due_at):
-            continue
-        reason = _obstacle(one, now) or _running(services, one)
+    for state, due_at in pending:
+        name = state.integration_id
+        reason = _obstacle(state, now, saved=name in saved) or (_RUNNING if name in running else None)
         if reason:
-            left_out.append(SkippedIntegration(one.integration_id, reason))
+            left_out.append(SkippedIntegration(name, reason))
         else:
-            late = now - due_at > CATCH_UP and not one.attempts
-            due.append(Due(one.integration_id, due_at, one.attempts, "catch_up" if late else "schedule"))
-    return DueImports(tuple(due), tuple(left_out))
+            late = now - due_at > CATCH_UP and not state.attempts
+            due.append(Due(name, due_at, state.attempts, "catch_up" if late else "schedule", name in large))
+    return DueImports(tuple(sorted(due, key=lambda item: (item.due_at, item.integration_id))), tuple(left_out))
 
 
-def _obstacle(one: Automation, now: datetime) -> str | None:
-    if one.automatic == "paused":
-        return _paused(one)
-    if not one.saved:
-        return f"no saved manual import yet: run `hris import {one.integration_id} --yes`"
-    if one.connection != "connected":
-        return f"the connection is {one.connection}: run `hris connect {one.integration_id}`"
-    if one.retry_at is not None and now < one.retry_at:
-        return f"failed {one.attempts} times, tried again at {one.retry_at:%Y-%m-%d %H:%M} UTC"
+def _pending(state: AutomationState, now: datetime) -> datetime | None:
+    """The due moment that was not handled yet. One handled later than now, by a clock that was wrong, is none."""
+    due_at = latest_due(state.calendar, now)
+    handled = state.last_due_at is not None and due_at <= state.last_due_at <= now
+    return None if handled else due_at
+
+
+def _obstacle(state: AutomationState, now: datetime, *, saved: bool) -> str | None:
+    if state.automatic == "paused":
+        return _paused(state)
+    if not saved:
+        return f"no saved manual import yet: run `hris import {state.integration_id} --yes`"
+    if state.connection != "connected":
+        return f"the connection is {state.connection}: run `hris connect {state.integration_id}`"
+    if state.retry_at is not None and now < state.retry_at:
+        return f"failed {state.attempts} times, tried again at {state.retry_at:%Y-%m-%d %H:%M} UTC"
     return None
 
 
-def _running(services: Services, one: Automation) -> str | None:
-    return "an import of it is running" if import_running(services.store, one.integration_id) else None
+_RUNNING = "an import of it is running"
 
 
-def _paused(one: Automation) -> str:
-    when = f"{one.automatic_at:%Y-%m-%d %H:%M} UTC" if one.automatic_at else "an unknown time"
-    return f"paused by {one.automatic_by} at {when}: {one.automatic_reason}"
+def _paused(state: Automation | AutomationState) -> str:
+    when = f"{state.automatic_at:%Y-%m-%d %H:%M} UTC" if state.automatic_at else "an unknown time"
+    return f"paused by {state.automatic_by} at {when}: {state.automatic_reason}"
 
 
 def skip_reason(services: Services, integration_id: str) -> str | None:
@@ -139,7 +163,7 @@ def skip_reason(services: Services, integration_id: str) -> str | None:
     with services.store.read() as connection:
         one = automation(connection, integration_id)
     if one.automatic == "running":
-        return _running(services, one)
+        return _RUNNING if import_running(services.store, integration_id) else None
     return _paused(one) if one.automatic == "paused" else "automatic imports are off"
 
 
@@ -154,7 +178,7 @@ def attempt_failed(services: Services, integration_id: str, due_at: datetime, at
     integration was paused because too many failed in a row. Told twice of one attempt, the second time does nothing."""
     with services.store.begin() as connection:
         one = automation(connection, integration_id)
-        if attempt != one.attempts or (one.last_due_at is not None and due_at <= one.last_due_at):
+        if attempt != one.attempts or (one.last_due_at is not None and due_at <= one.last_due_at <= services.now()):
             return False
         if attempt < len(RETRY_HOURS):
             again_at = services.now() + timedelta(hours=RETRY_HOURS[attempt])
@@ -227,14 +251,19 @@ def _given(reason: str) -> str:
 
 
 def stalled(services: Services, now: datetime) -> tuple[Stalled, ...]:
-    """Integrations with running automatic imports whose last good import is older than their frequency allows; the
-    time before they were started, or started again, does not count."""
+    """Integrations with running automatic imports whose last good import is older than their frequency allows, or of
+    which a due moment was handled later than now; the time before they were started, or started again, does not count.
+    Two statements, however many there are."""
     with services.store.read() as connection:
-        known = [one for one in automations(connection) if one.automatic == "running"]
-    found = []
-    for one in known:
-        moments = [moment for moment in (one.last_good_at, one.automatic_at) if moment is not None]
-        due_at = next_due(one.settings, max(moments)) if moments else latest_due(one.settings, now)
-        if now > due_at + GRACE:
-            found.append(Stalled(one.integration_id, due_at, one.last_good_at))
-    return tuple(found)
+        running = [state for state in automation_states(connection) if state.automatic == "running"]
+        last_good = last_good_imports(connection, [state.integration_id for state in running], now)
+    findings = (_finding(state, last_good.get(state.integration_id), now) for state in running)
+    return tuple(finding for finding in findings if finding is not None)
+
+
+def _finding(state: AutomationState, last_good_at: datetime | None, now: datetime) -> Stalled | None:
+    if state.last_due_at is not None and state.last_due_at > now + CLOCK_TOLERANCE:
+        return Stalled(state.integration_id, state.last_due_at, last_good_at, clock_jumped=True)
+    moments = [moment for moment in (last_good_at, state.automatic_at) if moment is not None and moment <= now]
+    due_at = next_due(state.calendar, max(moments)) if moments else latest_due(state.calendar, now)
+    return Stalled(state.integration_id, due_at, last_good_at) if now > due_at + GRACE else None

@@ -27,20 +27,19 @@ from hris_pipeline.store.integrations import (
     create_integration,
     describe_integration,
     get_integration,
-    list_integrations,
     rename_metadata,
 )
-from hris_pipeline.store.settings_versions import SettingsVersion, current_settings, put_settings
+from hris_pipeline.store.settings_versions import SettingsVersion, current_settings, put_settings, settings_since
 from hris_pipeline.store.tables import users
 from hris_pipeline.transform.columns import as_text, is_in
 from hris_pipeline.transform.map_users import SourceColumns
 
 __all__ = [
     "SettingsChange",
-    "all_settings_in_force",
     "change_settings",
     "check_against_extract",
     "set_up",
+    "settings_changed",
     "settings_in_force",
 ]
 
@@ -193,11 +192,10 @@ def settings_in_force(services: Services, integration_id: str) -> SettingsVersio
         return current_settings(connection, integration_id)
 
 
-def all_settings_in_force(services: Services) -> tuple[SettingsVersion, ...]:
-    """The current settings of every integration."""
+def settings_changed(services: Services, after: datetime | None, limit: int) -> tuple[SettingsVersion, ...]:
+    """The settings in force that were stored later than ``after``, oldest first, so many at most; one statement."""
     with services.store.read() as connection:
-        names = [one.integration_id for one in list_integrations(connection)]
-        return tuple(current_settings(connection, name) for name in names)
+        return settings_since(connection, after, limit)
 
 
 def check_against_extract(

@@ -6,35 +6,48 @@ Due moments follow from the calendar alone, never from when something last ran, 
 
 from bisect import bisect_right
 from calendar import monthrange
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from hris_pipeline.settings.document import Settings
 
-__all__ = ["latest_due", "local_date", "next_due"]
+__all__ = ["Calendar", "latest_due", "local_date", "next_due"]
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """What of the settings says when an import is due; of ten thousand integrations nothing else need be read."""
+
+    frequency: str
+    at: str
+    weekday: str
+    day_of_month: int
+    time_zone: str
+
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def local_date(settings: Settings, now: datetime) -> date:
+def local_date(settings: Settings | Calendar, now: datetime) -> date:
     """Which day it is at ``now`` (aware) in the integration's time zone."""
     return now.astimezone(ZoneInfo(settings.time_zone)).date()
 
 
-def latest_due(settings: Settings, now: datetime) -> datetime:
+def latest_due(settings: Settings | Calendar, now: datetime) -> datetime:
     """The latest due moment at or before ``now``; both aware, the result in UTC."""
     moments = _moments_around(settings, now)
     return moments[bisect_right(moments, now) - 1]
 
 
-def next_due(settings: Settings, after: datetime) -> datetime:
+def next_due(settings: Settings | Calendar, after: datetime) -> datetime:
     """The first due moment later than ``after``; both aware, the result in UTC."""
     moments = _moments_around(settings, after)
     return moments[bisect_right(moments, after)]
 
 
-def _moments_around(settings: Settings, instant: datetime) -> tuple[datetime, ...]:
+def _moments_around(settings: Settings | Calendar, instant: datetime) -> tuple[datetime, ...]:
     days = _due_days(settings.frequency, settings.weekday, settings.day_of_month, local_date(settings, instant))
     return _moments(days, settings.at, settings.time_zone)
 

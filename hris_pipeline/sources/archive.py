@@ -3,7 +3,7 @@
     <root>/extracts/<integration_id>/<extract_id>.jsonl.zst
     <root>/extracts/<integration_id>/<extract_id>.json
 
-An extract exists once its manifest does; both files come under a temporary name and are renamed.
+An extract exists once its manifest does; each file is there wholly or not at all.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import pyarrow as pa
 from upath import UPath
 
 from hris_pipeline.errors import FrameInvalid, UnknownName
-from hris_pipeline.files import Sealer, check_seal, replacing, seal_document
+from hris_pipeline.files import Sealer, check_seal, open_root, replacing, seal_document
 from hris_pipeline.sources.protocol import Manifest
 
 __all__ = ["Archive", "Stored"]
@@ -46,8 +46,7 @@ class Archive:
 
     def __init__(self, root: UPath | str, sealer: Callable[[], Sealer] | None = None) -> None:
         self._sealer = sealer
-        path = UPath(root)
-        self._root = UPath(path.path) if path.protocol in ("file", "local") else path
+        self._root = open_root(root)
 
     def new_id(self, integration_id: str, moment: datetime) -> str:
         """An id that sorts by time, and after every other of the same second."""

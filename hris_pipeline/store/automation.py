@@ -1,11 +1,13 @@
 """The state of automatic imports: whether an integration has them running, and what came of its due moments."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from hris_pipeline.settings.calendar import Calendar
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.keyring import decrypt_settings
 from hris_pipeline.store.settings_versions import current_settings
@@ -13,11 +15,16 @@ from hris_pipeline.store.tables import imports, integration_settings, integratio
 
 __all__ = [
     "Automation",
+    "AutomationState",
     "advance_due",
     "automation",
+    "automation_states",
     "automations",
     "complete_due",
+    "large_integrations",
+    "last_good_imports",
     "mark_failed_attempt",
+    "saved_integrations",
     "set_automatic",
 ]
 
@@ -42,6 +49,22 @@ class Automation:
     settings: Settings
     last_good_at: datetime | None
     saved: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutomationState:
+    """Of one integration what a look at the clock needs: one of ten thousand. Times are UTC."""
+
+    integration_id: str
+    connection: str
+    automatic: Automatic
+    automatic_by: str | None
+    automatic_at: datetime | None
+    automatic_reason: str | None
+    last_due_at: datetime | None
+    attempts: int
+    retry_at: datetime | None
+    calendar: Calendar
 
 
 def automation(connection: sa.Connection, integration_id: str) -> Automation:
@@ -95,6 +118,84 @@ def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
     derived: dict[str, Any] = {"settings": decrypt_settings(connection, row.document), "saved": bool(row.saved)}
     names = (field.name for field in fields(Automation) if field.name not in derived)
     return Automation(**{name: row._mapping[name] for name in names}, **derived)
+
+
+def automation_states(connection: sa.Connection, frequency: str | None = None) -> tuple[AutomationState, ...]:
+    """All integrations that have automatic imports, running or paused, or those of one frequency, in order of name: one
+    statement, which reads of their settings the calendar alone."""
+    names = [field.name for field in fields(AutomationState) if field.name != "calendar"]
+    document, newer = integration_settings.c.document, integration_settings.alias()
+    select = (
+        sa.select(
+            *(integrations.c[name] for name in names),
+            *(document[field.name].as_string().label(f"calendar_{field.name}") for field in fields(Calendar)),
+        )
+        .join(integration_settings)
+        .where(
+            integrations.c.deleted_at.is_(None),
+            integrations.c.automatic != "off",
+            ~sa.exists().where(
+                newer.c.integration_id == integration_settings.c.integration_id,
+                newer.c.version > integration_settings.c.version,
+            ),
+        )
+        .order_by(integrations.c.integration_id)
+    )
+    if frequency is not None:
+        select = select.where(document["frequency"].as_string() == frequency)
+    width = len(names)
+    return tuple(
+        AutomationState(**dict(zip(names, row[:width], strict=True)), calendar=_calendar(*row[width:]))
+        for row in connection.execute(select)
+    )
+
+
+def _calendar(frequency: str, at: str, weekday: str, day_of_month: str, time_zone: str) -> Calendar:
+    return Calendar(frequency, at, weekday, int(day_of_month), time_zone)
+
+
+def saved_integrations(connection: sa.Connection, integration_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the integrations of which a manual import was saved in this life; one statement."""
+    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - brings pandas, which most commands do without
+
+    select = sa.select(imports.c.integration_id).join(integrations, _of_this_life()).distinct()
+    saved = select.where(imports.c.status == "applied", imports.c.trigger == "manual")
+    return frozenset(
+        connection.execute(saved.where(in_values(connection, imports.c.integration_id, integration_ids))).scalars()
+    )
+
+
+def large_integrations(connection: sa.Connection, integration_ids: Sequence[str], people: int) -> frozenset[str]:
+    """Those of the integrations of which an applied import concerned so many people or more; one statement."""
+    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - as above
+
+    concerned = imports.c.created + imports.c.updated + imports.c.archived + imports.c.restored + imports.c.unchanged
+    select = sa.select(imports.c.integration_id).where(imports.c.status == "applied", concerned >= people).distinct()
+    return frozenset(
+        connection.execute(select.where(in_values(connection, imports.c.integration_id, integration_ids))).scalars()
+    )
+
+
+def last_good_imports(connection: sa.Connection, integration_ids: Sequence[str], now: datetime) -> dict[str, datetime]:
+    """By integration when an import of this life was last applied; one made later than now counts as not there. One
+    statement."""
+    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - as above
+
+    select = (
+        sa.select(imports.c.integration_id, sa.func.max(imports.c.finished_at))
+        .join(integrations, _of_this_life())
+        .where(
+            imports.c.status == "applied",
+            imports.c.finished_at <= now,
+            in_values(connection, imports.c.integration_id, integration_ids),
+        )
+        .group_by(imports.c.integration_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(select)}
+
+
+def _of_this_life() -> sa.ColumnElement[bool]:
+    return sa.and_(imports.c.integration_id == integrations.c.integration_id, imports.c.life == integrations.c.life)
 
 
 def set_automatic(

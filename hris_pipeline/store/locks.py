@@ -3,9 +3,10 @@
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.store.engine import Store
 
-__all__ = ["import_running", "integration_lock", "named_lock"]
+__all__ = ["held_locks", "import_running", "imports_running", "integration_lock", "named_lock"]
 
 POLL_SECONDS = 0.1
 
@@ -36,7 +37,20 @@ def integration_lock(store: Store, integration_id: str, wait_seconds: float = 0)
 
 def import_running(store: Store, integration_id: str) -> bool:
     """Whether somebody holds the integration's lock at this moment."""
-    return (_advisory_lock_held if store.dialect == "postgresql" else _file_lock_held)(store, _name(integration_id))
+    return integration_id in imports_running(store, (integration_id,))
+
+
+def imports_running(store: Store, integration_ids: Collection[str]) -> frozenset[str]:
+    """Those of the integrations whose lock somebody holds at this moment; one statement, however many."""
+    by_name = {_name(integration_id): integration_id for integration_id in integration_ids}
+    return frozenset(by_name[name] for name in held_locks(store, by_name))
+
+
+def held_locks(store: Store, names: Collection[str]) -> frozenset[str]:
+    """Those of the names whose lock somebody holds at this moment, asked without taking any from whoever wants it."""
+    if not names:
+        return frozenset()
+    return (_advisory_locks_held if store.dialect == "postgresql" else _file_locks_held)(store, names)
 
 
 def _name(integration_id: str) -> str:
@@ -60,36 +74,56 @@ def _advisory_lock(store: Store, name: str, wait_seconds: float) -> Iterator[boo
             yield held
         finally:
             if held and not connection.invalidated:
-                # Unlocked before it is closed: the server takes a moment to notice that a client is gone.
-                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                # Unlocked before it is closed: the server takes a moment to notice that a client is gone. A session
+                # that was lost has taken its lock along.
+                with suppress(sa.exc.DBAPIError):
+                    connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
 
 
 def _advisory_key(name: str) -> int:
     return int.from_bytes(blake2b(f"hris/{name}".encode(), digest_size=8).digest(), signed=True)
 
 
-def _advisory_lock_held(store: Store, name: str) -> bool:
-    """Asked of the server, which costs no connection of its own and keeps nobody from taking the lock meanwhile."""
-    high, low = divmod(_advisory_key(name) % 2**64, 2**32)
+def _advisory_locks_held(store: Store, names: Collection[str]) -> frozenset[str]:
+    """Asked of the server, which costs no connection of its own and keeps nobody from taking a lock meanwhile."""
     held = sa.text(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-        "AND classid = :high AND objid = :low AND database = (SELECT oid FROM pg_database "
-        "WHERE datname = current_database())"
+        "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     with store.read() as connection:
-        return bool(connection.execute(held, {"high": high, "low": low}).scalar_one())
+        keys = {(high << 32) | low for high, low in connection.execute(held)}
+    return frozenset(name for name in names if _advisory_key(name) % 2**64 in keys)
 
 
-def _file_lock_held(store: Store, name: str) -> bool:
-    with _file_lock(store, name, 0) as free:
-        return not free
+def _file_locks_held(store: Store, names: Collection[str]) -> frozenset[str]:
+    folder = store.home / "locks"
+    return frozenset(name for name in names if _is_locked(folder / _file_name(name)))
+
+
+def _is_locked(path: Path) -> bool:
+    """A shared lock is asked for, so that whoever asks at the same moment does not see the other."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _file_name(name: str) -> str:
+    return f"{quote(name, safe='')}.lock"
 
 
 @contextmanager
 def _file_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
     folder = store.home / "locks"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(folder / f"{quote(name, safe='')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(folder / _file_name(name), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         yield _tried(lambda: _flock(file), wait_seconds)
     finally:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,7 +12,7 @@ from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.keyring import decrypt_settings, encrypt_settings
 from hris_pipeline.store.tables import imports, integration_settings, integrations
 
-__all__ = ["SettingsVersion", "current_settings", "put_settings", "settings_history"]
+__all__ = ["SettingsVersion", "current_settings", "put_settings", "settings_history", "settings_since"]
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,40 @@ def settings_history(connection: sa.Connection, integration_id: str) -> tuple[Se
     return _settings(connection, integration_id, limit=None)
 
 
+def settings_since(connection: sa.Connection, after: datetime | None, limit: int) -> tuple[SettingsVersion, ...]:
+    """The settings in force, of all integrations, that were stored later than ``after``: oldest first, so many at most,
+    but never only some of those of one instant."""
+    newer = integration_settings.alias()
+    in_force = (
+        sa.select(integration_settings)
+        .join(integrations)
+        .where(
+            integrations.c.deleted_at.is_(None),
+            ~sa.exists().where(
+                newer.c.integration_id == integration_settings.c.integration_id,
+                newer.c.version > integration_settings.c.version,
+            ),
+        )
+    )
+    if after is not None:
+        in_force = in_force.where(integration_settings.c.created_at > after)
+    newest_of_slice = (
+        in_force.with_only_columns(integration_settings.c.created_at)
+        .order_by(integration_settings.c.created_at)
+        .limit(limit)
+        .subquery()
+    )
+    up_to = sa.select(sa.func.max(newest_of_slice.c.created_at)).scalar_subquery()
+    rows = in_force.where(integration_settings.c.created_at <= up_to).order_by(integration_settings.c.created_at)
+    return tuple(_version(connection, row) for row in connection.execute(rows))
+
+
 def _settings(connection: sa.Connection, integration_id: str, limit: int | None) -> tuple[SettingsVersion, ...]:
     own = sa.select(integration_settings).where(integration_settings.c.integration_id == integration_id)
     newest_first = own.order_by(integration_settings.c.version.desc()).limit(limit)
-    return tuple(
-        SettingsVersion(
-            row.integration_id,
-            row.version,
-            row.created_at,
-            row.actor,
-            decrypt_settings(connection, row.document),
-            row.digest,
-        )
-        for row in connection.execute(newest_first)
-    )
+    return tuple(_version(connection, row) for row in connection.execute(newest_first))
+
+
+def _version(connection: sa.Connection, row: sa.Row[Any]) -> SettingsVersion:
+    settings = decrypt_settings(connection, row.document)
+    return SettingsVersion(row.integration_id, row.version, row.created_at, row.actor, settings, row.digest)

@@ -1,1 +1,1 @@
-"""Tests of automatic imports by real processes: daemon, queue, warm launcher, webserver, the sandbox over HTTP."""
+"""Tests of automatic imports by real processes: daemon, queue, launchers, workers, webserver, the sandbox over HTTP."""

@@ -21,6 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"))
             item.add_marker(pytest.mark.filterwarnings("ignore:The `__fields__` attribute"))
+            item.add_marker(pytest.mark.filterwarnings("ignore:Task name 'execute_job' is already registered"))
 
 
 @pytest.fixture(scope="module")

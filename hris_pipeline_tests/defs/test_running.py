@@ -1,7 +1,5 @@
 """Runs from the command line, the instances they run on, and what they leave behind."""
 
-import fcntl
-import os
 import shutil
 import stat
 from collections.abc import Callable
@@ -10,10 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.launcher import WarmRunLauncher
+from hris_pipeline.defs.run_lock import hold_run
 from hris_pipeline.errors import HrisError
 from hris_pipeline.running import open_instance, reap_dead_runs, run_job
 from hris_pipeline_tests.defs.conftest import NAME, Company
@@ -46,7 +45,7 @@ def test_a_run_makes_the_instance_with_the_projects_configuration(company: Compa
         assert run.job_name == "preview_import"
         assert instance.get_dynamic_partitions("integration") == [NAME]
         assert isinstance(instance.run_coordinator, QueuedRunCoordinator)
-        assert isinstance(instance.run_launcher, WarmRunLauncher)
+        assert isinstance(instance.run_launcher, DefaultRunLauncher)
         assert not instance.telemetry_enabled
         assert instance.run_retries_enabled
         assert not instance.run_retries_retry_on_asset_or_op_failure
@@ -57,12 +56,7 @@ def test_a_run_whose_process_is_gone_is_reaped_and_a_living_one_is_not(
 ) -> None:
     with open_instance(company.environment) as instance:
         dead, living = tagged_run(instance), tagged_run(instance)
-        held = Path(instance.storage_directory()) / "run_workers" / living.run_id
-        held.parent.mkdir(parents=True, exist_ok=True)
-        with held.open("w") as file:
-            file.write(f"{os.getpid()} {os.uname().nodename}")
-            file.flush()
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with hold_run(company.services.store, living.run_id):
             assert reap_dead_runs(instance, NAME) == 1
         statuses = {run.run_id: run.status for run in instance.get_runs()}
         assert statuses == {dead.run_id: dg.DagsterRunStatus.FAILURE, living.run_id: dg.DagsterRunStatus.STARTED}
@@ -85,11 +79,20 @@ def test_nothing_of_anybody_is_left_in_dagster_whatever_fails(company: Company) 
                 assert value.encode() not in kept
 
 
-def test_production_differs_from_one_machine_in_storage_alone() -> None:
+@pytest.mark.parametrize(
+    ("file", "adds"),
+    [
+        ("deploy/dagster.yaml", {"storage"}),
+        ("deploy/celery/one-machine.yaml", {"run_launcher"}),
+        ("deploy/celery/dagster.yaml", {"storage", "run_launcher", "compute_logs"}),
+    ],
+)
+def test_the_instances_differ_in_what_they_add_alone(file: str, adds: set[str]) -> None:
     local = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
-    production = yaml.safe_load((PROJECT / "deploy" / "dagster.yaml").read_text())
-    assert set(production) - set(local) == {"storage"}
-    assert {name: production[name] for name in local} == local
+    other = yaml.safe_load((PROJECT / file).read_text())
+    assert set(other) - set(local) == adds
+    own = {"run_coordinator", "run_monitoring"} if file == "deploy/celery/dagster.yaml" else set()
+    assert {name: other[name] for name in set(local) - own} == {name: local[name] for name in set(local) - own}
 
 
 def test_the_production_configuration_boots_on_postgresql(

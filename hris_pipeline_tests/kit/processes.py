@@ -51,6 +51,11 @@ class Group:
             )
 
     @property
+    def pid(self) -> int:
+        """The id of the first process of the group."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """Everything printed so far."""
         return self.log.read_text(errors="replace")
