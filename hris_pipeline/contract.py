@@ -6,6 +6,7 @@ __all__ = [
     "ACTIONS",
     "APPLIED_WORDS",
     "COUNTS",
+    "COUNT_OF_ACTION",
     "OPEN",
     "QUARANTINE_COLUMNS",
     "ROW_COLUMNS",
@@ -32,6 +33,9 @@ COUNTS: tuple[str, ...] = (
 
 APPLIED_WORDS = {"created": "new", "updated": "updated", "archived": "archived", "restored": "restored"}
 """The counts of what an import changes, in an administrator's words."""
+
+COUNT_OF_ACTION = {"create": "created", "update": "updated", "archive": "archived", "restore": "restored"}
+"""Which of the counts each action of a row is counted in."""
 
 ROW_COLUMNS: tuple[str, ...] = ("user_id", "action", "changed", "before", "after", "base_version", "source_hash")
 """One row a change: ``changed`` a JSON list of field names (metadata as ``#Name``; a create lists none), ``before`` and

@@ -1,139 +1,144 @@
-"""What becomes of each mapped row, and of the managed users who are in no row, as far as single rows decide it."""
+"""What becomes of each mapped row, and of the managed users who leave, as far as single rows decide it."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pandas as pd
 
+from hris_pipeline.change_set.context import PlanContext
 from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory
-from hris_pipeline.change_set.identity import Identities, Resolution, match
+from hris_pipeline.change_set.identity import Identities, match
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.transform.columns import is_in, lookup_columns, null_as_false, text_series
+from hris_pipeline.transform.columns import (
+    column_or_nulls,
+    is_in,
+    lookup_columns,
+    null_as_false,
+    text_series,
+)
 
 __all__ = [
+    "WRITTEN",
     "ClassifiedRows",
-    "Departures",
-    "PlanContext",
     "classify_rows",
-    "find_departures",
+    "kept_by_settings",
 ]
 
+WRITTEN = ("create", "compare", "restore")
+"""The outcomes of rows whose people are, or become, active users that the source describes."""
+
 _STORED = tuple(name for name in SLIM_COLUMNS if name not in ("user_id", "email_key"))
-
-
-@dataclass(frozen=True)
-class PlanContext:
-    """What planning knows beside the people: which integration, the local date, and the verdict on the extract.
-
-    ``missing`` are hris_ids confirmed gone; ``holes`` those nothing is known of, who are in no mapped row;
-    ``quarantined`` the EmployeeIds (or hris_ids) of quarantined people, ``quarantined_hris_ids`` their hris_ids;
-    ``recently_archived`` counts archives of the last days by imports nobody approved.
-    """
-
-    integration_id: str
-    today: date
-    complete: bool
-    missing: frozenset[str] = frozenset()
-    holes: frozenset[str] = frozenset()
-    quarantined: tuple[str, ...] = ()
-    quarantined_hris_ids: frozenset[str] = frozenset()
-    resolutions: tuple[Resolution, ...] = ()
-    recently_archived: int = 0
 
 
 @dataclass(frozen=True)
 class ClassifiedRows:
     """``mapped``: the rows as they came; ``rows``: with their ``user_id``, what is stored of that user (``stored_…``),
     ``employed`` and ``started``. ``outcome`` per row: ``create``, ``compare``, ``restore``, ``archive``,
-    ``unchanged``, ``protected``, ``conflict`` or ``excluded:<why>``."""
+    ``unchanged``, ``protected``, ``conflict``, ``quarantined``, ``spared`` (would be archived) or
+    ``excluded:<why>``."""
 
     mapped: pd.DataFrame
     rows: pd.DataFrame
     outcome: pd.Series
     identities: Identities
 
-
-@dataclass(frozen=True)
-class Departures:
-    """Managed active users who are confirmed gone: those to ``archive``, and those ``kept`` all the same because they
-    are protected or in do_not_archive."""
-
-    archive: pd.DataFrame
-    kept: pd.DataFrame
+    @property
+    def inactive_local(self) -> pd.Series:
+        """Rows of members who are not employed, and whose EmployeeId or former link an active local user has that
+        nobody who is employed becomes: left alone, because the user may be somebody else."""
+        return self.rows["inactive_local"]
 
 
 def classify_rows(
-    mapped: pd.DataFrame, directory: Directory, snapshot: pd.DataFrame, facts: PlanContext, settings: Settings
+    mapped: pd.DataFrame, directory: Directory, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
 ) -> ClassifiedRows:
-    """Matches the mapped rows with users and says what becomes of each. The last day of an employment counts as
-    worked."""
-    imported_until = facts.today + timedelta(days=settings.import_days_before_start)
-    rows = mapped.assign(
-        employed=null_as_false(mapped["active"]) & ~null_as_false(mapped["termination_date"] < facts.today),
-        started=~null_as_false(mapped["starts_on"] > imported_until),
-    )
+    """Matches the mapped rows with users and says what becomes of each."""
+    rows = mapped.assign(**_employment(mapped, context, settings))
+    candidate = rows["employed"] & rows["started"] & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)
     identities = match(
         rows,
         directory,
         snapshot,
-        integration_id=facts.integration_id,
-        candidate=rows["employed"] & rows["started"] & rows["exclusion"].isna(),
-        gone=_gone_ids(rows, snapshot, facts),
-        resolutions=facts.resolutions,
+        context,
+        settings.guards.identity_change,
+        candidate=candidate,
+        gone=_gone_ids(rows, snapshot, context),
     )
     stored = lookup_columns(identities.user_id, snapshot["user_id"], snapshot[list(_STORED)]).add_prefix("stored_")
     rows = pd.concat([rows.assign(user_id=identities.user_id), stored], axis="columns")
-    return ClassifiedRows(mapped, rows, _outcomes(rows, identities, facts, settings), identities)
+    rows = rows.assign(inactive_local=_inactive_local(rows, snapshot, context))
+    return ClassifiedRows(mapped, rows, _outcomes(rows, identities, context, settings), identities)
 
 
-def find_departures(rows: pd.DataFrame, snapshot: pd.DataFrame, facts: PlanContext, settings: Settings) -> Departures:
-    """The managed active users in no row whom the source confirmed to be gone; nobody when the extract is incomplete or
-    nobody is to be archived for it."""
-    if not (facts.complete and settings.archive_employees):
-        return Departures(snapshot.iloc[:0], snapshot.iloc[:0])
-    gone = snapshot[
-        null_as_false(snapshot["integration_id"] == facts.integration_id)
-        & null_as_false(snapshot["status"] == "active")
-        & is_in(snapshot["hris_id"], facts.missing - facts.quarantined_hris_ids - facts.holes)
-        & ~is_in(snapshot["user_id"], rows["user_id"])
-    ]
-    safe = null_as_false(gone["protected"]) | is_in(gone["employee_id"], settings.do_not_archive)
-    return Departures(gone[~safe], gone[safe])
+def kept_by_settings(users: pd.DataFrame, context: PlanContext, settings: Settings) -> pd.Series:
+    """Who of the users (``user_id``, ``employee_id``, ``protected``) no import archives: protected ones, and those
+    whom ``do_not_archive`` names or follows."""
+    named = is_in(users["employee_id"], settings.do_not_archive)
+    return null_as_false(users["protected"]) | named | is_in(users["user_id"], context.kept_users)
 
 
-def _gone_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, facts: PlanContext) -> frozenset[str]:
+def _employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> dict[str, pd.Series]:
+    """``employed``: active, and not past the termination date, whose day counts as worked; one before the latest start
+    belongs to an earlier spell. ``started``: some start has come. ``returning``: a re-hire is still to come. A start
+    counts so many days early as the settings say."""
+    until = context.today + timedelta(days=settings.import_days_before_start)
+    starts = [rows[name] for name in ("starts_on", "present_start", "rehired_on") if name in rows.columns]
+    latest = starts[0].mask(null_as_false(starts[0] > until))
+    for start in starts[1:]:
+        later = null_as_false(start <= until) & (latest.isna() | null_as_false(start > latest))
+        latest = latest.mask(later, start)
+    ended = rows["termination_date"]
+    over = null_as_false(ended < context.today) & ~null_as_false(ended < latest)
+    active = rows["active"].fillna(True).astype(bool)  # who is not known to be inactive has not left for certain
+    return {
+        "employed": active & ~over,
+        "started": latest.notna() | rows["starts_on"].isna(),
+        "returning": active & over & null_as_false(rows["rehired_on"] > until),
+    }
+
+
+def _gone_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
     """hris_ids whose people are gone for sure: confirmed missing, listed but not employed today, or archived by an
     earlier import and still not in a list that is complete."""
-    gone = {*facts.missing, *rows.loc[~rows["employed"], "hris_id"]}
-    if facts.complete:
-        listed = {*rows["hris_id"], *facts.quarantined_hris_ids}
+    listed = {*rows["hris_id"], *context.quarantined_hris_ids}
+    gone = {*(context.missing - listed), *rows.loc[~rows["employed"], "hris_id"]}
+    if context.complete:
         archived = snapshot.loc[null_as_false(snapshot["archived_by"] == "import"), "hris_id"].dropna()
         gone.update(archived[~is_in(archived, listed)])
-    return frozenset(gone - facts.holes)
+    return frozenset(gone - context.holes)
 
 
-def _outcomes(rows: pd.DataFrame, identities: Identities, facts: PlanContext, settings: Settings) -> pd.Series:
+def _inactive_local(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:
+    local = snapshot[snapshot["integration_id"].isna() & null_as_false(snapshot["status"] == "active")]
+    local = local[~is_in(local["user_id"], rows["user_id"])]
+    former = local[null_as_false(local["former_source"] == context.source)]
+    by_id = is_in(column_or_nulls(rows, "employee_id"), local["employee_id"]) & ~rows["leaver_only"].astype(bool)
+    return ~rows["employed"] & rows["user_id"].isna() & (by_id | is_in(rows["hris_id"], former["former_hris_id"]))
+
+
+def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, settings: Settings) -> pd.Series:
     """The first line of the table that fits each row."""
     user, excluded = rows["user_id"].notna(), rows["exclusion"].notna()
-    employed, started = rows["employed"], rows["started"]
+    employed, started, leaver_only = rows["employed"], rows["started"], rows["leaver_only"].astype(bool)
     archived = null_as_false(rows["stored_status"] == "archived")
     by_import = null_as_false(rows["stored_archived_by"] == "import")
-    safe = null_as_false(rows["stored_protected"]) | is_in(rows["stored_employee_id"], settings.do_not_archive)
-    sent_away = excluded & null_as_false(rows["archive_existing"])
-    left = ~excluded & ~employed & settings.archive_employees
-    leaving = user & ~archived & (sent_away | left)
+    stored = rows[["user_id", "stored_employee_id", "stored_protected"]]
+    safe = kept_by_settings(stored.rename(columns=lambda name: name.removeprefix("stored_")), context, settings)
+    sent_away = excluded & ~leaver_only & null_as_false(rows["archive_existing"])
+    leaving = user & ~archived & (sent_away | (~employed & settings.archive_employees))
     table = (
+        (leaver_only & ~leaving, "quarantined"),
         (leaving & safe, "protected"),
-        (leaving & facts.complete, "archive"),
-        (leaving, "unchanged"),
+        (leaving, "archive"),
         (excluded, "excluded:" + rows["exclusion"]),
+        (rows["returning"] & (~user | archived), "excluded:not_started"),
         (user & ~employed, "unchanged"),
         (~employed, "excluded:inactive"),
-        (~started & (~user | archived), "excluded:not_started"),
+        (~started, "excluded:not_started"),
         (~user & identities.ignored, "excluded:ignored"),
         (~user & identities.in_conflict, "conflict"),
         (~user, "create"),
-        (archived & ~by_import, "protected"),
+        (archived & ~by_import & ~identities.restorable, "protected"),
         (archived, "restore"),
     )
     outcome = text_series(["compare"] * len(rows), rows.index)

@@ -1,20 +1,24 @@
 """What each matched employee's user should hold, where that depends on what the store holds already: EmployeeIds,
-supervisors, emails and hire dates; and who gets a value that only one user may hold."""
+supervisors, emails and hire dates; who gets a value that only one user may hold, and which stored values stay."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
+from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows
+from hris_pipeline.change_set.context import PlanContext
+from hris_pipeline.change_set.directory import Directory
 from hris_pipeline.change_set.supervisors import PersonLookup, in_cycle
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.transform.columns import (
     casefold_key,
     column_or_nulls,
     is_distinct,
     is_in,
+    lookup,
     null_as_false,
     text_series,
 )
@@ -24,6 +28,7 @@ __all__ = [
     "hire_dates",
     "rejected_claims",
     "resolve_desired_state",
+    "user_fields",
 ]
 
 
@@ -33,12 +38,17 @@ _REFERENCE = {field.name: field.reference for field in EMPLOYEE_FIELDS}
 @dataclass(frozen=True)
 class DesiredState:
     """``rows``: what users should hold. ``taken``: rows left out of them because somebody else keeps the EmployeeId
-    they come with. ``forbidden``: per target row, whether protection alone keeps an EmployeeId or email. ``warnings``:
-    hris_ids by code."""
+    they come with. ``forbidden``: per row, whether protection alone keeps an EmployeeId or email. ``retained``: by
+    field, for which rows the stored value stays whatever the row says; ``references``: fields that name a person, which
+    are not cleared where they name one in an open conflict. ``vanished``: fields that nobody has any more though users
+    do, so that they are not in ``rows``. ``warnings``: hris_ids by code."""
 
     rows: pd.DataFrame
     taken: pd.Index
     forbidden: pd.Series
+    retained: Mapping[str, pd.Series]
+    references: tuple[str, ...]
+    vanished: tuple[str, ...]
     warnings: Mapping[str, tuple[str, ...]]
 
 
@@ -52,26 +62,24 @@ class _Claimed:
 
 
 def resolve_desired_state(
-    going: pd.DataFrame, everybody: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings, integration_id: str
+    people: ClassifiedRows, directory: Directory, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
 ) -> DesiredState:
-    """Resolves EmployeeIds, references to people, emails and hire dates.
+    """Resolves EmployeeIds, references to people, emails and hire dates of everybody who is, or becomes, an active
+    user.
 
     A linked user whose new EmployeeId is free, or given up in the same plan, gets it, so swaps work; one whose new
     EmployeeId somebody keeps is left out whole. A new email that somebody keeps leaves the user with the one stored.
-
-    Args:
-        going: Mapped rows of people who will be active users: ``user_id`` (null for new ones) and ``stored_…`` columns
-            beside the mapped ones.
-        everybody: The whole mapped frame, for ``justworks_id`` and ``hris_id``.
-        snapshot: The directory before the import.
-        settings: The settings in force.
-        integration_id: The integration.
     """
-    ids = _employee_ids(going, snapshot, settings)
-    rows = going.assign(employee_id=ids.values)[~ids.lost]
+    written = people.rows[people.outcome.isin(WRITTEN)]
+    vanished = _vanished_fields(people.rows, written["user_id"], directory)
+    written = written.drop(columns=list(vanished))
+    ids = _employee_ids(written, snapshot, settings)
+    rows = written.assign(employee_id=ids.values)[~ids.lost]
     forbidden = ids.forbidden[~ids.lost]
-    people = _people(rows, everybody, snapshot, settings, integration_id)
-    rows, warnings = _resolve_references(rows, people, settings)
+    references = _references(rows, settings)
+    rows, retained, warnings = _resolve_references(
+        rows, references, _person_lookup(rows, people, snapshot, context, settings)
+    )
     if "email" in rows:
         emails = _emails(rows, snapshot, settings)
         replaced = is_distinct(emails.values, rows["stored_email"])
@@ -80,28 +88,61 @@ def resolve_desired_state(
         warnings["email_taken"] = tuple(rows.loc[emails.lost, "hris_id"])
         forbidden |= emails.forbidden
     if "hire_date" in rows:
-        rows["hire_date"] = hire_dates(rows, settings)
-    return DesiredState(rows, going.index[ids.lost], forbidden, {code: hit for code, hit in warnings.items() if hit})
+        rows["hire_date"] = hire_dates(rows, context, settings)
+    if "latest_rehire_date" in rows:
+        ahead = null_as_false(rows["latest_rehire_date"] > context.today)
+        rows["latest_rehire_date"] = rows["latest_rehire_date"].mask(ahead)
+        retained["latest_rehire_date"] = ahead
+    return DesiredState(
+        rows=rows,
+        taken=written.index[ids.lost],
+        forbidden=forbidden,
+        retained=retained,
+        references=tuple(references),
+        vanished=vanished,
+        warnings={code: hris_ids for code, hris_ids in warnings.items() if hris_ids},
+    )
 
 
-def hire_dates(rows: pd.DataFrame, settings: Settings) -> pd.Series:
+def user_fields(rows: pd.DataFrame) -> list[str]:
+    """The columns of the rows that are fields of a user; metadata as ``#Name``."""
+    return [name for name in rows.columns if name in USER_FIELD_NAMES or name.startswith("#")]
+
+
+def hire_dates(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> pd.Series:
     """The hire date each user should hold: a stored one gives way only to override_hire_date, or with the priority
-    ``latest`` to a later re-hire date."""
+    ``latest`` to a later re-hire date; a re-hire moves nothing before its day."""
     stored, source = rows["stored_hire_date"], rows["hire_date"]
+    rehired = rows["rehired_on"]
+    if settings.hire_date_priority == "latest":
+        present = rows["present_start"] if "present_start" in rows.columns else rows["starts_on"]
+        ahead = null_as_false(rehired > context.today)
+        begun = ahead & null_as_false(present <= context.today)
+        source = source.mask(begun & null_as_false(source == rehired), present)
+        rehired = rehired.mask(ahead).fillna(present.where(begun & null_as_false(present > rows["starts_on"])))
     if settings.override_hire_date:
         return source
     replaces = stored.isna()
     if settings.hire_date_priority == "latest":
-        replaces |= null_as_false(rows["rehired_on"] > stored)
+        replaces |= null_as_false(rehired > stored)
     return stored.mask(replaces, source)
 
 
+def _vanished_fields(rows: pd.DataFrame, written: pd.Series, directory: Directory) -> tuple[str, ...]:
+    """The fields that nobody in the extract has though users whom this plan touches do: consent or scope is missing,
+    not the data."""
+    believed = rows[~rows["leaver_only"].astype(bool)]
+    empty = [name for name in user_fields(rows) if name != "employee_id" and believed[name].isna().all()]
+    filled = directory.filled(empty, written.dropna()) if empty and len(believed) else {}
+    return tuple(name for name in empty if filled.get(name))
+
+
 def _employee_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings) -> _Claimed:
-    held = rows["stored_employee_id"]
+    stored = rows["stored_employee_id"]
     if settings.employee_ids == "generated":
         nobody = pd.Series(False, index=rows.index)
-        return _Claimed(held.fillna(_generated(rows, snapshot)), nobody, nobody)
-    return _claim(rows, rows["employee_id"], held, snapshot, "employee_id")
+        return _Claimed(stored.fillna(_generated(rows, snapshot)), nobody, nobody)
+    return _claim(rows, rows["employee_id"], stored, snapshot, "employee_id")
 
 
 def _generated(rows: pd.DataFrame, snapshot: pd.DataFrame) -> pd.Series:
@@ -115,11 +156,11 @@ def _generated(rows: pd.DataFrame, snapshot: pd.DataFrame) -> pd.Series:
 
 
 def _emails(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings) -> _Claimed:
-    """An email the user entered stays unless ``override_emails``; with it, the source's also clears one (absent means
-    empty)."""
+    """An email the user entered stays, unless the source has one and ``override_emails`` is on."""
     stored = rows["stored_email"]
     entered = null_as_false(rows["stored_email_edited_by_user"]) & stored.notna()
-    wanted = rows["email"] if settings.override_emails else rows["email"].mask(entered, stored)
+    stays = entered & rows["email"].isna() if settings.override_emails else entered
+    wanted = rows["email"].mask(stays, stored)
     return _claim(rows, wanted, stored, snapshot, "email")
 
 
@@ -135,32 +176,71 @@ def _claim(rows: pd.DataFrame, wanted: pd.Series, stored: pd.Series, snapshot: p
     return _Claimed(wanted.mask(lost, stored), lost, forbidden)
 
 
-def _people(
-    rows: pd.DataFrame, everybody: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings, integration_id: str
+def _person_lookup(
+    rows: pd.DataFrame, people: ClassifiedRows, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
 ) -> PersonLookup:
+    """Who can be named as a supervisor, with the EmployeeIds that people will have after this plan."""
     rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
-    ours = null_as_false(rest["integration_id"] == integration_id)
-    rest = rest[["hris_id", "employee_id"]].assign(hris_id=rest["hris_id"].where(ours))
+    foreign = rest[rest["integration_id"].notna() & ~null_as_false(rest["integration_id"] == context.integration_id)]
+    former = rest[rest["integration_id"].isna() & null_as_false(rest["former_source"] == context.source)]
+    links = [
+        rows[["hris_id", "employee_id"]],
+        rest.loc[null_as_false(rest["integration_id"] == context.integration_id), ["hris_id", "employee_id"]],
+        foreign.loc[~foreign["hris_id"].duplicated(keep=False), ["hris_id", "employee_id"]],
+        former[["former_hris_id", "employee_id"]].set_axis(["hris_id", "employee_id"], axis="columns"),
+    ]
+    named_by_justworks = effective_mapping(settings).get("employee_id") == "justworks_id"
+    members = _members(people.rows, context, named_by_justworks=named_by_justworks)
+    undecided = people.rows.loc[
+        (people.outcome == "conflict") | _shared_by_quarantined(people.rows, members), "hris_id"
+    ]
+    unread = [member.hris_id for member in context.quarantined if member.hris_id and not member.employee_id]
     return PersonLookup(
-        pd.concat([rows[["hris_id", "employee_id"]], rest], ignore_index=True),
-        everybody[["justworks_id", "hris_id"]],
-        named_by_justworks=effective_mapping(settings).get("employee_id") == "justworks_id",
+        links=pd.concat(links, ignore_index=True),
+        employee_ids=pd.concat([rows["employee_id"], rest["employee_id"]], ignore_index=True),
+        members=members,
+        undecided=pd.concat([undecided, text_series([*context.holes, *unread])], ignore_index=True),
+        named_by_justworks=named_by_justworks,
     )
 
 
+def _members(rows: pd.DataFrame, context: PlanContext, *, named_by_justworks: bool) -> pd.DataFrame:
+    """``hris_id``, ``justworks_id`` and mapped ``employee_id`` of everybody in the extract, employed people first, and
+    of quarantined members that are in no row."""
+    rows = rows.sort_values("employed", ascending=False, kind="stable")
+    listed = rows[["hris_id", "justworks_id"]].assign(employee_id=column_or_nulls(rows, "employee_id"))
+    unlisted = {member.hris_id: member.employee_id for member in context.quarantined if member.hris_id}
+    ids = text_series(unlisted.values() if named_by_justworks else [None] * len(unlisted))
+    quarantined = pd.DataFrame({"hris_id": text_series(unlisted), "justworks_id": ids, "employee_id": ids})
+    quarantined = quarantined[~is_in(quarantined["hris_id"], rows["hris_id"])]
+    if named_by_justworks:
+        listed["employee_id"] = listed["employee_id"].fillna(listed["justworks_id"])
+    return pd.concat([listed, quarantined], ignore_index=True)
+
+
+def _shared_by_quarantined(rows: pd.DataFrame, members: pd.DataFrame) -> pd.Series:
+    """Quarantined rows of people who are employed and share their EmployeeId: it names nobody for certain."""
+    bad = rows["leaver_only"].astype(bool) & rows["employed"]
+    shared = members.loc[members["employee_id"].duplicated(keep=False), "employee_id"]
+    return bad & is_in(lookup(rows["hris_id"], members["hris_id"], members["employee_id"]), shared)
+
+
 def _resolve_references(
-    rows: pd.DataFrame, people: PersonLookup, settings: Settings
-) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
+    rows: pd.DataFrame, references: Mapping[str, str], people: PersonLookup
+) -> tuple[pd.DataFrame, dict[str, pd.Series], dict[str, tuple[str, ...]]]:
+    """The rows with EmployeeIds instead of references, where what is stored stays, and warnings."""
     warnings: dict[str, tuple[str, ...]] = {}
-    for name, source in _references(rows, settings).items():
+    retained: dict[str, pd.Series] = {}
+    for name, source in references.items():
         resolved = people.resolve(rows[name], _REFERENCE.get(source))
-        unknown = rows.loc[rows[name].notna() & resolved.isna(), "hris_id"]
+        unknown = rows.loc[rows[name].notna() & resolved.employee_ids.isna() & ~resolved.uncertain, "hris_id"]
         code = "supervisor_unknown" if name == "supervisor_id" else "associated_unknown"
         warnings[code] = tuple(dict.fromkeys((*warnings.get(code, ()), *unknown)))
-        rows = rows.assign(**{name: resolved})
+        retained[name] = resolved.uncertain
+        rows = rows.assign(**{name: resolved.employee_ids})
     cycle = in_cycle(rows["employee_id"], column_or_nulls(rows, "supervisor_id"))
     warnings["supervisor_cycle"] = tuple(rows.loc[cycle, "hris_id"])
-    return rows, warnings
+    return rows, retained, warnings
 
 
 def _references(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
@@ -170,7 +250,7 @@ def _references(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
     return {name: source for name, source in named.items() if name in rows.columns}
 
 
-def rejected_claims(claims: pd.DataFrame, others: pd.Series) -> pd.Series:
+def rejected_claims(claims: pd.DataFrame, taken: pd.Series) -> pd.Series:
     """Which claims on unique values must fail, whatever the order of the rows.
 
     Whoever has a value keeps it, unless they move to another one themselves; a claim that fails falls back to what
@@ -179,7 +259,7 @@ def rejected_claims(claims: pd.DataFrame, others: pd.Series) -> pd.Series:
     Args:
         claims: ``wanted`` (null: wants none), ``held`` (null: has none; unique) and ``order`` (text, unique), one row
             a person.
-        others: Values held by people who claim nothing.
+        taken: Values held by people who claim nothing.
 
     Returns:
         A boolean Series on the index of ``claims``.
@@ -187,14 +267,14 @@ def rejected_claims(claims: pd.DataFrame, others: pd.Series) -> pd.Series:
     failed = pd.Series(False, index=claims.index)
     while True:
         final = claims["wanted"].mask(failed, claims["held"])
-        contested = final.notna() & (final.duplicated(keep=False) | is_in(final, others))
+        contested = final.notna() & (final.duplicated(keep=False) | is_in(final, taken))
         if not contested.any():
             return failed
         group = claims[contested].assign(
             final=final[contested], keeps=null_as_false(final == claims["held"])[contested]
         )
         group = group.sort_values(["keeps", "order"], ascending=[False, True])
-        losing = ~group["keeps"] & (group["final"].duplicated() | is_in(group["final"], others))
+        losing = ~group["keeps"] & (group["final"].duplicated() | is_in(group["final"], taken))
         if not losing.any():
             return failed
         failed.loc[group.index[losing]] = True

@@ -1,24 +1,51 @@
 """The difference between what employees should be and what users are: the rows of a change set."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
 import pandas as pd
-import pyarrow as pa
 
-from hris_pipeline.change_set.state import decode_metadata, encode_metadata, merge_metadata, state_json
+from hris_pipeline.change_set.schemas import row_types
+from hris_pipeline.change_set.state import (
+    decode_metadata,
+    encode_metadata,
+    merge_metadata,
+    metadata_column,
+    state_json,
+)
 from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_STATE
-from hris_pipeline.transform.columns import casefold_key, column_or_nulls, is_distinct, lookup_columns, text_series
+from hris_pipeline.transform.columns import (
+    casefold_key,
+    column_or_nulls,
+    is_distinct,
+    is_in,
+    lookup_columns,
+    text_series,
+)
 
-__all__ = ["NO_CHANGES", "Difference", "archives", "creates", "row_types", "updates"]
+__all__ = ["NO_CHANGES", "Difference", "Retention", "archives", "creates", "updates"]
 
 
-def row_types() -> dict[str, pd.ArrowDtype]:
-    """The type of each of ``ROW_COLUMNS``."""
-    return {name: pd.ArrowDtype(pa.int64() if name == "base_version" else pa.string()) for name in ROW_COLUMNS}
+@dataclass(frozen=True)
+class Retention:
+    """Which stored values stay although the row says otherwise: ``by_field``, for which rows; and ``references``,
+    fields that name a person, where clearing them would part somebody from one of the EmployeeIds ``in_conflict``."""
+
+    by_field: Mapping[str, pd.Series]
+    references: Collection[str] = ()
+    in_conflict: Collection[str] = ()
+
+    def of(self, name: str, stored: pd.Series, wanted: pd.Series) -> pd.Series:
+        """Where the stored value of the field stays."""
+        stays = pd.Series(False, index=wanted.index)
+        if name in self.by_field:
+            stays |= self.by_field[name].reindex(wanted.index)
+        if name in self.references and self.in_conflict:
+            stays |= wanted.isna() & is_in(stored, self.in_conflict)
+        return stays
 
 
 @dataclass(frozen=True)
@@ -56,21 +83,23 @@ def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
     )
 
 
-def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str) -> Difference:
+def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, retention: Retention) -> Difference:
     """Users compared field by field with their target rows (which carry ``user_id`` and ``email_edited_by_user`` too).
 
     A user who is archived becomes active: a restore, even when no other field differs.
     """
     before = _aligned(target, stored)
-    kept, values = decode_metadata(before["metadata"]), _metadata(target)
+    metadata = decode_metadata(before["metadata"])
+    held = {name: metadata_column(metadata, name, target.index) for name in _metadata(target)}
+    target = _retaining(target, before, held, retention)
+    desired, values = _desired(target, integration_id), _metadata(target)
     after = before.assign(
-        **_desired(target, integration_id),
+        **desired,
         email_edited_by_user=target["email_edited_by_user"],
-        metadata=merge_metadata(kept, values, target.index),
+        metadata=merge_metadata(metadata, values, target.index),
     )
     compared = {name: (before[name], after[name]) for name in (*_LINK, *_fields(target))}
-    for name, wanted in values.items():
-        compared[f"#{name}"] = (text_series((line.get(name) for line in kept), target.index), wanted)
+    compared |= {f"#{name}": (held[name], wanted) for name, wanted in values.items()}
     restored = (before["status"] == "archived").astype(bool)
     unequal = {name: is_distinct(old, new) for name, (old, new) in compared.items()} | {"status": restored}
     touched = pd.DataFrame(unequal).any(axis="columns")
@@ -113,6 +142,19 @@ def archives(stored: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _retaining(
+    target: pd.DataFrame, before: pd.DataFrame, held: Mapping[str, pd.Series], retention: Retention
+) -> pd.DataFrame:
+    """The target rows with the stored value wherever it stays."""
+    changes: dict[str, pd.Series] = {}
+    for name in (*_fields(target), *(f"#{name}" for name in held)):
+        stored = held[name[1:]] if name.startswith("#") else before[name]
+        stays = retention.of(name, stored, target[name])
+        if stays.any():
+            changes[name] = target[name].mask(stays, stored)
+    return target.assign(**changes)
+
+
 _LINK = ("integration_id", "hris_id")
 
 
@@ -139,8 +181,8 @@ def _metadata(target: pd.DataFrame) -> dict[str, pd.Series]:
 
 def _aligned(target: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """The stored users beside their target rows, metadata as canonical JSON."""
-    whole = lookup_columns(target["user_id"], stored["user_id"], stored[[*USER_STATE, "version"]])
-    return whole.assign(metadata=merge_metadata(decode_metadata(whole["metadata"]), {}, target.index))
+    users = lookup_columns(target["user_id"], stored["user_id"], stored[[*USER_STATE, "version"]])
+    return users.assign(metadata=merge_metadata(decode_metadata(users["metadata"]), {}, target.index))
 
 
 def _changed(unequal: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:

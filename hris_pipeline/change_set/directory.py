@@ -22,6 +22,8 @@ SLIM_COLUMNS: tuple[str, ...] = (
     "version",
     "synced_version",
     "source_hash",
+    "former_source",
+    "former_hris_id",
 )
 
 
@@ -40,6 +42,7 @@ class Directory(Protocol):
         """Every column of the given users; ``metadata`` is JSON text."""
         ...
 
-    def filled(self, fields: Collection[str]) -> Mapping[str, int]:
-        """How many of the integration's active users have each field; a metadata field is named ``#Name``."""
+    def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
+        """How many users have each field (a metadata field is named ``#Name``), of those a plan touches: the
+        integration's active users, and the users whose user_id is in ``also``."""
         ...

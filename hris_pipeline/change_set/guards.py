@@ -1,8 +1,12 @@
-"""The guards: rules that hold a whole change set until a person approves it. One table; a guard is one entry."""
+"""The guards: rules that hold a whole change set until a person approves it. One table; a guard is one entry.
 
-from collections.abc import Callable, Mapping
+Here people are only counted and named by EmployeeId; who is counted where is ``guard_inputs``' business. A percentage
+is always of the users the plan could affect in that way: of nobody there is none, and it never trips.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from hris_pipeline.settings.document import GuardLimits
 
@@ -18,14 +22,20 @@ __all__ = [
 class GuardInputs:
     """What a change set would do, counted; each affected group as EmployeeIds.
 
-    ``first``: nobody is managed yet. ``managed_active`` and ``managed`` count users of the integration before the
-    import; ``recently_archived`` are archives of the last days by imports nobody approved; ``comparable`` are people
-    recognised by link, email, or name and birth date, and ``mismatched`` those of them who would carry another
-    EmployeeId than stored; ``wiped`` are people a field would become empty for, and ``filled`` how many have it now.
+    ``first_import``: none was applied yet in this life of the integration ``integration_id``. ``managed`` counts the
+    users it manages and the local ones the plan links, ``managed_active`` the active ones of them, ``changeable`` those
+    whose fields the plan can change (active, restored or linked), all as before the import;
+    ``recently_archived`` the archives that ``slow_bleed`` counts. ``comparable`` are people recognised by link, email,
+    or name and birth date, and ``mismatched`` those of them who would carry another EmployeeId than stored;
+    ``reidentified`` are those, out of ``identifiable``, who come back under other member ids. ``newly_quarantined`` are
+    managed active users who were not at the last applied import, ``quarantine_checks`` how many of them fail each
+    check. ``unread`` is as in ``PlanContext``; ``wiped`` are people a field would become empty for, and ``filled`` how
+    many have it now.
     """
 
+    integration_id: str
     complete: bool
-    first: bool
+    first_import: bool
     managed: int
     managed_active: int
     archived: tuple[str, ...] = ()
@@ -34,27 +44,35 @@ class GuardInputs:
     mismatched: tuple[str, ...] = ()
     comparable: int = 0
     email_changed: tuple[str, ...] = ()
+    changeable: int = 0
+    reidentified: tuple[str, ...] = ()
+    identifiable: int = 0
+    newly_quarantined: tuple[str, ...] = ()
+    quarantine_checks: Mapping[str, int] = field(default_factory=dict)
+    unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     wiped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     filled: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Guard:
-    """How one guard judged: its limit and what was observed in words, and the EmployeeIds affected when it tripped."""
+    """How one guard judged: its limit and what was observed in words, and, when it tripped, the EmployeeIds affected
+    and what else than approving can be done about it."""
 
     name: str
     limit: str
     observed: str
     tripped: bool
     employee_ids: tuple[str, ...] = ()
+    remedy: str = ""
 
 
-def evaluate_guards(facts: GuardInputs, limits: GuardLimits) -> tuple[Guard, ...]:
+def evaluate_guards(inputs: GuardInputs, limits: GuardLimits) -> tuple[Guard, ...]:
     """Every guard's judgement, in the table's order."""
-    return tuple(judge(name, facts, limits) for name, judge in GUARDS.items())
+    return tuple(judge(name, inputs, limits) for name, judge in GUARDS.items())
 
 
-class _Limit(Protocol):
+class Limit(Protocol):
     """A percentage that counts from so many people on."""
 
     @property
@@ -64,76 +82,108 @@ class _Limit(Protocol):
     def min_people(self) -> int: ...
 
 
-def _incomplete_extract(name: str, facts: GuardInputs, _: GuardLimits) -> Guard:
-    return Guard(name, "a complete extract", "complete" if facts.complete else "incomplete", not facts.complete)
+def exceeds(limit: Limit, n: int, base: int) -> bool:
+    """Whether n of the base are as many as the limit asks for, and more than its percentage."""
+    return base > 0 and n >= limit.min_people and 100 * n > limit.percent * base
 
 
-def _archive_limit(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
-    limit, n, whole = limits.archive_limit, len(facts.archived), facts.managed_active
+def _incomplete_extract(name: str, inputs: GuardInputs, _: GuardLimits) -> Guard:
+    return Guard(name, "a complete extract", "complete" if inputs.complete else "incomplete", not inputs.complete)
+
+
+def _archive_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    limit, n, base = limits.archive_limit, len(inputs.archived), inputs.managed_active
     tripped = (
-        _exceeds(limit, n, whole)
-        or n > max(limit.people, limit.people_percent * whole / 100)
-        or (n >= limit.small_people and 100 * n >= limit.small_percent * whole)
+        exceeds(limit, n, base)
+        or n > max(limit.people, limit.people_percent * base / 100)
+        or (n >= limit.small_people and 100 * n >= limit.small_percent * base)
     )
     words = (
         f"{_words(limit)}, {limit.people} people or {limit.people_percent:g} %, "
         f"or {limit.small_percent:g} % from {limit.small_people} people"
     )
-    return _judged(name, words, _of(n, whole), tripped, facts.archived)
+    return _judged(name, words, _of(n, base), tripped, inputs.archived)
 
 
-def _slow_bleed(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
+def _slow_bleed(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit = limits.slow_bleed
-    n = facts.recently_archived + len(facts.archived)
-    whole = facts.managed_active + facts.recently_archived
-    tripped = bool(facts.archived) and _exceeds(limit, n, whole)
-    return _judged(name, f"{_words(limit)} in {limit.days} days", _of(n, whole), tripped, facts.archived)
+    n = inputs.recently_archived + len(inputs.archived)
+    base = inputs.managed_active + inputs.recently_archived
+    tripped = bool(inputs.archived) and exceeds(limit, n, base)
+    return _judged(name, f"{_words(limit)} in {limit.days} days", _of(n, base), tripped, inputs.archived)
 
 
-def _create_limit(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
-    limit, n = limits.create_limit, len(facts.created)
-    tripped = not facts.first and _exceeds(limit, n, facts.managed)
-    return _judged(name, _words(limit), _of(n, facts.managed), tripped, facts.created)
+def _create_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    limit, n = limits.create_limit, len(inputs.created)
+    tripped = not inputs.first_import and exceeds(limit, n, inputs.managed)
+    return _judged(name, _words(limit), _of(n, inputs.managed), tripped, inputs.created)
 
 
-def _employee_id_mismatch(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
-    return _share(name, facts.mismatched, facts.comparable, limits.employee_id_mismatch)
+def _employee_id_mismatch(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    return _share(name, inputs.mismatched, inputs.comparable, limits.employee_id_mismatch)
 
 
-def _email_change_limit(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
-    return _share(name, facts.email_changed, facts.managed, limits.email_change_limit)
+def _email_change_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    return _share(name, inputs.email_changed, inputs.changeable, limits.email_change_limit)
 
 
-def _share(name: str, affected: tuple[str, ...], whole: int, limit: _Limit) -> Guard:
-    tripped = _exceeds(limit, len(affected), whole)
-    return _judged(name, _words(limit), _of(len(affected), whole), tripped, affected)
-
-
-def _field_wipe(name: str, facts: GuardInputs, limits: GuardLimits) -> Guard:
-    limit, filled = limits.field_wipe, facts.filled
-    tripped = [wiped for wiped, ids in facts.wiped.items() if _exceeds(limit, len(ids), filled.get(wiped, 0))]
-    worst = max(
-        facts.wiped, key=lambda wiped: (len(facts.wiped[wiped]) / max(filled.get(wiped, 0), 1), wiped), default=""
+def _identity_change(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    remedy = (
+        f"`hris resolve --relink {inputs.integration_id}` links them to their users by EmployeeId; approving leaves "
+        "them as they are"
     )
-    observed = f"{worst}: {_of(len(facts.wiped[worst]), filled.get(worst, 0))}" if worst else "none"
-    affected = dict.fromkeys(employee_id for wiped in tripped for employee_id in facts.wiped[wiped])
+    return _share(name, inputs.reidentified, inputs.identifiable, limits.identity_change, remedy)
+
+
+def _quarantine_growth(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    limit, people, base = limits.quarantine_growth, inputs.newly_quarantined, inputs.managed_active
+    checks = ", ".join(f"{check} {n}" for check, n in sorted(inputs.quarantine_checks.items()))
+    observed = _of(len(people), base) + (f": {checks}" if checks else "")
+    remedy = f"`hris quarantine {inputs.integration_id}` shows their rows: mend the mapping or the source"
+    return _judged(name, _words(limit), observed, exceeds(limit, len(people), base), people, remedy)
+
+
+def _unread_field(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    limit = limits.unread_field
+    counted = {column: (int(seen["count"]), int(seen["of"])) for column, seen in inputs.unread.items()}
+    tripped = [column for column, (n, base) in counted.items() if exceeds(limit, n, base)]
+    named = tripped or sorted(counted, key=lambda column: (-_ratio(*counted[column]), column))[:1]
+    observed = "; ".join(f"{column}: {_of(*counted[column])}" for column in sorted(named)) or "none"
+    remedy = f"`hris mapping show {inputs.integration_id}` tells what the source sends instead"
+    return _judged(name, f"{_words(limit)} of those who send a field", observed, bool(tripped), (), remedy)
+
+
+def _field_wipe(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
+    limit = limits.field_wipe
+    counted = {wiped: (len(ids), inputs.filled.get(wiped, 0)) for wiped, ids in inputs.wiped.items()}
+    tripped = [wiped for wiped, (n, base) in counted.items() if exceeds(limit, n, base)]
+    worst = max(counted, key=lambda wiped: (_ratio(*counted[wiped]), wiped), default="")
+    observed = f"{worst}: {_of(*counted[worst])}" if worst else "none"
+    affected = dict.fromkeys(employee_id for wiped in tripped for employee_id in inputs.wiped[wiped])
     return _judged(name, f"{_words(limit)} of a field", observed, bool(tripped), tuple(affected))
 
 
-def _exceeds(limit: _Limit, n: int, whole: int) -> bool:
-    return n >= limit.min_people and 100 * n > limit.percent * whole
+def _share(name: str, affected: tuple[str, ...], base: int, limit: Limit, remedy: str = "") -> Guard:
+    tripped = exceeds(limit, len(affected), base)
+    return _judged(name, _words(limit), _of(len(affected), base), tripped, affected, remedy)
 
 
-def _words(limit: _Limit) -> str:
+def _ratio(n: int, base: int) -> float:
+    return n / max(base, 1)
+
+
+def _words(limit: Limit) -> str:
     return f"{limit.percent:g} % from {limit.min_people} people"
 
 
-def _of(n: int, whole: int) -> str:
-    return f"{n} of {whole} ({100 * n / whole:.1f} %)" if whole else f"{n} of 0"
+def _of(n: int, base: int) -> str:
+    return f"{n} of {base} ({100 * n / base:.1f} %)" if base else str(n)
 
 
-def _judged(name: str, limit: str, observed: str, tripped: bool, affected: tuple[str, ...]) -> Guard:
-    return Guard(name, limit, observed, tripped, tuple(sorted(affected)) if tripped else ())
+def _judged(name: str, limit: str, observed: str, tripped: bool, affected: Sequence[str], remedy: str = "") -> Guard:
+    if not tripped:
+        return Guard(name, limit, observed, tripped)
+    return Guard(name, limit, observed, tripped, tuple(sorted(affected)), remedy)
 
 
 GUARDS: Mapping[str, Callable[[str, GuardInputs, GuardLimits], Guard]] = {
@@ -143,5 +193,8 @@ GUARDS: Mapping[str, Callable[[str, GuardInputs, GuardLimits], Guard]] = {
     "create_limit": _create_limit,
     "employee_id_mismatch": _employee_id_mismatch,
     "email_change_limit": _email_change_limit,
+    "identity_change": _identity_change,
+    "quarantine_growth": _quarantine_growth,
+    "unread_field": _unread_field,
     "field_wipe": _field_wipe,
 }

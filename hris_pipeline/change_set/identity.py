@@ -1,12 +1,15 @@
 """Who is who: which user each employee is, in SEMANTICS' order, and which rows a person must decide.
 
-1. the user linked to the same ``hris_id`` in this integration;
-2. a local user of the directory with the same EmployeeId;
-3. a user linked to another ``hris_id`` with the same EmployeeId: re-linked when that id is gone and the person agrees;
+1. the user linked to the same ``hris_id`` in this integration; or the local user whom a deleted integration of the
+   directory, with the same kind of source, had linked to it;
+2. a local user of the directory with the same EmployeeId; one who was managed before, or is archived, only when name
+   with birth date, or email, agree, and who was not archived by a person;
+3. a user linked to another ``hris_id`` with the same EmployeeId: re-linked when that id is gone and the person agrees,
+   unless many are at once;
 4. otherwise new, unless somebody has the same email or the same name and birth date.
 
-Only a member who is employed, has started and is not excluded is matched beyond 1: nobody else links to or takes over
-a user. What a person decided of a conflict comes before 2.
+Only a member who is employed, has started and is not excluded is matched beyond the link: nobody else takes over a
+user. What a person decided of a conflict comes before 2. What becomes of whoever is matched is not decided here.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +18,10 @@ from dataclasses import dataclass
 import msgspec
 import pandas as pd
 
+from hris_pipeline.change_set.context import PlanContext, Resolution
 from hris_pipeline.change_set.directory import Directory
+from hris_pipeline.change_set.guards import exceeds
+from hris_pipeline.settings.limits import IdentityChange
 from hris_pipeline.transform.columns import (
     as_text,
     casefold_key,
@@ -27,19 +33,7 @@ from hris_pipeline.transform.columns import (
     to_arrow,
 )
 
-__all__ = [
-    "CONFLICT_COLUMNS",
-    "MASS_RELINK_THRESHOLD",
-    "Identities",
-    "Resolution",
-    "conflict_lines",
-    "match",
-    "match_rates",
-]
-
-MASS_RELINK_THRESHOLD = (5, 0.05)
-"""From this many people, and above this share of the managed users, ids did not change one by one: the source's ids
-all changed, and a person re-links them in bulk instead of the plan doing it unasked."""
+__all__ = ["CONFLICT_COLUMNS", "Identities", "conflict_lines", "match", "match_rates"]
 
 CONFLICT_COLUMNS: tuple[str, ...] = ("hris_id", "kind", "user_id", "employee_id", "incoming")
 
@@ -47,24 +41,19 @@ _PERSON = ("first_name", "last_name", "birth_date")
 
 
 @dataclass(frozen=True)
-class Resolution:
-    """What a person decided of a conflict, remembered: ``link``, ``create`` or ``ignore``."""
-
-    hris_id: str
-    user_id: str
-    decision: str
-
-
-@dataclass(frozen=True)
 class Identities:
     """Per row: ``user_id`` (null: a new person, or none of our business), ``recognised`` (the user known by link,
-    email, or name and birth date, matched or not), ``ignored`` and ``in_conflict``; ``conflicts`` has one line a
-    collision (``CONFLICT_COLUMNS``; ``incoming`` is the mapped row as JSON text)."""
+    email, or name and birth date, matched or not), ``restorable`` (linked by a person who said that the user may come
+    back), ``ignored``, ``in_conflict`` and ``reidentified`` (an active user under another member id, whom nobody links
+    unasked because there are many); ``conflicts`` has one line a collision (``CONFLICT_COLUMNS``; ``incoming`` is the
+    mapped row as JSON text)."""
 
     user_id: pd.Series
     recognised: pd.Series
+    restorable: pd.Series
     ignored: pd.Series
     in_conflict: pd.Series
+    reidentified: pd.Series
     conflicts: pd.DataFrame
 
 
@@ -72,11 +61,11 @@ def match(
     rows: pd.DataFrame,
     directory: Directory,
     snapshot: pd.DataFrame,
+    context: PlanContext,
+    limit: IdentityChange,
     *,
-    integration_id: str,
     candidate: pd.Series,
     gone: Collection[str],
-    resolutions: Collection[Resolution],
 ) -> Identities:
     """Matches mapped rows with the users of the directory.
 
@@ -84,33 +73,41 @@ def match(
         rows: The mapped frame.
         directory: The users.
         snapshot: What ``directory.snapshot()`` gave.
-        integration_id: Whose links count as links.
+        context: Whose links count as links, and what people decided of earlier conflicts.
+        limit: From how many on nobody is re-linked unasked.
         candidate: Which unlinked rows may become or take over a user (employed, started, not excluded).
         gone: hris_ids that are confirmed gone from the source.
-        resolutions: What people decided of earlier conflicts.
     """
-    managed = snapshot[null_as_false(snapshot["integration_id"] == integration_id)]
+    managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
     linked = lookup(rows["hris_id"], managed["hris_id"], managed["user_id"])
-    decided = _Decisions(rows[candidate & linked.isna()], snapshot, resolutions)
-    linked = linked.mask(is_in(linked, decided.linked)).fillna(decided.link.reindex(rows.index))
-    ignored = is_in(rows["hris_id"], decided.ignored)
+    linked = linked.fillna(_former_links(rows[candidate & linked.isna()], snapshot, context.source).reindex(rows.index))
+    decisions = _Decisions(rows[candidate & linked.isna()], snapshot, context.resolutions)
+    linked = linked.mask(is_in(linked, decisions.linked)).fillna(decisions.link.reindex(rows.index))
+    ignored = is_in(rows["hris_id"], decisions.ignored)
 
-    strangers = rows[candidate & linked.isna() & ~ignored]
-    seen = _Candidates(strangers, directory, snapshot)
-    free = seen.holder.notna() & ~is_in(seen.holder, decided.linked)
-    holder_link = lookup(seen.holder, snapshot["user_id"], snapshot["integration_id"])
-    local = free & holder_link.isna()
-    holder_gone = is_in(lookup(seen.holder, managed["user_id"], managed["hris_id"]), gone)
-    relinked = _unless_mass_relink(free & seen.agrees & holder_gone, len(managed))
+    unlinked = rows[candidate & linked.isna() & ~ignored]
+    candidates = _Candidates(unlinked, directory, snapshot)
+    claimed = linked[is_in(linked, snapshot.loc[snapshot["integration_id"].isna(), "user_id"])]
+    free = candidates.holder.notna() & ~is_in(candidates.holder, [*decisions.linked, *claimed])
+    holders = _Holders(candidates.holder, snapshot, managed)
+    free &= ~holders.archived_by_person
+    local = free & holders.local & (~holders.needs_agreement | candidates.agrees)
+    relinkable = free & candidates.agrees & is_in(holders.hris_id, gone)
+    active = managed["status"] == "active"
+    reidentified = relinkable & holders.active
+    mass = exceeds(limit, int(reidentified.sum()), int(null_as_false(active).sum()))
+    relinked = relinkable & (not mass)
 
-    taken_over = seen.holder[local | relinked]
+    taken_over = candidates.holder[local | relinked]
     superseded = is_in(linked, taken_over)  # the row of the id that a re-linked person had before
-    conflicts = conflict_lines(strangers, seen.collisions(~(local | relinked), decided.created))
+    conflicts = conflict_lines(unlinked, candidates.collisions(~(local | relinked), decisions.created))
     return Identities(
         user_id=linked.mask(superseded).fillna(taken_over.reindex(rows.index)),
-        recognised=linked.fillna(seen.user_id.reindex(rows.index)),
+        recognised=linked.fillna(candidates.user_id.reindex(rows.index)),
+        restorable=is_in(rows["hris_id"], decisions.restorable),
         ignored=ignored,
         in_conflict=is_in(rows["hris_id"], conflicts["hris_id"]),
+        reidentified=null_as_false((reidentified & mass).reindex(rows.index)),
         conflicts=conflicts,
     )
 
@@ -135,24 +132,59 @@ def conflict_lines(rows: pd.DataFrame, collisions: pd.DataFrame) -> pd.DataFrame
 
 def match_rates(fields: Mapping[str, pd.Series], employee_ids: pd.Series) -> dict[str, int]:
     """For each id-like source field that matches any: how many of the directory's EmployeeIds."""
-    known = employee_ids.dropna().tolist()
+    stored = employee_ids.dropna().tolist()
     distinct = {name: as_text(values).dropna().drop_duplicates() for name, values in fields.items()}
-    rates = {name: int(is_in(values, known).sum()) for name, values in distinct.items()}
+    rates = {name: int(is_in(values, stored).sum()) for name, values in distinct.items()}
     return {name: rate for name, rate in rates.items() if rate}
+
+
+def _former_links(rows: pd.DataFrame, snapshot: pd.DataFrame, source: str) -> pd.Series:
+    """The local user whom a deleted integration of that kind of source had linked to each row's hris_id; nobody where
+    two of them had."""
+    former = snapshot[snapshot["integration_id"].isna() & null_as_false(snapshot["former_source"] == source)]
+    former = former[~former["former_hris_id"].duplicated(keep=False)]
+    return lookup(rows["hris_id"], former["former_hris_id"], former["user_id"])
+
+
+class _Holders:
+    """What is stored of the users who hold the EmployeeIds that unlinked rows come with: whether they are ``local``,
+    were managed before or are archived (``needs_agreement``), were ``archived_by_person``, are active and managed by
+    this integration, and the ``hris_id`` that they are linked to there."""
+
+    def __init__(self, holder: pd.Series, snapshot: pd.DataFrame, managed: pd.DataFrame) -> None:
+        def stored(name: str) -> pd.Series:
+            return lookup(holder, snapshot["user_id"], snapshot[name])
+
+        self.local = holder.notna() & stored("integration_id").isna()
+        archived = null_as_false(stored("status") == "archived")
+        self.archived_by_person = archived & ~null_as_false(stored("archived_by") == "import")
+        self.needs_agreement = stored("former_hris_id").notna() | archived
+        self.hris_id = lookup(holder, managed["user_id"], managed["hris_id"])
+        self.active = self.hris_id.notna() & ~archived
 
 
 class _Decisions:
     """The remembered resolutions that still apply: ``link`` per row and the users ``linked`` by them (each to one row
-    only, the smallest hris_id), hris_ids to be ``ignored``, and (hris_id, user_id) pairs to be ``created`` apart."""
+    only, the smallest hris_id), hris_ids whose user may be restored, hris_ids to be ``ignored``, and (hris_id, user_id)
+    pairs to be ``created`` apart. Nobody is linked to a user whom a person archived unless that was said."""
 
     def __init__(self, rows: pd.DataFrame, snapshot: pd.DataFrame, resolutions: Collection[Resolution]) -> None:
-        users, waiting = set(to_arrow(snapshot["user_id"]).to_pylist()), set(to_arrow(rows["hris_id"]).to_pylist())
-        wanted = {item.hris_id: item.user_id for item in resolutions if item.decision == "link"}
+        by_person = null_as_false(snapshot["status"] == "archived") & ~null_as_false(
+            snapshot["archived_by"] == "import"
+        )
+        users = set(to_arrow(snapshot.loc[~by_person, "user_id"]).to_pylist())
+        archived = set(to_arrow(snapshot.loc[by_person, "user_id"]).to_pylist())
+        waiting = set(to_arrow(rows["hris_id"]).to_pylist())
         links: dict[str, str] = {}
-        for hris_id, user_id in sorted(wanted.items()):
-            if hris_id in waiting and user_id in users:
-                links[hris_id] = user_id
-                users.remove(user_id)
+        self.restorable: set[str] = set()
+        wanted = [item for item in resolutions if item.decision == "link" and item.hris_id in waiting]
+        for item in sorted(wanted, key=lambda item: (item.hris_id, item.user_id)):
+            restoring = item.restore and item.user_id in archived
+            if item.hris_id not in links and (item.user_id in users or restoring):
+                links[item.hris_id] = item.user_id
+                users.discard(item.user_id)
+                archived.discard(item.user_id)
+                self.restorable |= {item.hris_id} if restoring else set()
         self.link = lookup(rows["hris_id"], text_series(links), text_series(links.values()))
         self.linked = tuple(links.values())
         self.ignored = {item.hris_id for item in resolutions if item.decision == "ignore"}
@@ -160,7 +192,7 @@ class _Decisions:
 
 
 class _Candidates:
-    """Whom the directory knows by what the strangers bring: the ``holder`` of their EmployeeId, the user with their
+    """Whom the directory knows by what the unlinked rows bring: the ``holder`` of their EmployeeId, the user with their
     ``email``, and ``namesakes`` (pairs of row and user); ``agrees`` where the holder is the same person by email, or by
     name and birth date."""
 
@@ -180,18 +212,18 @@ class _Candidates:
         return self.email.fillna(first.reindex(self.email.index))
 
     def collisions(self, unmatched: pd.Series, created: Collection[tuple[str, str]]) -> pd.DataFrame:
-        """``kind`` and ``user_id`` of each user that an unmatched row collides with; beside a collision of EmployeeIds
-        no other counts, and it alone cannot be decided by creating somebody anyway."""
-        by_id = self.holder[unmatched].dropna()
-        rest = unmatched & self.holder.isna()
-        by_name = self.namesakes.loc[self.namesakes.index.isin(rest.index[rest]), "user_id"]
+        """``kind`` and ``user_id`` of each user that an unmatched row collides with, one line a user; a collision of
+        EmployeeIds comes first, and it alone cannot be decided by creating somebody anyway."""
+        by_id = _collisions("employee_id", self.holder[unmatched].dropna())
+        rows = unmatched.index[unmatched]
+        by_name = self.namesakes.loc[self.namesakes.index.isin(rows), "user_id"]
         others = pd.concat(
-            [_collisions("email", self.email[rest].dropna()), _collisions("name_and_birth_date", by_name)]
+            [_collisions("email", self.email[unmatched].dropna()), _collisions("name_and_birth_date", by_name)]
         )
-        others = others[~others.assign(row=others.index).duplicated(["row", "user_id"])]
         hris_ids = self._rows.loc[others.index, "hris_id"]
         apart = [pair in created for pair in zip(hris_ids, others["user_id"], strict=True)]
-        return pd.concat([_collisions("employee_id", by_id), others[[not decided for decided in apart]]])
+        lines = pd.concat([by_id, others[[not decided for decided in apart]]])
+        return lines[~lines.assign(row=lines.index).duplicated(["row", "user_id"])]
 
 
 def _collisions(kind: str, users: pd.Series) -> pd.DataFrame:
@@ -203,13 +235,7 @@ def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
     if rows.empty or not set(_PERSON) <= set(rows.columns):
         return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
     names = directory.names()
-    known = pd.DataFrame({"key": casefold_key(*(names[part] for part in _PERSON)), "user_id": names["user_id"]})
+    keys = pd.DataFrame({"key": casefold_key(*(names[part] for part in _PERSON)), "user_id": names["user_id"]})
     wanted = pd.DataFrame({"key": casefold_key(*(rows[part] for part in _PERSON)), "row": rows.index}).dropna()
-    pairs = wanted.merge(known.dropna(), on="key").sort_values(["row", "user_id"])
+    pairs = wanted.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
     return pairs.set_index("row")[["user_id"]]
-
-
-def _unless_mass_relink(relinked: pd.Series, managed: int) -> pd.Series:
-    people, share = MASS_RELINK_THRESHOLD
-    many = relinked.sum() >= people and relinked.sum() > share * managed
-    return relinked & (not many)

@@ -2,6 +2,7 @@
 row, written by whole columns at a tenth of the cost."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -19,12 +20,13 @@ __all__ = [
     "json_objects",
     "json_strings",
     "merge_metadata",
+    "metadata_column",
     "state_json",
 ]
 
 
 _FLAGS = frozenset({"email_edited_by_user"})
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=lambda number: msgspec.Raw(number.spelled.encode())).encode
 
 
 def state_json(users: pd.DataFrame) -> pd.Series:
@@ -49,20 +51,50 @@ def encode_metadata(values: Mapping[str, pd.Series], index: pd.Index) -> pd.Seri
     return from_arrow(json_objects(members, len(index), nulls=False), index)
 
 
-def decode_metadata(stored: pd.Series) -> list[dict[str, str]]:
-    """The stored metadata of each user, decoded."""
-    decode = msgspec.json.Decoder(dict[str, str]).decode
-    return [decode(line) for line in to_arrow(stored).to_pylist()]
+def decode_metadata(stored: pd.Series) -> list[dict[str, Any]]:
+    """The stored metadata of each user, decoded. Another application may have written anything: values of any kind are
+    kept as they are; what is no object holds none."""
+    decode = msgspec.json.Decoder(dict[str, Any], float_hook=_Number).decode
+    lines = to_arrow(stored).to_pylist()
+    return [decode(line) if line and line.lstrip().startswith("{") else {} for line in lines]
 
 
-def merge_metadata(kept: list[dict[str, str]], values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
-    """One canonical JSON object a row: what is kept, overlaid with the values by display name; a null removes."""
+@dataclass(frozen=True)
+class _Number:
+    """A number with a fraction or an exponent as it was spelled, so that it is written again digit by digit."""
+
+    spelled: str
+
+
+def metadata_column(metadata: list[dict[str, Any]], name: str, index: pd.Index) -> pd.Series:
+    """The value that each user has under one name, comparable with the text that an import would write: text is itself,
+    any other value is its JSON after a mark that no text from a source holds; null and absent are null."""
+    return text_series((_comparable(entries.get(name)) for entries in metadata), index)
+
+
+def merge_metadata(metadata: list[dict[str, Any]], values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+    """One canonical JSON object a row: the metadata, overlaid with the values by display name; a null removes.
+
+    A value equal to ``metadata_column``'s, null included, leaves what is stored just as it is."""
     columns = [to_arrow(series).to_pylist() for series in values.values()]
     lines = []
-    for position, whole in enumerate(kept):
-        merged = whole | {name: column[position] for name, column in zip(values, columns, strict=True)}
-        lines.append(_encode({name: value for name, value in merged.items() if value is not None}).decode())
+    for position, entries in enumerate(metadata):
+        merged = dict(entries)
+        for name, column in zip(values, columns, strict=True):
+            if column[position] == _comparable(entries.get(name)):
+                continue
+            merged[name] = column[position]
+            if column[position] is None:
+                del merged[name]
+        lines.append(_encode(merged).decode())
     return text_series(lines, index)
+
+
+_MARK = "\x00"
+
+
+def _comparable(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else _MARK + _encode(value).decode()
 
 
 _ESCAPED = r'["\\\x00-\x1f]'

@@ -1,4 +1,10 @@
-"""From a source's reference to a person to that person's EmployeeId, and cycles among supervisors."""
+"""From a source's reference to a person to that person's EmployeeId, and cycles among supervisors.
+
+A reference is looked up in the store's links first, then in the extract. Nothing is written here, and what is stored
+already of a supervisor is not known here: where it is uncertain who is meant, that is all that is said.
+"""
+
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -6,44 +12,65 @@ from hris_pipeline.transform.columns import is_in, lookup, null_as_false
 
 __all__ = [
     "PersonLookup",
+    "Resolved",
     "in_cycle",
 ]
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """Per reference: the person's EmployeeId, null where the person is no user; and whether that is ``uncertain``, so
+    that what is stored should stay."""
+
+    employee_ids: pd.Series
+    uncertain: pd.Series
+
+
+@dataclass(frozen=True)
 class PersonLookup:
-    """Everybody who is, or by this plan becomes, a user: found by hris_id, justworks_id or EmployeeId."""
+    """Everybody who is, or by this plan becomes, a user.
 
-    def __init__(self, known: pd.DataFrame, justworks_ids: pd.DataFrame, *, named_by_justworks: bool) -> None:
-        """
-        Args:
-            known: Each user's ``hris_id`` (null for local users and other integrations') and ``employee_id``, as they
-                will be.
-            justworks_ids: ``justworks_id`` and ``hris_id`` of everybody in the extract.
-            named_by_justworks: Whether EmployeeIds are justworks_ids.
-        """
-        self._known = known
-        self._justworks_ids = justworks_ids
-        self._named_by_justworks = named_by_justworks
+    ``links``: ``hris_id`` and ``employee_id``, as they will be, of every linked user, the surest link of an id first.
+    ``employee_ids``: the EmployeeId of every user, as it will be. ``members``: ``hris_id``, ``justworks_id`` and
+    mapped ``employee_id`` of everybody in the extract, of two with one justworks_id the one who is employed first.
+    ``undecided``: hris_ids of members of whom nobody can say yet which user they are. ``named_by_justworks``: whether
+    EmployeeIds are justworks_ids.
+    """
 
-    def resolve(self, references: pd.Series, kind: str | None) -> pd.Series:
-        """EmployeeIds for references of the given kind; null where the person is no user.
+    links: pd.DataFrame
+    employee_ids: pd.Series
+    members: pd.DataFrame
+    undecided: pd.Series
+    named_by_justworks: bool
 
-        A ``hris_id`` or a ``justworks_id`` names a person of the source; a justworks_id of nobody in the extract (the
-        person is quarantined) may still be known as an EmployeeId. Anything else, as in a custom field, is an
-        EmployeeId or, where nobody has it, a justworks_id.
+    def resolve(self, references: pd.Series, kind: str | None) -> Resolved:
+        """EmployeeIds for references of the given kind.
+
+        A ``hris_id`` or a ``justworks_id`` names a person of the source; a justworks_id of nobody in the extract may
+        still be known as an EmployeeId. Anything else, as in a custom field, is an EmployeeId or, where nobody has it,
+        a justworks_id.
         """
         if kind == "hris_id":
             return self._by_hris_id(references)
-        by_employee_id = lookup(references, self._known["employee_id"], self._known["employee_id"])
-        hris_ids = lookup(references, self._justworks_ids["justworks_id"], self._justworks_ids["hris_id"])
+        by_employee_id = self._having(references)
+        hris_ids = lookup(references, self.members["justworks_id"], self.members["hris_id"])
         by_justworks_id = self._by_hris_id(hris_ids)
         if kind == "justworks_id":
-            unlisted = hris_ids.isna() & self._named_by_justworks
-            return by_justworks_id.fillna(by_employee_id.where(unlisted))
-        return by_employee_id.fillna(by_justworks_id)
+            unlisted = hris_ids.isna() & self.named_by_justworks
+            employee_ids = by_justworks_id.employee_ids.fillna(by_employee_id.where(unlisted))
+        else:
+            employee_ids = by_employee_id.fillna(by_justworks_id.employee_ids)
+        return Resolved(employee_ids, by_justworks_id.uncertain & employee_ids.isna())
 
-    def _by_hris_id(self, hris_ids: pd.Series) -> pd.Series:
-        return lookup(hris_ids, self._known["hris_id"], self._known["employee_id"])
+    def _by_hris_id(self, hris_ids: pd.Series) -> Resolved:
+        linked = lookup(hris_ids, self.links["hris_id"], self.links["employee_id"])
+        is_linked = is_in(hris_ids, self.links["hris_id"])
+        uncertain = ~is_linked & is_in(hris_ids, self.undecided)
+        listed = self._having(lookup(hris_ids, self.members["hris_id"], self.members["employee_id"]))
+        return Resolved(linked.fillna(listed.mask(uncertain)), uncertain)
+
+    def _having(self, employee_ids: pd.Series) -> pd.Series:
+        return employee_ids.where(is_in(employee_ids, self.employee_ids))
 
 
 def in_cycle(employee_ids: pd.Series, supervisor_ids: pd.Series) -> pd.Series:

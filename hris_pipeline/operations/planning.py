@@ -2,13 +2,13 @@
 before there was one."""
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.change_set.identity import Resolution
-from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
+from hris_pipeline.change_set.context import PlanContext, QuarantinedMember
+from hris_pipeline.change_set.plan import Plan, make_plan
 from hris_pipeline.contract import Trigger
 from hris_pipeline.errors import FrameInvalid, UnknownName
 from hris_pipeline.operations.services import Services
@@ -19,14 +19,17 @@ from hris_pipeline.store.conflicts import record_conflicts, resolutions
 from hris_pipeline.store.history import recent_archives
 from hris_pipeline.store.imports import Import, record_failed, stage_import
 from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.kept_users import followed_users, record_kept_users
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.quarantine import quarantined
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.snapshot import StoredDirectory
+from hris_pipeline.store.snapshot import StoredDirectory, last_applied_extract
+from hris_pipeline.transform.columns import to_arrow
 
 __all__ = [
     "compute_plan",
     "plan_import",
+    "read_context",
     "record_failure",
 ]
 
@@ -53,28 +56,55 @@ def compute_plan(
         warnings: hris_ids by code from validation and mapping.
     """
     integration = get_integration(connection, manifest.integration_id)
-    now = services.now()
-    decided = resolutions(connection, manifest.integration_id)
-    since = now - timedelta(days=settings.guards.slow_bleed.days)
-    facts = PlanContext(
-        integration_id=manifest.integration_id,
+    context = read_context(connection, manifest, settings, services.now(), bad=bad)
+    directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
+    return make_plan(mapped, directory, context, settings, warnings)
+
+
+def read_context(
+    connection: sa.Connection, manifest: Manifest, settings: Settings, now: datetime, *, bad: pd.DataFrame
+) -> PlanContext:
+    """What the store and the extract's manifest say of the circumstances of a plan.
+
+    Args:
+        connection: An open transaction.
+        manifest: The extract's verdict.
+        settings: The settings to plan under.
+        now: Which day it is.
+        bad: The quarantined rows of the extract.
+    """
+    integration_id = manifest.integration_id
+    any_applied, last_extract = last_applied_extract(connection, integration_id)
+    before = quarantined(connection, integration_id, last_extract) if last_extract is not None else bad.iloc[:0]
+    return PlanContext(
+        integration_id=integration_id,
         today=local_date(settings, now),
         complete=manifest.complete,
+        source=manifest.source,
+        first_import=not any_applied,
         missing=frozenset(manifest.missing),
         holes=frozenset(manifest.holes),
-        quarantined=_people(bad),
-        quarantined_hris_ids=frozenset(bad["hris_id"].dropna()),
-        resolutions=tuple(Resolution(*line) for line in decided),
-        recently_archived=len(recent_archives(connection, manifest.integration_id, since)),
+        quarantined=_members(bad),
+        previously_quarantined=frozenset(before["hris_id"].dropna()),
+        resolutions=resolutions(connection, integration_id),
+        recently_archived=frozenset(
+            recent_archives(connection, integration_id, now - timedelta(days=settings.guards.slow_bleed.days))
+        ),
+        kept_users=followed_users(connection, integration_id, settings.do_not_archive),
     )
-    directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
-    return make_plan(mapped, directory, facts, settings, warnings)
 
 
-def _people(bad: pd.DataFrame) -> tuple[str, ...]:
-    """The quarantined people, each once, by EmployeeId or else by hris_id."""
-    once = bad.drop_duplicates(["hris_id", "employee_id"])
-    return tuple(once["employee_id"].fillna(once["hris_id"]).fillna("?"))
+def _members(bad: pd.DataFrame) -> tuple[QuarantinedMember, ...]:
+    """The quarantined members, each once, with every check that their row failed."""
+    lines = bad.assign(told=bad["field"] + ": " + bad["check"])[["hris_id", "employee_id", "told"]]
+    checks: dict[tuple[str | None, str | None], list[str]] = {}
+    for hris_id, employee_id, check in zip(*(to_arrow(lines[name]).to_pylist() for name in lines), strict=True):
+        checks.setdefault((hris_id, employee_id), []).append(check)
+    ids = {hris_id: employee_id for hris_id, employee_id in checks if hris_id and employee_id}
+    members: dict[tuple[str | None, str | None], list[str]] = {}
+    for (hris_id, employee_id), failed in checks.items():
+        members.setdefault((hris_id, ids.get(hris_id, employee_id) if hris_id else employee_id), []).extend(failed)
+    return tuple(QuarantinedMember(*key, tuple(failed)) for key, failed in members.items())
 
 
 def plan_import(
@@ -117,6 +147,8 @@ def plan_import(
             raise FrameInvalid(
                 f"The settings of {integration_id} changed since its users were mapped: materialize mapped_users again."
             )
+        keep = current.settings.do_not_archive
+        record_kept_users(connection, integration_id, integration.directory_id, keep)
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
         record_conflicts(connection, integration_id, plan.conflicts, services.now())

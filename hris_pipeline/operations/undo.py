@@ -5,8 +5,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.digest import plan_digest, undo_settings_digest
-from hris_pipeline.change_set.plan import COUNT_OF_ACTION
 from hris_pipeline.change_set.undo import UNIQUE, AppliedRow, Undo, undo_rows
+from hris_pipeline.contract import COUNT_OF_ACTION
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.notification import notify

@@ -1,7 +1,7 @@
 """The limits of the guards: one entry a guard, one class a guard because each has its own defaults.
 
 ``incomplete_extract`` has no limit and so no entry: an incomplete extract always holds its change set.
-A percentage counts only from ``min_people`` affected on.
+A percentage counts only from ``min_people`` affected on, and is of the users whom the change set could affect.
 """
 
 from typing import Annotated
@@ -17,7 +17,10 @@ __all__ = [
     "EmployeeIdMismatch",
     "FieldWipe",
     "GuardLimits",
+    "IdentityChange",
+    "QuarantineGrowth",
     "SlowBleed",
+    "UnreadField",
 ]
 
 Percent = Annotated[float, Field(ge=0, le=100), AfterValidator(abs)]  # -0.0 is 0
@@ -46,7 +49,7 @@ class SlowBleed(StrictModel):
 class CreateLimit(StrictModel):
     """Holds when one change set creates too many; not on a first import."""
 
-    percent: Percent = Field(50.0, description="Trips above this share of managed users.")
+    percent: Percent = Field(50.0, description="Trips above this share of managed users and local ones linked.")
     min_people: People = Field(25, description="Below so many creates, `percent` is ignored.")
 
 
@@ -60,8 +63,29 @@ class EmployeeIdMismatch(StrictModel):
 class EmailChangeLimit(StrictModel):
     """Holds when too many emails change."""
 
-    percent: Percent = Field(20.0, description="Trips above this share of managed users.")
+    percent: Percent = Field(20.0, description="Trips above this share of managed users and local ones linked.")
     min_people: People = Field(5, description="Below so many changes, `percent` is ignored.")
+
+
+class IdentityChange(StrictModel):
+    """Holds when too many people come back under other member ids; then none of them is re-linked unasked."""
+
+    percent: Percent = Field(5.0, description="Trips above this share of managed active users.")
+    min_people: People = Field(5, description="Below so many people, `percent` is ignored.")
+
+
+class QuarantineGrowth(StrictModel):
+    """Holds when too many users are quarantined who were not at the last applied import."""
+
+    percent: Percent = Field(5.0, description="Trips above this share of managed active users.")
+    min_people: People = Field(5, description="Below so many users, `percent` is ignored.")
+
+
+class UnreadField(StrictModel):
+    """Holds when a field is sent, but in a shape that nothing can be read from, by too many."""
+
+    percent: Percent = Field(50.0, description="Trips above this share of the members who send the field.")
+    min_people: People = Field(5, description="Below so many members, `percent` is ignored.")
 
 
 class FieldWipe(StrictModel):
@@ -81,4 +105,13 @@ class GuardLimits(StrictModel):
         EmployeeIdMismatch(), description="Known people who would carry another EmployeeId than stored."
     )
     email_change_limit: EmailChangeLimit = Field(EmailChangeLimit(), description="Changed emails of one change set.")
+    identity_change: IdentityChange = Field(
+        IdentityChange(), description="People who come back under other member ids."
+    )
+    quarantine_growth: QuarantineGrowth = Field(
+        QuarantineGrowth(), description="Users quarantined who were not at the last applied import."
+    )
+    unread_field: UnreadField = Field(
+        UnreadField(), description="Members of whom a field is sent, but nothing can be read."
+    )
     field_wipe: FieldWipe = Field(FieldWipe(), description="Users for whom one field would become empty.")

@@ -6,6 +6,7 @@ from hashlib import blake2b
 import pandas as pd
 import sqlalchemy as sa
 
+from hris_pipeline.change_set.context import Resolution
 from hris_pipeline.store.bulk import INSTANT, TEXT, in_values, write_frame
 from hris_pipeline.store.tables import conflicts
 
@@ -38,12 +39,14 @@ def record_conflicts(connection: sa.Connection, integration_id: str, frame: pd.D
     write_frame(connection, conflicts, lines)
 
 
-def resolutions(connection: sa.Connection, integration_id: str) -> tuple[tuple[str, str, str], ...]:
-    """What people decided and the next plans follow: ``hris_id``, ``user_id`` and link, create or ignore."""
-    decided = sa.select(conflicts.c.hris_id, conflicts.c.user_id, conflicts.c.resolution).where(
-        conflicts.c.integration_id == integration_id, conflicts.c.status == "resolved"
+def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolution, ...]:
+    """What people decided and the next plans follow."""
+    decided = sa.select(
+        conflicts.c.hris_id, conflicts.c.user_id, conflicts.c.resolution, conflicts.c.may_restore
+    ).where(conflicts.c.integration_id == integration_id, conflicts.c.status == "resolved")
+    return tuple(
+        Resolution(row.hris_id, row.user_id, row.resolution, row.may_restore) for row in connection.execute(decided)
     )
-    return tuple((row.hris_id, row.user_id, row.resolution) for row in connection.execute(decided))
 
 
 def _conflict_id(integration_id: str, hris_id: str, user_id: str) -> str:

@@ -2,19 +2,21 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS
 from hris_pipeline.store.bulk import in_values, read_frame
-from hris_pipeline.store.tables import users
+from hris_pipeline.store.tables import imports, integrations, users
 
 __all__ = [
     "NAME_COLUMNS",
     "StoredDirectory",
     "expected_hris_ids",
     "filled_fields",
+    "last_applied_extract",
     "read_names",
     "read_snapshot",
     "read_users",
@@ -42,24 +44,62 @@ def read_users(connection: sa.Connection, user_ids: pd.Series | None, directory_
     return read_frame(connection, select)
 
 
-def filled_fields(connection: sa.Connection, integration_id: str, fields: Collection[str]) -> dict[str, int]:
-    """How many active managed users have a non-empty value in each of ``fields``; metadata is named ``#Name``."""
-    managed = sa.and_(users.c.integration_id == integration_id, users.c.status == "active")
+def filled_fields(
+    connection: sa.Connection, integration_id: str, fields: Collection[str], also: pd.Series | None = None
+) -> dict[str, int]:
+    """How many users have a non-empty value in each of ``fields`` (metadata is named ``#Name``), of the active ones
+    that the integration manages and those whose user_id is in ``also``."""
+    counted = sa.and_(users.c.integration_id == integration_id, users.c.status == "active")
+    if also is not None and len(also):
+        counted = sa.or_(counted, in_values(connection, users.c.user_id, also.tolist()))
     plain = [users.c[name] for name in fields if not name.startswith("#")]
-    counts = sa.select(*(sa.func.count(column).label(column.name) for column in plain)).where(managed)
-    found: dict[str, int] = dict(connection.execute(counts).one()._mapping) if plain else {}
+    counts = sa.select(*(sa.func.count(column).label(column.name) for column in plain)).where(counted)
+    filled: dict[str, int] = dict(connection.execute(counts).one()._mapping) if plain else {}
     if len(plain) < len(fields):
-        each = sa.func.jsonb_each_text if connection.dialect.name == "postgresql" else sa.func.json_each
-        entry = each(users.c.metadata).table_valued("key", "value")
-        filled = sa.and_(managed, entry.c.value.is_not(None), entry.c.value != "")
-        by_name = (
-            sa.select(entry.c.key, sa.func.count())
-            .select_from(users.join(entry, sa.true()))
-            .where(filled)
-            .group_by(entry.c.key)
+        filled |= _filled_metadata(connection, counted)
+    return {name: filled.get(name, 0) for name in fields}
+
+
+def _filled_metadata(connection: sa.Connection, counted: sa.ColumnElement[bool]) -> dict[str, int]:
+    postgresql = connection.dialect.name == "postgresql"
+    entry = (sa.func.jsonb_each_text if postgresql else sa.func.json_each)(_metadata_object(connection)).table_valued(
+        "key", "value"
+    )
+    has_value = sa.and_(counted, entry.c.value.is_not(None), entry.c.value != "")
+    by_name = (
+        sa.select(entry.c.key, sa.func.count())
+        .select_from(users.join(entry, sa.true()))
+        .where(has_value)
+        .group_by(entry.c.key)
+    )
+    return {f"#{name}": count for name, count in connection.execute(by_name)}
+
+
+def _metadata_object(connection: sa.Connection) -> sa.ColumnElement[Any]:
+    """The metadata, or an empty object where another application wrote something else."""
+    if connection.dialect.name != "postgresql":
+        return users.c.metadata
+    is_object = sa.func.jsonb_typeof(users.c.metadata) == "object"
+    return sa.case((is_object, users.c.metadata), else_=sa.literal_column("'{}'::jsonb"))
+
+
+def last_applied_extract(connection: sa.Connection, integration_id: str) -> tuple[bool, str | None]:
+    """Whether any import was applied in this life of the integration, and the extract of the last one that is no
+    undo."""
+    applied = (
+        sa.select(imports.c.extract_id)
+        .join(integrations, integrations.c.integration_id == imports.c.integration_id)
+        .where(
+            imports.c.integration_id == integration_id,
+            imports.c.life == integrations.c.life,
+            imports.c.status == "applied",
+            imports.c.trigger != "undo",
         )
-        found |= {f"#{name}": count for name, count in connection.execute(by_name)}
-    return {name: found.get(name, 0) for name in fields}
+        .order_by(imports.c.finished_at.desc(), imports.c.import_id.desc())
+        .limit(1)
+    )
+    last = connection.execute(applied).one_or_none()
+    return last is not None, last.extract_id if last is not None else None
 
 
 def expected_hris_ids(connection: sa.Connection, integration_id: str) -> set[str]:
@@ -70,7 +110,7 @@ def expected_hris_ids(connection: sa.Connection, integration_id: str) -> set[str
 
 @dataclass(frozen=True)
 class StoredDirectory:
-    """What planning asks of the store (``frames.directory.Directory``), over one open transaction."""
+    """What planning asks of the store (``change_set.directory.Directory``), over one open transaction."""
 
     connection: sa.Connection
     directory_id: str
@@ -88,9 +128,9 @@ class StoredDirectory:
         """``read_users``."""
         return read_users(self.connection, user_ids, self.directory_id)
 
-    def filled(self, fields: Collection[str]) -> Mapping[str, int]:
+    def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
         """``filled_fields``."""
-        return filled_fields(self.connection, self.integration_id, fields)
+        return filled_fields(self.connection, self.integration_id, fields, also)
 
 
 def _read(connection: sa.Connection, directory_id: str, names: tuple[str, ...]) -> pd.DataFrame:

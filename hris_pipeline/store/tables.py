@@ -239,6 +239,9 @@ conflicts = sa.Table(
     sa.Column("employee_id", sa.Text, comment="The EmployeeId the row would carry"),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("resolution", sa.Text),
+    sa.Column(
+        "may_restore", sa.Boolean, nullable=False, server_default=sa.false(), comment="Also a user a person archived"
+    ),
     sa.Column("resolved_by", sa.Text),
     sa.Column("resolved_at", Instant),
     sa.Column("incoming", Json, nullable=False, comment="The row as mapped"),

@@ -68,7 +68,7 @@ class CompanyLike(Protocol):
 @dataclass(frozen=True)
 class Mapped:
     """``users``, one row a person who can be told apart: ``hris_id``, ``justworks_id``, each mapped user field,
-    ``#Name`` of each metadata field (text), ``active``, ``termination_date``, ``starts_on`` (the later of hire and
+    ``#Name`` of each metadata field (text), ``active``, ``termination_date``, ``starts_on`` (the earlier of hire and
     re-hire), ``rehired_on``, ``exclusion`` (null, ``rule:<name>`` or ``service_account``) and ``archive_existing``.
     ``supervisor_id`` and associated metadata still hold the source's reference. ``leaver_only`` marks the row of
     somebody whose row failed a check: nothing of it may be written, and only ``hris_id``, ``active``,
@@ -164,7 +164,7 @@ def _employment(employees: pd.DataFrame) -> pd.DataFrame:
         {
             "active": employees["active"],
             "termination_date": employees["termination_date"],
-            "starts_on": from_arrow(pc.max_element_wise(hired, rehired), employees.index),
+            "starts_on": from_arrow(pc.min_element_wise(hired, rehired), employees.index),
             "rehired_on": employees["latest_rehire_date"],
         }
     )

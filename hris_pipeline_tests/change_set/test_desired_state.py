@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from hris_pipeline_tests.change_set.test_identity import actions, company, conflicts, plan, user
 from hris_pipeline_tests.change_set.test_plan import first, later
 from hris_pipeline_tests.kit.company_strategies import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
+from hris_pipeline_tests.kit.plans import actions, company, conflicts, plan, user
 
 EMAIL_CASES: dict[str, tuple[str | None, bool, str | None, bool, str | None, bool]] = {
     # stored, entered by the user, source's, override → after, still marked
@@ -20,7 +20,7 @@ EMAIL_CASES: dict[str, tuple[str | None, bool, str | None, bool, str | None, boo
     "on: entered is replaced": ("mine@x.test", True, "new@x.test", True, "new@x.test", False),
     "on: a source's follows": ("old@x.test", False, "new@x.test", True, "new@x.test", False),
     "on: a blank is filled": (None, True, "new@x.test", True, "new@x.test", False),
-    "on: absent clears": ("mine@x.test", True, None, True, None, False),
+    "on: absent leaves an entered one": ("mine@x.test", True, None, True, "mine@x.test", True),
 }
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from hris_pipeline.change_set.digest import plan_digest, source_hash
 from hris_pipeline.transform.columns import text_series
-from hris_pipeline_tests.change_set.test_identity import company, plan
 from hris_pipeline_tests.kit.company_strategies import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
+from hris_pipeline_tests.kit.plans import company, plan
 
 
 def digest(rows: pd.DataFrame, settings: str = "s", complete: bool = True, tripped: tuple[str, ...] = ()) -> str:

@@ -1,12 +1,14 @@
 """Every guard as an administrator would want it, for companies of 3, 8, 15, 50, 300 and 1 000 people."""
 
+from typing import Any
+
 import pytest
 
 from hris_pipeline.change_set.guards import GUARDS, Guard, GuardInputs, evaluate_guards
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.settings.document import GuardLimits
-from hris_pipeline_tests.change_set.test_identity import company, plan
 from hris_pipeline_tests.kit.company_strategies import person
+from hris_pipeline_tests.kit.plans import company, plan
 
 NO_LIMITS = GuardLimits()
 
@@ -19,8 +21,15 @@ def people(n: int) -> tuple[str, ...]:
     return tuple(f"{number:04}" for number in range(n))
 
 
-def company_of(size: int, **facts: object) -> GuardInputs:
-    return GuardInputs(**{"complete": True, "first": False, "managed": size, "managed_active": size, **facts})  # type: ignore[arg-type]
+def company_of(size: int, **facts: Any) -> GuardInputs:
+    usual: dict[str, Any] = {
+        "first_import": False,
+        "managed": size,
+        "managed_active": size,
+        "changeable": size,
+        "complete": True,
+    }
+    return GuardInputs(**({"integration_id": "acme"} | usual | facts))
 
 
 def trips(name: str, facts: GuardInputs) -> bool:
@@ -35,6 +44,9 @@ def test_the_table_has_every_guard_of_the_specification() -> None:
         "create_limit",
         "employee_id_mismatch",
         "email_change_limit",
+        "identity_change",
+        "quarantine_growth",
+        "unread_field",
         "field_wipe",
     )
 
@@ -112,7 +124,7 @@ def test_slow_bleed_counts_the_week_and_trips_only_when_somebody_is_archived(
 def test_create_limit_and_not_on_a_first_import(size: int, passes: int, held: int) -> None:
     assert not trips("create_limit", company_of(size, created=people(passes)))
     assert trips("create_limit", company_of(size, created=people(held)))
-    assert not trips("create_limit", company_of(0, first=True, created=people(held)))
+    assert not trips("create_limit", company_of(0, first_import=True, created=people(held)))
 
 
 @pytest.mark.parametrize(
@@ -176,11 +188,12 @@ def test_a_source_that_shifts_its_employee_ids_is_held() -> None:
     assert tripped(plan(shifted, directory)) == ["employee_id_mismatch"]
 
 
-def test_new_links_whose_email_is_known_count_as_mismatches_too() -> None:
+def test_conflicts_count_as_mismatches_before_the_first_applied_import_only() -> None:
     members, directory = company(20)
     for key, user in list(directory.by_id.items()):
         directory.edit(key, integration_id=None, hris_id=None, employee_id=f"other-{user['employee_id']}")
-    assert tripped(plan(members, directory)) == ["employee_id_mismatch"]
+    assert tripped(plan(members, directory, first_import=True)) == ["employee_id_mismatch"]
+    assert tripped(plan(members, directory)) == []
 
 
 def test_a_protected_user_would_not_carry_another_employee_id() -> None:

@@ -1,66 +1,17 @@
 """Who is who: each case of SEMANTICS' matching order, never a silent takeover, never a duplicate."""
 
-from copy import deepcopy
 from datetime import date, timedelta
-from functools import cache
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from hris_pipeline.change_set.identity import MASS_RELINK_THRESHOLD, Resolution, match_rates
-from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
-from hris_pipeline.settings.document import Settings
+from hris_pipeline.change_set.context import Resolution
+from hris_pipeline.change_set.identity import match_rates
 from hris_pipeline.transform.columns import text_series
-from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person, under
+from hris_pipeline_tests.kit.company_strategies import TODAY, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
-
-BORN = date(1990, 1, 1)
-
-
-def plan(people: list[Person], directory: MemoryDirectory, changes: dict[str, Any] | None = None, **facts: Any) -> Plan:
-    settings = Settings.model_validate({"metadata": METADATA, **(changes or {})})
-    facts = {"complete": True, **facts}
-    return make_plan(mapped_frame(under(settings, people)), directory, PlanContext("acme", TODAY, **facts), settings)
-
-
-def company(size: int) -> tuple[list[Person], MemoryDirectory]:
-    """People who were all imported."""
-    directory = MemoryDirectory()
-    directory.by_id = deepcopy(_imported(size).by_id)
-    return [person(number) for number in range(1, size + 1)], directory
-
-
-@cache
-def _imported(size: int) -> MemoryDirectory:
-    directory = MemoryDirectory()
-    directory.apply(plan([person(number) for number in range(1, size + 1)], directory).rows)
-    return directory
-
-
-def user(number: int = 1, **values: Any) -> dict[str, Any]:
-    """A local user with the EmployeeId of ``person(number)`` and nothing else of them."""
-    return {
-        "user_id": f"u-{number}",
-        "employee_id": f"{number:04}",
-        "first_name": "Other",
-        "last_name": "Name",
-    } | values
-
-
-def linked(number: int = 1, **values: Any) -> dict[str, Any]:
-    """A user linked to the id ``old-<number>``, who is like ``person(number)`` in every way."""
-    same = person(number)
-    alike = {name: same[name] for name in ("first_name", "last_name", "birth_date", "email")}
-    return user(number, **alike) | {"integration_id": "acme", "hris_id": f"old-{number}"} | values
-
-
-def conflicts(planned: Plan) -> list[tuple[str, str, str]]:
-    return list(planned.conflicts[["hris_id", "kind", "user_id"]].itertuples(index=False, name=None))
-
-
-def actions(planned: Plan) -> list[str]:
-    return planned.rows["action"].tolist()
+from hris_pipeline_tests.kit.plans import BORN, actions, company, conflicts, linked, plan, quarantined, user
 
 
 def test_a_link_counts_before_anything_else() -> None:
@@ -99,9 +50,97 @@ def test_nobody_who_is_not_to_be_imported_links_to_a_local_user(member: Person) 
     assert (actions(planned), planned.counts["excluded"]) == ([], 1)
 
 
-def test_a_local_user_archived_by_a_person_is_left_alone() -> None:
-    planned = plan([person(1)], MemoryDirectory(user(status="archived", archived_by="Pat")))
+def test_a_user_archived_by_a_person_is_a_conflict_and_restored_only_when_a_person_says_so() -> None:
+    archived = user(status="archived", archived_by="Pat", email="p1@acme.test")
+    directory = MemoryDirectory(archived)
+    assert conflicts(plan([person(1)], directory)) == [("m-1", "employee_id", "u-1")]
+    linked_only = plan([person(1)], directory, resolutions=(Resolution("m-1", "u-1", "link"),))
+    assert conflicts(linked_only) == [("m-1", "employee_id", "u-1")]
+    assert linked_only.rows.empty
+    restored = plan([person(1)], directory, resolutions=(Resolution("m-1", "u-1", "link", restore=True),))
+    assert actions(restored) == ["restore"]
+
+
+def test_a_former_link_to_a_user_archived_by_a_person_leaves_them_alone() -> None:
+    archived = user(status="archived", archived_by="Pat", former_source="justworks", former_hris_id="m-1")
+    planned = plan([person(1)], MemoryDirectory(archived))
     assert (actions(planned), planned.counts["protected"]) == ([], 1)
+
+
+DOUBTFUL: dict[str, dict[str, Any]] = {
+    "archived": {"status": "archived", "archived_by": "import"},
+    "managed before": {"former_source": "justworks", "former_hris_id": "old-1"},
+    "managed before by another kind of source": {"former_source": "finch", "former_hris_id": "m-1"},
+    "both": {"status": "archived", "archived_by": "import", "former_source": "justworks", "former_hris_id": "old-1"},
+}
+
+
+@pytest.mark.parametrize("stored", DOUBTFUL.values(), ids=DOUBTFUL)
+@pytest.mark.parametrize(
+    "agrees",
+    [{}, {"email": "P1@acme.test"}, {"first_name": "first1", "last_name": "Last", "birth_date": BORN}],
+    ids=["nothing", "email", "name and birth date"],
+)
+def test_a_local_user_who_was_managed_before_or_is_archived_must_agree(
+    stored: dict[str, Any], agrees: dict[str, Any]
+) -> None:
+    directory = MemoryDirectory(user(**stored, **agrees))
+    planned = plan([person(1)], directory)
+    if agrees:
+        assert actions(planned) == (["restore"] if "status" in stored else ["update"])
+        directory.apply(planned.rows)
+        assert directory.by_id["u-1"]["hris_id"] == "m-1"
+    else:
+        assert (actions(planned), conflicts(planned)) == ([], [("m-1", "employee_id", "u-1")])
+
+
+FORMER: dict[str, Any] = {"former_source": "justworks", "former_hris_id": "m-1", "employee_id": "other"}
+
+
+def test_the_link_of_a_deleted_integration_of_the_same_kind_of_source_counts_as_a_link() -> None:
+    directory = MemoryDirectory(user(**FORMER))
+    planned = plan([person(1)], directory)
+    assert actions(planned) == ["update"]
+    directory.apply(planned.rows)
+    assert list(directory.by_id) == ["u-1"]
+    after = directory.by_id["u-1"]
+    assert (after["integration_id"], after["hris_id"], after["employee_id"]) == ("acme", "m-1", "0001")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"former_source": "finch"},
+        {"integration_id": "other", "hris_id": "x"},
+        {"former_hris_id": "M-1"},
+    ],
+    ids=["another kind of source", "managed by somebody else now", "another id"],
+)
+def test_no_other_former_link_does(other: dict[str, Any]) -> None:
+    assert actions(plan([person(1)], MemoryDirectory(user(**FORMER | other)))) == ["create"]
+
+
+def test_a_former_link_that_two_users_have_is_none() -> None:
+    directory = MemoryDirectory(user(1, **FORMER), user(2, **FORMER | {"employee_id": "another"}))
+    assert actions(plan([person(1)], directory)) == ["create"]
+
+
+@pytest.mark.parametrize(
+    "stored", [{}, {"former_source": "justworks", "former_hris_id": "m-1", "employee_id": "x"}], ids=["id", "link"]
+)
+def test_a_member_who_is_not_employed_takes_over_no_local_user_but_is_named(stored: dict[str, Any]) -> None:
+    directory = MemoryDirectory(user(**stored))
+    planned = plan([person(1, active=False)], directory)
+    assert (actions(planned), planned.counts["excluded"]) == ([], 1)
+    assert planned.diagnostics["inactive_local"] == ("0001",)
+    directory.edit("u-1", status="archived", archived_by="Pat")
+    assert "inactive_local" not in plan([person(1, active=False)], directory).diagnostics
+
+
+def test_who_becomes_the_local_user_of_a_leavers_work_id_is_not_named_inactive() -> None:
+    planned = plan([person(2, active=False, employee_id="0001"), person(1)], MemoryDirectory(user()))
+    assert actions(planned) == ["update"]
+    assert "inactive_local" not in planned.diagnostics
 
 
 RELINKS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
@@ -138,7 +177,7 @@ RELINKS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     ),
     "archived by an import, quarantined today": (
         {"status": "archived", "archived_by": "import"},
-        {"quarantined_hris_ids": frozenset({"old-1"})},
+        {"quarantined": quarantined("old-1")},
         False,
     ),
     "archived by a person": ({"status": "archived", "archived_by": "Pat"}, {}, False),
@@ -292,7 +331,6 @@ def test_when_all_ids_changed_everybody_is_a_conflict_and_one_bulk_decision_reli
 
 @pytest.mark.parametrize(("size", "changed", "relinked"), [(30, 4, 4), (30, 5, 0), (100, 5, 5), (100, 6, 0)])
 def test_only_a_few_are_relinked_unasked(size: int, changed: int, relinked: int) -> None:
-    assert MASS_RELINK_THRESHOLD == (5, 0.05)
     people, directory = company(size)
     missing = frozenset(one["hris_id"] for one in people[:changed])
     moved = [one | {"hris_id": f"new-{one['hris_id']}"} for one in people[:changed]]

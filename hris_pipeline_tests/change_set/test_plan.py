@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.change_set.plan import PlanContext, make_plan
+from hris_pipeline.change_set.context import PlanContext, QuarantinedMember
+from hris_pipeline.change_set.plan import make_plan
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.settings.document import Settings
-from hris_pipeline_tests.change_set.test_identity import actions, company, plan, user
-from hris_pipeline_tests.kit.company_strategies import TODAY, Person, mapped_frame, person
+from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
+from hris_pipeline_tests.kit.plans import actions, company, plan, quarantined, user
 
 Changes = dict[str, Any]
 
@@ -169,7 +170,8 @@ class TestDoNotImport:
         people, directory = company(3)
         match = people[0] | RULE | {"archive_existing": archive_existing, "active": active, "first_name": "New"}
         planned = plan([match, *people[1:]], directory, {"archive_employees": archive_employees})
-        assert actions(planned) == expected
+        leaves = archive_employees and not active
+        assert actions(planned) == (["archive"] if leaves else expected), "a rule keeps nobody from leaving"
 
     def test_who_matches_no_longer_is_restored(self) -> None:
         people, directory = company(3)
@@ -214,8 +216,10 @@ def test_a_hire_or_rehire_takes_effect_so_many_days_before_its_start(days: int, 
 
     people, directory = company(3)
     directory.apply(plan([people[0] | {"active": False}, *people[1:]], directory).rows)
-    again = plan([person(1, latest_rehire_date=start), *people[1:]], directory, settings)
+    ended = TODAY - timedelta(days=200)
+    again = plan([person(1, latest_rehire_date=start, termination_date=ended), *people[1:]], directory, settings)
     assert actions(again) == (["restore"] if imported else [])
+    assert again.diagnostics.get("excluded:not_started") == (None if imported else ("0001",))
 
 
 def test_an_active_user_with_a_start_ahead_stays_active_and_follows_the_source() -> None:
@@ -275,9 +279,7 @@ def test_every_person_is_counted_once_and_beside_by_reason() -> None:
         person(11, active=False),
         person(12, email="p9@acme.test"),
     ]
-    planned = plan(
-        now, directory, quarantined=("0013",), quarantined_hris_ids=frozenset({"m-13"}), holes=frozenset({"m-14"})
-    )
+    planned = plan(now, directory, quarantined=(QuarantinedMember("m-13", "0013"),), holes=frozenset({"m-14"}))
     assert planned.counts == dict(zip(COUNTS, (1, 1, 1, 0, 6, 2, 0, 1, 1), strict=True))
     assert planned.diagnostics == {
         "excluded:inactive": ("0011",),
@@ -291,7 +293,11 @@ def test_every_person_is_counted_once_and_beside_by_reason() -> None:
 def test_warnings_of_earlier_steps_are_shown_by_employee_id() -> None:
     frame = mapped_frame([person(1)])
     planned = make_plan(
-        frame, MemoryDirectory(), PlanContext("acme", TODAY, True), Settings(), {"phone": ["m-1", "m-2"]}
+        frame,
+        MemoryDirectory(),
+        PlanContext("acme", TODAY, True),
+        Settings.model_validate({"metadata": METADATA}),
+        {"phone": ["m-1", "m-2"]},
     )
     assert planned.diagnostics["warning:phone"] == ("0001",)
 
@@ -299,7 +305,6 @@ def test_warnings_of_earlier_steps_are_shown_by_employee_id() -> None:
 def test_quarantined_people_and_holes_are_never_archived() -> None:
     people, directory = company(4)
     gone = frozenset({"m-1", "m-2", "m-3"})
-    quarantined = frozenset({"m-1"})
-    planned = plan(people[3:], directory, missing=gone, holes=frozenset({"m-2"}), quarantined_hris_ids=quarantined)
+    planned = plan(people[3:], directory, missing=gone, holes=frozenset({"m-2"}), quarantined=quarantined("m-1"))
     leaving = [directory.by_id[user_id]["hris_id"] for user_id in planned.rows["user_id"]]
     assert (actions(planned), leaving) == (["archive"], ["m-3"])

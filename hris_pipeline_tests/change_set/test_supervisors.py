@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from hris_pipeline.change_set.context import QuarantinedMember, Resolution
 from hris_pipeline.change_set.supervisors import in_cycle
 from hris_pipeline.transform.columns import text_series
-from hris_pipeline_tests.change_set.test_identity import actions, company, plan, user
 from hris_pipeline_tests.kit.company_strategies import METADATA, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
+from hris_pipeline_tests.kit.plans import actions, company, plan, quarantined, user
 
 Changes = dict[str, Any]
 
@@ -31,7 +32,7 @@ class TestResolving:
         for second in ([person(2, active=False)], [person(2, exclusion="rule:Out")], []):
             people, directory = company(3)
             now = [person(1, supervisor_id=reference), *second, people[2]]
-            assert supervisor(now, directory, settings, quarantined_hris_ids=frozenset({"m-2"})) == "0002"
+            assert supervisor(now, directory, settings, quarantined=quarantined("m-2")) == "0002"
 
     def test_a_supervisor_whose_employee_id_changes_in_the_same_import(self, settings: Changes, reference: str) -> None:
         _, directory = company(2)
@@ -46,9 +47,83 @@ class TestResolving:
             assert actions(planned) == ["create"]
 
 
-def test_another_companys_link_is_not_ours() -> None:
-    directory = MemoryDirectory(user(2, integration_id="other", hris_id="m-2"))
-    assert supervisor([person(1, supervisor_id="m-2")], directory, {}) is None
+def test_a_supervisor_linked_by_another_integration_of_the_directory() -> None:
+    elsewhere = user(2, integration_id="other", hris_id="m-2")
+    assert supervisor([person(1, supervisor_id="m-2")], MemoryDirectory(elsewhere), {}) == "0002"
+    ours, theirs = user(3, integration_id="acme", hris_id="m-2"), user(4, integration_id="other", hris_id="m-2")
+    assert supervisor([person(1, supervisor_id="m-2")], MemoryDirectory(theirs, ours), {}) == "0003"
+
+
+def test_a_link_that_two_other_integrations_have_is_not_certain() -> None:
+    directory = MemoryDirectory(
+        user(2, integration_id="one", hris_id="m-9"), user(3, integration_id="other", hris_id="m-9")
+    )
+    assert supervisor([person(1, supervisor_id="m-9")], directory, {}) is None
+
+
+HEADS: dict[str, dict[str, Any]] = {
+    "local": {},
+    "linked by another integration": {"integration_id": "other", "hris_id": "o-2"},
+    "archived": {"status": "archived", "archived_by": "Pat"},
+}
+
+
+@pytest.mark.parametrize("stored", HEADS.values(), ids=HEADS)
+@pytest.mark.parametrize("why", ["excluded", "not employed", "quarantined"])
+def test_a_supervisor_who_is_no_user_of_ours_is_found_by_the_employee_id_of_the_extract(
+    stored: dict[str, Any], why: str
+) -> None:
+    head = {
+        "excluded": [person(2, exclusion="rule:Owners")],
+        "not employed": [person(2, active=False)],
+        "quarantined": [],
+    }[why]
+    bad = () if head else (QuarantinedMember("m-2", "0002"),)
+    people = [person(1, supervisor_id="m-2"), *head]
+    assert supervisor(people, MemoryDirectory(user(2, **stored)), {}, quarantined=bad) == "0002"
+
+
+class TestOpenConflicts:
+    def rehired(self) -> tuple[list[Person], MemoryDirectory]:
+        """A manager of two is back under another member id and another work id."""
+        people, directory = company(6)
+        reports = [people[n] | {"supervisor_id": "m-6", "#Buddy": "0006"} for n in (0, 1)]
+        directory.apply(plan([*reports, *people[2:]], directory).rows)
+        back = person(6, hris_id="m-60", employee_id="0060")
+        return [*(one | {"supervisor_id": "m-60", "#Buddy": "0060"} for one in reports), *people[2:5], back], directory
+
+    def test_the_manager_stays_and_so_do_her_reports(self) -> None:
+        people, directory = self.rehired()
+        planned = plan(people, directory, missing=frozenset({"m-6"}))
+        assert (actions(planned), planned.counts["conflicts"]) == ([], 1)
+        assert planned.diagnostics["awaiting_decision"] == ("0006",)
+        assert "warning:supervisor_unknown" not in planned.diagnostics
+
+    def test_nothing_that_points_to_her_is_cleared_while_it_may_change_to_somebody_certain(self) -> None:
+        people, directory = self.rehired()
+        people[0] |= {"supervisor_id": None, "#Buddy": None}
+        people[1] |= {"supervisor_id": "m-3", "#Buddy": "0003"}
+        directory.apply(plan(people, directory, missing=frozenset({"m-6"})).rows)
+        first, second = directory.by_employee_id("0001"), directory.by_employee_id("0002")
+        assert (first["supervisor_id"], first["metadata"]) == ("0006", {"Buddy": "0006"})
+        assert (second["supervisor_id"], second["metadata"]) == ("0003", {"Buddy": "0003"})
+
+    def test_linking_her_gives_everything_the_new_id(self) -> None:
+        people, directory = self.rehired()
+        user_id = directory.by_employee_id("0006")["user_id"]
+        decided = (Resolution("m-60", user_id, "link"),)
+        directory.apply(plan(people, directory, missing=frozenset({"m-6"}), resolutions=decided).rows)
+        assert directory.by_id[user_id]["employee_id"] == "0060"
+        assert directory.by_employee_id("0001")["supervisor_id"] == "0060"
+
+
+def test_the_stored_supervisor_stays_when_nothing_is_known_of_the_new_one() -> None:
+    people, directory = company(3)
+    people[0] |= {"supervisor_id": "m-2"}
+    directory.apply(plan(people, directory).rows)
+    now = [people[0] | {"supervisor_id": "m-9"}, *people[1:]]
+    assert actions(plan(now, directory, holes=frozenset({"m-9"}))) == []
+    assert actions(plan(now, directory)) == ["update"]
 
 
 def test_with_generated_employee_ids_a_justworks_id_is_never_taken_for_one() -> None:

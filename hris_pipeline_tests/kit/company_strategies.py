@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from hris_pipeline.change_set.schemas import EMPLOYMENT_COLUMNS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 from hris_pipeline.transform.columns import from_arrow
@@ -21,10 +22,10 @@ METADATA = [
 _TYPES: dict[str, pa.DataType] = {
     name: pa.date32()
     for name in ("birth_date", "hire_date", "latest_rehire_date", "termination_date", "starts_on", "rehired_on")
-} | {"active": pa.bool_(), "archive_existing": pa.bool_()}
+} | {"active": pa.bool_(), "archive_existing": pa.bool_(), "leaver_only": pa.bool_()}
 
 _MAPPED = (*USER_FIELD_NAMES, "#Team", "#Buddy")
-_BESIDE = ("justworks_id", "active", "termination_date", "starts_on", "rehired_on", "exclusion", "archive_existing")
+_BESIDE = tuple(name for name in EMPLOYMENT_COLUMNS if name != "hris_id")
 
 Person = dict[str, Any]
 
@@ -42,11 +43,12 @@ def person(number: int = 1, **values: Any) -> Person:
         "hire_date": date(2020, 1, 1),
         "active": True,
         "archive_existing": False,
+        "leaver_only": False,
     }
     given = {f"#{name}" if name in ("Team", "Buddy") else name: value for name, value in values.items()}
     one |= {"justworks_id": given.get("employee_id", one["employee_id"])} | given
     one["rehired_on"] = one["latest_rehire_date"]
-    one["starts_on"] = max((day for day in (one["hire_date"], one["rehired_on"]) if day), default=None)
+    one["starts_on"] = min((day for day in (one["hire_date"], one["rehired_on"]) if day), default=None)
     return one
 
 

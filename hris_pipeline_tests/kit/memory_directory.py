@@ -22,6 +22,7 @@ TYPES: dict[str, pa.DataType] = {
     "synced_version": pa.int64(),
 }
 COLUMNS = ("user_id", *USER_STATE, "protected", "version", "synced_version", "source_hash")
+COLUMNS += ("former_source", "former_hris_id")
 
 
 class MemoryDirectory:
@@ -56,9 +57,10 @@ class MemoryDirectory:
     def users(self, user_ids: pd.Series) -> pd.DataFrame:
         return self._frame(COLUMNS, [self.by_id[user_id] for user_id in user_ids])
 
-    def filled(self, fields: Collection[str]) -> Mapping[str, int]:
+    def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
         ours = [user for user in self.by_id.values() if user["integration_id"] == self.integration_id]
-        managed = [user for user in ours if user["status"] == "active"]
+        managed = [user for user in ours if user["status"] == "active" or user["user_id"] in set(also)]
+        managed += [self.by_id[key] for key in also if self.by_id[key]["integration_id"] != self.integration_id]
         return {
             name: sum(bool(user["metadata"].get(name[1:]) if name.startswith("#") else user[name]) for user in managed)
             for name in fields

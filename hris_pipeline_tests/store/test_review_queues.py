@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
+from hris_pipeline.change_set.context import Resolution
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.store.conflicts import record_conflicts, resolutions
 from hris_pipeline.store.engine import Store
@@ -100,7 +101,7 @@ def test_resolutions_are_remembered_while_they_are_followed(store: Store) -> Non
     _resolve(store, ("m-1", "u-1"), "ignore")
     _record(store, ("m-2", "u-2"), days=1)
     with store.read() as connection:
-        assert resolutions(connection, "acme") == (("m-1", "u-1", "ignore"),)
+        assert resolutions(connection, "acme") == (Resolution("m-1", "u-1", "ignore"),)
         assert resolutions(connection, "globex") == ()
 
 
@@ -134,7 +135,7 @@ def test_retention_lets_go_of_people_and_keeps_what_was_done(store: Store) -> No
         assert connection.execute(sa.select(quarantine.c.extract_id)).scalars().all() == ["new"]
         assert connection.execute(sa.select(import_rows.c.import_id)).scalars().all() == [done]
         assert connection.execute(sa.select(sa.func.count()).select_from(imports)).scalar() == 2
-        assert resolutions(connection, "acme") == (("m-1", "u-1", "create"),)
+        assert resolutions(connection, "acme") == (Resolution("m-1", "u-1", "create"),)
     left = _conflicts(store)
     assert {key: row.status for key, row in left.items()} == {("m-1", "u-1"): "resolved", ("m-2", "u-2"): "open"}
     assert left["m-1", "u-1"].incoming == {}

@@ -108,4 +108,4 @@ def test_planning_sees_the_store_through_its_own_protocol(store: Store) -> None:
         directory: Directory = StoredDirectory(connection, "acme", "acme")
         assert len(directory.snapshot()) == len(directory.names()) == 4
         assert len(directory.users(pd.Series([user_id(1)], dtype=TEXT))) == 1
-        assert directory.filled(["email"]) == {"email": 1}
+        assert directory.filled(["email"], pd.Series([], dtype=TEXT)) == {"email": 1}

@@ -186,8 +186,8 @@ REHIRED = member(hire_date="2010-01-01", latest_rehire_date="2022-02-02")
 @pytest.mark.parametrize(
     ("person", "priority", "hire_date", "rehired_on", "starts_on"),
     [
-        (REHIRED, "original", date(2010, 1, 1), date(2022, 2, 2), date(2022, 2, 2)),
-        (REHIRED, "latest", date(2022, 2, 2), date(2022, 2, 2), date(2022, 2, 2)),
+        (REHIRED, "original", date(2010, 1, 1), date(2022, 2, 2), date(2010, 1, 1)),
+        (REHIRED, "latest", date(2022, 2, 2), date(2022, 2, 2), date(2010, 1, 1)),
         (member(hire_date="2010-01-01"), "latest", date(2010, 1, 1), None, date(2010, 1, 1)),
         (member(hire_date=None, latest_rehire_date="2022-02-02"), "original", None, date(2022, 2, 2), date(2022, 2, 2)),
         (member(hire_date=None), "latest", None, None, None),

@@ -52,6 +52,16 @@ def upgrade() -> None:
             comment="Keyed MACs over what a person decided: that the user is there, protected",
         ),
     )
+    op.add_column(
+        "conflicts",
+        sa.Column(
+            "may_restore",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="Also a user a person archived",
+        ),
+    )
     op.create_table(
         "kept_users",
         sa.Column("integration_id", sa.Text(), nullable=False),
