@@ -1,6 +1,6 @@
-"""Taking an import back: every user it changed gets the state before, unless somebody changed them since."""
+"""Taking an import back, field by field: what it changed gets the value before, unless somebody changed that since."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,42 +9,73 @@ import pandas as pd
 
 from hris_pipeline.change_set.schemas import row_types
 from hris_pipeline.contract import ROW_COLUMNS
-from hris_pipeline.settings.fields import USER_STATE
+from hris_pipeline.settings.fields import METADATA_PREFIX, USER_STATE
 
-__all__ = ["UNIQUE", "AppliedRow", "Undo", "undo_rows"]
-
-UNIQUE: tuple[str, ...] = ("employee_id", "hris_id", "email_key")
-"""What two users of a directory may not share."""
+__all__ = ["AppliedRow", "CurrentUser", "Undo", "undo_rows", "unique_values"]
 
 State = Mapping[str, Any]
+UniqueValue = tuple[str, ...]
+
+_TOGETHER: Mapping[str, tuple[str, ...]] = {
+    "email": ("email", "email_key", "email_edited_by_user"),
+    "status": ("status", "archived_by"),
+    "hris_id": ("integration_id", "hris_id"),
+}
+"""Columns that only make sense together, under the one that people know."""
+
+_FIELDS: Mapping[str, tuple[str, ...]] = _TOGETHER | {
+    name: (name,)
+    for name in USER_STATE
+    if name != "metadata" and not any(name in columns for columns in _TOGETHER.values())
+}
+_UNIQUE: Mapping[str, tuple[str, ...]] = {
+    "employee_id": ("employee_id",),
+    "hris_id": ("integration_id", "hris_id"),
+    "email": ("email_key",),
+}
+"""What two users of a directory may not share, by field."""
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 _ACTIONS = {("active", "archived"): "archive", ("archived", "active"): "restore"}
-_UNNAMED = frozenset({"metadata", "email_key", "archived_by", "email_edited_by_user"})
-_SHARED_BY = {"employee_id": ("employee_id",), "hris_id": ("hris_id",), "email_key": ("email", "email_key")}
 
 
 @dataclass(frozen=True)
 class AppliedRow:
-    """One change as it was applied: states before (None: created) and after, and the version it wrote."""
+    """One change as it was applied: states before (None: created) and after."""
 
     user_id: str
     before: State | None = field(repr=False)
     after: State = field(repr=False)
-    written_version: int
+
+
+@dataclass(frozen=True)
+class CurrentUser:
+    """A user as they are now. ``kept`` is never archived by an import; a ``protected`` one also keeps email and
+    EmployeeId."""
+
+    state: State = field(repr=False)
+    version: int
+    protected: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True)
 class Undo:
-    """``rows`` as in any change set; the EmployeeIds of users who ``changed_since``, and of those whose earlier
-    EmployeeId, link or email somebody else has now (``taken``): both are left as they are."""
+    """``rows`` as in any change set. Left as they are, as EmployeeIds: by field who changed it since, who is gone or
+    was erased, whose earlier value another user has now (``taken``), and who is ``protected`` from it."""
 
     rows: pd.DataFrame = field(repr=False)
-    changed_since: tuple[str, ...]
+    changed_since: Mapping[str, tuple[str, ...]]
+    gone: tuple[str, ...]
     taken: tuple[str, ...]
+    protected: tuple[str, ...]
 
 
 def undo_rows(
-    applied: Collection[AppliedRow], versions: Mapping[str, int], held_by: Mapping[tuple[str, str], str]
+    applied: Collection[AppliedRow],
+    users: Mapping[str, CurrentUser],
+    owners: Mapping[UniqueValue, str],
+    renamed: Mapping[str, str] | None = None,
 ) -> Undo:
     """The change set that takes an import back.
 
@@ -52,64 +83,157 @@ def undo_rows(
 
     Args:
         applied: What the import did.
-        versions: The version of each user now.
-        held_by: Which user has each unique value now, by (column, value).
+        users: Of those it changed, whoever is still there, by user_id.
+        owners: Which user has each of ``unique_values`` now.
+        renamed: Metadata names that changed since: old to new.
     """
-    mine = {row.user_id: row for row in applied if versions.get(row.user_id) == row.written_version}
-    changed_since = [row for row in applied if row.user_id not in mine]
-    taken: list[AppliedRow] = []
-    while blocked := [row for row in mine.values() if _blocked(row, mine, held_by)]:
-        taken += blocked
-        for row in blocked:
-            del mine[row.user_id]
-    targets = _targets(mine)
-    lines = [_line(row, targets[row.user_id]) for row in mine.values() if targets[row.user_id] != row.after]
+    rows = {row.user_id: _with_names(row, renamed or {}) for row in applied if row.user_id in users}
+    reverts: dict[str, dict[str, Any]] = {}
+    left: list[tuple[str, str]] = []
+    protected: set[str] = set()
+    for key, row in rows.items():
+        user = users[key]
+        wanted = dict(_reverts(row))
+        changed = [name for name in wanted if _value(user.state, name) != _value(row.after, name)]
+        left += [(name, key) for name in changed]
+        forbidden = [name for name in wanted if name not in changed and _is_forbidden(name, wanted[name], user)]
+        protected |= {key} if forbidden else set()
+        reverts[key] = {name: value for name, value in wanted.items() if name not in (*changed, *forbidden)}
+    taken = _drop_taken(reverts, rows, users, owners)
+    targets = _targets(reverts, rows, users)
+    lines = [_line(key, users[key], target) for key, target in targets.items() if target != users[key].state]
     columns = {name: [line[name] for line in lines] for name in ROW_COLUMNS}
+    names = {row.user_id: _employee_id(row, users.get(row.user_id)) for row in applied}
     return Undo(
         rows=pd.DataFrame(columns).astype(row_types()),
-        changed_since=tuple(sorted(_shown(row) for row in changed_since)),
-        taken=tuple(sorted(_shown(row) for row in taken)),
+        changed_since={
+            name: tuple(sorted(names[key] for other, key in left if other == name))
+            for name in sorted({name for name, _ in left})
+        },
+        gone=tuple(sorted(names[row.user_id] for row in applied if row.user_id not in users)),
+        taken=tuple(sorted(names[key] for key in taken)),
+        protected=tuple(sorted(names[key] for key in protected)),
     )
 
 
-def _blocked(row: AppliedRow, mine: Collection[str], held_by: Mapping[tuple[str, str], str]) -> bool:
-    """Whether somebody who is not taken back has what this person would get back."""
-    wanted = ((name, row.before[name]) for name in UNIQUE if row.before and row.before.get(name))
-    return any(held_by.get(value, row.user_id) not in mine for value in wanted)
+def unique_values(state: State) -> Iterator[tuple[str, UniqueValue]]:
+    """What nobody else in the directory may have, by field; a link only counts with its integration."""
+    for name, columns in _UNIQUE.items():
+        value = tuple(state.get(column) for column in columns)
+        if all(value):
+            yield name, (name, *(str(part) for part in value))
 
 
-def _targets(mine: Mapping[str, AppliedRow]) -> dict[str, State]:
-    """The state before; of somebody the import created, the same person archived, without what others get back."""
+def _with_names(row: AppliedRow, renamed: Mapping[str, str]) -> AppliedRow:
+    def follow(state: State) -> State:
+        metadata = state.get("metadata") or {}
+        return {**state, "metadata": {renamed.get(name, name): value for name, value in metadata.items()}}
+
+    return AppliedRow(row.user_id, None if row.before is None else follow(row.before), follow(row.after))
+
+
+def _reverts(row: AppliedRow) -> Iterator[tuple[str, Any]]:
+    """Each field that the import changed, with its value before; a created person only goes."""
+    if row.before is None:
+        yield "status", ("archived", "import")
+        return
+    metadata = sorted({*row.before["metadata"], *row.after["metadata"]})
+    for name in (*_FIELDS, *(f"{METADATA_PREFIX}{key}" for key in metadata)):
+        if _value(row.before, name) != _value(row.after, name):
+            yield name, _value(row.before, name)
+
+
+def _value(state: State, name: str) -> Any:
+    if name.startswith(METADATA_PREFIX):
+        return (state.get("metadata") or {}).get(name.removeprefix(METADATA_PREFIX))
+    return tuple(state.get(column) for column in _FIELDS[name])
+
+
+def _is_forbidden(name: str, value: Any, user: CurrentUser) -> bool:
+    if name == "status":
+        return (user.protected or user.kept) and value[0] == "archived"
+    return user.protected and name in ("email", "employee_id")
+
+
+def _drop_taken(
+    reverts: dict[str, dict[str, Any]],
+    rows: Mapping[str, AppliedRow],
+    users: Mapping[str, CurrentUser],
+    owners: Mapping[UniqueValue, str],
+) -> set[str]:
+    """Leaves out what somebody would get back that another user has now and keeps; gives whose."""
+    taken: set[str] = set()
+    while True:
+        targets = _targets(reverts, rows, users)
+        kept = {value: key for key, target in targets.items() for _, value in unique_values(target)}
+        blocked = [
+            (key, name)
+            for key, target in targets.items()
+            for name, value in unique_values(target)
+            if name in reverts[key]
+            and (owner := owners.get(value, key)) != key
+            and (owner not in targets or kept.get(value) == owner or _still_has(targets[owner], value))
+        ]
+        if not blocked:
+            return taken
+        for key, name in blocked:
+            del reverts[key][name]
+            taken.add(key)
+
+
+def _still_has(target: State, value: UniqueValue) -> bool:
+    return any(other == value for _, other in unique_values(target))
+
+
+def _targets(
+    reverts: Mapping[str, Mapping[str, Any]], rows: Mapping[str, AppliedRow], users: Mapping[str, CurrentUser]
+) -> dict[str, State]:
+    targets = {key: _with_values(users[key].state, values) for key, values in reverts.items()}
     returned = {
-        (name, row.before[name]) for row in mine.values() if row.before for name in UNIQUE if row.before.get(name)
+        value for key, target in targets.items() for name, value in unique_values(target) if name in reverts[key]
     }
-    targets: dict[str, State] = {}
-    for row in mine.values():
-        given_up = [name for name in UNIQUE if (name, row.after.get(name)) in returned]
-        blank = {column: None for name in given_up for column in _SHARED_BY[name]}
-        archived = {**row.after, **blank, "status": "archived", "archived_by": "import"}
-        targets[row.user_id] = archived if row.before is None else row.before
+    for key, target in targets.items():
+        if rows[key].before is None and "status" in reverts[key]:
+            given_up = [name for name, value in unique_values(target) if value in returned]
+            targets[key] = {**target, **{column: None for name in given_up for column in _FIELDS[name]}}
+            if "email" in given_up:
+                targets[key] = {**targets[key], "email_edited_by_user": False}
     return targets
 
 
-def _line(row: AppliedRow, target: State) -> dict[str, Any]:
+def _with_values(state: State, values: Mapping[str, Any]) -> State:
+    target = {**state, "metadata": dict(state.get("metadata") or {})}
+    for name, value in values.items():
+        if not name.startswith(METADATA_PREFIX):
+            target |= dict(zip(_FIELDS[name], value, strict=True))
+        elif value is None:
+            target["metadata"].pop(name.removeprefix(METADATA_PREFIX), None)
+        else:
+            target["metadata"][name.removeprefix(METADATA_PREFIX)] = value
+    return target
+
+
+def _line(user_id: str, user: CurrentUser, target: State) -> dict[str, Any]:
     return {
-        "user_id": row.user_id,
-        "action": _ACTIONS.get((row.after["status"], target["status"]), "update"),
-        "changed": msgspec.json.encode(_changed(row.after, target)).decode(),
-        "before": _encode(row.after).decode(),
+        "user_id": user_id,
+        "action": _ACTIONS.get((user.state["status"], target["status"]), "update"),
+        "changed": msgspec.json.encode(_changed(user.state, target)).decode(),
+        "before": _encode(user.state).decode(),
         "after": _encode(target).decode(),
-        "base_version": row.written_version,
+        "base_version": user.version,
         "source_hash": None,
     }
 
 
 def _changed(old: State, new: State) -> list[str]:
-    names = [name for name in USER_STATE if name not in _UNNAMED and old.get(name) != new.get(name)]
+    names = [name for name in USER_STATE if name in _FIELDS and old.get(name) != new.get(name)]
+    if "integration_id" not in names and old.get("integration_id") != new.get("integration_id"):
+        names.insert(0, "integration_id")
     old_metadata, new_metadata = old.get("metadata") or {}, new.get("metadata") or {}
     keys = sorted({*old_metadata, *new_metadata})
-    return names + [f"#{key}" for key in keys if old_metadata.get(key) != new_metadata.get(key)]
+    return names + [f"{METADATA_PREFIX}{key}" for key in keys if old_metadata.get(key) != new_metadata.get(key)]
 
 
-def _shown(row: AppliedRow) -> str:
-    return str(row.after.get("employee_id") or row.after.get("hris_id") or row.user_id)
+def _employee_id(row: AppliedRow, user: CurrentUser | None) -> str:
+    state = row.after if user is None else user.state
+    return str(state.get("employee_id") or row.after.get("employee_id") or row.after.get("hris_id") or row.user_id)

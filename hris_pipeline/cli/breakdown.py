@@ -22,7 +22,7 @@ REASONS: Mapping[str, str] = {
     "excluded:not_started": "excluded: not started yet",
     "excluded:service_account": "excluded: service account",
     "warning:phone_not_international": "warning: phone number is not international (no SMS)",
-    "warning:changed_since": "left alone: changed since",
+    "warning:gone_since": "left alone: gone since",
     "warning:value_taken": "left alone: another user has that value now",
     "warning:field_missing_for_all": "warning: field missing for everybody, kept as stored",
 }

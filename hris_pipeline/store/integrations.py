@@ -195,9 +195,9 @@ def rename_metadata(connection: sa.Connection, integration_id: str, old: str, ne
     it. Their versions grow, so an open plan made before is stale; history keeps the name it was written with."""
     managed = sa.select(users.c.user_id, users.c.metadata).where(users.c.integration_id == integration_id)
     renamed = [
-        {"key": row.user_id, "values": {new if name == old else name: value for name, value in row.metadata.items()}}
+        {"key": row.user_id, "values": _renamed(row.metadata, old, new)}
         for row in connection.execute(managed)
-        if old in row.metadata
+        if isinstance(row.metadata, dict) and old in row.metadata
     ]
     if renamed:
         connection.execute(
@@ -207,6 +207,11 @@ def rename_metadata(connection: sa.Connection, integration_id: str, old: str, ne
             renamed,
         )
     return len(renamed)
+
+
+def _renamed(metadata: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """In its place; what an earlier field of the new name left over goes."""
+    return {new if name == old else name: value for name, value in metadata.items() if name != new}
 
 
 def _update(connection: sa.Connection, integration_id: str, /, **values: Any) -> None:

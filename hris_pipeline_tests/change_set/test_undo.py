@@ -5,14 +5,14 @@ from typing import Any
 
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.change_set.undo import Undo, undo_rows
-from hris_pipeline_tests.kit.applied_rows import applied, holders, versions
+from hris_pipeline_tests.kit.applied_rows import applied, current, owners
 from hris_pipeline_tests.kit.company_strategies import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import company, plan
 
 
 def undone(planned: Plan, directory: MemoryDirectory) -> Undo:
-    return undo_rows(applied(planned.rows), versions(directory), holders(directory))
+    return undo_rows(applied(planned.rows), current(directory), owners(directory))
 
 
 def saved(people: list[dict[str, Any]], directory: MemoryDirectory) -> Plan:
@@ -52,7 +52,7 @@ def test_an_undo_can_itself_be_undone() -> None:
     after = {key: dict(user) for key, user in directory.by_id.items()}
     undo = undone(planned, directory)
     directory.apply(undo.rows)
-    directory.apply(undo_rows(applied(undo.rows), versions(directory), holders(directory)).rows)
+    directory.apply(undo_rows(applied(undo.rows), current(directory), owners(directory)).rows)
     moving = {"version", "synced_version", "source_hash"}
     for key, user in directory.by_id.items():
         assert {name: user[name] for name in set(user) - moving} == {
@@ -60,12 +60,53 @@ def test_an_undo_can_itself_be_undone() -> None:
         }
 
 
-def test_who_was_changed_since_is_listed_and_left() -> None:
+def test_what_was_changed_since_is_listed_and_left_field_by_field() -> None:
     planned, directory = week()
-    directory.edit(directory.by_employee_id("0001")["user_id"], phone_number="+12025550123")
+    key = directory.by_employee_id("0001")["user_id"]
+    directory.edit(key, first_name="Edited", phone_number="+12025550123")
     undo = undone(planned, directory)
-    assert undo.changed_since == ("0001",)
-    assert len(undo.rows) == 3
+    assert undo.changed_since == {"first_name": ("0001",)}
+    directory.apply(undo.rows)
+    user = directory.by_employee_id("0001")
+    assert (user["first_name"], user["phone_number"], user["metadata"].get("Team")) == ("Edited", "+12025550123", None)
+
+
+def test_a_renamed_metadata_name_is_followed() -> None:
+    planned, directory = week()
+    user = directory.by_employee_id("0001")
+    directory.edit(user["user_id"], metadata={"Squad": user["metadata"]["Team"]})
+    undo = undo_rows(applied(planned.rows), current(directory), owners(directory), {"Team": "Squad"})
+    assert undo.changed_since == {}
+    directory.apply(undo.rows)
+    assert directory.by_employee_id("0001")["metadata"] == {}
+
+
+def test_a_member_id_of_another_integration_is_nobodys_obstacle() -> None:
+    people, directory = company(2)
+    planned = saved([people[0], people[1] | {"active": False}], directory)
+    directory.put(user_id="other", employee_id="9", integration_id="globex", hris_id="m-2")
+    undo = undone(planned, directory)
+    assert (undo.taken, len(undo.rows)) == ((), 1)
+
+
+def test_whom_somebody_protected_since_is_not_archived() -> None:
+    planned, directory = week()
+    directory.edit(directory.by_employee_id("0006")["user_id"], protected=True)
+    undo = undone(planned, directory)
+    assert (undo.protected, len(undo.rows)) == (("0006",), 3)
+
+
+def test_whom_somebody_archived_again_since_stays_as_they_are() -> None:
+    planned, directory = week()
+    directory.edit(directory.by_employee_id("0002")["user_id"], archived_by="person:lee")
+    undo = undone(planned, directory)
+    assert undo.changed_since == {"status": ("0002",)}
+
+
+def test_who_is_gone_is_listed() -> None:
+    planned, directory = week()
+    del directory.by_id[directory.by_employee_id("0001")["user_id"]]
+    assert undone(planned, directory).gone == ("0001",)
 
 
 def test_who_cannot_get_back_what_somebody_else_has_now_is_listed_and_left() -> None:
@@ -81,9 +122,9 @@ def test_who_depends_on_somebody_left_is_left_too() -> None:
     planned = saved(
         [people[0] | {"email": "p2@acme.test"}, people[1] | {"email": "new@acme.test"}, people[2]], directory
     )
-    directory.edit(directory.by_employee_id("0001")["user_id"], first_name="Edited")
+    directory.edit(directory.by_employee_id("0001")["user_id"], email_edited_by_user=True)
     undo = undone(planned, directory)
-    assert (undo.changed_since, undo.taken) == (("0001",), ("0002",))
+    assert (undo.changed_since, undo.taken) == ({"email": ("0001",)}, ("0002",))
 
 
 def test_swapped_ids_and_emails_swap_back() -> None:
@@ -104,7 +145,7 @@ def test_somebody_created_with_an_address_that_was_given_up_gives_it_back() -> N
     directory.apply(planned.rows)
     created = plan([people[0] | {"email": "new@acme.test"}, people[1], person(3, email="p1@acme.test")], directory)
     directory.apply(created.rows)
-    both = undo_rows(applied(planned.rows) + applied(created.rows), versions(directory), holders(directory))
+    both = undo_rows(applied(planned.rows) + applied(created.rows), current(directory), owners(directory))
     directory.apply(both.rows)
     assert directory.by_employee_id("0001")["email"] == "p1@acme.test"
     assert (directory.by_employee_id("0003")["email"], directory.by_employee_id("0003")["status"]) == (None, "archived")

@@ -15,6 +15,7 @@ from hris_pipeline.operations.undo import plan_undo
 from hris_pipeline.operations.users import protect
 from hris_pipeline.operations.verification import verify
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, USER_STATE
+from hris_pipeline.settings.mapping import rename_metadata
 from hris_pipeline.sources.extract_reader import MEMBER_FIELDS
 from hris_pipeline.store.automation import automation
 from hris_pipeline.store.tables import import_rows
@@ -54,20 +55,35 @@ def test_undo_gives_back_every_field_and_archives_who_was_created(acme: Acme) ->
     assert acme.run().counts["restored"] == 2, "the next import does it again"
 
 
-def test_undo_leaves_who_changed_since(acme_lite: Acme) -> None:
-    acme = acme_lite
+def test_undo_leaves_what_was_changed_since(acme: Acme) -> None:
     first, second = acme.active()[:2]
+    titles = {key: acme.users()[key]["metadata"]["JobTitle"] for key in (first, second)}
     for member_id in (first, second):
-        acme.company.edit(member_id, job_title="Astronaut")
+        acme.company.edit(member_id, job_title="Astronaut", last_name="Nova")
     done = acme.run()
-    acme.edit_user(first, phone_number="+12125550100")
-    edited = acme.users()[first]
+    acme.edit_user(first, last_name="Mine")
     undo = plan_undo(acme.services, done.import_id, actor="lee")
-    assert undo.counts["updated"] == 1
-    assert undo.diagnostics["warning:changed_since"] == (edited["employee_id"],)
+    assert undo.counts["updated"] == 2
+    assert undo.diagnostics == {"warning:changed_since:last_name": (acme.users()[first]["employee_id"],)}
     acme.save(undo.import_id)
-    assert acme.users()[first] == edited
-    assert acme.users()[second]["metadata"]["JobTitle"] != "Astronaut"
+    after = acme.users()
+    assert {key: after[key]["metadata"]["JobTitle"] for key in (first, second)} == titles
+    assert (after[first]["last_name"], after[second]["last_name"] == "Nova") == ("Mine", False)
+
+
+def test_undo_follows_a_metadata_name_that_was_changed_since(acme: Acme) -> None:
+    [member_id] = acme.active()[:1]
+    title = acme.users()[member_id]["metadata"]["JobTitle"]
+    acme.company.edit(member_id, job_title="Astronaut")
+    done = acme.run()
+    acme.change(rename_metadata(acme.settings(), "JobTitle", "Title"))
+    acme.change(rename_metadata(acme.settings(), "Title", "Role"))
+    undo = plan_undo(acme.services, done.import_id, actor="lee")
+    assert (undo.counts["updated"], undo.diagnostics) == (1, {})
+    acme.save(undo.import_id)
+    metadata = acme.users()[member_id]["metadata"]
+    assert (metadata["Role"], "JobTitle" in metadata, "Title" in metadata) == (title, False, False)
+    assert verify(acme.services, "acme").ok
 
 
 def test_undo_pauses_running_automatic_imports(acme_lite: Acme) -> None:
