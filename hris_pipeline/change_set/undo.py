@@ -23,10 +23,13 @@ _TOGETHER: Mapping[str, tuple[str, ...]] = {
 }
 """Columns that only make sense together, under the one that people know."""
 
-_FIELDS: Mapping[str, tuple[str, ...]] = _TOGETHER | {
-    name: (name,)
-    for name in USER_STATE
-    if name != "metadata" and not any(name in columns for columns in _TOGETHER.values())
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    **_TOGETHER,
+    **{
+        name: (name,)
+        for name in USER_STATE
+        if name != "metadata" and not any(name in columns for columns in _TOGETHER.values())
+    },
 }
 _UNIQUE: Mapping[str, tuple[str, ...]] = {
     "employee_id": ("employee_id",),

@@ -1,5 +1,6 @@
 """Planning an import that takes another one back; saving it is the same as saving any other."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
@@ -19,7 +20,7 @@ from hris_pipeline.store.automation import automation, set_automatic
 from hris_pipeline.store.imports import Import, stage_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline.store.settings_versions import settings_history
+from hris_pipeline.store.settings_versions import current_settings, settings_history
 from hris_pipeline.store.tables import import_rows, kept_users, users
 
 __all__ = [
@@ -37,44 +38,48 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
         UsageError: it was never applied, changed nobody, or is of a former life of the integration.
         ImportRunning: another import of the integration is under way.
     """
-    found = read_import(services, import_id)
-    if found.status != "applied":
-        raise UsageError(f"Import {import_id} is {found.status}: only an applied import can be undone.")
-    if not found.changes:
+    record = read_import(services, import_id)
+    if record.status != "applied":
+        raise UsageError(f"Import {import_id} is {record.status}: only an applied import can be undone.")
+    if not record.changes:
         raise UsageError(f"Import {import_id} changed nobody: there is nothing to undo.")
     with (
-        integration_lock(services.store, found.integration_id, 0.0),
+        integration_lock(services.store, record.integration_id, 0.0),
         services.store.begin() as connection,
     ):
-        integration = get_integration(connection, found.integration_id)
-        if found.life != integration.life:
+        integration = get_integration(connection, record.integration_id)
+        if record.life != integration.life:
             raise UsageError(
-                f"Import {import_id} was made before {found.integration_id} was deleted and set up anew: it is history "
-                "only, and its users have been let go since."
+                f"Import {import_id} was made before {record.integration_id} was deleted and set up anew: it is "
+                "history only, and its users have been let go since."
             )
-        undo = _undo(connection, integration.directory_id, found)
-        counts = {COUNT_OF_ACTION[str(action)]: int(n) for action, n in undo.rows["action"].value_counts().items()}
-        draft = Import(
-            integration_id=found.integration_id,
-            directory_id=integration.directory_id,
-            status="planned",
-            trigger="undo",
-            digest=plan_digest(undo.rows, settings_digest=undo_settings_digest(import_id), complete=True, tripped=()),
-            counts=counts,
-            actor=actor,
-            planned_at=services.now(),
-            extract_id=found.extract_id,
-            undoes=import_id,
-            life=integration.life,
-            diagnostics=_diagnostics(undo),
-            dagster_run_id=run_id,
-        )
+        undo = _undo(connection, integration.directory_id, record)
+        version = current_settings(connection, record.integration_id).version
+        draft = replace(_draft(record, undo, actor, services.now()), settings_version=version, dagster_run_id=run_id)
         staged = stage_import(connection, draft, undo.rows)
-        paused = _pause(connection, found.integration_id, actor, services.now())
+        paused = _pause(connection, record.integration_id, actor, services.now())
     if paused:
-        body = f"Automatic imports of {found.integration_id} are paused, because import {import_id} is being undone."
-        notify(services, found.integration_id, "paused", "undo", body)
+        body = f"Automatic imports of {record.integration_id} are paused, because import {import_id} is being undone."
+        notify(services, record.integration_id, "paused", "undo", body)
     return staged
+
+
+def _draft(record: Import, undo: Undo, actor: str, now: datetime) -> Import:
+    import_id = record.import_id
+    return Import(
+        integration_id=record.integration_id,
+        directory_id=record.directory_id,
+        status="planned",
+        trigger="undo",
+        digest=plan_digest(undo.rows, settings_digest=undo_settings_digest(import_id), complete=True, tripped=()),
+        counts={COUNT_OF_ACTION[str(action)]: int(n) for action, n in undo.rows["action"].value_counts().items()},
+        actor=actor,
+        planned_at=now,
+        extract_id=record.extract_id,
+        undoes=import_id,
+        life=record.life,
+        diagnostics=_diagnostics(undo),
+    )
 
 
 def _diagnostics(undo: Undo) -> dict[str, tuple[str, ...]]:

@@ -3,17 +3,20 @@ decides about single ones: loading local ones, protecting, erasing."""
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
 
+import msgspec
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.change_set.state import decode_metadata, merge_metadata
-from hris_pipeline.errors import UsageError
+from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.store import local_users
+from hris_pipeline.store.erasing import erase_person, find_person, integrations_of_directory
 from hris_pipeline.store.imports import open_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.local_users import Loaded
@@ -48,9 +51,8 @@ def load_users(services: Services, integration_id: str, user_file: bytes) -> Loa
         if users["email_key"].dropna().duplicated().any():
             raise UsageError("The user file gives one email to several people, and nothing of it was loaded.")
     if metadata:
-        users["metadata"] = pd.Series(
-            decode_metadata(merge_metadata([{}] * len(frame), metadata, frame.index)), index=frame.index
-        )
+        columns = {name: values.astype(object).where(values.notna(), None) for name, values in metadata.items()}
+        users["metadata"] = pd.Series(pd.DataFrame(columns, dtype=object).to_dict("records"), users.index, dtype=object)
     with services.store.begin() as connection:
         directory_id = get_integration(connection, integration_id).directory_id
         return local_users.load_local_users(connection, directory_id, users, services.now())
@@ -71,26 +73,37 @@ def protect(services: Services, integration_id: str, employee_id: str, *, protec
 def erase(
     services: Services,
     integration_id: str,
-    employee_id: str,
+    known_as: str,
     by: str,
     *,
     remove_frames: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Erases a person for good: from the user, the whole history, quarantine and conflicts; and because the person is
-    in them, the integration's kept extracts and frames go too. Ids stay, so that no import makes the person anew. As
-    long as the source lists the person, a later extract holds them again.
+    """Erases a person for good, by EmployeeId or hris_id, whether they ever became a user or not: from the directory's
+    users, history, staged rows, quarantine, conflicts and diagnostics; and because the person is in them, the kept
+    extracts and frames of every integration of the directory go too. A user's ids stay, so that no import makes the
+    person anew. As long as the source lists the person, a later extract holds them again.
 
     Raises:
-        UnknownName: the directory has no user with that EmployeeId.
-        ImportRunning: an import of the integration is under way.
+        UnknownName: nothing that is kept knows the person.
+        ImportRunning: an import of one of the integrations is under way.
     """
-    with integration_lock(services.store, integration_id, 0.0):
+    with services.store.read() as connection:
+        directory_id = get_integration(connection, integration_id).directory_id
+        names = integrations_of_directory(connection, directory_id)
+    with ExitStack() as locks:
+        for name in names:
+            locks.enter_context(integration_lock(services.store, name, 0.0))
         with services.store.begin() as connection:
-            directory_id = get_integration(connection, integration_id).directory_id
-            user_id = local_users.find_user(connection, directory_id, employee_id)
-            local_users.erase_user(connection, user_id, by, services.now())
-        services.archive.delete(integration_id)
-        remove_frames(integration_id)
+            person = find_person(connection, directory_id, known_as)
+            places = erase_person(connection, directory_id, person, by, services.now())
+        if not places and not any(services.archive.mentions(name, known_as) for name in names):
+            raise UnknownName(
+                f"Nobody known as {known_as[:80]!r} is a user of {integration_id}'s directory or in anything that is "
+                "kept: give the EmployeeId or hris_id exactly, with upper and lower case and leading zeros."
+            )
+        for name in names:
+            services.archive.delete(name)
+            remove_frames(name)
 
 
 _FIELDS = tuple(field.name for field in USER_FIELDS)
@@ -106,7 +119,7 @@ def users_view(
     stored = read_users(connection, None, integration.directory_id)
     stored = stored[(stored["integration_id"] == integration_id).fillna(False).astype(bool)]
     users = pd.DataFrame({name: as_text(stored[name]) for name in ("user_id", "status", *_FIELDS)})
-    metadata = decode_metadata(stored["metadata"])
+    metadata = [msgspec.json.decode(line) for line in stored["metadata"]]
     staged = open_import(connection, integration_id) if planned else None
     if staged is not None:
         rows = rows_of(connection, staged.import_id)
@@ -118,11 +131,18 @@ def users_view(
         metadata += [state["metadata"] for state in states]
         users = pd.concat([users[keep], after], ignore_index=True)
     for entry in effective_metadata(settings):
-        users[entry.name.column] = text_series(line.get(entry.name) for line in metadata).set_axis(users.index)
+        values = (_metadata_text(line, entry.name) for line in metadata)
+        users[entry.name.column] = text_series(values).set_axis(users.index)
     for name in _DATES:
         users[name] = to_date(users[name])
     active = users[(users["status"] == "active").fillna(False).astype(bool)]
     return active.sort_values("employee_id", ignore_index=True)
+
+
+def _metadata_text(metadata: Any, name: str) -> str | None:
+    """The value as text; what another application wrote that is none, as its JSON."""
+    value = metadata.get(name) if isinstance(metadata, dict) else None
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def user_file_frame(services: Services, integration_id: str) -> pd.DataFrame:

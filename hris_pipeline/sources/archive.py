@@ -118,6 +118,15 @@ class Archive:
             check_seal(self._sealer(), self._name(integration_id, extract_id), body)
         return manifest
 
+    def mentions(self, integration_id: str, text: str) -> bool:
+        """Whether any kept extract of the integration holds that very text as a value."""
+        quoted = msgspec.json.encode(text)
+        return any(
+            quoted in line
+            for extract_id in self.extracts(integration_id)
+            for line in _lines(self._path(integration_id, extract_id, LINES))
+        )
+
     def extracts(self, integration_id: str) -> tuple[str, ...]:
         """The ids of the integration's extracts, oldest first."""
         return self._ids(integration_id, MANIFEST)

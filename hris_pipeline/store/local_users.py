@@ -1,4 +1,4 @@
-"""What a person, not an import, does to users: loading local ones, protecting, and erasing one for good."""
+"""What a person, not an import, does to users: loading local ones and protecting. Erasing stands in ``erasing``."""
 
 import uuid
 from dataclasses import dataclass
@@ -8,18 +8,13 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_STATE
+from hris_pipeline.settings.fields import USER_FIELD_NAMES
 from hris_pipeline.store.bulk import in_values
-from hris_pipeline.store.imports import end_import, prove_rows_anew
 from hris_pipeline.store.seals import keyring_of, seal_user
-from hris_pipeline.store.tables import conflicts, import_rows, imports, quarantine, users
+from hris_pipeline.store.tables import users
 
-__all__ = ["Loaded", "erase_user", "find_user", "load_local_users", "protect_user"]
-
-KEPT_WHEN_ERASED = ("integration_id", "hris_id", "employee_id", "status", "archived_by", "email_edited_by_user")
-"""Ids and marks: without them the next import would make the person anew, and history would have a hole."""
+__all__ = ["Loaded", "find_user", "load_local_users", "protect_user"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,8 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
         connection: A writing transaction; all of the frame or nothing.
         directory_id: Whose users.
         frame: ``employee_id`` and any other user fields as text or date32 (null clears), ``email_key`` beside
-            ``email``, ``metadata`` as dictionaries; columns that are not there are left as they are.
+            ``email``, ``metadata`` as dictionaries (a null removes); columns and metadata that are not there are left
+            as they are.
         now: When.
 
     Raises:
@@ -69,8 +65,9 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
     present = {row.employee_id: row for row in connection.execute(sa.select(users).where(own))}
     created, updated, unchanged, managed = [], [], [], []
     for key, values in zip(keys, frame[names].astype(object).itertuples(index=False), strict=True):
-        record = {name: _value(name, value) for name, value in zip(names, values, strict=True)}
         old = present.get(key)
+        metadata = old.metadata if old is not None and isinstance(old.metadata, dict) else {}
+        record = {name: _value(name, value, metadata) for name, value in zip(names, values, strict=True)}
         if old is None:
             created.append(record)
         elif old.integration_id is not None:
@@ -100,44 +97,6 @@ def protect_user(connection: sa.Connection, user_id: str, protected: bool, now: 
             updated_at=now,
         )
     )
-
-
-def erase_user(connection: sa.Connection, user_id: str, actor: str, now: datetime) -> None:
-    """Erases a person: everything about them but ids and marks goes, from the user and every state in history.
-
-    Stays: ``user_id``, ``KEPT_WHEN_ERASED``, versions, and in history which fields changed when. The user is archived
-    by ``actor``, so that no import brings the person back. Goes: names, emails, phone, dates, supervisor, country,
-    metadata and source hash, from the user and from every ``before`` and ``after`` (marked ``erased``: the digests
-    of those imports can no longer be computed); quarantined rows and conflicts about the person. An open import that
-    touches them becomes stale. Stored extracts and frames are the caller's to clean.
-
-    Raises:
-        UnknownName: no such user.
-    """
-    found = connection.execute(sa.select(users).where(users.c.user_id == user_id).with_for_update()).one_or_none()
-    if found is None:
-        raise UnknownName(f"There is no user {user_id[:80]!r}.")
-    gone: dict[str, Any] = {name: None for name in USER_STATE if name not in KEPT_WHEN_ERASED} | {"metadata": {}}
-    connection.execute(
-        sa.update(users)
-        .where(users.c.user_id == user_id)
-        .values(
-            gone
-            | {"status": "archived", "archived_by": actor, "source_hash": None, "email_edited_by_user": False}
-            | {"version": users.c.version + 1, "updated_at": now}
-        )
-    )
-    touching = sa.select(import_rows.c.import_id).where(import_rows.c.user_id == user_id)
-    still_open = sa.select(imports.c.import_id).where(imports.c.status.in_(OPEN), imports.c.import_id.in_(touching))
-    for import_id in connection.execute(still_open).scalars().all():
-        end_import(connection, import_id, "stale", "a person it touches was erased", now)
-    _scrub_history(connection, user_id, gone)
-    connection.execute(sa.delete(conflicts).where(conflicts.c.user_id == user_id))
-    if found.integration_id is not None:
-        for table in (quarantine, conflicts):
-            ids = {name: found._mapping[name] for name in ("hris_id", "employee_id")}
-            same = sa.or_(*(table.c[name] == value for name, value in ids.items() if value is not None))
-            connection.execute(sa.delete(table).where(table.c.integration_id == found.integration_id, same))
 
 
 def _write(
@@ -174,30 +133,9 @@ def _write(
         ) from None
 
 
-def _scrub_history(connection: sa.Connection, user_id: str, gone: dict[str, Any]) -> None:
-    own = import_rows.c.user_id == user_id
-    select = sa.select(import_rows.c.import_id, import_rows.c.before, import_rows.c.after).where(own)
-    rows = connection.execute(select).all()
-    scrubbed = [
-        {"key": row.import_id, "past": row.before and row.before | gone, "then": row.after | gone} for row in rows
-    ]
-    if scrubbed:
-        connection.execute(
-            sa.update(import_rows)
-            .where(own, import_rows.c.import_id == sa.bindparam("key"))
-            .values(
-                before=sa.bindparam("past", type_=import_rows.c.before.type),
-                after=sa.bindparam("then", type_=import_rows.c.after.type),
-                source_hash=None,
-                erased=True,
-            ),
-            scrubbed,
-        )
-    for row in rows:
-        prove_rows_anew(connection, row.import_id)
-
-
-def _value(name: str, value: Any) -> Any:
+def _value(name: str, value: Any, metadata: dict[str, Any]) -> Any:
     if name == "metadata":
-        return value if isinstance(value, dict) else {}
+        named = value if isinstance(value, dict) else {}
+        kept = {key: entry for key, entry in metadata.items() if key not in named or named[key] is not None}
+        return kept | {key: entry for key, entry in named.items() if entry is not None}
     return None if pd.isna(value) else value

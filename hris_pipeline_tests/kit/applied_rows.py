@@ -25,10 +25,8 @@ def applied(rows: pd.DataFrame) -> list[AppliedRow]:
 
 def current(directory: MemoryDirectory) -> dict[str, CurrentUser]:
     """Every user now."""
-    return {
-        key: CurrentUser(_state(user), user["version"], bool(user["protected"]))
-        for key, user in directory.by_id.items()
-    }
+    users = directory.by_id.items()
+    return {key: CurrentUser(_state(user), user["version"], bool(user["protected"])) for key, user in users}
 
 
 def owners(directory: MemoryDirectory) -> dict[tuple[str, ...], str]:

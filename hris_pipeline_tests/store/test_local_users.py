@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.store import history, local_users
+from hris_pipeline.store import erasing, history, local_users
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.quarantine import quarantined, replace_quarantine
@@ -135,7 +135,8 @@ def test_an_erased_person_leaves_ids_and_the_shape_of_history(store: Store) -> N
     )
     with store.begin() as connection:
         replace_quarantine(connection, "acme", "e1", "employees", bad, NOW)
-        local_users.erase_user(connection, user_id(1), "Ann the admin", NOW)
+        person = erasing.find_person(connection, "acme", "0001")
+        assert erasing.erase_person(connection, "acme", person, "Ann the admin", NOW) > 0
     with store.read() as connection:
         states = connection.execute(sa.select(import_rows).where(import_rows.c.user_id == user_id(1))).all()
         assert get_import(connection, waiting.import_id).status == "stale"
@@ -146,15 +147,10 @@ def test_an_erased_person_leaves_ids_and_the_shape_of_history(store: Store) -> N
     user = stored(store)[user_id(1)]
     kept = {name for name in USER_STATE if user[name] not in (None, {}, False)}
     assert kept == {"integration_id", "hris_id", "employee_id", "status", "archived_by"}
-    assert (user["status"], user["archived_by"], user["version"]) == ("archived", "Ann the admin", 3)
+    assert (user["status"], user["archived_by"], user["version"]) == ("archived", "person:Ann the admin", 3)
     everything = json.dumps([[row.before, row.after] for row in states])
     assert not [
         trace for trace in ("Zo", "Ann", "Eve", "Boss", "@example", "1990", "2020", "0002") if trace in everything
     ]
     assert [(row.action, row.changed) for row in past][1] == ("update", ("first_name", "metadata"))
     assert stored(store)[user_id(2)]["first_name"] == "Zoë2"
-
-
-def test_erasing_nobody_is_refused(store: Store) -> None:
-    with store.begin() as connection, pytest.raises(UnknownName, match="no user 'x'"):
-        local_users.erase_user(connection, "x", "Ann", NOW)
