@@ -31,6 +31,7 @@ __all__ = [
     "ImportRunning",
     "ImportStale",
     "Problem",
+    "RunReplaced",
     "SettingsInvalid",
     "SourceError",
     "SourceNotReady",
@@ -129,6 +130,10 @@ class ImportHeld(HrisError):
     """A guard holds the change set; nothing was applied."""
 
     exit_code = 3
+
+
+class RunReplaced(HrisError):
+    """The run was taken for dead, and another one does its work; nothing was applied."""
 
 
 class ImportStale(HrisError):

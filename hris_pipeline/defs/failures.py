@@ -5,16 +5,23 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from hris_pipeline.defs.metadata import console_link
 from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, run_info, tag_run
-from hris_pipeline.errors import HrisError, ImportHeld, ImportRunning, ImportStale
+from hris_pipeline.environment import Environment
+from hris_pipeline.errors import HrisError, ImportHeld, ImportRunning, ImportStale, RunReplaced, UsageError
 from hris_pipeline.operations.automation import complete_due_import
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
+from hris_pipeline.store.imports import Import
 
 __all__ = [
+    "HeldImport",
     "finish_due",
+    "held_import",
     "recording_failures",
     "redacted_errors",
+    "require_current",
+    "require_integration",
     "skip_run",
 ]
 
@@ -32,17 +39,46 @@ def recording_failures(context: _Context, services: Services) -> Iterator[RunInf
     An automatic import that meets another one half-way ends red too, for it cannot go on, but as skipped: it is no
     failure, and its due moment is asked for again.
     """
-    run = run_info(context.run)
+    run = require_integration(context.run)
     try:
         with redacted_errors(_name(context)):
+            require_current(context.instance, run.run_id)
             yield run
     except HrisError as error:
         _record(context, services, run, error)
         raise
 
 
+def require_integration(run: dg.DagsterRun) -> RunInfo:
+    """What the run is about.
+
+    Raises:
+        UsageError: it was launched for no integration.
+    """
+    info = run_info(run)
+    if not info.integration_id:
+        raise UsageError(
+            f"{info.job} was launched for no integration: choose one as the partition, or give the tag "
+            "dagster/partition its name."
+        )
+    return info
+
+
+def require_current(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Stops a run that was taken for dead while it was cut off: another one does its work by now.
+
+    Raises:
+        RunReplaced: it has ended as far as Dagster knows.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.is_finished:
+        raise RunReplaced(f"Run {run_id[:8]} was taken for dead meanwhile, and goes no further.")
+
+
 def _record(context: _Context, services: Services, run: RunInfo, error: HrisError) -> None:
     """Leaves the failure in the store and on the run; that this fails too must not hide the failure itself."""
+    if isinstance(error, RunReplaced):
+        return
     if run.automatic and isinstance(error, ImportRunning):
         tag_run(context.instance, run.run_id, SKIPPED_TAG, str(error))
         return
@@ -72,6 +108,25 @@ def skip_run(context: dg.AssetExecutionContext, reason: str) -> None:
     """Says on the run why it ends without doing anything; the step returns without a value, which skips all others."""
     context.log.info("Skipped: %s.", reason)
     tag_run(context.instance, context.run.run_id, SKIPPED_TAG, reason)
+
+
+class HeldImport(dg.Failure, ImportHeld):
+    """The end of a run whose change set is held: not broken, never retried. One error, so that Dagster shows one."""
+
+
+def held_import(summary: Import, environment: Environment) -> HeldImport:
+    """What whoever looks at the run should read first: that it waits for a person, and where to decide."""
+    figures = {guard.name: f"{guard.observed}, limit {guard.limit}" for guard in summary.tripped}
+    where = console_link(summary, environment)
+    console = f"review it in the console ({where['review'].value})" if where else "review it in `hris console`"
+    message = (
+        f"HELD, not broken: import {summary.import_id} waits for a person, and nothing of it was applied. To let it "
+        f"through, {console} or launch the job approve_import for {summary.integration_id}; on a command line "
+        f"`hris show {summary.import_id}`, then `hris approve {summary.import_id} --digest {summary.digest} --by WHO "
+        "--reason WHY`. Held by " + "; ".join(f"{name}: {figure}" for name, figure in figures.items()) + "."
+    )
+    metadata = {**where, "import_id": summary.import_id, "digest": summary.digest, **figures}
+    return HeldImport(message, metadata=metadata, allow_retries=False)
 
 
 @contextmanager

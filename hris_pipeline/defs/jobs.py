@@ -1,15 +1,20 @@
-"""The jobs: three that import, and three by which a person steers from the UI. Each runs for one integration."""
+"""The jobs: three that import, and those by which a person steers from the UI. Each runs for one integration."""
 
 import dagster as dg
 from pydantic import Field
 
-from hris_pipeline.defs.failures import redacted_errors
+from hris_pipeline.defs.failures import redacted_errors, require_integration
 from hris_pipeline.defs.partitions import integration_partitions
-from hris_pipeline.defs.runs import IMPORT_USERS, run_info
+from hris_pipeline.defs.pruning import prune
+from hris_pipeline.defs.runs import IMPORT_USERS
+from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.automation import pause, resume
 from hris_pipeline.operations.connection import refresh_connection as refresh
 from hris_pipeline.operations.decisions import approve_import as approve
+from hris_pipeline.operations.decisions import open_import
+from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.services import Services
+from hris_pipeline.store.imports import Import
 
 __all__ = [
     "JOBS",
@@ -56,38 +61,52 @@ class ReasonConfig(dg.Config):
 
 
 class ApprovalConfig(dg.Config):
-    """Which held change set a person lets through."""
+    """Who lets the integration's held change set through, and why."""
 
-    import_id: str = Field(description="The held import.")
-    digest: str = Field(description="Its digest, as the preview shows it.")
     by: str = Field(description="Who approves.")
     reason: str = Field(description="Why.")
+    import_id: str = Field(default="", description="The held import; empty: the integration's open one.")
+    digest: str = Field(
+        default="", description="Its digest, as the preview shows it; empty: that of the import as it is now."
+    )
 
 
 @dg.op(name="pause")
 def _pause(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.ResourceParam[Services]) -> None:
     with redacted_errors("pause_imports"):
-        run = run_info(context.run)
+        run = require_integration(context.run)
         pause(services, run.integration_id, config.by or run.actor, config.reason)
 
 
 @dg.op(name="resume")
 def _resume(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.ResourceParam[Services]) -> None:
     with redacted_errors("resume_imports"):
-        run = run_info(context.run)
+        run = require_integration(context.run)
         resume(services, run.integration_id, config.by or run.actor, config.reason)
 
 
 @dg.op(name="approve")
-def _approve(config: ApprovalConfig, services: dg.ResourceParam[Services]) -> None:
+def _approve(context: dg.OpExecutionContext, config: ApprovalConfig, services: dg.ResourceParam[Services]) -> None:
     with redacted_errors("approve_import"):
-        approve(services, config.import_id, config.digest, config.by, config.reason)
+        held = _held_import(context.run, config.import_id, services)
+        approve(services, held.import_id, config.digest or held.digest or "", config.by, config.reason)
+
+
+def _held_import(run: dg.DagsterRun, import_id: str, services: Services) -> Import:
+    """The one named, or the open one of the run's integration."""
+    if import_id:
+        return read_import(services, import_id)
+    name = require_integration(run).integration_id
+    present = open_import(services, name)
+    if present is None:
+        raise UnknownName(f"{name} has no open import to approve: `hris history {name}` lists what there was.")
+    return present
 
 
 @dg.op(name="refresh")
 def _refresh(context: dg.OpExecutionContext, services: dg.ResourceParam[Services]) -> None:
     with redacted_errors("refresh_connection"):
-        refresh(services, run_info(context.run).integration_id)
+        refresh(services, require_integration(context.run).integration_id)
 
 
 @dg.job(
@@ -111,8 +130,12 @@ def resume_imports() -> None:
 
 
 @dg.job(
+    partitions_def=integration_partitions,
     executor_def=dg.in_process_executor,
-    description="Lets exactly one held change set through, by its digest; applied by `save_import` or the next import.",
+    description=(
+        "Lets exactly one held change set through, with a name and a reason; applied by `save_import` or the next "
+        "import."
+    ),
 )
 def approve_import() -> None:
     """One op."""
@@ -129,4 +152,13 @@ def refresh_connection() -> None:
     _refresh()
 
 
-JOBS = (preview_import, save_import, import_users, approve_import, pause_imports, resume_imports, refresh_connection)
+JOBS = (
+    preview_import,
+    save_import,
+    import_users,
+    approve_import,
+    pause_imports,
+    resume_imports,
+    refresh_connection,
+    prune,
+)

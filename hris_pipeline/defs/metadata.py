@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from hris_pipeline.environment import Environment
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
@@ -18,6 +19,7 @@ __all__ = [
     "MOST_IDS",
     "MOST_LINES",
     "MOST_NAMES",
+    "console_link",
     "counted_table",
     "employees_table_schema",
     "extract_metadata",
@@ -108,7 +110,7 @@ def settings_metadata(version: int, digest: str) -> dict[str, Any]:
     return {"settings_version": version, "settings_digest": digest}
 
 
-def import_metadata(summary: Import) -> dict[str, Any]:
+def import_metadata(summary: Import, environment: Environment) -> dict[str, Any]:
     """What an import is and what it would do or did."""
     held = {"held_by": ", ".join(guard.name for guard in summary.tripped)} if summary.tripped else {}
     return {
@@ -122,7 +124,17 @@ def import_metadata(summary: Import) -> dict[str, Any]:
         "summary": dg.MetadataValue.md(import_markdown(summary)),
         "settings_version": summary.settings_version or 0,
         "extract_id": summary.extract_id or "",
+        **console_link(summary, environment),
     }
+
+
+def console_link(summary: Import, environment: Environment) -> dict[str, dg.MetadataValue[Any]]:
+    """The console's page of the import, where people review and decide; nothing when nobody said where the console
+    is."""
+    if not environment.access.console_url:
+        return {}
+    page = f"{environment.access.console_url}/i/{summary.integration_id}/imports/{summary.import_id}"
+    return {"review": dg.MetadataValue.url(page)}
 
 
 def import_markdown(summary: Import) -> str:

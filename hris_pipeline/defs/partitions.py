@@ -4,6 +4,7 @@ import dagster as dg
 
 __all__ = [
     "IMPORT_GROUP",
+    "OWNERS",
     "REPORTS_GROUP",
     "add_partition",
     "integration_partitions",
@@ -31,6 +32,9 @@ def remove_partition(instance: dg.DagsterInstance, integration_id: str) -> None:
     """Takes a deleted integration out of the partitions; what was recorded for it stays."""
     instance.delete_dynamic_partition(_NAME, integration_id)
 
+
+OWNERS = ("team:people-operations",)
+"""Whom Dagster names beside every asset: those who decide about a company's people, not those who run the machines."""
 
 IMPORT_GROUP = "import"
 """The line from the source to the store."""

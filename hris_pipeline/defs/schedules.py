@@ -9,6 +9,7 @@ import dagster as dg
 from hris_pipeline.defs.jobs import import_users, refresh_connection
 from hris_pipeline.defs.metadata import shorten
 from hris_pipeline.defs.partitions import known_partitions
+from hris_pipeline.defs.pruning import DAILY_PRUNE
 from hris_pipeline.defs.runs import ACTOR_TAG, ATTEMPT_TAG, DUE_KEY_TAG, DUE_TAG, SKIPPED_TAG, TRIGGER_TAG
 from hris_pipeline.operations.automation import Due, DueImports, SkippedIntegration, due_imports
 from hris_pipeline.operations.connection import connections_due
@@ -178,4 +179,8 @@ def connection_refresh(
     )
 
 
-SCHEDULES = (*(_import_schedule(frequency) for frequency in ("daily", "weekly", "monthly")), connection_refresh)
+SCHEDULES = (
+    *(_import_schedule(frequency) for frequency in ("daily", "weekly", "monthly")),
+    connection_refresh,
+    DAILY_PRUNE,
+)

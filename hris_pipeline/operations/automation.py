@@ -38,6 +38,7 @@ __all__ = [
     "carry_over_due",
     "complete_due_import",
     "due_imports",
+    "oldest_due",
     "pause",
     "resume",
     "skip_reason",
@@ -129,6 +130,14 @@ def due_imports(services: Services, frequency: str, now: datetime) -> DueImports
             late = now - due_at > CATCH_UP and not state.attempts
             due.append(Due(name, due_at, state.attempts, "catch_up" if late else "schedule", name in large))
     return DueImports(tuple(sorted(due, key=lambda item: (item.due_at, item.integration_id))), tuple(left_out))
+
+
+def oldest_due(services: Services, now: datetime) -> datetime | None:
+    """The earliest due moment of running automatic imports that was not handled yet; one statement."""
+    with services.store.read() as connection:
+        states = automation_states(connection)
+    moments = (_pending(state, now) for state in states if state.automatic == "running")
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _pending(state: AutomationState, now: datetime) -> datetime | None:

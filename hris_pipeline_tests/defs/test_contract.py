@@ -38,6 +38,7 @@ def test_every_asset_is_partitioned_by_integration_and_says_what_it_is() -> None
         assert node.description
         assert len(node.description) > 80
         assert node.kinds
+        assert node.owners
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_every_job_runs_in_one_process(job: str) -> None:
 def test_the_schedules_and_sensors_run_unless_somebody_stops_them() -> None:
     repository = defs.get_repository_def()
     schedules = {one.name: one.default_status for one in repository.schedule_defs}
-    assert set(schedules) == {"daily_imports", "weekly_imports", "monthly_imports", "connection_refresh"}
+    assert set(schedules) == {"daily_imports", "weekly_imports", "monthly_imports", "connection_refresh", "daily_prune"}
     assert set(schedules.values()) == {dg.DefaultScheduleStatus.RUNNING}
     assert {one.default_status for one in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
 
@@ -86,7 +87,7 @@ def test_a_resource_can_be_replaced_by_a_plain_object() -> None:
 
 
 def test_loading_opens_nothing_and_needs_no_environment(tmp_path: Path) -> None:
-    code = "import hris_pipeline.definitions as d; d.defs.get_repository_def()"
+    code = "import hris_pipeline.definitions as d; d.defs.get_repository_def().load_all_definitions()"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": os.pathsep.join(sys.path)}, check=False
     )

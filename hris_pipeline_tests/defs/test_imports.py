@@ -6,9 +6,10 @@ import dagster as dg
 import pytest
 
 from hris_pipeline.contract import COUNTS
+from hris_pipeline.definitions import defs
 from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
-from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName
+from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName, UsageError
 from hris_pipeline.running import apply_config, approval_config, members_config, reason_config
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
@@ -102,6 +103,75 @@ def test_a_held_import_ends_red_with_the_figures_and_an_approval_lets_it_through
     company.run("approve_import", config=approval_config(held.import_id, held.digest, "ann", "known"))
     company.run("import_users")
     assert company.import_(held.import_id).status == "applied"
+
+
+def test_a_held_run_says_so_first_and_what_it_planned_is_there_to_be_looked_at(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HRIS_CONSOLE_URL", "https://console.example")
+    company.run("import_users")
+    company.sandbox.company.add()
+    company.sandbox.fault("short_list")
+    with pytest.raises(ImportHeld, match="HELD, not broken: import"):
+        company.run("import_users")
+    run = company.last_run()
+    (failure,) = company.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    assert failure.step_key is not None
+    assert failure.step_key.startswith("applied_changes")
+    event = failure.dagster_event
+    assert event is not None
+    data = event.step_failure_data
+    assert data.error is not None
+    assert data.error.cause is None
+    assert data.user_failure_data is not None
+    page = f"https://console.example/i/{NAME}/imports/{run.tags[PLANNED_TAG]}"
+    assert data.user_failure_data.metadata["review"].value == page
+    text = str(data.user_failure_data.description)
+    assert text.index(page) < text.index("approve_import") < text.index("hris approve")
+
+
+def test_a_held_run_of_the_daemon_makes_everything_but_what_is_held(company: Company) -> None:
+    company.run("import_users")
+    company.sandbox.company.add()
+    company.sandbox.fault("short_list")
+    ended = defs.resolve_job_def("import_users").execute_in_process(
+        instance=company.instance,
+        partition_key=NAME,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    assert not ended.success
+    made = company.instance.all_logs(ended.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assets = {
+        entry.dagster_event.asset_key.to_user_string()
+        for entry in made
+        if entry.dagster_event and entry.dagster_event.asset_key
+    }
+    assert assets == {"justworks_members", "employees", "mapped_users", "change_set", "user_file"}
+
+
+def test_an_approval_from_the_launchpad_asks_for_name_and_reason_only(company: Company) -> None:
+    company.run("import_users")
+    company.sandbox.company.add()
+    company.sandbox.fault("short_list")
+    with pytest.raises(ImportHeld):
+        company.run("import_users")
+    held = company.last_run().tags[PLANNED_TAG]
+    company.run("approve_import", config={"ops": {"approve": {"config": {"by": "ann", "reason": "known"}}}})
+    company.run(
+        "save_import", config={"ops": {"applied_changes": {"ops": {"apply_change_set": {"config": {"by": "bea"}}}}}}
+    )
+    assert company.import_(held).status == "applied"
+
+
+@pytest.mark.parametrize("job", ["save_import", "pause_imports", "refresh_connection"])
+def test_a_job_without_a_partition_says_so(company: Company, job: str) -> None:
+    config = {"ops": {"pause": {"config": {"reason": "x"}}}} if job == "pause_imports" else {}
+    with pytest.raises(UsageError, match=f"{job} was launched for no integration: choose one as the partition"):
+        defs.resolve_job_def(job).execute_in_process(
+            instance=company.instance,
+            run_config={**config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
 
 
 def test_a_held_preview_is_no_failure(company: Company) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from hris_pipeline.defs.failures import finish_due, recording_failures
+from hris_pipeline.defs.failures import finish_due, held_import, recording_failures, require_current
 from hris_pipeline.defs.io_manager import check_frames, frames_root
 from hris_pipeline.defs.metadata import import_metadata
-from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
-from hris_pipeline.defs.runs import APPLIED_TAG, IMPORT_USERS, PLANNED_TAG, current_tags, tag_run
+from hris_pipeline.defs.partitions import IMPORT_GROUP, OWNERS, integration_partitions
+from hris_pipeline.defs.runs import APPLIED_TAG, HELD_TAG, IMPORT_USERS, PLANNED_TAG, current_tags, tag_run
 from hris_pipeline.operations.decisions import save_import
+from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.keyring import load_keyring
@@ -24,6 +25,7 @@ LOCK_WAIT_SECONDS = 60.0
 class ApplyConfig(dg.Config):
     """Which change set is applied."""
 
+    by: str = Field(default="", description="Who saves it; empty: whoever started the run.")
     import_id: str = Field(
         default="",
         description="The import to apply; empty: the integration's one open import, planned before this run.",
@@ -49,18 +51,21 @@ def apply_change_set(
             return
         environment = services.environment
         check_frames(frames_root(environment.files_url), load_keyring(environment), run.integration_id)
+        if planned_here and HELD_TAG in current_tags(context.instance, run.run_id):
+            raise held_import(read_import(services, planned_here), services.environment)
+        require_current(context.instance, run.run_id)
         summary = save_import(
             services,
             run.integration_id,
             config.import_id or planned_here or None,
-            actor=run.actor,
+            actor=config.by or run.actor,
             run_id=run.run_id,
             lock_wait_seconds=LOCK_WAIT_SECONDS,
         )
         tag_run(context.instance, run.run_id, APPLIED_TAG, summary.import_id)
         finish_due(services, run)
         notify_import(services, summary)
-        yield dg.Output(None, metadata=import_metadata(summary))
+        yield dg.Output(None, metadata=import_metadata(summary, services.environment))
 
 
 @dg.graph_asset(
@@ -68,6 +73,7 @@ def apply_change_set(
     partitions_def=integration_partitions,
     ins={"change_set": dg.AssetIn(dagster_type=dg.Nothing)},
     kinds={"sql"},
+    owners=list(OWNERS),
     description=(
         "The users as the change set leaves them, with each user's state before and after kept in the store. Applied "
         "in the job `import_users`, or by materializing this asset alone (job `save_import`) after a review: "

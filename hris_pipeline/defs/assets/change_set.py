@@ -7,10 +7,9 @@ import dagster as dg
 from hris_pipeline.defs.checks import GUARD_CHECKS, guard_results
 from hris_pipeline.defs.failures import finish_due, recording_failures
 from hris_pipeline.defs.metadata import extract_metadata, import_metadata
-from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.partitions import IMPORT_GROUP, OWNERS, integration_partitions
 from hris_pipeline.defs.provenance import Traced, check_provenance
 from hris_pipeline.defs.runs import HELD_TAG, IMPORT_USERS, PLANNED_TAG, RunInfo, tag_run
-from hris_pipeline.errors import ImportHeld
 from hris_pipeline.operations.decisions import is_approved
 from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.planning import plan_import
@@ -29,6 +28,7 @@ LOCK_WAIT_SECONDS = 60.0
     group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"sql"},
+    owners=OWNERS,
     check_specs=GUARD_CHECKS,
     description=(
         "What an import would do, row by row: who is created, updated, archived, restored, and who is left alone and "
@@ -42,14 +42,18 @@ def change_set(
     justworks_members: Manifest,
     mapped_users: Traced,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Plans and stages; in the job ``import_users`` a change set that is held and not approved ends the run red."""
+    """Plans and stages; in the job ``import_users`` a change set that is held and not approved is not applied, which is
+    where that run ends red: what is planned, and the user file of it, is there to be looked at."""
     with recording_failures(context, services) as run:
         digest = settings_in_force(services, run.integration_id).digest
         check_provenance("mapped_users", mapped_users, justworks_members, digest)
         summary = _planned(services, justworks_members, mapped_users, run)
         tag_run(context.instance, run.run_id, PLANNED_TAG, summary.import_id)
         yield dg.MaterializeResult(
-            metadata=import_metadata(summary) | extract_metadata(justworks_members, services.now())
+            metadata={
+                **import_metadata(summary, services.environment),
+                **extract_metadata(justworks_members, services.now()),
+            }
         )
         yield from guard_results(summary)
         notify_import(services, summary)
@@ -57,7 +61,6 @@ def change_set(
             finish_due(services, run)
             held_by = ", ".join(guard.name for guard in summary.tripped)
             tag_run(context.instance, run.run_id, HELD_TAG, held_by)
-            raise _held(summary)
 
 
 def _planned(services: Services, manifest: Manifest, users: Traced, run: RunInfo) -> Import:
@@ -72,18 +75,3 @@ def _planned(services: Services, manifest: Manifest, users: Traced, run: RunInfo
         run_id=run.run_id,
         lock_wait_seconds=0.0 if run.automatic else LOCK_WAIT_SECONDS,
     )
-
-
-def _held(summary: Import) -> dg.Failure:
-    """The end of a run whose change set is held: red, with the figures, never retried."""
-    figures = {guard.name: f"{guard.observed}, limit {guard.limit}" for guard in summary.tripped}
-    message = (
-        f"Import {summary.import_id} is held, nothing of it was applied: "
-        + "; ".join(f"{name}: {told}" for name, told in figures.items())
-        + f". Look at it with `hris show {summary.import_id}`, then `hris approve {summary.import_id} "
-        f"--digest {summary.digest} --by WHO --reason WHY`."
-    )
-    metadata = {"import_id": summary.import_id, "digest": summary.digest, **figures}
-    failure = dg.Failure(message, metadata=metadata, allow_retries=False)
-    failure.__cause__ = ImportHeld(message)
-    return failure

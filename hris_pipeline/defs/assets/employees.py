@@ -8,7 +8,7 @@ from hris_pipeline.defs.checks import EMPLOYEES_CHECKS, extract_unusable, extrac
 from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.lineage import employees_lineage
 from hris_pipeline.defs.metadata import employees_table_schema, extract_metadata
-from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.partitions import IMPORT_GROUP, OWNERS, integration_partitions
 from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.operations.services import Services
@@ -22,6 +22,7 @@ __all__ = ["employees"]
     group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"pandas", "parquet"},
+    owners=OWNERS,
     io_manager_key="frames",
     check_specs=EMPLOYEES_CHECKS,
     description=(
@@ -39,16 +40,16 @@ def employees(
         except FrameInvalid as error:
             yield extract_unusable(error)
             raise
-        yield dg.Output(
-            Traced(validated.employees, justworks_members.extract_id, warnings=validated.warnings),
-            metadata={
+        context.add_asset_metadata(
+            {
                 **extract_metadata(justworks_members, services.now()),
                 "dagster/row_count": len(validated.employees),
                 "dagster/column_schema": employees_table_schema(),
                 "dagster/column_lineage": employees_lineage(justworks_members.source),
                 "headcount": int(validated.employees["active"].sum()),
                 "quarantined": int(validated.quarantined["hris_id"].nunique()),
-            },
+            }
         )
+        yield dg.Output(Traced(validated.employees, justworks_members.extract_id, warnings=validated.warnings))
         yield extract_usable()
         yield rows_valid("employees", validated.quarantined)

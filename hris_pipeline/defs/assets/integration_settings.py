@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.partitions import IMPORT_GROUP, OWNERS, integration_partitions
 
 __all__ = ["integration_settings"]
 
@@ -11,6 +11,7 @@ integration_settings = dg.AssetSpec(
     group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"yaml"},
+    owners=OWNERS,
     description=(
         "The settings document of the integration: mapping, metadata, rules, guards. It lives in the store and is "
         "changed with `hris settings` and `hris mapping`. Each change is observed here, which marks `mapped_users` "

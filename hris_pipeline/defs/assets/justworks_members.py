@@ -8,7 +8,7 @@ from pydantic import Field
 from hris_pipeline.defs.failures import recording_failures, skip_run
 from hris_pipeline.defs.lineage import fields_read
 from hris_pipeline.defs.metadata import extract_metadata, ids, member_table_schema
-from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.partitions import IMPORT_GROUP, OWNERS, integration_partitions
 from hris_pipeline.defs.resources import Progress
 from hris_pipeline.defs.runs import RunInfo
 from hris_pipeline.operations.automation import skip_reason
@@ -32,6 +32,7 @@ class MembersConfig(dg.Config):
     group_name=IMPORT_GROUP,
     partitions_def=integration_partitions,
     kinds={"json"},
+    owners=OWNERS,
     io_manager_key="manifests",
     output_required=False,
     description=(
@@ -53,9 +54,8 @@ def justworks_members(
             skip_run(context, obstacle)
             return
         manifest = _manifest(config.extract, run, services, progress)
-        yield dg.Output(
-            manifest,
-            metadata={
+        context.add_asset_metadata(
+            {
                 **extract_metadata(manifest, services.now()),
                 "dagster/row_count": manifest.records,
                 "dagster/column_schema": member_table_schema(fields_read(manifest.source)),
@@ -64,8 +64,9 @@ def justworks_members(
                 "missing_hris_ids": ids(manifest.missing),
                 "reasons": "; ".join(manifest.reasons),
                 "bytes": manifest.size,
-            },
+            }
         )
+        yield dg.Output(manifest)
 
 
 def _manifest(extract: str, run: RunInfo, services: Services, progress: Progress) -> Manifest:

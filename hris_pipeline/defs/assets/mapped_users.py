@@ -10,7 +10,7 @@ from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.lineage import mapped_users_lineage
 from hris_pipeline.defs.metadata import extract_metadata, mapped_users_table_schema, settings_metadata
 from hris_pipeline.defs.observation import SETTINGS_POINTER_TAG, observe_settings
-from hris_pipeline.defs.partitions import IMPORT_GROUP, integration_partitions
+from hris_pipeline.defs.partitions import IMPORT_GROUP, OWNERS, integration_partitions
 from hris_pipeline.defs.provenance import Traced, check_provenance
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
@@ -25,6 +25,7 @@ __all__ = ["mapped_users"]
     partitions_def=integration_partitions,
     deps=[integration_settings],
     kinds={"pandas", "parquet"},
+    owners=OWNERS,
     io_manager_key="frames",
     check_specs=MAPPED_USERS_CHECKS,
     description=(
@@ -45,9 +46,8 @@ def mapped_users(
         pointer = observe_settings(context.instance, in_force)
         mapped = build_mapped_users(services, justworks_members, employees.rows)
         warnings = {**employees.warnings, **mapped.warnings}
-        yield dg.Output(
-            Traced(mapped.users, justworks_members.extract_id, in_force.digest, warnings),
-            metadata={
+        context.add_asset_metadata(
+            {
                 **extract_metadata(justworks_members, services.now()),
                 **settings_metadata(in_force.version, in_force.digest),
                 "dagster/row_count": len(mapped.users),
@@ -57,7 +57,10 @@ def mapped_users(
                 "left_out": int(mapped.users["exclusion"].notna().sum()),
                 "quarantined": int(mapped.quarantined["hris_id"].nunique()),
                 "warnings": {code: len(people) for code, people in warnings.items()},
-            },
+            }
+        )
+        yield dg.Output(
+            Traced(mapped.users, justworks_members.extract_id, in_force.digest, warnings),
             tags={SETTINGS_POINTER_TAG: str(pointer)},
         )
         yield rows_valid("mapped_users", mapped.quarantined)

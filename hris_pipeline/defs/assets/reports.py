@@ -7,7 +7,7 @@ import dagster as dg
 from hris_pipeline.defs.assets.applied_changes import applied_changes
 from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.metadata import counted_table, frame_metadata, lines_table
-from hris_pipeline.defs.partitions import REPORTS_GROUP, integration_partitions
+from hris_pipeline.defs.partitions import OWNERS, REPORTS_GROUP, integration_partitions
 from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.operations.reports import milestones, reporting
 from hris_pipeline.operations.services import Services
@@ -21,6 +21,7 @@ __all__ = ["reporting_lines", "upcoming_milestones"]
     partitions_def=integration_partitions,
     deps=[applied_changes],
     kinds={"pandas", "parquet"},
+    owners=OWNERS,
     io_manager_key="frames",
     description=(
         "The next 90 days of active users, by EmployeeId: service anniversaries, onboarding days 30, 60 and 90, "
@@ -35,7 +36,8 @@ def upcoming_milestones(
         rows = milestones(services, run.integration_id)
         weeks = by_week(rows)
         counts = {kind: int(weeks[kind].sum()) for kind in KINDS}
-        yield dg.Output(Traced(rows), metadata={**frame_metadata(rows), **counts, "by_week": counted_table(weeks)})
+        context.add_asset_metadata({**frame_metadata(rows), **counts, "by_week": counted_table(weeks)})
+        yield dg.Output(Traced(rows))
 
 
 @dg.asset(
@@ -43,6 +45,7 @@ def upcoming_milestones(
     partitions_def=integration_partitions,
     deps=[applied_changes],
     kinds={"pandas", "parquet"},
+    owners=OWNERS,
     io_manager_key="frames",
     description=(
         "Whom each active user reports to, up to the top, with associated supervisors as further approvers; cycles are "
@@ -56,12 +59,12 @@ def reporting_lines(
     """Reporting lines of the users as they are in the store."""
     with recording_failures(context, services) as run:
         rows, heads = reporting(services, run.integration_id)
-        yield dg.Output(
-            Traced(rows),
-            metadata={
+        context.add_asset_metadata(
+            {
                 **frame_metadata(rows),
                 "in_cycle": int(rows["in_cycle"].sum()),
                 "headcount": counted_table(heads),
                 "lines": lines_table(rows),
-            },
+            }
         )
+        yield dg.Output(Traced(rows))

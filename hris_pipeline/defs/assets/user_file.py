@@ -7,7 +7,7 @@ import dagster as dg
 from hris_pipeline.defs.assets.change_set import change_set
 from hris_pipeline.defs.failures import recording_failures
 from hris_pipeline.defs.metadata import frame_metadata
-from hris_pipeline.defs.partitions import REPORTS_GROUP, integration_partitions
+from hris_pipeline.defs.partitions import OWNERS, REPORTS_GROUP, integration_partitions
 from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.users import user_file_frame
@@ -20,6 +20,7 @@ __all__ = ["user_file"]
     partitions_def=integration_partitions,
     deps=[change_set],
     kinds={"parquet"},
+    owners=OWNERS,
     io_manager_key="frames",
     description=(
         "The users as the open import would leave them, under the user file's headers, without hidden metadata. "
@@ -30,4 +31,5 @@ def user_file(context: dg.AssetExecutionContext, services: dg.ResourceParam[Serv
     """The user file as a frame of text."""
     with recording_failures(context, services) as run:
         rows = user_file_frame(services, run.integration_id)
-        yield dg.Output(Traced(rows), metadata=frame_metadata(rows))
+        context.add_asset_metadata(frame_metadata(rows))
+        yield dg.Output(Traced(rows))
