@@ -1,8 +1,7 @@
-"""The table of commands, and what happens around each of them: parsing, printing the answer, errors, exit codes."""
+"""The table of commands, and what happens around each of them: parsing, printing the result, errors, exit codes."""
 
 import functools
 import inspect
-import json
 import os
 import sys
 import traceback
@@ -59,6 +58,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("connect", "connection:connect", "Connect an integration to its company, in the browser.", START),
     Command("disconnect", "connection:disconnect", "Revoke the connection and forget its tokens.", START),
     Command("integrations", "integrations:integrations", "One line for each integration: how it is doing.", START),
+    Command("doctor", "doctor:doctor", "What stands and what does not; exit code for probes.", START),
     Command("delete", "connection:delete", "Delete an integration; its users stay, as local ones.", DECIDE),
     Command("store upgrade", "store:upgrade", "Create or upgrade the store's tables.", START),
     Command("settings show", "settings:show", "The settings in force.", DECIDE),
@@ -76,7 +76,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("preview", "imports:preview", "First half of a manual import: what would change, and why not.", IMPORT),
     Command("save", "imports:save", "Second half: apply that very change set.", IMPORT),
     Command("import", "imports:import_", "Preview and save in one, unless a guard holds it.", IMPORT),
+    Command("review", "review:review", "The review of an import as a file, for whoever decides.", IMPORT),
     Command("approve", "imports:approve", "Let one held change set through.", IMPORT),
+    Command("discard", "imports:discard", "End an open import that nobody wants.", IMPORT),
+    Command("quarantine", "review:quarantine", "Whose records fail validation, by field and check, and why.", IMPORT),
     Command("history", "imports:history", "The imports of an integration, the newest first.", IMPORT),
     Command("show", "imports:show", "One import with its changes.", IMPORT),
     Command("undo", "imports:undo", "Plan an import that takes another one back; save applies it.", IMPORT),
@@ -89,7 +92,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("worker", "worker:worker", "Execute runs that Dagster's queue hands out through Celery.", AUTOMATIC),
     Command("explain", "people:explain", "Why a user is as they are, or why somebody is none.", LOOK),
     Command("user", "people:user", "A user as they were at a date.", LOOK),
-    Command("user-file", "people:user_file", "The users as a CSV file.", LOOK),
+    Command("user-file", "people:user_file", "The users as CSV, XLSX or Parquet.", LOOK),
     Command("users load", "people:load", "Load local users from a user file.", LOOK),
     Command("users protect", "people:protect", "Keep a user from being archived or renamed by imports.", LOOK),
     Command("users unprotect", "people:unprotect", "Take that protection away.", LOOK),
@@ -107,6 +110,8 @@ GROUPS = {
     "store": "The user store.",
 }
 
+VERSION = "--version"
+
 INTERRUPTED = 130
 """What typer gives for a command that Ctrl-C ended."""
 
@@ -120,8 +125,8 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        known = self.table.get(name or "")
-        return name, load_command(known) if known else command, rest
+        entry = self.table.get(name or "")
+        return name, load_command(entry) if entry else command, rest
 
 
 def _group(name: str, commands: Iterable[Command], summary: str, panel: str | None = None) -> _Commands:
@@ -137,7 +142,9 @@ def _group(name: str, commands: Iterable[Command], summary: str, panel: str | No
 
 def _root() -> _Commands:
     root = _group(
-        "hris", [command for command in COMMANDS if not command.group], "Keeps a user store in step with Justworks."
+        "hris",
+        [command for command in COMMANDS if not command.group],
+        "Keeps a user store in step with Justworks. `hris --version` tells which this is.",
     )
     for name, summary in GROUPS.items():
         inside = [command for command in COMMANDS if command.group == name]
@@ -159,8 +166,8 @@ def _with_json(body: Callable[..., CommandResult]) -> Callable[..., CommandResul
     """The command with the option that all have; ``run`` acts on it."""
 
     @functools.wraps(body)
-    def command(*, as_json: bool, **given: Any) -> CommandResult:  # noqa: ARG001
-        return body(**given)
+    def command(*, as_json: bool, **arguments: Any) -> CommandResult:  # noqa: ARG001
+        return body(**arguments)
 
     option = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JsonOption)
     signature = inspect.signature(body, eval_str=True)
@@ -170,24 +177,35 @@ def _with_json(body: Callable[..., CommandResult]) -> Callable[..., CommandResul
     return command
 
 
+def _invoke(arguments: Sequence[str]) -> Any:
+    return _root().main(list(arguments), prog_name="hris", standalone_mode=False)
+
+
+def _version() -> CommandResult:
+    from importlib.metadata import version  # noqa: PLC0415 - nothing else needs it
+
+    number = version("hris-pipeline")
+    return CommandResult({"version": number}, [f"hris-pipeline {number}"])
+
+
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and gives its exit code; every failure is one line on stderr, without anybody's data."""
     as_json = "--json" in arguments
     try:
-        answer = _root().main(list(arguments), prog_name="hris", standalone_mode=False)
-        if answer == INTERRUPTED:
+        result: Any = _version() if list(arguments[:1]) == [VERSION] else _invoke(arguments)
+        if result == INTERRUPTED:
             raise KeyboardInterrupt
-        if not isinstance(answer, CommandResult):
-            return int(answer or 0)
-        write(answer, as_json=as_json)
-        if answer.then is not None:
-            answer.then()
+        if not isinstance(result, CommandResult):
+            return int(result or 0)
+        write(result, as_json=as_json)
+        if result.after is not None:
+            result.after()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at the end complains again
         return 1
     except (Exception, KeyboardInterrupt) as error:
         return _failed(error, as_json=as_json)
-    return answer.exit_code
+    return result.exit_code
 
 
 def _failed(error: BaseException, *, as_json: bool) -> int:
@@ -196,10 +214,10 @@ def _failed(error: BaseException, *, as_json: bool) -> int:
     message, exit_code = _explained(error)
     error_line(message)
     if as_json:
-        told: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
+        payload: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
         if isinstance(error, SettingsInvalid):
-            told["problems"] = [vars(problem) for problem in error.problems]
-        sys.stdout.write(json.dumps({"error": told}, ensure_ascii=False) + "\n")
+            payload["problems"] = [vars(problem) for problem in error.problems]
+        write(CommandResult({"error": payload}), as_json=True)
     return exit_code
 
 
@@ -208,11 +226,11 @@ def _explained(error: BaseException) -> tuple[str, int]:
     if isinstance(error, HrisError):
         return str(error), error.exit_code
     if isinstance(error, TyperException):
-        told = error.format_message()
-        return f"{told}{'' if told.endswith(('.', '?')) else '.'} `hris --help` tells more.", 2
+        message = error.format_message()
+        return f"{message}{'' if message.endswith(('.', '?')) else '.'} `hris --help` tells more.", 2
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         return "Stopped.", 1
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "hris_pipeline" in Path(frame.filename).parts]
-    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    own_frames = [frame for frame in frames if "hris_pipeline" in Path(frame.filename).parts]
+    place = f" at {Path(own_frames[-1].filename).name}:{own_frames[-1].lineno}" if own_frames else ""
     return f"Something unexpected happened ({type(error).__name__}{place}); please report it.", 1

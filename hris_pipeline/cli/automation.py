@@ -37,14 +37,14 @@ def resume(name: IntegrationArgument, reason: Reason) -> CommandResult:
 
 def _state(services: Services, name: str) -> CommandResult:
     with services.store.read() as connection:
-        found = get_integration(connection, name)
-    told = {
+        integration = get_integration(connection, name)
+    payload = {
         "integration": name,
-        "automatic": found.automatic,
-        "by": found.automatic_by,
-        "reason": found.automatic_reason,
+        "automatic": integration.automatic,
+        "by": integration.automatic_by,
+        "reason": integration.automatic_reason,
     }
-    return CommandResult(told, [cell(f"Automatic imports of {name} are {found.automatic}.")])
+    return CommandResult(payload, [cell(f"Automatic imports of {name} are {integration.automatic}.")])
 
 
 COUNTS = ("created", "updated", "archived", "restored")
@@ -75,19 +75,20 @@ def backfill(
     make = _maker(asset or [], fresh=fresh, apply=apply)
     with open_services() as services:
         with services.store.read() as connection:
-            known = [one.integration_id for one in list_integrations(connection)]
+            every_name = [integration.integration_id for integration in list_integrations(connection)]
             for name in names or ():
                 get_integration(connection, name)
-        if not (names or known):
+        if not (names or every_name):
             raise UsageError("There is no integration yet: `hris setup NAME` makes one.")
-        outcomes = [_outcome(make, services, name) for name in names or known]
+        outcomes = [_outcome(make, services, name) for name in names or every_name]
     statuses = {outcome["status"] for outcome in outcomes}
     exit_code = 1 if "failed" in statuses else ImportHeld.exit_code if "held" in statuses else 0
     lines = [
-        (one["integration"], one["status"], *(one["counts"].get(count, "") for count in COUNTS)) for one in outcomes
+        (outcome["integration"], outcome["status"], *(outcome["counts"].get(count, "") for count in COUNTS))
+        for outcome in outcomes
     ]
-    shown = table(("integration", "outcome", ">new", ">updated", ">archived", ">restored"), lines)
-    return CommandResult({"backfill": outcomes}, [shown], exit_code)
+    grid = table(("integration", "outcome", ">new", ">updated", ">archived", ">restored"), lines)
+    return CommandResult({"backfill": outcomes}, [grid], exit_code)
 
 
 def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Services, str], Made]:
@@ -96,10 +97,10 @@ def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Serv
 
     if not assets:
         return lambda services, name: run_backfill(services, name, fresh=fresh, apply=apply)
-    known = known_assets()
+    assets = known_assets()
     for asset in assets:
-        if asset not in known:
-            hint = suggestion(asset, known) or f" There are: {', '.join(known)}."
+        if asset not in assets:
+            hint = suggestion(asset, assets) or f" There are: {', '.join(assets)}."
             raise UsageError(f"There is no asset {asset!r}.{hint}")
     if apply:
         raise UsageError("--apply makes everything: leave out --asset.")

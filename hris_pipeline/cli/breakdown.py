@@ -1,145 +1,206 @@
-"""How an import is shown to a person: what changes, what does not and why, the guards, and what to type next."""
+"""How an import is shown to a person: what changes and for whom, what does not and why, the guards, and what to type
+next."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from hris_pipeline.cli.printing import cell, moment, table
+from hris_pipeline.cli.printing import cell, moment, printable, table
 from hris_pipeline.contract import APPLIED_WORDS
-from hris_pipeline.operations.imports import RowSummary
+from hris_pipeline.operations.review import NotApplied, Person, Review, ReviewRow
+from hris_pipeline.operations.review_rows import FIELDS_MISSING
+from hris_pipeline.operations.wording import group_words
 from hris_pipeline.store.imports import Import
 
-__all__ = ["breakdown", "counts_table", "document", "guards_table", "next_step", "reason_words", "rows_table"]
-
-REASONS: Mapping[str, str] = {
-    "conflict": "conflict: somebody must decide who this is",
-    "protected": "protected from imports",
-    "quarantined": "quarantined: the record fails validation",
-    "hole": "hole: nothing was learnt of them this time",
-    "excluded:inactive": "excluded: inactive, and no user yet",
-    "excluded:not_started": "excluded: not started yet",
-    "excluded:service_account": "excluded: service account",
-    "warning:phone_not_international": "warning: phone number is not international (no SMS)",
-    "warning:gone_since": "left alone: gone since",
-    "warning:value_taken": "left alone: another user has that value now",
-    "warning:field_missing_for_all": "warning: field missing for everybody, kept as stored",
-}
-"""Why somebody is not applied, or warned about, in an administrator's words."""
+__all__ = [
+    "breakdown",
+    "counts_table",
+    "document",
+    "guards_table",
+    "next_step",
+    "not_applied_table",
+    "rows_tables",
+]
 
 ACTION_STYLES = {"created": "green", "updated": "cyan", "archived": "yellow", "restored": "magenta"}
+ROW_STYLES = {"create": "green", "update": "cyan", "archive": "yellow", "restore": "magenta"}
 MOST_IDS = 12
+ROWS_AT_ONCE = 500
+"""So many rows are laid out as one table: all at once would have to be held in memory twice."""
 
 
-def document(summary: Import, rows: Iterable[RowSummary] | None = None) -> dict[str, Any]:
-    """The import's JSON document, with its rows if they are wanted."""
-    told = summary.document()
+def document(record: Import, rows: Iterable[ReviewRow] | None = None, *, reveal: bool = False) -> dict[str, Any]:
+    """The import's JSON document, with its rows if they are wanted; names and values only when revealed."""
+    payload = record.document()
     if rows is not None:
-        told["rows"] = [{"action": row.action, "employee_id": row.employee_id, "changed": row.changed} for row in rows]
-    return told
+        payload["rows"] = [_row_document(row, reveal=reveal) for row in rows]
+    return payload
 
 
-def breakdown(summary: Import, rows: Sequence[RowSummary] | None = None) -> Iterator[RenderableType]:
-    """The whole story of one import, the four applied counts first."""
-    yield _headline(summary)
+def _row_document(row: ReviewRow, *, reveal: bool) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "action": row.action,
+        "employee_id": row.employee_id,
+        "employee_id_before": row.employee_id_before,
+        "employee_id_after": row.employee_id_after,
+        "changed": list(row.changed),
+        "why": list(row.why),
+    }
+    if reveal:
+        payload["name"] = row.name
+        payload["changes"] = {name: vars(change) for name, change in row.changes.items()}
+    return payload
+
+
+def breakdown(
+    review: Review, rows: Iterable[ReviewRow] | None = None, *, previewed: bool = False
+) -> Iterator[RenderableType]:
+    """The whole story of one import, the four applied counts first; ``previewed`` when it was only asked what would
+    change, which never says that anything was applied."""
+    yield _headline(review.summary, previewed=previewed)
     yield ""
-    yield counts_table(summary)
-    if summary.diagnostics:
+    yield counts_table(review.summary)
+    if review.not_applied:
         yield ""
-        yield _beside_table(summary)
-    if summary.guards:
+        yield not_applied_table(review.not_applied, revealed=review.revealed)
+    if review.summary.guards:
         yield ""
-        yield guards_table(summary)
+        yield guards_table(review.summary)
     if rows is not None:
         yield ""
-        yield rows_table(rows)
+        yield from rows_tables(rows)
+        if review.filters.any:
+            yield cell(f"{review.total} of {sum(review.by_action.values())} rows that the filters leave.", "dim")
     yield ""
-    yield next_step(summary)
+    yield next_step(review.summary, previewed=previewed)
 
 
-def counts_table(summary: Import) -> RenderableType:
+def counts_table(record: Import) -> RenderableType:
     """The nine counts: first what is applied, then what is not."""
     applied = [
-        (cell(word, ACTION_STYLES[count]), cell(summary.counts[count], "bold")) for count, word in APPLIED_WORDS.items()
+        (cell(word, ACTION_STYLES[count]), cell(record.counts[count], "bold")) for count, word in APPLIED_WORDS.items()
     ]
     others = [
         (cell(count, "dim"), cell(number, "dim"))
-        for count, number in summary.counts.items()
+        for count, number in record.counts.items()
         if count not in APPLIED_WORDS
     ]
     return table(("people", ">"), [*applied, *others])
 
 
-def guards_table(summary: Import) -> RenderableType:
-    """Every guard: its limit, what was observed, whether it holds the change set."""
-    lines = [
-        (guard.name, guard.observed, guard.limit, cell("HOLDS", "bold red") if guard.tripped else cell("ok", "green"))
-        for guard in summary.guards
-    ]
-    shown = table(("guard", "observed", "limit", ""), lines)
-    for guard in summary.tripped:
-        if guard.employee_ids:
-            shown.add_row(cell(""), cell(_some(guard.employee_ids), "dim"), cell(""), cell(""))
-    return shown
+def guards_table(record: Import) -> RenderableType:
+    """Every guard: its limit, what was observed, whether it holds the change set; whom, under one that does."""
+    grid = table(("guard", "observed", "limit", ""), [])
+    for guard in record.guards:
+        verdict = cell("HOLDS", "bold red") if guard.tripped else cell("ok", "green")
+        grid.add_row(cell(guard.name), cell(guard.observed), cell(guard.limit), verdict)
+        if guard.tripped and guard.employee_ids:
+            grid.add_row(cell(""), cell(_some(guard.employee_ids, len(guard.employee_ids)), "dim"), cell(""), cell(""))
+    return grid
 
 
-def rows_table(rows: Sequence[RowSummary]) -> RenderableType:
-    """Every change."""
-    return table(
-        ("action", "EmployeeId", "changed"), [(row.action, row.employee_id, ", ".join(row.changed)) for row in rows]
-    )
+def rows_tables(rows: Iterable[ReviewRow]) -> Iterator[RenderableType]:
+    """Every change: who, and each field from what to what; in tables of some hundred rows."""
+    batch: list[ReviewRow] = []
+    listed = False
+    for row in rows:
+        batch.append(row)
+        if len(batch) == ROWS_AT_ONCE:
+            yield _rows_table(batch)
+            batch, listed = [], True
+    if batch:
+        yield _rows_table(batch)
+    elif not listed:
+        yield cell("No rows.", "dim")
 
 
-def reason_words(reason: str) -> str:
-    """A reason of ``diagnostics`` in words."""
-    if reason.startswith("excluded:rule:"):
-        return f"excluded: rule {reason.removeprefix('excluded:rule:')}"
-    if ": " in reason:
-        return reason
-    return REASONS.get(reason, reason.replace(":", ": ").replace("_", " "))
+def _rows_table(rows: Sequence[ReviewRow]) -> RenderableType:
+    lines = [(cell(row.action, ROW_STYLES[row.action]), _ids(row), row.name or "", _changes(row)) for row in rows]
+    return table(("action", "EmployeeId", "name", "changes"), lines)
 
 
-def next_step(summary: Import) -> Text:
+def _ids(row: ReviewRow) -> str:
+    ids = (row.employee_id_before, row.employee_id_after)
+    return f"{ids[0]} → {ids[1] or 'none'}" if ids[0] and ids[0] != ids[1] else row.employee_id
+
+
+def _changes(row: ReviewRow) -> Text:
+    """On lines of their own, what is replaced beside what replaces it; of somebody new only what they come with."""
+    text = Text()
+    if row.erased:
+        text.append("erased", "dim")
+    for name, change in row.changes.items():
+        if len(text):
+            text.append("; " if row.action == "create" else "\n")
+        text.append(f"{printable(name)} ", "dim")
+        if row.action != "create":
+            text.append_text(_value(change.before)).append(" → ", "dim")
+        text.append_text(_value(change.after))
+    if row.hidden_changes:
+        text.append(f"{'; ' if len(text) else ''}{row.hidden_changes} hidden", "dim")
+    return text
+
+
+def _value(value: object) -> Text:
+    return cell("–", "dim") if value in (None, "") else cell(value)
+
+
+def next_step(record: Import, *, previewed: bool = False) -> Text:
     """What to type next."""
-    name, import_id = summary.integration_id, summary.import_id
-    match summary.status:
-        case "planned" if not summary.changes:
+    name, import_id = record.integration_id, record.import_id
+    match record.status:
+        case "planned" if not record.changes:
             words = f"Nothing would change. To record that: hris save {name} {import_id}"
         case "planned":
             words = f"Nothing is applied yet. To apply exactly this: hris save {name} {import_id}"
         case "held":
             words = (
                 "Held: nothing of it is applied until somebody approves it:\n"
-                f"hris approve {import_id} --digest {summary.digest} --by WHO --reason WHY"
+                f"hris approve {import_id} --digest {record.digest[:12]} --by WHO --reason WHY"
             )
-        case "applied" if summary.changes:
+        case "applied" if previewed:
+            words = "Nothing would change, so there is nothing to save."
+        case "applied" if record.changes:
             words = f"Applied. To take it back: hris undo {import_id}"
         case "applied":
             words = "Applied: nothing had to change."
         case "failed":
-            words = f"Failed: {summary.message}"
+            words = f"Failed: {record.message}"
         case _:
-            words = f"This import is {summary.status}. A new one: hris preview {name}"
-    return Text("\n".join("".join(filter(str.isprintable, line)) for line in words.splitlines()), style="bold")
+            words = f"This import is {record.status}. A new one: hris preview {name}"
+    return Text("\n".join(printable(line) for line in words.splitlines()), style="bold")
 
 
-def _headline(summary: Import) -> Text:
-    status = {"planned": "cyan", "held": "red", "applied": "green"}.get(summary.status, "yellow")
-    when = moment(summary.finished_at or summary.planned_at)
-    complete = "" if summary.complete else ", from an incomplete extract"
+def _headline(record: Import, *, previewed: bool) -> Text:
+    status = "nothing to change" if previewed and record.status == "applied" else record.status
+    style = {"planned": "cyan", "held": "red", "applied": "green"}.get(status, "yellow")
+    when = moment(record.finished_at or record.planned_at)
+    complete = "" if record.complete else ", from an incomplete extract"
     return Text.assemble(
-        (f"{summary.integration_id} ", "bold"),
-        (summary.status, f"bold {status}"),
-        f"  import {summary.import_id}, {summary.trigger} by {summary.actor}, {when}{complete}",
-        f"\ndigest {summary.digest}" if summary.digest else "",
+        (f"{record.integration_id} ", "bold"),
+        (status, f"bold {style}"),
+        printable(f"  import {record.import_id}, {record.trigger} by {record.actor}, {when}{complete}"),
+        f"\ndigest {record.digest}" if record.digest else "",
     )
 
 
-def _beside_table(summary: Import) -> RenderableType:
-    lines = [(reason_words(reason), len(ids), _some(ids)) for reason, ids in summary.diagnostics.items() if ids]
-    return table(("not applied, or warned about", ">people", "EmployeeIds"), lines)
+def not_applied_table(groups: Iterable[NotApplied], *, revealed: bool, most: int = MOST_IDS) -> RenderableType:
+    """Whoever is not applied, or warned about, by reason."""
+    lines = [(group_words(group), group.count, _who(group, revealed, most)) for group in groups]
+    return table(("not applied, or warned about", ">people", "who"), lines)
 
 
-def _some(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:MOST_IDS]) + (f" and {len(ids) - MOST_IDS} more" if len(ids) > MOST_IDS else "")
+def _who(group: NotApplied, revealed: bool, most: int) -> str:
+    if group.reason == FIELDS_MISSING or not revealed:
+        return _some(group.ids, group.count, most)
+    return _some([_named(person) for person in group.people], group.count, most)
+
+
+def _named(person: Person) -> str:
+    return f"{person.id} {person.name}" if person.name else person.id
+
+
+def _some(ids: Sequence[str], count: int, most: int = MOST_IDS) -> str:
+    return ", ".join(ids[:most]) + (f" and {count - most} more" if count > most else "")

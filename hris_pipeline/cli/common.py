@@ -1,32 +1,43 @@
-"""What commands share: their arguments, the opened services, who is asking, and files in and out."""
+"""What commands share: their arguments and the filters of a review, the opened services, who is asking, and files."""
 
 import getpass
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from hris_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from hris_pipeline.operations.review import Filters
     from hris_pipeline.operations.services import Services
 
 __all__ = [
+    "MADE_UP",
     "EmployeeId",
+    "FieldFilter",
+    "GuardFilter",
     "ImportId",
     "IntegrationArgument",
+    "Only",
     "Reason",
     "Reveal",
     "Rows",
+    "Search",
+    "Selection",
+    "Sort",
     "actor",
     "at_terminal",
     "open_services",
+    "private_file",
     "read_bytes",
     "read_text",
+    "require_environment",
     "write_private",
 ]
 
@@ -34,8 +45,49 @@ IntegrationArgument = Annotated[str, typer.Argument(metavar="NAME", help="The in
 ImportId = Annotated[str, typer.Argument(metavar="IMPORT_ID", help="As `hris history` lists it.", show_default=False)]
 EmployeeId = Annotated[str, typer.Argument(metavar="EMPLOYEE_ID", help="The user's EmployeeId.", show_default=False)]
 Reason = Annotated[str, typer.Option("--reason", help="Why; whoever looks later wants to know.", show_default=False)]
-Rows = Annotated[bool, typer.Option("--rows", help="Every change: action, EmployeeId, changed fields.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show people's data instead of masks.")]
+Rows = Annotated[bool, typer.Option("--rows", help="Every change: who, and each field from what to what.")]
+Only = Annotated[str | None, typer.Option(metavar="ACTION", help="Only create, update, archive or restore.")]
+FieldFilter = Annotated[
+    str | None, typer.Option("--field", metavar="FIELD", help="Only who changes in that field; metadata as #Name.")
+]
+GuardFilter = Annotated[
+    str | None, typer.Option("--guard", metavar="NAME", help="Only whom that guard holds the import for.")
+]
+Search = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Only whose ids, names or addresses contain it, in any case.")
+]
+Sort = Annotated[str, typer.Option(help="action, employee_id or name; -name is the other way round.")]
+
+
+MADE_UP = "Demo (made up)"
+"""The display name of a company of `hris demo`; by it nobody mistakes it for their own."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of an import is to be shown: its rows or only its breakdown, which rows, and whether values are revealed.
+    Any filter asks for rows."""
+
+    rows: bool = False
+    reveal: bool = False
+    only: str | None = None
+    field: str | None = None
+    guard: str | None = None
+    search: str | None = None
+    sort: str = "action"
+
+    @property
+    def wants_rows(self) -> bool:
+        """Whether rows are listed."""
+        return self.rows or self.filters.any
+
+    @property
+    def filters(self) -> "Filters":
+        """The filters, as the review takes them."""
+        from hris_pipeline.operations.review import Filters  # noqa: PLC0415 - help and schemas need no store
+
+        return Filters(action=self.only, field=self.field, guard=self.guard, text=self.search)
 
 
 @contextmanager
@@ -48,6 +100,20 @@ def open_services(*, create: bool = False) -> Iterator["Services"]:
         yield services
     finally:
         services.close()
+
+
+def require_environment(services: "Services", source: str, name: str) -> None:
+    """Refuses what this machine lacks for reading the source, before anything is run or written: it is no failed import
+    of the company.
+
+    Raises:
+        EnvironmentInvalid: a key, client id or secret that is missing or cannot be used.
+    """
+    from hris_pipeline.store.keyring import load_keyring  # noqa: PLC0415 - not needed to print help
+
+    load_keyring(services.environment)
+    if source == "justworks":
+        services.oauth(name).close()
 
 
 def actor() -> str:
@@ -93,15 +159,29 @@ def write_private(path: str, content: bytes) -> Path:
     """Writes a file that only its owner may read, wholly or not at all; gives its absolute path.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: it cannot be written, or something that is no regular file stands there.
+    """
+    with private_file(path) as (file, target):
+        file.write(content)
+    return target
+
+
+@contextmanager
+def private_file(path: str) -> Iterator[tuple[IO[bytes], Path]]:
+    """A file to write that only its owner may read, and the absolute path whose name it takes when it is whole.
+
+    Raises:
+        UsageError: it cannot be written, or something that is no regular file stands there.
     """
     target = Path(path).expanduser().absolute()
+    if target.is_symlink() or (target.exists() and not target.is_file()):
+        raise UsageError(f"{target} is no regular file, so nothing is written over it: give another name.")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
+            yield file, target
         draft.replace(target)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise UsageError(f"{target} cannot be written: {error.strerror}.") from None
-    return target
+    finally:
+        draft.unlink(missing_ok=True)

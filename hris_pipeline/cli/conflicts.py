@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from hris_pipeline.cli.common import IntegrationArgument, Reveal, actor, open_services
-from hris_pipeline.cli.printing import CommandResult, cell, mask, moment, table
+from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, relink_by_employee_id
 from hris_pipeline.operations.conflicts import resolve as decide
+from hris_pipeline.operations.masking import mask
 
 __all__ = ["conflicts", "resolve"]
 
@@ -26,17 +27,22 @@ def conflicts(
     """
     with open_services() as services:
         statuses = ("open", "resolved", "gone") if all_ else ("open",)
-        found = [one if reveal else _masked(one) for one in open_conflicts(services, name, statuses)]
-    told = {"integration": name, "conflicts": [vars(one) for one in found]}
-    shown: list[Any] = []
-    for one in found:
-        shown += [cell(f"{one.conflict_id}  {one.kind}, {one.status}, since {moment(one.first_seen_at)}", "bold")]
-        keys = [key for key in one.user if one.user.get(key) or one.incoming.get(key)]
-        rows = [(key, one.incoming.get(key), one.user.get(key)) for key in keys]
-        shown += [table(("", "in the source", f"user {one.user_id}"), rows), ""]
-    if found:
-        shown += [cell("To decide one: hris resolve CONFLICT_ID --link USER_ID | --create | --ignore", "bold")]
-    return CommandResult(told, shown or [cell("No conflicts.")])
+        listed = [conflict if reveal else _masked(conflict) for conflict in open_conflicts(services, name, statuses)]
+    payload = {"integration": name, "conflicts": [vars(conflict) for conflict in listed]}
+    renderables: list[Any] = []
+    for conflict in listed:
+        renderables += [
+            cell(
+                f"{conflict.conflict_id}  {conflict.kind}, {conflict.status}, since {moment(conflict.first_seen_at)}",
+                "bold",
+            )
+        ]
+        keys = [key for key in conflict.user if conflict.user.get(key) or conflict.incoming.get(key)]
+        rows = [(key, conflict.incoming.get(key), conflict.user.get(key)) for key in keys]
+        renderables += [table(("", "in the source", f"user {conflict.user_id}"), rows), ""]
+    if listed:
+        renderables += [cell("To decide one: hris resolve CONFLICT_ID --link USER_ID | --create | --ignore", "bold")]
+    return CommandResult(payload, renderables or [cell("No conflicts.")])
 
 
 def _masked(conflict: Conflict) -> Conflict:
@@ -59,20 +65,20 @@ def resolve(
     ] = None,
 ) -> CommandResult:
     """The decision is remembered; the next preview follows it."""
-    given: dict[Decision, bool] = {"link": link is not None, "create": create, "ignore": ignore}
-    chosen = [decision for decision, wanted in given.items() if wanted]
+    decisions: dict[Decision, bool] = {"link": link is not None, "create": create, "ignore": ignore}
+    decided_on = [decision for decision, is_given in decisions.items() if is_given]
     if relink is not None:
-        return _relinked(relink, conflict_id, chosen)
-    if conflict_id is None or len(chosen) != 1:
+        return _relinked(relink, conflict_id, decided_on)
+    if conflict_id is None or len(decided_on) != 1:
         raise UsageError("Give one conflict and one decision: CONFLICT_ID and --link USER_ID, --create or --ignore.")
     with open_services() as services:
-        decided = _masked(decide(services, conflict_id, chosen[0], actor(), user_id=link))
+        decided = _masked(decide(services, conflict_id, decided_on[0], actor(), user_id=link))
     line = f"Decided: {decided.resolution}. The next preview follows it: hris preview {decided.integration}"
     return CommandResult(vars(decided), [cell(line, "bold")])
 
 
-def _relinked(name: str, conflict_id: str | None, chosen: list[Decision]) -> CommandResult:
-    if conflict_id is not None or chosen:
+def _relinked(name: str, conflict_id: str | None, decided_on: list[Decision]) -> CommandResult:
+    if conflict_id is not None or decided_on:
         raise UsageError("--relink decides all EmployeeId conflicts at once: give nothing beside it.")
     with open_services() as services:
         number = relink_by_employee_id(services, name, actor())

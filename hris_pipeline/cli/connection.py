@@ -33,21 +33,21 @@ def connect(name: IntegrationArgument, code: Code = None, redirect_uri: Redirect
     with open_services() as services:
         with services.store.read() as connection:
             get_integration(connection, name)
-        found = code_in(code) if code is not None else ask_consent(services, name, redirect_uri)
-        company = connection_operations.connect(services, name, found, redirect_uri=redirect_uri)
-    told = {"integration": name, "connection": "connected", "company": company.display_name}
-    return CommandResult(told, [cell(f"{name} is connected to {company.display_name}.", "bold green")])
+        authorization_code = code_in(code) if code is not None else ask_consent(services, name, redirect_uri)
+        company = connection_operations.connect(services, name, authorization_code, redirect_uri=redirect_uri)
+    payload = {"integration": name, "connection": "connected", "company": company.display_name}
+    return CommandResult(payload, [cell(f"{name} is connected to {company.display_name}.", "bold green")])
 
 
 def disconnect(name: IntegrationArgument) -> CommandResult:
     """Revokes the token at the source and forgets it. `hris connect` connects again."""
     with open_services() as services:
         revoked = connection_operations.disconnect(services, name)
-    told = {"integration": name, "connection": "disconnected", "revoked": revoked}
+    payload = {"integration": name, "connection": "disconnected", "revoked": revoked}
     line = f"{name} is disconnected."
     if not revoked:
         line += " The source did not confirm that it revoked the token: remove the access there, too."
-    return CommandResult(told, [cell(line)])
+    return CommandResult(payload, [cell(line)])
 
 
 def delete(

@@ -31,27 +31,27 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>hris</tit
 
 
 @dataclass(frozen=True)
-class _Back:
+class _Redirected:
     """What came back: a code, or the error that the source gave instead."""
 
     code: str = ""
     error: str = ""
 
 
-def code_in(given: str, state: str | None = None) -> str:
+def code_in(pasted: str, state: str | None = None) -> str:
     """The code in what a person pasted: the code itself, or the whole address the browser was sent back to.
 
     Raises:
         UsageError: there is no code in it, or the address belongs to another request.
         ConnectionInvalid: the address says that nobody agreed.
     """
-    pasted = given.strip()
+    pasted = pasted.strip()
     if "://" not in pasted:
         return pasted
-    found = _read(urlsplit(pasted).query, state)
-    if found is None:
+    outcome = _read(urlsplit(pasted).query, state)
+    if outcome is None:
         raise UsageError("That address is not the answer to this request: open the printed address again.")
-    return _code(found)
+    return _code(outcome)
 
 
 def ask_consent(services: Services, integration_id: str, redirect_uri: str = CALLBACK) -> str:
@@ -88,25 +88,25 @@ def _waited(callback: "_Callback", state: str) -> str:
                 raise KeyboardInterrupt
             if line.strip():
                 return code_in(line, state)
-        elif ready and (found := callback.answer()) is not None:
-            return _code(found)
+        elif ready and (outcome := callback.handle()) is not None:
+            return _code(outcome)
     raise UsageError(f"Nobody logged in within {WAIT_SECONDS / 60:g} minutes: start again.")
 
 
-def _code(found: _Back) -> str:
-    if found.error:
-        raise ConnectionInvalid(f"Nobody agreed ({found.error}): log in again and allow the access.")
-    return found.code
+def _code(outcome: _Redirected) -> str:
+    if outcome.error:
+        raise ConnectionInvalid(f"Nobody agreed ({outcome.error}): log in again and allow the access.")
+    return outcome.code
 
 
-def _read(query: str, state: str | None) -> _Back | None:
+def _read(query: str, state: str | None) -> _Redirected | None:
     """What an address carries; None when it answers another request, or nothing."""
-    given = {key: values[-1] for key, values in parse_qs(query).items()}
-    if state is not None and not secrets.compare_digest(given.get("state", "").encode(), state.encode()):
+    parameters = {key: values[-1] for key, values in parse_qs(query).items()}
+    if state is not None and not secrets.compare_digest(parameters.get("state", "").encode(), state.encode()):
         return None
-    if "error" in given:
-        return _Back(error=re.sub(r"[^a-z_]", "", given["error"])[:40] or "refused")
-    return _Back(code=given["code"]) if given.get("code") else None
+    if "error" in parameters:
+        return _Redirected(error=re.sub(r"[^a-z_]", "", parameters["error"])[:40] or "refused")
+    return _Redirected(code=parameters["code"]) if parameters.get("code") else None
 
 
 def _has_browser() -> bool:
@@ -122,7 +122,7 @@ class _Callback:
     def __init__(self, redirect_uri: str, state: str) -> None:
         parts = urlsplit(redirect_uri)
         self.listening: Sequence[HTTPServer] = ()
-        self._found: _Back | None = None
+        self._outcome: _Redirected | None = None
         if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"):
             port = parts.port or 80
             try:
@@ -140,10 +140,10 @@ class _Callback:
         for server in self.listening:
             server.server_close()
 
-    def answer(self) -> _Back | None:
+    def handle(self) -> _Redirected | None:
         """Answers one request; gives what it brought, if it is the one waited for."""
         self.listening[0].handle_request()
-        return self._found
+        return self._outcome
 
     def _handler(self, path: str, state: str) -> type[BaseHTTPRequestHandler]:
         callback = self
@@ -153,14 +153,14 @@ class _Callback:
 
             def do_GET(self) -> None:
                 asked = urlsplit(self.path)
-                found = _read(asked.query, state) if asked.path == path else None
-                if found is None:
+                outcome = _read(asked.query, state) if asked.path == path else None
+                if outcome is None:
                     self._say(400, "This is not the answer to the request that is waiting.")
                     if asked.path == path:
                         error_line("An answer with a wrong state came and was ignored.")
                     return
-                callback._found = found
-                self._say(200, "Not connected." if found.error else "You can close this window now.")
+                callback._outcome = outcome
+                self._say(200, "Not connected." if outcome.error else "You can close this window now.")
 
             def log_message(self, *_: object) -> None:
                 """Nothing: the address holds the code."""

@@ -36,7 +36,7 @@ def console(
         access = access_of(services.environment.access, host, port)
     listener = listen(host, port)
     line = cell(f"The console is at {access.origin}; Ctrl-C stops it.")
-    return CommandResult({"url": access.origin}, [line], then=partial(_serve, access, listener, dagster_url))
+    return CommandResult({"url": access.origin}, [line], after=partial(_serve, access, listener, dagster_url))
 
 
 def _serve(access: "Access", listener: "socket.socket", dagster_url: str) -> None:

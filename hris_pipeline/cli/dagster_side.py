@@ -21,14 +21,14 @@ def frames_remover(environment: Environment) -> Callable[[str], None]:
 
 def out_of_date_assets(services: Services, names: Iterable[str]) -> dict[str, list[str]]:
     """By integration: the assets made from something that changed since; Dagster is told the settings first."""
-    found = {}
+    stale = {}
     with open_instance(services.environment) as instance:
         for name in names:
             with services.store.read() as connection:
                 in_force = current_settings(connection, name)
             observe_settings(instance, in_force)
-            found[name] = out_of_date(defs, instance, name)
-    return found
+            stale[name] = out_of_date(defs, instance, name)
+    return stale
 
 
 def forget_partition(environment: Environment, integration_id: str) -> None:

@@ -3,16 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.console import RenderableType
 
-from hris_pipeline.cli.breakdown import breakdown
-from hris_pipeline.cli.common import actor, open_services
+from hris_pipeline.cli.breakdown import not_applied_table, rows_tables
+from hris_pipeline.cli.common import MADE_UP, actor, open_services
 from hris_pipeline.cli.consent import CALLBACK
 from hris_pipeline.cli.jobs import run_import, run_preview, run_save
 from hris_pipeline.cli.printing import CommandResult, cell, status, table
+from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.operations.connection import connect, consent_url
-from hris_pipeline.operations.imports import read_rows
+from hris_pipeline.operations.review import Filters, ReviewRow, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox.run import Sandbox, running
@@ -34,13 +36,14 @@ __all__ = [
 def demo() -> CommandResult:
     """A sandbox serves a company of 500 over HTTP; the pipeline connects to it, previews and saves a first import, a
     week passes in the company, and a second import follows. Everything is kept in the store and in Dagster, to
-    be looked at afterwards. Run again, it sets up another company beside the first.
+    be looked at afterwards. Run again, it sets up another company beside the first. Everybody in it is made up, so
+    names and values are shown.
     """
     with sandbox_running() as sandbox, open_services(create=True) as services:
         name = add_company(services)
-        status(cell(f"1. {name} is set up; a sandbox with {EMPLOYEES} employees answers at {sandbox.url}."))
+        status(cell(f"1. {name} is set up: a made-up company, whose {EMPLOYEES} people a sandbox serves."))
         company = connect_company(services, sandbox, name)
-        status(cell(f"2. Connected to {company} through its log-in form."))
+        status(cell(f"2. Connected to {company} through its log-in form. Reading everybody takes some seconds."))
         planned = run_preview(services, name)
         status(cell(f"3. Previewed: {planned.counts['created']} would be created, nobody is yet."))
         first = run_save(services, name, planned.import_id)
@@ -48,36 +51,60 @@ def demo() -> CommandResult:
         events = sandbox.week_passes()
         status(cell(f"5. A week passes in the company: {len(events)} things happen."))
         later = run_import(services, name)
-        rows = read_rows(services, later.import_id)
         status(cell(f"6. Imported again: {later.changes} users change."), "")
-    told = {"integration": name, "first": first.document(), "later": later.document()}
-    shown = [
-        cell("The first import", "bold underline"),
-        *breakdown(first),
-        "",
-        cell("A week later", "bold underline"),
-        *breakdown(later, rows),
-        "",
-        *_next(name, first, later),
-    ]
-    return CommandResult(told, shown)
+        renderables = [*_story(services, first, later), "", *_next(name, first, later)]
+    payload = {"integration": name, "first": first.document(), "later": later.document()}
+    return CommandResult(payload, renderables)
+
+
+def _story(services: Services, first: Import, later: Import) -> Iterator[RenderableType]:
+    """Both imports in a screen: counts, whom the second one changed from what to what, and who was not applied."""
+    pages = {
+        action: review(services, later.import_id, filters=Filters(action=action), page_size=most, reveal=True)
+        for action, most in SHOWN_ROWS.items()
+    }
+    yield cell(f"The first import: {_counts(first)}", "bold")
+    yield cell(f"A week later: {_counts(later)}", "bold")
+    yield ""
+    yield from rows_tables(_few_fields(row) for page in pages.values() for row in page.rows)
+    left = sum(max(0, page.total - len(page.rows)) for page in pages.values())
+    if left:
+        yield cell(f"… and {left} more: hris show {later.import_id} --rows --reveal", "dim")
+    yield ""
+    groups = next(iter(pages.values())).not_applied
+    yield not_applied_table(groups, revealed=True, most=2)
+
+
+def _few_fields(row: ReviewRow) -> ReviewRow:
+    """The first fields of somebody new: all of them would fill the screen."""
+    if row.action != "create":
+        return row
+    return replace(row, changes={name: row.changes[name] for name in NEW_FIELDS if name in row.changes})
+
+
+def _counts(record: Import) -> str:
+    return ", ".join(f"{record.counts[count]} {words}" for count, words in APPLIED_WORDS.items())
 
 
 def _next(name: str, first: Import, later: Import) -> list[RenderableType]:
     lines = (
-        (f"hris history {name}", "what was done, by whom, when"),
-        (f"hris show {first.import_id} --rows", "every single change"),
+        (f"hris review {name} {later.import_id} -o review.html", "all of that as a page, to filter and search"),
+        (f"hris show {first.import_id} --rows --reveal", "every single change"),
         (f"hris conflicts {name}", "people who need a decision"),
         (f"hris undo {later.import_id}", f"plan to take the week back; then hris save {name}"),
-        (f"hris user-file {name} -o users.csv", "the users as a spreadsheet"),
-        ("hris ui", "the same in Dagster: assets, lineage, checks, runs"),
+        ("hris ui", "the same in a browser"),
         ("hris setup NAME", "your own company"),
     )
     return [cell("What to try now (hris is .venv/bin/hris)", "bold"), table(("", ""), lines)]
 
 
+SHOWN_ROWS = {"create": 2, "update": 6, "archive": 2, "restore": 1}
+"""How many rows of each action the story shows."""
+
+NEW_FIELDS = ("email", "hire_date", "#JobTitle")
+
 EMPLOYEES = 500
-DISPLAY_NAME = "Acme (made up)"
+DISPLAY_NAME = MADE_UP
 
 
 @contextmanager
@@ -95,9 +122,9 @@ def integrations_of(services: Services) -> tuple[Integration, ...]:
 
 
 def add_company(services: Services) -> str:
-    """Sets up a new integration for it, `acme` or the next free name: nothing that is there is touched."""
-    taken = {one.integration_id for one in integrations_of(services)}
-    names = ("acme", *(f"acme-{number}" for number in range(2, len(taken) + 3)))
+    """Sets up a new integration for it, `demo` or the next free name: nothing that is there is touched."""
+    taken = {integration.integration_id for integration in integrations_of(services)}
+    names = ("demo", *(f"demo-{number}" for number in range(2, len(taken) + 3)))
     name = next(name for name in names if name not in taken)
     set_up(services, name, settings=Settings(display_name=DISPLAY_NAME), actor=actor(), accept=True)
     return name

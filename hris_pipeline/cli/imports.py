@@ -1,4 +1,4 @@
-"""Manual imports: preview, save, both at once; approving, looking back, taking back."""
+"""Manual imports: preview, save, both at once; approving, discarding, looking back, taking back."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -6,22 +6,43 @@ from typing import Annotated, Any
 import typer
 
 from hris_pipeline.cli.breakdown import breakdown, document
-from hris_pipeline.cli.common import ImportId, IntegrationArgument, Rows, actor, open_services, write_private
+from hris_pipeline.cli.common import (
+    FieldFilter,
+    GuardFilter,
+    ImportId,
+    IntegrationArgument,
+    Only,
+    Reason,
+    Reveal,
+    Rows,
+    Search,
+    Selection,
+    Sort,
+    actor,
+    open_services,
+    require_environment,
+    write_private,
+)
 from hris_pipeline.cli.printing import CommandResult, cell, moment, status, table
 from hris_pipeline.errors import ImportHeld, UsageError
-from hris_pipeline.operations.decisions import approve_import, import_to_save, open_import
 from hris_pipeline.operations.imports import history as past_imports
-from hris_pipeline.operations.imports import read_import, read_rows
+from hris_pipeline.operations.review import all_rows, review
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.undo import plan_undo
 from hris_pipeline.store.imports import Import
+from hris_pipeline.store.settings_versions import current_settings
 
-__all__ = ["approve", "history", "import_", "preview", "save", "show", "undo"]
+__all__ = ["approve", "discard", "history", "import_", "preview", "save", "show", "undo"]
 
 
 def preview(
     name: IntegrationArgument,
     rows: Rows = False,
+    reveal: Reveal = False,
+    only: Only = None,
+    field: FieldFilter = None,
+    guard: GuardFilter = None,
+    search: Search = None,
+    sort: Sort = "action",
     csv: Annotated[str | None, typer.Option("--csv", help="Write the users as they would be to a CSV file.")] = None,
     with_: Annotated[
         list[str] | None, typer.Option("--with", help="Only look: under another setting, as key=value; repeatable.")
@@ -34,6 +55,7 @@ def preview(
     With `--with` or `--extract` nothing is read from the source and nothing is kept: the plan under other settings, or
     from an earlier extract, is shown beside today's.
     """
+    selection = Selection(rows, reveal, only, field, guard, search, sort)
     with open_services() as services:
         if with_ or extract:
             if csv:
@@ -41,63 +63,86 @@ def preview(
             return _what_if(services, name, with_ or [], extract)
         from hris_pipeline.cli.jobs import run_preview  # noqa: PLC0415 - looking only needs no Dagster
 
-        answer = _answer(services, run_preview(services, name), rows=rows)
-        _tell_matching_ids(services, name)
+        _require_environment(services, name)
+        result = _result(services, run_preview(services, name), selection, previewed=True)
+        _show_matching_ids(services, name)
         if csv:
             _write_user_file(services, name, csv)
-        return answer
+        return result
 
 
 def save(
     name: IntegrationArgument,
     import_id: Annotated[str | None, typer.Argument(help="Which import; the open one by default.")] = None,
     rows: Rows = False,
+    reveal: Reveal = False,
 ) -> CommandResult:
     """Applies exactly the change set that was previewed, in one transaction, or nothing: exit 3 when a guard holds it,
     4 when it no longer fits the store or the settings. Saved again, it does nothing and says so.
     """
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
+    from hris_pipeline.operations.decisions import import_to_save  # noqa: PLC0415 - looking needs no frames
 
+    selection = Selection(rows, reveal)
     with open_services() as services:
-        chosen = import_to_save(services, name, import_id)
-        if chosen.status == "applied":
-            status(cell(f"Import {chosen.import_id} is applied already; nothing was done."))
-            return _answer(services, chosen, rows=rows)
-        return _answer(services, run_save(services, name, chosen.import_id), rows=rows)
+        record = import_to_save(services, name, import_id)
+        if record.status == "applied":
+            status(cell(f"Import {record.import_id} is applied already; nothing was done."))
+            return _result(services, record, selection)
+        return _result(services, run_save(services, name, record.import_id), selection)
 
 
 def import_(
     name: IntegrationArgument,
     yes: Annotated[bool, typer.Option("--yes", help="Apply without a review in between.")] = False,
     rows: Rows = False,
+    reveal: Reveal = False,
 ) -> CommandResult:
     """Counts as reviewed. A change set that a guard holds is not applied: exit 3."""
     if not yes:
         raise UsageError(f"An import applies without a review: add --yes, or look first with `hris preview {name}`.")
     from hris_pipeline.cli.jobs import run_import  # noqa: PLC0415 - Dagster is only loaded to run
+    from hris_pipeline.operations.decisions import open_import  # noqa: PLC0415 - looking needs no frames
 
     with open_services() as services:
+        _require_environment(services, name)
         try:
-            summary = run_import(services, name)
+            record = run_import(services, name)
         except ImportHeld:
             held = open_import(services, name)
             if held is None:
                 raise
-            summary = held
-        return _answer(services, summary, rows=rows)
+            record = held
+        return _result(services, record, Selection(rows, reveal))
 
 
 def approve(
     import_id: ImportId,
-    digest: Annotated[str, typer.Option(help="The digest that was reviewed.", show_default=False)],
+    digest: Annotated[str, typer.Option(help="The digest that was reviewed, or its first 12.", show_default=False)],
     by: Annotated[str, typer.Option(help="Who approves.", show_default=False)],
     reason: Annotated[str, typer.Option(help="Why.", show_default=False)],
 ) -> CommandResult:
     """It covers nothing else and lapses after 7 days. `hris save` applies the change set."""
+    from hris_pipeline.operations.decisions import approve_import  # noqa: PLC0415 - looking needs no frames
+
     with open_services() as services:
-        summary = approve_import(services, import_id, digest, by, reason)
-    line = f"Approved for 7 days. To apply it: hris save {summary.integration_id} {import_id}"
-    return CommandResult(document(summary), [cell(line, "bold")])
+        record = approve_import(services, import_id, digest, by, reason)
+    line = f"Approved for 7 days. To apply it: hris save {record.integration_id} {import_id}"
+    return CommandResult(document(record), [cell(line, "bold")])
+
+
+def discard(
+    import_id: ImportId,
+    reason: Reason = "discarded on the command line",
+    by: Annotated[str | None, typer.Option(help="Who discards it; the account on this machine by default.")] = None,
+) -> CommandResult:
+    """Nothing of it is applied, now or later; the next preview plans anew."""
+    from hris_pipeline.operations.decisions import discard_import  # noqa: PLC0415 - looking needs no frames
+
+    with open_services() as services:
+        record = discard_import(services, import_id, by or actor(), reason)
+    line = f"Import {import_id} is discarded. A new one: hris preview {record.integration_id}"
+    return CommandResult(document(record), [cell(line, "bold")])
 
 
 def history(
@@ -105,55 +150,95 @@ def history(
     status: Annotated[list[str] | None, typer.Option(help="Only imports with that status; repeatable.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
 ) -> CommandResult:
-    """Planned, held, applied, stale, discarded and failed imports, with who or what started them."""
+    """Planned, held, applied, stale, discarded and failed imports, with who or what started them; of a deleted
+    integration too.
+    """
     with open_services() as services:
-        found = past_imports(services, name, status, limit)
+        records = past_imports(services, name, status, limit)
     columns = ("when", "import", "status", "by", ">new", ">updated", ">archived", ">restored", "message")
     lines = [
         (
-            moment(one.finished_at or one.planned_at),
-            one.import_id,
-            one.status,
-            f"{one.trigger} ({one.actor})",
-            *(one.counts[count] for count in ("created", "updated", "archived", "restored")),
-            one.message or "",
+            moment(record.finished_at or record.planned_at),
+            record.import_id,
+            record.status,
+            f"{record.trigger} ({record.actor})",
+            *(record.counts[count] for count in ("created", "updated", "archived", "restored")),
+            record.message or "",
         )
-        for one in found
+        for record in records
     ]
-    told = {"integration": name, "imports": [one.document() for one in found]}
-    return CommandResult(told, [table(columns, lines) if lines else cell(f"No imports yet: hris preview {name}")])
+    payload = {"integration": name, "imports": [record.document() for record in records]}
+    return CommandResult(payload, [table(columns, lines) if lines else cell(f"No imports yet: hris preview {name}")])
 
 
-def show(import_id: ImportId, rows: Rows = False) -> CommandResult:
-    """The breakdown of any import, past or open, and with `--rows` each of its changes."""
+def show(
+    import_id: ImportId,
+    rows: Rows = False,
+    reveal: Reveal = False,
+    only: Only = None,
+    field: FieldFilter = None,
+    guard: GuardFilter = None,
+    search: Search = None,
+    sort: Sort = "action",
+) -> CommandResult:
+    """The breakdown of any import, past or open, and with `--rows` or any filter each of its changes."""
+    selection = Selection(rows, reveal, only, field, guard, search, sort)
     with open_services() as services:
-        summary = read_import(services, import_id)
-        found = read_rows(services, import_id) if rows else None
-    return CommandResult(document(summary, found), list(breakdown(summary, found)))
+        return _shown(services, import_id, selection)
 
 
-def undo(import_id: ImportId, rows: Rows = False) -> CommandResult:
+def undo(
+    import_id: ImportId,
+    rows: Rows = False,
+    reveal: Reveal = False,
+    only: Only = None,
+    field: FieldFilter = None,
+    guard: GuardFilter = None,
+    search: Search = None,
+    sort: Sort = "action",
+) -> CommandResult:
     """Every user the import changed gets the state before; users changed since are listed and left alone. Nothing is
     applied before `hris save`. Automatic imports are paused until `hris resume`.
     """
+    from hris_pipeline.operations.undo import plan_undo  # noqa: PLC0415 - looking needs no frames
+
+    selection = Selection(rows, reveal, only, field, guard, search, sort)
     with open_services() as services:
-        return _answer(services, plan_undo(services, import_id, actor=actor()), rows=rows)
+        return _result(services, plan_undo(services, import_id, actor=actor()), selection, previewed=True)
 
 
-def _answer(services: Services, summary: Import, *, rows: bool) -> CommandResult:
-    found = read_rows(services, summary.import_id) if rows else None
-    held = summary.status == "held"
-    return CommandResult(document(summary, found), list(breakdown(summary, found)), ImportHeld.exit_code if held else 0)
+def _result(services: Services, record: Import, selection: Selection, *, previewed: bool = False) -> CommandResult:
+    exit_code = ImportHeld.exit_code if record.status == "held" else 0
+    return _shown(services, record.import_id, selection, previewed=previewed, exit_code=exit_code)
 
 
-def _tell_matching_ids(services: Services, name: str) -> None:
+def _shown(
+    services: Services, import_id: str, selection: Selection, *, previewed: bool = False, exit_code: int = 0
+) -> CommandResult:
+    """The import with the rows that are wanted."""
+    filters, reveal = selection.filters, selection.reveal
+    page = review(services, import_id, filters=filters, sort=selection.sort, page_size=1, reveal=reveal)
+    rows = None
+    if selection.wants_rows:
+        rows = list(all_rows(services, import_id, filters=filters, sort=selection.sort, reveal=reveal))
+    payload = document(page.summary, rows, reveal=reveal)
+    return CommandResult(payload, breakdown(page, rows, previewed=previewed), exit_code)
+
+
+def _require_environment(services: Services, name: str) -> None:
+    with services.store.read() as connection:
+        source = current_settings(connection, name).settings.source
+    require_environment(services, source, name)
+
+
+def _show_matching_ids(services: Services, name: str) -> None:
     """Before a first import into a directory with users: which source field their EmployeeIds came from."""
     from hris_pipeline.operations.mapping import matching_ids  # noqa: PLC0415 - only after a preview
 
     rates = matching_ids(services, name)
     if rates:
-        told = ", ".join(f"{source} {count}" for source, count in rates.items())
-        status(cell(f"EmployeeIds of the directory's users that each field would match: {told}."))
+        listed = ", ".join(f"{source} {count}" for source, count in rates.items())
+        status(cell(f"EmployeeIds of the directory's users that each field would match: {listed}."))
 
 
 def _write_user_file(services: Services, name: str, path: str) -> None:
@@ -168,18 +253,23 @@ def _write_user_file(services: Services, name: str, path: str) -> None:
 def _what_if(services: Services, name: str, changes: list[str], extract: str | None) -> CommandResult:
     from hris_pipeline.operations.what_if import what_if  # noqa: PLC0415 - only for --with and --extract
 
-    found = what_if(services, name, changes=changes, extract_id=extract)
-    plans = {"today": found.today, "then": found.then}
-    told: dict[str, Any] = {"integration": name, "extract_id": found.extract_id, "complete": found.complete}
+    comparison = what_if(services, name, changes=changes, extract_id=extract)
+    plans = {"today": comparison.today, "then": comparison.then}
+    payload: dict[str, Any] = {
+        "integration": name,
+        "extract_id": comparison.extract_id,
+        "complete": comparison.complete,
+    }
     for word, plan in plans.items():
-        told[word] = {
+        payload[word] = {
             "status": "held" if plan.held else "planned",
             "counts": dict(plan.counts),
             "guards": [asdict(guard) for guard in plan.guards],
             "diagnostics": {reason: list(ids) for reason, ids in plan.diagnostics.items()},
         }
-    counts = [(count, number, found.then.counts[count]) for count, number in found.today.counts.items()]
+    counts = [(count, number, comparison.then.counts[count]) for count, number in comparison.today.counts.items()]
     verdict = [("", *("held" if plan.held else "" for plan in plans.values()))]
     then = f"with {', '.join(changes)}" if changes else "from that extract"
-    shown = table(("people", ">as set today", f">{then}"), [*counts, *verdict])
-    return CommandResult(told, [cell(f"Extract {found.extract_id}; nothing is kept or applied.", "bold"), "", shown])
+    grid = table(("people", ">as set today", f">{then}"), [*counts, *verdict])
+    heading = cell(f"Extract {comparison.extract_id}; nothing is kept or applied.", "bold")
+    return CommandResult(payload, [heading, "", grid])

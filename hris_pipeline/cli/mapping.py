@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from hris_pipeline.cli.common import IntegrationArgument, Reveal, open_services
-from hris_pipeline.cli.printing import CommandResult, cell, mask, progress, table
+from hris_pipeline.cli.printing import CommandResult, cell, progress, table
 from hris_pipeline.cli.settings import store_settings
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.mapping import mapping_view
+from hris_pipeline.operations.masking import mask
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.what_if import what_if
 from hris_pipeline.settings import mapping as edits
@@ -31,12 +32,12 @@ def show(name: IntegrationArgument, reveal: Reveal = False) -> CommandResult:
     """
     with open_services() as services:
         fields = mapping_view(services, name)
-    rows = [{**vars(one), "sample": one.sample if reveal else mask(one.sample)} for one in fields]
+    rows = [{**vars(field), "sample": field.sample if reveal else mask(field.sample)} for field in fields]
     lines = [
-        (one["source"], one["title"], f"{one['fill_rate']:.0%}", one["sample"], ", ".join(one["feeds"])) for one in rows
+        (row["source"], row["title"], f"{row['fill_rate']:.0%}", row["sample"], ", ".join(row["feeds"])) for row in rows
     ]
-    shown = table(("source", "title", ">filled", "sample", "feeds"), lines)
-    return CommandResult({"integration": name, "fields": rows}, [shown])
+    grid = table(("source", "title", ">filled", "sample", "feeds"), lines)
+    return CommandResult({"integration": name, "fields": rows}, [grid])
 
 
 def set_(name: IntegrationArgument, target: Target, source: Source) -> CommandResult:
@@ -72,11 +73,11 @@ def delete(name: IntegrationArgument, display_name: Display) -> CommandResult:
     return _changed(name, lambda settings: edits.delete_metadata(settings, display_name))
 
 
-def _kind(given: str) -> MetadataType:
+def _kind(text: str) -> MetadataType:
     kinds: dict[str, MetadataType] = {"default": "default", "associated": "associated", "hidden": "hidden"}
-    if given not in kinds:
-        raise UsageError(f"There is no type {given[:40]!r} of metadata: use {', '.join(kinds)}.")
-    return kinds[given]
+    if text not in kinds:
+        raise UsageError(f"There is no type {text[:40]!r} of metadata: use {', '.join(kinds)}.")
+    return kinds[text]
 
 
 def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
@@ -85,13 +86,13 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
             old = current_settings(connection, name).settings
         new = edit(old)
         touched = _touched(services, name, new) if new != old else 0
-        answer = store_settings(services, name, old, new)
+        result = store_settings(services, name, old, new)
     line = (
         "The next preview shows what it changes." if touched is None else f"An import now would write {touched} users."
     )
     next_line = f"Nothing is applied yet: hris preview {name}"
     return CommandResult(
-        {**answer.document, "users_touched": touched}, [*answer.shown, cell(line), cell(next_line, "bold")]
+        {**result.payload, "users_touched": touched}, [*result.renderables, cell(line), cell(next_line, "bold")]
     )
 
 

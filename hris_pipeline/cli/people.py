@@ -1,13 +1,14 @@
 """Single people: why they are as they are, how they were, and what a person decides about them."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import PurePath
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from hris_pipeline.cli.breakdown import reason_words
 from hris_pipeline.cli.common import (
     EmployeeId,
     IntegrationArgument,
@@ -17,14 +18,17 @@ from hris_pipeline.cli.common import (
     read_bytes,
     write_private,
 )
-from hris_pipeline.cli.printing import CommandResult, cell, mask, moment, table
+from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations import users
 from hris_pipeline.operations.explanation import Explanation, FieldExplanation, user_as_of
 from hris_pipeline.operations.explanation import explain as explain_person
+from hris_pipeline.operations.masking import mask, mask_value
 from hris_pipeline.operations.users import user_file_frame
+from hris_pipeline.operations.wording import reason_words
+from hris_pipeline.store.review import is_hidden, visible_metadata
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.transform.user_file import user_file_csv
+from hris_pipeline.transform.user_file import USER_FILES, user_file_csv
 
 __all__ = ["erase", "explain", "load", "protect", "unprotect", "user", "user_file"]
 
@@ -37,14 +41,20 @@ def explain(
 ) -> CommandResult:
     """From each stored value back through the import that wrote it, the mapping in force and the normalised value to
     the member's field in the latest extract; and what an import would do with the person now, and why. Values are
-    masked unless `--reveal` is given.
+    masked unless `--reveal` is given, and hidden metadata is left out.
     """
     with open_services() as services:
-        found = explain_person(services, name, employee_id, field)
-    if not reveal:
-        found = replace(found, fields=tuple(_masked(one) for one in found.fields))
-    told = {**vars(found), "fields": [_told(one) for one in found.fields]}
-    return CommandResult(told, [*_headline(found), "", _stories(found)])
+        explanation = explain_person(services, name, employee_id, field)
+        if not reveal:
+            with services.store.read() as connection:
+                visible = visible_metadata(connection, name, None, services.now())
+            fields = (field for field in explanation.fields if not is_hidden(field.field, visible))
+            explanation = replace(explanation, fields=tuple(_masked(field) for field in fields))
+    payload = {
+        **vars(explanation),
+        "fields": [_field_document(field) for field in explanation.fields],
+    }
+    return CommandResult(payload, [*_headline(explanation), "", _fields_table(explanation)])
 
 
 def _masked(story: FieldExplanation) -> FieldExplanation:
@@ -60,36 +70,39 @@ def _masked_value(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) else mask(str(value))
 
 
-def _told(story: FieldExplanation) -> dict[str, Any]:
+def _field_document(story: FieldExplanation) -> dict[str, Any]:
     return {**vars(story), "written_by": vars(story.written_by) if story.written_by else None}
 
 
-def _headline(found: Explanation) -> list[Any]:
-    who = f"user {found.user_id}, {found.status}" if found.user_id else "no user"
-    lines = [cell(f"{found.employee_id}: {who}; hris_id {found.hris_id or 'none'}", "bold")]
-    if found.extract_id is None:
+def _headline(explanation: Explanation) -> list[Any]:
+    who = f"user {explanation.user_id}, {explanation.status}" if explanation.user_id else "no user"
+    lines = [cell(f"{explanation.employee_id}: {who}; hris_id {explanation.hris_id or 'none'}", "bold")]
+    if explanation.extract_id is None:
         return [*lines, cell("No extract is kept, so nothing can be said of the source.")]
     return [
         *lines,
-        *(cell(f"An import of extract {found.extract_id} now: {reason_words(one)}") for one in found.outcome),
+        *(
+            cell(f"An import of extract {explanation.extract_id} now: {reason_words(reason)}")
+            for reason in explanation.outcome
+        ),
     ]
 
 
-def _stories(found: Explanation) -> Any:
+def _fields_table(explanation: Explanation) -> Any:
     def origin(story: FieldExplanation) -> str:
         by = story.written_by
         return f"{by.action}, {by.import_id}, settings {by.settings_version}" if by else "–"
 
     lines = [
         (
-            one.field,
-            one.stored if one.stored is not None else "–",
-            origin(one),
-            one.source or "–",
-            one.normalised if one.normalised is not None else "–",
-            ", ".join(one.member) or "–",
+            field.field,
+            field.stored if field.stored is not None else "–",
+            origin(field),
+            field.source or "–",
+            field.normalised if field.normalised is not None else "–",
+            ", ".join(field.member) or "–",
         )
-        for one in found.fields
+        for field in explanation.fields
     ]
     return table(("field", "stored", "written by", "fed from", "employee has", "member's fields"), lines)
 
@@ -100,54 +113,79 @@ def user(
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="A date (its end, in the integration's zone), or a date and time.")
     ] = None,
+    reveal: Reveal = False,
 ) -> CommandResult:
-    """The user as imports had left them at that moment; today by default."""
+    """The user as imports had left them at that moment; today by default. Values are masked unless `--reveal` is given,
+    and hidden metadata is left out.
+    """
     with open_services() as services:
         with services.store.read() as connection:
-            zone = ZoneInfo(current_settings(connection, name).settings.time_zone)
-        at = _moment_asked(as_of, zone) if as_of else services.now()
+            settings = current_settings(connection, name).settings
+        at = _moment_asked(as_of, ZoneInfo(settings.time_zone)) if as_of else services.now()
         state = user_as_of(services, name, employee_id, at)
-    told = {"integration": name, "employee_id": employee_id, "as_of": at, "user": state}
+        if state is not None and not reveal:
+            with services.store.read() as connection:
+                state = _masked_state(state, visible_metadata(connection, name, None, services.now()))
+    payload = {"integration": name, "employee_id": employee_id, "as_of": at, "user": state}
     if state is None:
-        return CommandResult(told, [cell(f"On {moment(at)} no import had made {employee_id} yet.")])
+        return CommandResult(payload, [cell(f"On {moment(at)} no import had made {employee_id} yet.")])
     lines = [(key, value) for key, value in state.items() if key not in ("metadata", "email_key")]
     lines += [(f"#{key}", value) for key, value in (state.get("metadata") or {}).items()]
-    return CommandResult(told, [table(("field", f"on {moment(at)}"), lines)])
+    return CommandResult(payload, [table(("field", f"on {moment(at)}"), lines)])
 
 
-def _moment_asked(given: str, zone: ZoneInfo) -> datetime:
+def _masked_state(state: Mapping[str, Any], visible: Collection[str]) -> dict[str, Any]:
+    """What may be seen of a user without being asked for: ids and states, everything else masked."""
+    masked = {key: mask_value(key, value) for key, value in state.items() if key != "metadata"}
+    metadata = {key: mask(value) for key, value in (state.get("metadata") or {}).items() if key in visible}
+    return masked | {"metadata": metadata}
+
+
+def _moment_asked(text: str, zone: ZoneInfo) -> datetime:
     try:
-        if len(given) <= len("2026-01-31"):
-            return datetime.combine(date.fromisoformat(given) + timedelta(days=1), time(), zone).astimezone(UTC)
-        found = datetime.fromisoformat(given)
+        if len(text) <= len("2026-01-31"):
+            return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), zone).astimezone(UTC)
+        moment_asked = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{given[:40]!r} is no date: give it as 2026-01-31 or 2026-01-31T15:00.") from None
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+        raise UsageError(f"{text[:40]!r} is no date: give it as 2026-01-31 or 2026-01-31T15:00.") from None
+    return (moment_asked if moment_asked.tzinfo else moment_asked.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def user_file(
     name: IntegrationArgument,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="The CSV file; - is standard output.", show_default=False)
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file that ends in .csv, .xlsx or .parquet; - is CSV on standard output.",
+            show_default=False,
+        ),
     ],
 ) -> CommandResult:
     """The active users as the open import would leave them (as stored, when there is none), in the columns of the user
     file; hidden metadata is left out. The file is readable by you alone.
     """
+    ending = PurePath(output).suffix.lower() if output != "-" else ".csv"
+    if ending not in USER_FILES:
+        raise UsageError(f"A user file ends in {', '.join(USER_FILES)}: give -o FILE so, or -o - for standard output.")
     with open_services() as services:
         frame = user_file_frame(services, name)
-    content = user_file_csv(frame)
     if output == "-":
-        return CommandResult({"integration": name, "users": len(frame)}, [content.decode("utf-8-sig")])
-    target = write_private(output, content)
-    told = {"integration": name, "users": len(frame), "file": str(target)}
-    return CommandResult(told, [cell(f"{len(frame)} users are in {target}.")])
+        text = user_file_csv(frame).decode("utf-8-sig")
+        return CommandResult({"integration": name, "users": len(frame)}, [cell(line) for line in text.splitlines()])
+    target = write_private(output, USER_FILES[ending](frame))
+    payload = {"integration": name, "users": len(frame), "file": str(target)}
+    return CommandResult(payload, [cell(f"{len(frame)} users are in {target}.")])
 
 
 def load(
     name: IntegrationArgument,
     file: Annotated[
-        str, typer.Argument(help="A CSV with the user file's headers; - is standard input.", show_default=False)
+        str,
+        typer.Argument(
+            help="CSV, XLSX or Parquet with the user file's headers; - is standard input.", show_default=False
+        ),
     ],
 ) -> CommandResult:
     """Makes or changes local users of the integration's directory by EmployeeId; managed users are left alone. All of
@@ -156,8 +194,18 @@ def load(
     content = read_bytes(file)
     with open_services() as services:
         loaded = users.load_users(services, name, content)
-    told = {word: len(ids) for word, ids in vars(loaded).items()}
-    return CommandResult({"integration": name, **told}, [table(("local users", ">"), list(told.items()))])
+    counts = {word: len(ids) for word, ids in vars(loaded).items() if word != "lookalikes"}
+    payload: dict[str, Any] = {"integration": name, **counts, "lookalikes": list(loaded.lookalikes)}
+    renderables: list[Any] = [table(("local users", ">"), list(counts.items()))]
+    if loaded.lookalikes:
+        renderables.append(
+            cell(
+                f"Warning: these EmployeeIds differ by leading zeros alone: {', '.join(loaded.lookalikes[:20])}. "
+                "Where a spreadsheet dropped them, format the column as text and load the file again.",
+                "yellow",
+            )
+        )
+    return CommandResult(payload, renderables)
 
 
 def protect(name: IntegrationArgument, employee_id: EmployeeId) -> CommandResult:
@@ -173,8 +221,8 @@ def unprotect(name: IntegrationArgument, employee_id: EmployeeId) -> CommandResu
 def _protected(name: str, employee_id: str, *, protected: bool) -> CommandResult:
     with open_services() as services:
         users.protect(services, name, employee_id, protected=protected)
-    told = {"integration": name, "employee_id": employee_id, "protected": protected}
-    return CommandResult(told, [cell(f"{employee_id} is {'protected' if protected else 'no longer protected'}.")])
+    payload = {"integration": name, "employee_id": employee_id, "protected": protected}
+    return CommandResult(payload, [cell(f"{employee_id} is {'protected' if protected else 'no longer protected'}.")])
 
 
 def erase(

@@ -1,6 +1,10 @@
-"""What people see: tables, masks, progress and the JSON document. Answers go to stdout, everything else to stderr."""
+"""What people see: tables, progress and the JSON document. Answers go to stdout, everything else to stderr.
+
+Whatever is printed may hold what a source or a person wrote, so everything passes ``printable``: what would steer a
+terminal is left out of tables and lines, and escaped in JSON."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +21,8 @@ __all__ = [
     "CommandResult",
     "cell",
     "error_line",
-    "mask",
     "moment",
+    "printable",
     "progress",
     "status",
     "table",
@@ -29,15 +33,19 @@ WIDTH_IN_FILES = 140
 """How wide lines may get when nobody's window says it."""
 
 
+STEERING = re.compile("[\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+"""What JSON leaves as it is and a terminal might obey: control codes above ASCII, and marks that hide or turn text."""
+
+
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command answers: the document for ``--json``, what a person sees instead, the exit code, and what goes on
+    """What a command answers: the payload of ``--json``, what a person sees instead, the exit code, and what goes on
     after the answer is given, for commands that serve."""
 
-    document: Any
-    shown: Sequence[RenderableType] = ()
+    payload: Any
+    renderables: Iterable[RenderableType] = ()
     exit_code: int = 0
-    then: Callable[[], None] | None = None
+    after: Callable[[], None] | None = None
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -46,15 +54,20 @@ def _console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
-def write(answer: CommandResult, *, as_json: bool) -> None:
-    """The answer on stdout: one JSON document, or what a person sees."""
+def write(result: CommandResult, *, as_json: bool) -> None:
+    """The result on stdout: one JSON document, or what a person sees."""
     if as_json:
-        sys.stdout.write(json.dumps(answer.document, ensure_ascii=False, default=_json_value) + "\n")
+        text = json.dumps(result.payload, ensure_ascii=False, default=_json_value)
+        sys.stdout.write(STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
     else:
-        console = _console()
-        for part in answer.shown:
-            console.print(part, soft_wrap=isinstance(part, str | Text))
+        _print(_console(), result.renderables)
     sys.stdout.flush()
+
+
+def _print(console: Console, renderables: Iterable[RenderableType]) -> None:
+    for renderable in renderables:
+        line = cell(renderable) if isinstance(renderable, str) else renderable
+        console.print(line, soft_wrap=isinstance(line, Text))
 
 
 def _json_value(value: Any) -> Any:
@@ -63,43 +76,37 @@ def _json_value(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def status(*parts: RenderableType) -> None:
+def status(*renderables: RenderableType) -> None:
     """Part of a conversation, on stderr."""
-    console = _console(stderr=True)
-    for part in parts:
-        console.print(part, soft_wrap=isinstance(part, str | Text))
+    _print(_console(stderr=True), renderables)
 
 
 def error_line(message: str) -> None:
     """One line on stderr about what went wrong."""
-    line = " ".join(message.split())
+    line = printable(" ".join(message.split()))
     _console(stderr=True).print(Text.assemble(("Error: ", "bold red"), line), soft_wrap=True)
 
 
+def printable(value: str) -> str:
+    """Text without what would steer a terminal, hide a part of it or turn its direction."""
+    return "".join(letter for letter in value if letter.isprintable())
+
+
 def cell(value: object, style: str = "") -> Text:
-    """One cell or line; what would steer the terminal is left out."""
-    shown = "" if value is None else str(value)
-    return Text("".join(letter for letter in shown if letter.isprintable()), style=style)
+    """One cell or line."""
+    return Text("" if value is None else printable(str(value)), style=style)
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of text; columns whose name begins with ``>`` are flush right."""
     names = list(columns)
-    made = Table(header_style="bold", box=None, pad_edge=False)
-    made.show_header = any(name.removeprefix(">") for name in names)
+    grid = Table(header_style="bold", box=None, pad_edge=False)
+    grid.show_header = any(name.removeprefix(">") for name in names)
     for name in names:
-        made.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
+        grid.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
-    return made
-
-
-def mask(value: str | None) -> str | None:
-    """A value of which only the shape can be read: its first letter and its punctuation."""
-    if value is None:
-        return None
-    hidden = "".join("•" if letter.isalnum() or not letter.isascii() else letter for letter in value)
-    return value[0] + hidden[1:] if len(value) > 2 else hidden
+        grid.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
+    return grid
 
 
 def moment(value: datetime | None) -> str:

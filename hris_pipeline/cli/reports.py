@@ -15,11 +15,11 @@ __all__ = ["milestones", "reporting"]
 def milestones(name: IntegrationArgument) -> CommandResult:
     """Service anniversaries, onboarding days 30, 60 and 90, and birthdays of the active users, by date."""
     with open_services() as services:
-        found = _records(reports.milestones(services, name))
-    lines = [(one["date"], one["employee_id"], one["milestone"], one["years_or_day"]) for one in found]
-    shown = table(("date", "EmployeeId", "milestone", ">years or day"), lines)
+        records = _records(reports.milestones(services, name))
+    lines = [(record["date"], record["employee_id"], record["milestone"], record["years_or_day"]) for record in records]
+    grid = table(("date", "EmployeeId", "milestone", ">years or day"), lines)
     return CommandResult(
-        {"integration": name, "milestones": found}, [shown if lines else cell("None in the next 90 days.")]
+        {"integration": name, "milestones": records}, [grid if lines else cell("None in the next 90 days.")]
     )
 
 
@@ -32,21 +32,22 @@ def reporting(name: IntegrationArgument) -> CommandResult:
     lines, counts = _records(lines_frame), _records(counts_frame)
     people = [
         (
-            one["employee_id"],
-            " → ".join(one["chain"]),
-            ", ".join(one["approvers"] or ()),
-            "cycle" if one["in_cycle"] else "",
+            record["employee_id"],
+            " → ".join(record["chain"]),
+            ", ".join(record["approvers"] or ()),
+            "cycle" if record["in_cycle"] else "",
         )
-        for one in lines
+        for record in lines
     ]
-    told = {"integration": name, "reporting_lines": lines, "headcount": counts}
+    payload = {"integration": name, "reporting_lines": lines, "headcount": counts}
     chains = table(("EmployeeId", "reports to", "associated", ""), people)
     heads = table(
-        ("by", "", ">people"), [(one["dimension"], one["value"] or "–", one["active_count"]) for one in counts]
+        ("by", "", ">people"),
+        [(record["dimension"], record["value"] or "–", record["active_count"]) for record in counts],
     )
-    return CommandResult(told, [chains, "", heads])
+    return CommandResult(payload, [chains, "", heads])
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
-    return found
+    records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
+    return records

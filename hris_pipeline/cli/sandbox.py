@@ -29,15 +29,15 @@ def sandbox(
     then `hris setup acme`. A POST to `/sandbox/week` lets a week pass.
     """
     faults = tuple(fault or ())
-    for given in faults:
-        Fault.parse(given)
+    for text in faults:
+        Fault.parse(text)
     _refuse_taken(port)
-    here = Sandbox(f"http://127.0.0.1:{port}", SandboxState(Company(1)))
-    variables = here.environment() | {"FINCH_API_URL": here.finch_url}
-    told = {"environment": variables, "username": USERNAME, "password": PASSWORD, "finch_token": FINCH_TOKEN}
+    sandbox_server = Sandbox(f"http://127.0.0.1:{port}", SandboxState(Company(1)))
+    variables = sandbox_server.environment() | {"FINCH_API_URL": sandbox_server.finch_url}
+    payload = {"environment": variables, "username": USERNAME, "password": PASSWORD, "finch_token": FINCH_TOKEN}
     lines = [cell(f"export {name}={shlex.quote(value)}") for name, value in variables.items()]
     log_in = cell(f"# log in as {USERNAME} with password {PASSWORD}; Ctrl-C stops it", "dim")
-    return CommandResult(told, [*lines, log_in], then=partial(serve, port, employees, seed, faults))
+    return CommandResult(payload, [*lines, log_in], after=partial(serve, port, employees, seed, faults))
 
 
 def _refuse_taken(port: int) -> None:

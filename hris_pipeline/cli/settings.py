@@ -28,10 +28,10 @@ def show(
     """
     with open_services() as services:
         version, settings, digest = _in_force(services, name)
-    shown = _without_secrets(settings)
-    told = {"integration": name, "version": version, "digest": digest, "settings": shown.document()}
-    yaml = dump_settings(shown, defaults=defaults)
-    return CommandResult(told, [cell(f"# {name}, version {version}", "dim"), *_lines(yaml)])
+    public = _without_secrets(settings)
+    payload = {"integration": name, "version": version, "digest": digest, "settings": public.document()}
+    yaml = dump_settings(public, defaults=defaults)
+    return CommandResult(payload, [cell(f"# {name}, version {version}", "dim"), *_lines(yaml)])
 
 
 def set_(
@@ -55,10 +55,10 @@ def apply(
     """Everything the document does not say goes back to its default. A document with problems changes nothing; all of
     them are listed, with their lines.
     """
-    wanted = load_settings(read_text(file))
+    settings_asked = load_settings(read_text(file))
     with open_services() as services:
         _, settings, _ = _in_force(services, name)
-        return store_settings(services, name, settings, wanted)
+        return store_settings(services, name, settings, settings_asked)
 
 
 def export(
@@ -70,11 +70,11 @@ def export(
     with open_services() as services:
         version, settings, digest = _in_force(services, name)
     yaml = dump_settings(settings, defaults=defaults)
-    told = {"integration": name, "version": version, "digest": digest, "settings": settings.document()}
+    payload = {"integration": name, "version": version, "digest": digest, "settings": settings.document()}
     if output is None:
-        return CommandResult(told, list(_lines(yaml)))
+        return CommandResult(payload, list(_lines(yaml)))
     target = write_private(output, yaml.encode())
-    return CommandResult({**told, "file": str(target)}, [cell(f"Version {version} is in {target}.")])
+    return CommandResult({**payload, "file": str(target)}, [cell(f"Version {version} is in {target}.")])
 
 
 def history(name: IntegrationArgument) -> CommandResult:
@@ -83,22 +83,26 @@ def history(name: IntegrationArgument) -> CommandResult:
 
     with open_services() as services, services.store.read() as connection:
         versions = settings_history(connection, name)
-    before = [*(one.settings for one in versions[1:]), Settings()]
-    changed = [differences(old, one.settings) for one, old in zip(versions, before, strict=True)]
-    told = [
+    before = [*(version.settings for version in versions[1:]), Settings()]
+    changed = [differences(old, version.settings) for version, old in zip(versions, before, strict=True)]
+    payload = [
         {
-            "version": one.version,
-            "created_at": one.created_at,
-            "actor": one.actor,
-            "digest": one.digest,
-            "changes": _told(lines),
+            "version": version.version,
+            "created_at": version.created_at,
+            "actor": version.actor,
+            "digest": version.digest,
+            "changes": _difference_documents(lines),
         }
-        for one, lines in zip(versions, changed, strict=True)
+        for version, lines in zip(versions, changed, strict=True)
     ]
-    shown: list[RenderableType] = []
-    for one, lines in zip(versions, changed, strict=True):
-        shown += [cell(f"version {one.version}, {moment(one.created_at)}, {one.actor}", "bold"), *_changes(lines), ""]
-    return CommandResult({"integration": name, "versions": told}, shown)
+    renderables: list[RenderableType] = []
+    for version, lines in zip(versions, changed, strict=True):
+        renderables += [
+            cell(f"version {version.version}, {moment(version.created_at)}, {version.actor}", "bold"),
+            *_changes(lines),
+            "",
+        ]
+    return CommandResult({"integration": name, "versions": payload}, renderables)
 
 
 def schema() -> CommandResult:
@@ -115,39 +119,39 @@ def store_settings(services: "Services", name: str, old: Settings, new: Settings
 
     change = change_settings(services, name, new, actor())
     changed = differences(old, new)
-    told = {
+    payload = {
         "integration": name,
         "version": change.version,
         "digest": new.digest(),
-        "changes": _told(changed),
+        "changes": _difference_documents(changed),
         "warnings": [str(warning) for warning in change.warnings],
     }
     line = f"{name} is at version {change.version}." if changed else f"{name} stays at version {change.version}."
     warnings = [cell(f"Warning: {warning}", "yellow") for warning in change.warnings]
-    return CommandResult(told, [cell(line, "bold"), *_changes(changed), *warnings])
+    return CommandResult(payload, [cell(line, "bold"), *_changes(changed), *warnings])
 
 
 def _in_force(services: "Services", name: str) -> tuple[int, Settings, str]:
     from hris_pipeline.store.settings_versions import current_settings  # noqa: PLC0415
 
     with services.store.read() as connection:
-        found = current_settings(connection, name)
-    return found.version, found.settings, found.digest
+        version = current_settings(connection, name)
+    return version.version, version.settings, version.digest
 
 
 def _without_secrets(settings: Settings) -> Settings:
-    hidden = [entry.model_copy(update={"to": f"{entry.to.partition('://')[0]}://…"}) for entry in settings.notify]
-    return settings.model_copy(update={"notify": tuple(hidden)})
+    entries = [entry.model_copy(update={"to": f"{entry.to.partition('://')[0]}://…"}) for entry in settings.notify]
+    return settings.model_copy(update={"notify": tuple(entries)})
 
 
 def _lines(yaml: str) -> Iterable[RenderableType]:
     return [cell(line) for line in yaml.splitlines()]
 
 
-def _told(changed: Iterable[Difference]) -> list[dict[str, Any]]:
-    return [one._asdict() for one in changed]
+def _difference_documents(changed: Iterable[Difference]) -> list[dict[str, Any]]:
+    return [difference._asdict() for difference in changed]
 
 
 def _changes(changed: Iterable[Difference]) -> list[RenderableType]:
-    lines = [(one.key, one.old or "–", "→", one.new or "–") for one in changed]
+    lines = [(difference.key, difference.old or "–", "→", difference.new or "–") for difference in changed]
     return [table(("setting", "before", "", "now"), lines)] if lines else []

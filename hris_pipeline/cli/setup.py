@@ -5,11 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
+from rich.text import Text
 
 from hris_pipeline.cli.breakdown import breakdown
-from hris_pipeline.cli.common import IntegrationArgument, actor, at_terminal, open_services, read_text
+from hris_pipeline.cli.common import (
+    MADE_UP,
+    IntegrationArgument,
+    actor,
+    at_terminal,
+    open_services,
+    read_text,
+    require_environment,
+)
 from hris_pipeline.cli.connection import Code, RedirectUri
 from hris_pipeline.cli.consent import CALLBACK, ask_consent, code_in
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, status, table
@@ -17,21 +27,25 @@ from hris_pipeline.errors import ImportHeld, SettingsInvalid, UnknownName, Usage
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.connection import connect, consent_url
 from hris_pipeline.operations.decisions import open_import
+from hris_pipeline.operations.review import Review, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import change_settings, set_up
 from hris_pipeline.operations.terms import PERMISSIONS, TERMS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import load_settings, set_values
 from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.integrations import Integration, check_name, get_integration
-from hris_pipeline.store.keyring import load_keyring
+from hris_pipeline.store.imports import Import
+from hris_pipeline.store.integrations import Integration, check_name, get_integration, list_integrations
 from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["setup"]
 
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
 @dataclass(frozen=True)
-class _Setup:
+class _Wizard:
     """One guided setup: the integration and where its answered questions are noted."""
 
     services: Services
@@ -88,88 +102,108 @@ def setup(
 
     The terms:
     """
-    wanted = load_settings(read_text(settings)) if settings is not None else None
+    document = load_settings(read_text(settings)) if settings is not None else None
     asked = at_terminal() and not (accept_terms or settings or code)
     with open_services(create=True) as services:
-        _check_environment(services, name, wanted)
-        here = _Setup(services, name, redirect_uri)
+        _check_environment(services, name, document)
+        wizard = _Wizard(services, name, redirect_uri)
         if asked:
-            held = _guided(here)
-            return _answer(here, ImportHeld.exit_code if held else 0)
-        return _unattended(here, wanted, code, accept=accept_terms)
+            held = _guided(wizard)
+            return _result(wizard, ImportHeld.exit_code if held else 0)
+        return _unattended(wizard, document, code, accept=accept_terms)
 
 
 setup.__doc__ = f"{setup.__doc__}\n" + "\n".join(f"    - {term}" for term in TERMS)
 
 
-def _check_environment(services: Services, name: str, wanted: Settings | None) -> None:
+def _check_environment(services: Services, name: str, document: Settings | None) -> None:
     """What would fail later fails before anything is written."""
     check_name(name)
-    load_keyring(services.environment)
     try:
         with services.store.read() as connection:
-            source = (wanted or current_settings(connection, name).settings).source
+            source = (document or current_settings(connection, name).settings).source
     except UnknownName:
         source = "justworks"
-    if source == "justworks":
-        services.oauth(name).close()
+    require_environment(services, source, name)
 
 
-def _unattended(here: _Setup, wanted: Settings | None, code: str | None, *, accept: bool) -> CommandResult:
-    if not accept and not _accepted(here):
+def made_up_notes(services: Services, name: str) -> list[Text]:
+    """What keeps a made-up company from being mistaken for one's own: whether this one is, and which others are."""
+    environment = services.environment
+    host = urlsplit(environment.api_url).hostname
+    notes = []
+    if host in LOOPBACK:
+        notes.append(f"Mind: JUSTWORKS_API_URL is {environment.api_url}, a sandbox, so everybody in {name} is made up.")
+    with services.store.read() as connection:
+        others = [
+            integration.integration_id
+            for integration in list_integrations(connection)
+            if integration.display_name == MADE_UP and integration.integration_id != name
+        ]
+    notes += [
+        f"Mind: {environment.home} also holds {other}, a made-up company, in a directory of its own. To remove it: "
+        f"hris delete {other} --confirm {other}; to keep apart for good: another HRIS_HOME."
+        for other in others
+    ]
+    return [cell(note, "yellow") for note in notes]
+
+
+def _unattended(wizard: _Wizard, document: Settings | None, code: str | None, *, accept: bool) -> CommandResult:
+    if not accept and not _accepted(wizard):
         raise UsageError(
-            f"Setting up {here.name} needs your agreement to the terms: read them with `hris setup --help`, then add "
+            f"Setting up {wizard.name} needs your agreement to the terms: read them with `hris setup --help`, then add "
             "--accept-terms."
         )
-    set_up(here.services, here.name, settings=wanted, actor=actor(), accept=accept)
+    set_up(wizard.services, wizard.name, settings=document, actor=actor(), accept=accept)
     if code is not None:
-        connect(here.services, here.name, code_in(code), redirect_uri=here.redirect_uri)
-    return _answer(here, 0)
+        connect(wizard.services, wizard.name, code_in(code), redirect_uri=wizard.redirect_uri)
+    return _result(wizard, 0)
 
 
-def _accepted(here: _Setup) -> bool:
+def _accepted(wizard: _Wizard) -> bool:
     try:
-        return here.integration.terms_accepted_at is not None
+        return wizard.integration.terms_accepted_at is not None
     except UnknownName:
         return False
 
 
-def _guided(here: _Setup) -> bool:
+def _guided(wizard: _Wizard) -> bool:
     """Asks what is not answered yet; gives whether it ended at a held import."""
-    status(cell(f"Setting up {here.name}. Ctrl-C quits; starting again continues where you stopped.", "bold"), "")
-    _terms(here)
-    _connection(here)
-    questions: dict[str, Callable[[_Setup], None]] = {"archive": _archive, "emails": _emails, "schedule": _schedule}
+    status(cell(f"Setting up {wizard.name}. Ctrl-C quits; starting again continues where you stopped.", "bold"), "")
+    status(*made_up_notes(wizard.services, wizard.name))
+    _terms(wizard)
+    _connection(wizard)
+    questions: dict[str, Callable[[_Wizard], None]] = {"archive": _archive, "emails": _emails, "schedule": _schedule}
     for question, ask in questions.items():
-        if question not in here.answered() and not here.automation.saved:
-            ask(here)
-            here.note(question)
-    summary = _first_import(here)
+        if question not in wizard.answered() and not wizard.automation.saved:
+            ask(wizard)
+            wizard.note(question)
+    summary = _first_import(wizard)
     if summary == "saved":
-        _automatic(here)
-        here.forget_notes()
+        _automatic(wizard)
+        wizard.forget_notes()
     return summary == "held"
 
 
-def _terms(here: _Setup) -> None:
-    if _accepted(here):
+def _terms(wizard: _Wizard) -> None:
+    if _accepted(wizard):
         return
     status(cell("Terms and privacy", "bold"), *(cell(f"  • {term}") for term in TERMS), "")
     typer.confirm("Do you agree?", abort=True, err=True)
-    if not _exists(here):
-        here.forget_notes()
-    set_up(here.services, here.name, actor=actor(), accept=True)
+    if not _exists(wizard):
+        wizard.forget_notes()
+    set_up(wizard.services, wizard.name, actor=actor(), accept=True)
 
 
-def _exists(here: _Setup) -> bool:
+def _exists(wizard: _Wizard) -> bool:
     try:
-        return bool(here.integration)
+        return bool(wizard.integration)
     except UnknownName:
         return False
 
 
-def _connection(here: _Setup) -> None:
-    if here.integration.connection == "connected":
+def _connection(wizard: _Wizard) -> None:
+    if wizard.integration.connection == "connected":
         return
     status(
         "",
@@ -177,109 +211,119 @@ def _connection(here: _Setup) -> None:
         table(("permission", "used for"), PERMISSIONS.items()),
         "",
     )
-    code = ask_consent(here.services, here.name, here.redirect_uri)
-    company = connect(here.services, here.name, code, redirect_uri=here.redirect_uri)
+    code = ask_consent(wizard.services, wizard.name, wizard.redirect_uri)
+    company = connect(wizard.services, wizard.name, code, redirect_uri=wizard.redirect_uri)
     status(cell(f"Connected to {company.display_name}.", "bold green"), "")
 
 
-def _archive(here: _Setup) -> None:
+def _archive(wizard: _Wizard) -> None:
     status("When somebody leaves, their user can be archived. Users are never deleted.")
     _store(
-        here, archive_employees=typer.confirm("Archive inactive employees?", here.settings.archive_employees, err=True)
+        wizard,
+        archive_employees=typer.confirm("Archive inactive employees?", wizard.settings.archive_employees, err=True),
     )
 
 
-def _emails(here: _Setup) -> None:
+def _emails(wizard: _Wizard) -> None:
     status("", "People may have entered another email in their profile.")
     _store(
-        here,
+        wizard,
         override_emails=typer.confirm(
-            "Override it with the one in Justworks?", here.settings.override_emails, err=True
+            "Override it with the one in Justworks?", wizard.settings.override_emails, err=True
         ),
     )
 
 
-def _schedule(here: _Setup) -> None:
+def _schedule(wizard: _Wizard) -> None:
     status("", "How often are automatic imports to run, and when?")
-    _ask(here, "frequency", "Frequency (daily, weekly, monthly)")
-    frequency = here.settings.frequency
+    _ask(wizard, "frequency", "Frequency (daily, weekly, monthly)")
+    frequency = wizard.settings.frequency
     if frequency == "weekly":
-        _ask(here, "weekday", "Day of the week")
+        _ask(wizard, "weekday", "Day of the week")
     if frequency == "monthly":
-        _ask(here, "day_of_month", "Day of the month (past its end: its last day)")
-    _ask(here, "at", "Time (a quarter hour, as 04:00)")
-    _ask(here, "time_zone", "Time zone (as Europe/Berlin)")
+        _ask(wizard, "day_of_month", "Day of the month (past its end: its last day)")
+    _ask(wizard, "at", "Time (a quarter hour, as 04:00)")
+    _ask(wizard, "time_zone", "Time zone (as Europe/Berlin)")
 
 
-def _ask(here: _Setup, key: str, question: str) -> None:
+def _ask(wizard: _Wizard, key: str, question: str) -> None:
     """Asks for one setting until the answer is one."""
     while True:
-        given = typer.prompt(question, default=str(getattr(here.settings, key)), err=True)
+        answer = typer.prompt(question, default=str(getattr(wizard.settings, key)), err=True)
         try:
-            changed = set_values(here.settings, [f"{key}={given}"])
+            changed = set_values(wizard.settings, [f"{key}={answer}"])
         except SettingsInvalid as error:
             error_line(str(error))
             continue
-        change_settings(here.services, here.name, changed, actor())
+        change_settings(wizard.services, wizard.name, changed, actor())
         return
 
 
-def _store(here: _Setup, **answers: Any) -> None:
-    change_settings(here.services, here.name, here.settings.model_copy(update=answers), actor())
+def _store(wizard: _Wizard, **answers: Any) -> None:
+    change_settings(wizard.services, wizard.name, wizard.settings.model_copy(update=answers), actor())
 
 
-def _first_import(here: _Setup) -> str:
+def _first_import(wizard: _Wizard) -> str:
     """``saved``, ``held`` or ``skipped``."""
-    if here.automation.saved:
+    if wizard.automation.saved:
         return "saved"
-    found = open_import(here.services, here.name)
-    if found is None:
+    record = open_import(wizard.services, wizard.name)
+    if record is None:
         status("", "A manual import shows what it would do before anything is applied.")
         if not typer.confirm("Run a manual import now?", default=True, err=True):
-            status(f"Skipped. Later: hris setup {here.name}")
+            status(f"Skipped. Later: hris setup {wizard.name}")
             return "skipped"
         from hris_pipeline.cli.jobs import run_preview  # noqa: PLC0415 - Dagster is only loaded to run
 
-        found = run_preview(here.services, here.name)
-    status("", *breakdown(found), "")
-    if found.status == "held":
+        record = run_preview(wizard.services, wizard.name)
+    status("", *breakdown(_review(wizard, record), previewed=True), "")
+    if record.status == "held":
         return "held"
     if not typer.confirm("Save import?", default=True, err=True):
-        status(f"Nothing is applied. Later: hris setup {here.name}")
+        status(f"Nothing is applied. Later: hris setup {wizard.name}")
         return "skipped"
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
 
-    saved = run_save(here.services, here.name, found.import_id)
-    status("", *breakdown(saved), "")
+    saved = run_save(wizard.services, wizard.name, record.import_id)
+    status("", *breakdown(_review(wizard, saved)), "")
     return "saved"
 
 
-def _automatic(here: _Setup) -> None:
-    if here.automation.automatic != "off":
+def _review(wizard: _Wizard, record: Import) -> Review:
+    return review(wizard.services, record.import_id, page_size=1)
+
+
+def _automatic(wizard: _Wizard) -> None:
+    if wizard.automation.automatic != "off":
         return
     start = typer.confirm("Start automatic imports? Otherwise they are kept paused.", default=True, err=True)
-    (automation.resume if start else automation.pause)(here.services, here.name, actor(), "chosen in the setup")
+    (automation.resume if start else automation.pause)(wizard.services, wizard.name, actor(), "chosen in the setup")
 
 
-def _answer(here: _Setup, exit_code: int) -> CommandResult:
-    integration, state = here.integration, here.automation
-    told: dict[str, Any] = {
-        "integration": here.name,
+def _result(wizard: _Wizard, exit_code: int) -> CommandResult:
+    integration, state = wizard.integration, wizard.automation
+    payload: dict[str, Any] = {
+        "integration": wizard.name,
         "terms_accepted_by": integration.terms_accepted_by,
         "connection": integration.connection,
         "saved": state.saved,
         "automatic": integration.automatic,
     }
     if integration.connection != "connected":
-        step = f"hris connect {here.name}"
+        step = f"hris connect {wizard.name}"
         if state.settings.source == "justworks":
-            told["consent_url"] = consent_url(here.services, here.name, redirect_uri=here.redirect_uri, state="setup")
+            payload["consent_url"] = consent_url(
+                wizard.services, wizard.name, redirect_uri=wizard.redirect_uri, state="setup"
+            )
     elif not state.saved:
-        step = f"hris preview {here.name}"
+        step = f"hris preview {wizard.name}"
     elif integration.automatic != "running":
-        step = f"hris resume {here.name} --reason WHY"
+        step = f"hris resume {wizard.name} --reason WHY"
     else:
         step = "hris integrations"
-    told["next"] = step
-    line = f"{here.name}: connection {integration.connection}, automatic imports {integration.automatic}."
-    return CommandResult(told, [cell(line, "bold"), cell(f"Next: {step}", "bold")], exit_code)
+    payload["next"] = step
+    notes = made_up_notes(wizard.services, wizard.name)
+    if notes:
+        payload["notes"] = [note.plain for note in notes]
+    line = f"{wizard.name}: connection {integration.connection}, automatic imports {integration.automatic}."
+    return CommandResult(payload, [cell(line, "bold"), *notes, cell(f"Next: {step}", "bold")], exit_code)

@@ -28,20 +28,20 @@ def verify(name: IntegrationArgument) -> CommandResult:
     when something was written behind the pipeline's back.
     """
     with open_services() as services:
-        found = check(services, name)
-    told = {
+        verification = check(services, name)
+    payload = {
         "integration": name,
-        "ok": found.ok,
-        "imports_checked": found.imports_checked,
-        "altered": found.altered,
-        "erased": found.erased,
-        "divergences": [vars(one) for one in found.divergences],
-        "first": found.first,
+        "ok": verification.ok,
+        "imports_checked": verification.imports_checked,
+        "altered": verification.altered,
+        "erased": verification.erased,
+        "divergences": [vars(divergence) for divergence in verification.divergences],
+        "first": verification.first,
     }
-    if found.ok:
+    if verification.ok:
         return CommandResult(
-            told, [cell(f"{found.imports_checked} imports and every user agree with the history.", "green")]
+            payload, [cell(f"{verification.imports_checked} imports and every user agree with the history.", "green")]
         )
-    lines = [("import", import_id, f"{', '.join(parts)} changed") for import_id, parts in found.altered.items()]
-    lines += [("user", divergence.user_id, describe(divergence)) for divergence in found.divergences]
-    return CommandResult(told, [cell(found.first, "bold red"), table(("what", "which", "how"), lines)], 1)
+    lines = [("import", import_id, f"{', '.join(parts)} changed") for import_id, parts in verification.altered.items()]
+    lines += [("user", divergence.user_id, describe(divergence)) for divergence in verification.divergences]
+    return CommandResult(payload, [cell(verification.first, "bold red"), table(("what", "which", "how"), lines)], 1)

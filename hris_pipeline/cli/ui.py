@@ -39,7 +39,7 @@ def ui(port: Port = 3000, host: Host = "127.0.0.1") -> CommandResult:
     return CommandResult(
         {"url": access.origin},
         [cell(f"The console is starting at {access.origin}, Dagster at {access.origin}/dagster; Ctrl-C stops both.")],
-        then=partial(_serve, access, listener),
+        after=partial(_serve, access, listener),
     )
 
 

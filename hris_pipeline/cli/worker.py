@@ -42,7 +42,7 @@ def worker(
     return CommandResult(
         {"slots": count, "queues": list(queues)},
         [cell(f"A worker for {count} runs at a time of {', '.join(queues)} is starting; Ctrl-C stops it.")],
-        then=partial(_serve, count, queues, name, metrics_port),
+        after=partial(_serve, count, queues, name, metrics_port),
     )
 
 

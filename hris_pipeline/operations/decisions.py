@@ -32,8 +32,13 @@ __all__ = [
 ]
 
 
+DIGEST_DIGITS = 12
+"""So many digits of a digest name it."""
+
+
 def approve_import(services: Services, import_id: str, digest: str, by: str, reason: str) -> Import:
-    """Records that ``by`` lets exactly this change set through; it covers nothing else and lapses after 7 days.
+    """Records that ``by`` lets exactly this change set through; it covers nothing else and lapses after 7 days. The
+    digest may be given by its first 12 digits.
 
     Raises:
         UnknownName: no import of that id.
@@ -43,7 +48,7 @@ def approve_import(services: Services, import_id: str, digest: str, by: str, rea
     found = read_import(services, import_id)
     if not by.strip() or not reason.strip():
         raise UsageError("An approval needs a name and a reason: give --by and --reason.")
-    if found.digest != digest.strip():
+    if not _names_digest(digest.strip(), found.digest):
         raise UsageError(
             f"The digest is not that of import {import_id}: `hris show {import_id}` shows what it is and its digest."
         )
@@ -57,6 +62,10 @@ def approve_import(services: Services, import_id: str, digest: str, by: str, rea
     with services.store.begin() as connection:
         approve(connection, import_id, found.digest, by.strip(), reason.strip(), services.now())
     return read_import(services, import_id)
+
+
+def _names_digest(text: str, digest: str) -> bool:
+    return len(text) >= DIGEST_DIGITS and digest.startswith(text)
 
 
 def discard_import(services: Services, import_id: str, by: str, reason: str) -> Import:

@@ -30,6 +30,7 @@ from hris_pipeline.store import review as stored
 from hris_pipeline.store.imports import Import, get_import
 
 __all__ = [
+    "FIELDS_MISSING",
     "Change",
     "Filters",
     "NotApplied",
@@ -97,8 +98,8 @@ class NotApplied:
 @dataclass(frozen=True)
 class Review:
     """One page of an import's review. ``total`` rows fit the filters, ``by_action`` splits them whatever action is
-    asked for; ``fields`` counts the changed fields of the whole import, for choosing one; ``not_applied`` is everybody
-    else."""
+    asked for; ``fields`` counts the changed fields of the whole import, for choosing one, and ``metadata`` names what
+    may be shown of it; ``not_applied`` is everybody else."""
 
     summary: Import
     filters: Filters
@@ -108,6 +109,7 @@ class Review:
     total: int
     by_action: Mapping[str, int]
     fields: Mapping[str, int]
+    metadata: tuple[str, ...]
     rows: tuple[ReviewRow, ...]
     not_applied: tuple[NotApplied, ...]
     revealed: bool
@@ -159,6 +161,7 @@ def review(
             total=total,
             by_action=by_action,
             fields=reader.fields(),
+            metadata=tuple(sorted(reader.visible)),
             rows=reader.rows(reader.user_ids(sort, offset=(page - 1) * page_size, limit=page_size)),
             not_applied=reader.not_applied(),
             revealed=reveal,
@@ -238,7 +241,9 @@ class _Reader:
         return {name: count for name, count in counts.items() if self._shows(name)}
 
     def not_applied(self) -> tuple[NotApplied, ...]:
-        groups = [*self._by_reason(), *self._quarantine()]
+        groups = sorted(
+            [*self._by_reason(), *self._quarantine()], key=lambda group: (_place(group.reason), group.reason)
+        )
         return tuple(group for group in groups if group.count)
 
     def ids_under(self, reason: str) -> list[str]:
@@ -273,37 +278,37 @@ class _Reader:
         return tuple(people)
 
     def _by_reason(self) -> Iterator[NotApplied]:
-        reasons = [reason for reason in self.summary.diagnostics if reason != "quarantined"]
-        for reason in sorted(reasons, key=lambda reason: (_place(reason), reason)):
-            ids = self.ids_under(reason)
-            first = tuple(ids[:PREVIEWED_PEOPLE])
-            yield NotApplied(reason, len(ids), first, () if reason == FIELDS_MISSING else self.people(first))
+        for reason in self.summary.diagnostics:
+            if reason != "quarantined":
+                ids = self.ids_under(reason)
+                first = tuple(ids[:PREVIEWED_PEOPLE])
+                yield NotApplied(reason, len(ids), first, () if reason == FIELDS_MISSING else self.people(first))
 
     def _quarantine(self) -> Iterator[NotApplied]:
         """By field and check; as the plan counted them when the quarantined rows are not kept any more."""
         extract_id = self.summary.extract_id
         if "quarantined" not in self.summary.diagnostics or extract_id is None:
             return
+        ids = self.ids_under("quarantined")
         groups = stored.quarantine_groups(self.connection, self.summary.integration_id, extract_id)
         if not groups:
-            ids = self.ids_under("quarantined")
             yield NotApplied("quarantined", len(ids), tuple(ids[:PREVIEWED_PEOPLE]), ())
-        wanted = set(self.ids_under("quarantined")) if self.filters.any else None
+        left = set(ids) if self.filters.text or self.filters.guard else None
         for group in groups:
             lines = stored.quarantine_lines(
                 self.connection, self.summary.integration_id, extract_id, field=group.field, check=group.check
             )
-            ids = list(dict.fromkeys(line.employee_id or line.hris_id or "?" for line in lines))
-            ids = ids if wanted is None else [name for name in ids if name in wanted]
-            first = tuple(ids[:PREVIEWED_PEOPLE])
-            count = group.people if wanted is None else len(ids)
-            yield NotApplied("quarantined", count, first, self.people(first), group.field, group.check, group.reason)
+            named = {line.hris_id or line.employee_id: line.employee_id or line.hris_id or "?" for line in lines}
+            people = [name for name in named.values() if left is None or name in left]
+            first = tuple(dict.fromkeys(people))[:PREVIEWED_PEOPLE]
+            detail = (group.field, group.check, group.reason)
+            yield NotApplied("quarantined", len(people), first, self.people(first), *detail)
 
     def _shows(self, name: str) -> bool:
-        return name not in SYSTEM_FIELDS and (not name.startswith("#") or name[1:] in self.visible)
+        return name not in SYSTEM_FIELDS and not stored.is_hidden(name, self.visible)
 
 
-_ORDER = ("conflict", "awaiting_decision", "protected", "inactive_local", "hole", "excluded", "warning")
+_ORDER = ("conflict", "awaiting_decision", "quarantined", "protected", "inactive_local", "hole", "excluded", "warning")
 
 
 def _place(reason: str) -> int:
@@ -315,7 +320,7 @@ def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *,
     summary = get_import(connection, import_id)
     visible = stored.visible_metadata(connection, summary.integration_id, summary.settings_version, summary.planned_at)
     _refuse_unknown(filters, summary)
-    hidden = filters.field is not None and filters.field.startswith("#") and filters.field[1:] not in visible
+    hidden = filters.field is not None and stored.is_hidden(filters.field, visible)
     people = _guarded(summary, filters.guard) if filters.guard else None
     query = stored.RowQuery(
         import_id=import_id,

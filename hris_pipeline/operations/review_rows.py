@@ -11,7 +11,7 @@ from typing import Any
 from hris_pipeline.operations.masking import mask, mask_value
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.review import StoredRow
+from hris_pipeline.store.review import StoredRow, is_hidden
 
 __all__ = ["FIELDS_MISSING", "SYSTEM_FIELDS", "Change", "ReviewRow", "known_as", "reasons_by_id", "review_row"]
 
@@ -80,7 +80,7 @@ def review_row(
 ) -> ReviewRow:
     before, after = row.before or {}, row.after
     every = _changes(row)
-    shown = {name: change for name, change in every.items() if not name.startswith("#") or name[1:] in visible}
+    shown = {name: change for name, change in every.items() if not is_hidden(name, visible)}
     changes = {
         name: change if reveal else Change(mask_value(name, change.before), mask_value(name, change.after))
         for name, change in shown.items()

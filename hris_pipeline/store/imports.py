@@ -1,25 +1,26 @@
 """One import from plan to end: its one shape, staging it as the integration's open import, reading it, ending it.
 
-Applying stands in ``applying``, what applied imports did to users in ``history``.
+Applying stands in ``applying``, what applied imports did to users in ``history``. What works on frames is imported
+where it is needed: whoever only looks at imports loads no pandas.
 """
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.change_set.digest import digest_of_hashes, undo_settings_digest
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
 from hris_pipeline.errors import Tampered, UnknownName
 from hris_pipeline.store.seals import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record
-from hris_pipeline.store.staged_rows import has_erased_rows, prove_rows, prove_staged_rows, write_rows
 from hris_pipeline.store.tables import approvals, imports, integrations
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "APPROVAL_LASTS",
@@ -115,6 +116,8 @@ class Import:
 
     def digest_of(self, hashes: Iterable[str]) -> str:
         """The digest that it has when those are the hashes of its rows."""
+        from hris_pipeline.change_set.digest import digest_of_hashes, undo_settings_digest  # noqa: PLC0415
+
         return digest_of_hashes(
             hashes,
             settings_digest=self.settings_digest or undo_settings_digest(str(self.undoes)),
@@ -133,13 +136,15 @@ class Import:
         return document
 
 
-def stage_import(connection: sa.Connection, draft: Import, rows: pd.DataFrame) -> Import:
+def stage_import(connection: sa.Connection, draft: Import, rows: "pd.DataFrame") -> Import:
     """Makes a plan the integration's one open import, under the integration's lock; gives the import as it stands.
 
     The open import of the same digest stays itself, with its id, hold and approval, and takes over the draft's counts,
     guards, diagnostics and extract; any other is discarded, one that is outdated or was tampered with is stale. A
     planned import without rows is applied at once.
     """
+    from hris_pipeline.store.staged_rows import prove_rows, write_rows  # noqa: PLC0415
+
     planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
     present = open_import(connection, draft.integration_id)
     if present is not None and is_outdated(present, planned_at):
@@ -217,6 +222,8 @@ def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = Tr
     broken = broken_parts(keyring_of(connection), key, columns, IMPORT_PARTS, seal)
     if record.rows_hash is None or not rows:
         return broken
+    from hris_pipeline.store.staged_rows import has_erased_rows, prove_staged_rows  # noqa: PLC0415
+
     proof = prove_staged_rows(connection, record.import_id)
     same = proof.rows_hash == record.rows_hash
     if same and record.digest_of(proof.hashes) != record.digest:
@@ -226,6 +233,8 @@ def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = Tr
 
 def prove_rows_anew(connection: sa.Connection, import_id: str) -> None:
     """After rows were changed on purpose: a person was erased from them."""
+    from hris_pipeline.store.staged_rows import prove_staged_rows  # noqa: PLC0415
+
     record = get_import(connection, import_id)
     proof = prove_staged_rows(connection, import_id)
     connection.execute(update_statement(connection, replace(record, rows_hash=proof.rows_hash)))

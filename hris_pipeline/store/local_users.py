@@ -19,12 +19,15 @@ __all__ = ["Loaded", "find_user", "load_local_users", "protect_user"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """EmployeeIds by what became of them; ``managed`` ones belong to an integration and were left alone."""
+    """EmployeeIds by what became of them; ``managed`` ones belong to an integration and were left alone. ``lookalikes``
+    are ids of the directory that differ from one of these by leading zeros alone, as when a spreadsheet dropped them.
+    """
 
     created: tuple[str, ...]
     updated: tuple[str, ...]
     unchanged: tuple[str, ...]
     managed: tuple[str, ...]
+    lookalikes: tuple[str, ...] = ()
 
 
 def find_user(connection: sa.Connection, directory_id: str, employee_id: str) -> str:
@@ -82,7 +85,19 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
         tuple(str(record["new_employee_id"]) for record in updated),
         tuple(unchanged),
         tuple(managed),
+        _lookalikes(connection, directory_id, keys),
     )
+
+
+def _lookalikes(connection: sa.Connection, directory_id: str, keys: list[str]) -> tuple[str, ...]:
+    """The directory's EmployeeIds that are one of ``keys`` but for leading zeros."""
+    bare = {key.lstrip("0") for key in keys} - {""}
+    alike = in_values(connection, sa.func.ltrim(users.c.employee_id, "0"), sorted(bare))
+    present = connection.execute(sa.select(users.c.employee_id).where(users.c.directory_id == directory_id, alike))
+    spellings: dict[str, set[str]] = {}
+    for employee_id in (*present.scalars(), *keys):
+        spellings.setdefault(employee_id.lstrip("0"), set()).add(employee_id)
+    return tuple(sorted(key for group in spellings.values() if len(group) > 1 for key in group))
 
 
 def protect_user(connection: sa.Connection, user_id: str, protected: bool, now: datetime) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from hris_pipeline.contract import ACTIONS
-from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES
+from hris_pipeline.settings.fields import DEFAULT_METADATA, METADATA_PREFIX, USER_FIELD_NAMES
 from hris_pipeline.store.tables import conflicts, import_rows, integration_settings, quarantine, users
 from hris_pipeline.store.text_search import SEARCHED, contains, state_contains
 
@@ -27,6 +27,7 @@ __all__ = [
     "StoredRow",
     "changed_fields",
     "count_actions",
+    "is_hidden",
     "names_of_people",
     "people_matching",
     "quarantine_groups",
@@ -250,6 +251,11 @@ def visible_metadata(
     return frozenset(name for name, kind in newest.items() if "hidden" not in (kind, planned_with.get(name)))
 
 
+def is_hidden(field: str, visible: Collection[str]) -> bool:
+    """Whether a field is metadata (``#Name``) that is not among the visible names."""
+    return field.startswith(METADATA_PREFIX) and field[len(METADATA_PREFIX) :] not in visible
+
+
 def _metadata_kinds(document: Mapping[str, Any]) -> dict[str, str]:
     listed = document.get("metadata")
     if listed is None:
@@ -284,9 +290,11 @@ def _changes_field(connection: sa.Connection, field: str) -> sa.ColumnElement[bo
     each = _elements(connection, import_rows.c.changed)
     listed = sa.exists(sa.select(1).select_from(each).where(each.c.value == field))
     changed = sa.and_(import_rows.c.action != "create", listed)
-    if not field.startswith("#") and field not in USER_FIELD_NAMES:
+    if not field.startswith(METADATA_PREFIX) and field not in USER_FIELD_NAMES:
         return changed
-    value = import_rows.c.after["metadata"][field[1:]] if field.startswith("#") else import_rows.c.after[field]
+    value = (
+        import_rows.c.after["metadata"][field[1:]] if field.startswith(METADATA_PREFIX) else import_rows.c.after[field]
+    )
     return sa.or_(changed, sa.and_(import_rows.c.action == "create", value.as_string().is_not(None)))
 
 

@@ -1,17 +1,21 @@
-"""The user file: users as a CSV that people open in a spreadsheet, and the same file read back.
+"""The user file: users as CSV, XLSX or Parquet that people open in a spreadsheet, and the same file read back.
 
-Everything in it is text. Every cell is quoted, which tells a spreadsheet that asks ("quoted field as text") to keep
-leading zeros; a byte order mark tells it that the file is UTF-8; what a spreadsheet would take for a formula gets an
-apostrophe in front, which reading takes off again.
+Everything in it is text. In CSV every cell is quoted, which tells a spreadsheet that asks ("quoted field as text") to
+keep leading zeros; a byte order mark tells it that the file is UTF-8; what a spreadsheet would take for a formula gets
+an apostrophe in front, which reading takes off again. Parquet holds the values as they are.
 """
 
-import csv
 import io
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.settings.document import MetadataField
@@ -26,19 +30,24 @@ from hris_pipeline.transform.columns import (
     to_arrow,
     to_date,
 )
+from hris_pipeline.transform.spreadsheets import FORMULA, PHONE, read_table, write_xlsx
 from hris_pipeline.transform.validate import checks_for
 
 __all__ = [
+    "USER_FILES",
     "read_user_file",
     "user_file",
     "user_file_csv",
+    "user_file_parquet",
+    "user_file_xlsx",
 ]
 
 _HEADERS = {field.header: field for field in USER_FIELDS if field.header}
 _NEEDED = ("employee_id", "first_name", "last_name")
 _CATALOGUE = {field.name: field for field in EMPLOYEE_FIELDS}
-_FORMULA = r"=+\-@\t\r\n＝＋－＠"
-"""What a cell must not start with; spreadsheets in Japanese and Chinese read the full-width signs too."""
+_NO_DATE = "is no date as 1990-02-28 (in a spreadsheet, format the column as YYYY-MM-DD)"
+_FORMULA = re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", FORMULA)
+"""As Arrow's regular expressions spell it."""
 
 
 def user_file(users: pd.DataFrame, metadata: Sequence[MetadataField]) -> pd.DataFrame:
@@ -62,6 +71,29 @@ def user_file_csv(frame: pd.DataFrame) -> bytes:
     return "".join(f'"{line}"\r\n' for line in lines).encode("utf-8-sig")
 
 
+def user_file_xlsx(frame: pd.DataFrame) -> bytes:
+    """A frame of text as a workbook of text cells, formulas neutralised."""
+    file = io.BytesIO()
+    columns = [to_arrow(frame[header]).to_pylist() for header in frame.columns]
+    write_xlsx(file, {"Users": (list(frame.columns), zip(*columns, strict=True))})
+    return file.getvalue()
+
+
+def user_file_parquet(frame: pd.DataFrame) -> bytes:
+    """A frame of text as Parquet, the values as they are."""
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), file)
+    return file.getvalue()
+
+
+USER_FILES: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
+    ".csv": user_file_csv,
+    ".xlsx": user_file_xlsx,
+    ".parquet": user_file_parquet,
+}
+"""How a user file is written, by the ending of its name."""
+
+
 def read_user_file(data: bytes) -> pd.DataFrame:
     """The users of a CSV under the user file's headers, in any order: user fields and ``#Name`` as columns.
 
@@ -72,50 +104,34 @@ def read_user_file(data: bytes) -> pd.DataFrame:
             missing or given twice, rows of another length, needed cells left blank, values the catalogue refuses,
             an EmployeeId given twice.
     """
-    lines, header, rows = _cells(data)
+    table = read_table(data, _HEADERS, "user file")
+    header = _unescape_formulas(text_from_source(table.header)).str.strip().tolist()
     _refuse(_header_problems(header))
-    _refuse(_length_problems(lines, rows, len(header)))
+    _refuse(_length_problems(table.lines, table.rows, len(header)))
     names = [_HEADERS[title].name if title in _HEADERS else title for title in header]
-    cells = zip(*rows, strict=True) if rows else [()] * len(names)
+    cells = zip(*table.rows, strict=True) if table.rows else [()] * len(names)
     frame = pd.DataFrame(
         {
             name: clean_text(_unescape_formulas(text_from_source(values)))
             for name, values in zip(names, cells, strict=True)
         },
     )
+    lines = table.lines
     _refuse(_value_problems(frame, pd.Series(lines, dtype="int64")))
     return frame.assign(**{f.name: to_date(frame[f.name]) for f in USER_FIELDS if f.kind == "date" and f.name in frame})
 
 
 def _escape_formulas(values: pd.Series) -> pd.Series:
     """An apostrophe in front of what is a formula, or would be one once its own apostrophes are taken off."""
-    return from_arrow(pc.replace_substring_regex(to_arrow(values), rf"^('*[{_FORMULA}])", r"'\1"), values.index)
+    texts = to_arrow(values)
+    computed = pc.and_(
+        pc.match_substring_regex(texts, f"^{_FORMULA}"), pc.invert(pc.match_substring_regex(texts, f"^{PHONE}"))
+    )
+    return from_arrow(pc.if_else(computed, pc.binary_join_element_wise("'", texts, ""), texts), values.index)
 
 
 def _unescape_formulas(values: pd.Series) -> pd.Series:
-    return from_arrow(pc.replace_substring_regex(to_arrow(values), rf"^'('*[{_FORMULA}])", r"\1"), values.index)
-
-
-def _cells(data: bytes) -> tuple[list[int], list[str], list[list[str]]]:
-    """The line each row begins on, the header, and the rows that are not wholly blank."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError("The user file is not UTF-8: save it as “CSV UTF-8”, then load it again.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    lines, records, begins = [], [], 1
-    try:
-        for record in reader:
-            if any(cell.strip() for cell in record):
-                lines.append(begins)
-                records.append(record)
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise UsageError(f"The user file is no CSV: line {reader.line_num}: {error}.") from None
-    if not records:
-        raise UsageError(f"The user file is empty: its first line must hold the headers {', '.join(_HEADERS)}.")
-    header = _unescape_formulas(text_from_source(records[0])).str.strip().tolist()
-    return lines[1:], header, records[1:]
+    return from_arrow(pc.replace_substring_regex(to_arrow(values), f"^'({_FORMULA})", r"\1"), values.index)
 
 
 def _header_problems(header: Sequence[str]) -> Iterator[Problem]:
@@ -150,6 +166,8 @@ def _value_problems(frame: pd.DataFrame, lines: pd.Series) -> Iterator[Problem]:
             check.reason: values.notna() & ~null_as_false(check.holds(values))
             for check in checks_for(_CATALOGUE[field.source])
         }
+        if field.kind == "date":
+            broken = {_NO_DATE: reduce(or_, broken.values())}
         if field.name in _NEEDED:
             broken["is needed and blank"] = values.isna()
         if field.name == "employee_id":

@@ -37,8 +37,8 @@ def test_the_ui_serves_the_made_up_company_until_it_is_told_to_stop(started: tup
     try:
         with httpx.Client(base_url=url, follow_redirects=True, timeout=60) as client:
             client.get(until(lambda: link_in(tmp_path / "log"), what="the link"))
-            assert "acme" in client.get("/").text
-            assert until(lambda: partitions(client, url), what="the made-up company") == ["acme"]
+            assert "demo" in client.get("/").text
+            assert until(lambda: partitions(client, url), what="the made-up company") == ["demo"]
         assert httpx.post(f"{url}/dagster/graphql", json={"query": PARTITIONS}).status_code == 403
         ui.terminate()
         ui.wait(60)

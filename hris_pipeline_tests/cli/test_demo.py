@@ -24,10 +24,10 @@ def test_the_demo_tells_the_whole_story_and_can_be_told_again(hris: Hris, monkey
     assert later["counts"]["unchanged"] > later["counts"]["updated"] > 0
     again = hris("demo")
     assert again.exit_code == 0, again.stderr
-    for words in ("The first import", "A week later", "What to try now", "hris history acme-2"):
+    for words in ("The first import", "A week later", "What to try now", "hris conflicts demo-2"):
         assert words in again.stdout
     names = [one["integration"] for one in hris("integrations", "--json").document["integrations"]]
-    assert names == ["acme", "acme-2"]
+    assert names == ["demo", "demo-2"]
 
 
 def test_the_sandbox_prints_what_to_export_and_serves_until_it_is_stopped(child_environment: dict[str, str]) -> None:

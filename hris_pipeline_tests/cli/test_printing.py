@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hris_pipeline.cli.printing import cell, mask
+from hris_pipeline.cli.printing import cell
+from hris_pipeline.operations.masking import mask
 
 
 @pytest.mark.parametrize(

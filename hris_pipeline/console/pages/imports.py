@@ -6,7 +6,6 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from hris_pipeline.cli.breakdown import reason_words
 from hris_pipeline.console.pages.integrations import start_job
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
@@ -16,6 +15,7 @@ from hris_pipeline.operations.mapping import matching_ids
 from hris_pipeline.operations.quarantine import quarantined_people
 from hris_pipeline.operations.review import Filters, people_not_applied, review
 from hris_pipeline.operations.undo import plan_undo
+from hris_pipeline.operations.wording import reason_words
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.store.imports import Import
 

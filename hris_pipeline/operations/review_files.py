@@ -1,0 +1,228 @@
+"""The review of an import as a file: a page that works offline, CSV, or a workbook. All of them show people's values.
+
+What stands in them is ``review``'s; row by row, so that a large import needs no more memory than a small one.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import IO, Any
+
+from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.operations.review import (
+    FIELDS_MISSING,
+    Filters,
+    NotApplied,
+    Person,
+    Review,
+    ReviewRow,
+    all_rows,
+    people_not_applied,
+    review,
+)
+from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.wording import field_title, group_words, reason_words
+from hris_pipeline.settings.fields import USER_FIELD_NAMES
+from hris_pipeline.store.imports import Import
+from hris_pipeline.transform.spreadsheets import write_csv, write_xlsx
+
+__all__ = ["REVIEW_FILES", "write_review"]
+
+MOST_PEOPLE = 2000
+"""So many people a reason lists on the page."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a file is written from: the first page for everything but rows, and the rows."""
+
+    services: Services
+    page: Review
+    rows: Callable[[], Iterator[ReviewRow]]
+
+    def people(self, group: NotApplied, most: int) -> Sequence[Person]:
+        """Whom a reason names; of one check of quarantine the first."""
+        if group.reason == FIELDS_MISSING or group.field is not None:
+            return group.people or [Person(name, None, None, None) for name in group.ids]
+        return people_not_applied(
+            self.services,
+            self.page.summary.import_id,
+            group.reason,
+            filters=self.page.filters,
+            page_size=most,
+            reveal=True,
+        )[0]
+
+
+def write_review(
+    services: Services,
+    import_id: str,
+    file: IO[bytes],
+    ending: str,
+    *,
+    filters: Filters | None = None,
+    sort: str = "action",
+) -> int:
+    """Writes the review of an import, people's values revealed, in the form of one of ``REVIEW_FILES``; gives how many
+    rows it has.
+
+    Raises:
+        UnknownName: no import of that id.
+        UsageError: a filter or a way of sorting that there is not.
+    """
+    page = review(services, import_id, filters=filters, sort=sort, page_size=1, reveal=True)
+    source = _Source(
+        services, page, lambda: all_rows(services, import_id, filters=page.filters, sort=sort, reveal=True)
+    )
+    REVIEW_FILES[ending](source, file)
+    return page.total
+
+
+def _write_html(source: _Source, file: IO[bytes]) -> None:
+    page = source.page
+    style, script = _part("review.css"), _part("review.js")
+    stream = _template().generate(
+        summary=page.summary,
+        headline=_headline(page.summary),
+        planned_at=f"{page.summary.planned_at:%Y-%m-%d %H:%M} UTC",
+        applied_words=APPLIED_WORDS,
+        by_action=page.by_action,
+        filtered=_filters_words(page.filters),
+        fields=_columns(page),
+        reasons=_reasons(page.summary),
+        rows=source.rows(),
+        groups=[(group, source.people(group, MOST_PEOPLE)) for group in page.not_applied],
+        decision=_decision(page.summary),
+        words=reason_words,
+        group_words=group_words,
+        title=field_title,
+        value=_text,
+        style=_trusted(style),
+        script=_trusted(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    for part in stream:
+        file.write(part.encode("utf-8", "replace"))
+
+
+def _write_csv(source: _Source, file: IO[bytes]) -> None:
+    header, rows = _difference(source)
+    write_csv(file, header, rows)
+
+
+def _write_xlsx(source: _Source, file: IO[bytes]) -> None:
+    others = (
+        (group_words(group), person.id, person.name)
+        for group in source.page.not_applied
+        for person in source.people(group, group.count)
+    )
+    not_applied = (("Reason", "Id", "Name"), others)
+    write_xlsx(file, {"Changes": _difference(source), "Not applied": not_applied})
+
+
+REVIEW_FILES: Mapping[str, Callable[[_Source, IO[bytes]], None]] = {
+    ".html": _write_html,
+    ".csv": _write_csv,
+    ".xlsx": _write_xlsx,
+}
+"""How a review is written, by the ending of the file's name."""
+
+
+def _difference(source: _Source) -> tuple[Sequence[str], Iterable[Sequence[str | None]]]:
+    """A column for the old and for the new value of every field that the import changes, or brings."""
+    columns = _columns(source.page)
+    header = ["Action", "EmployeeId (old)", "EmployeeId (new)", "HRIS id", "Name", "Why"]
+    header += [f"{field_title(name)} ({age})" for name in columns for age in ("old", "new")]
+
+    def cells(row: ReviewRow) -> list[str | None]:
+        fixed = [row.action, row.employee_id_before, row.employee_id_after, row.hris_id, row.name]
+        changes = [row.changes.get(name) for name in columns]
+        values = [_cell(value) for change in changes for value in (change and change.before, change and change.after)]
+        return [*fixed, "; ".join(map(reason_words, row.why)), *values]
+
+    return header, (cells(row) for row in source.rows())
+
+
+def _columns(page: Review) -> list[str]:
+    """The fields that rows of the import change; where it creates people, also every one that they may come with."""
+    names = set(page.fields)
+    if page.by_action.get("create"):
+        names |= set(USER_FIELD_NAMES) | {f"#{name}" for name in page.metadata}
+    order = {name: place for place, name in enumerate(USER_FIELD_NAMES)}
+    return sorted(names - {"employee_id"}, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _cell(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value in (None, "") else str(value)
+
+
+def _headline(record: Import) -> str:
+    if record.status == "planned":
+        return f"{record.changes:,} people would change" if record.changes else "nothing would change"
+    return f"{record.changes:,} people, {record.status}"
+
+
+def _filters_words(filters: Filters) -> str:
+    named = {"action": filters.action, "field": filters.field, "guard": filters.guard, "text": filters.text}
+    return ", ".join(f"{name} {value!r}" for name, value in named.items() if value)
+
+
+def _reasons(record: Import) -> list[str]:
+    """What rows can stand in."""
+    warnings = [reason for reason in record.diagnostics if reason.startswith("warning:") and reason != FIELDS_MISSING]
+    return [*(f"guard:{guard.name}" for guard in record.tripped), *warnings]
+
+
+def _decision(record: Import) -> list[dict[str, str]]:
+    """What whoever decides has to say, word for word."""
+    save = f"hris save {record.integration_id} {record.import_id}"
+    discard = {"words": "To drop it:", "command": f"hris discard {record.import_id}"}
+    match record.status:
+        case "planned":
+            return [discard, {"words": "To apply exactly this:", "command": save}]
+        case "held":
+            approve = f"hris approve {record.import_id} --digest {record.digest[:12]} --by WHO --reason WHY"
+            return [
+                discard,
+                {"words": "A guard holds it. To let it through, with name and reason, and then apply exactly this:"}
+                | {"command": f"{approve}\n{save}"},
+            ]
+        case "applied":
+            undo = f"hris undo {record.import_id}"
+            return [{"words": "It is applied. To plan the way back:", "command": undo}]
+        case status:
+            preview = f"hris preview {record.integration_id}"
+            return [{"words": f"It is {status}, and can no longer be applied. A new one:", "command": preview}]
+
+
+def _part(name: str) -> str:
+    return (files("hris_pipeline.operations") / "templates" / name).read_text("utf-8").strip()
+
+
+def _hash(text: str) -> str:
+    """As a content policy names what it allows."""
+    return b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for a page
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    return environment.from_string(_part("review.html"))
+
+
+def _trusted(text: str) -> Any:
+    from markupsafe import Markup  # noqa: PLC0415
+
+    return Markup(text)  # noqa: S704 - the package's own files
