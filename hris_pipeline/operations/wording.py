@@ -19,7 +19,6 @@ REASONS: Mapping[str, str] = {
     "excluded:service_account": "excluded: service account",
     "excluded:ignored": "excluded: ignored, as somebody decided",
     "warning:phone_not_international": "warning: phone number is not international (no SMS)",
-    "warning:changed_since": "left alone: changed since",
     "warning:gone_since": "left alone: gone since",
     "warning:value_taken": "left alone: another user has that value now",
     "warning:field_missing_for_all": "warning: field missing for everybody, kept as stored",
@@ -31,6 +30,8 @@ def reason_words(reason: str) -> str:
     """A reason of ``Import.diagnostics``, or why a row stands out, in words."""
     if reason.startswith("guard:"):
         return f"guard {reason.removeprefix('guard:')}"
+    if reason.startswith("warning:changed_since:"):
+        return f"left alone: {field_title(reason.rpartition(':')[2])} changed since"
     if reason.startswith("excluded:rule:"):
         return f"excluded: rule {reason.removeprefix('excluded:rule:')}"
     if ": " in reason:
