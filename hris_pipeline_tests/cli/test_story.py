@@ -158,7 +158,10 @@ def test_samples_are_masked_unless_they_are_asked_for(saved: dict[str, Any], hri
 
 
 def test_one_person_explained_protected_erased(saved: dict[str, Any], hris: Hris) -> None:
-    user = hris("user", "acme", "0001", "--json").document["user"]
+    masked = hris("user", "acme", "0001", "--json").document["user"]
+    user = hris("user", "acme", "0001", "--reveal", "--json").document["user"]
+    assert masked["employee_id"] == user["employee_id"]
+    assert masked["email"] != user["email"]
     assert user["employee_id"] == "0001"
     assert hris("user", "acme", "0001", "--as-of", "2001-01-01", "--json").document["user"] is None
     told = hris("explain", "acme", "0001", "email", "--reveal", "--json").document["fields"][0]
