@@ -4,6 +4,8 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,16 +46,24 @@ def sandbox(session_sandbox: Sandbox, clock: Clock) -> Iterator[Sandbox]:
     session_sandbox.clear_faults()
 
 
+@contextmanager
+def _opened(home: Path, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
+    environ = {"HRIS_HOME": str(home), "PATH": os.environ.get("PATH", "")} | sandbox.environment()
+    opened = open_services(Environment.read(environ))
+    try:
+        yield dataclasses.replace(opened, now=clock, retries=Retries(attempts=2, first=0.0))
+    finally:
+        opened.close()
+
+
 @pytest.fixture
 def services(tmp_path: Path, sqlite_template: Path, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
     """The operations' surroundings on a fresh home."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     shutil.copy(sqlite_template, home / "store.db")
-    environ = {"HRIS_HOME": str(home), "PATH": os.environ.get("PATH", "")} | sandbox.environment()
-    opened = open_services(Environment.read(environ))
-    yield dataclasses.replace(opened, now=clock, retries=Retries(attempts=2, first=0.0))
-    opened.close()
+    with _opened(home, sandbox, clock) as services:
+        yield services
 
 
 @pytest.fixture
@@ -66,15 +76,54 @@ def served(services: Services) -> Served:
 def make(services: Services, sandbox: Sandbox, clock: Clock) -> MakeCompany:
     """Makes a connected integration ``acme`` with a company of its own."""
 
-    def make(employees: int = 12, seed: int = 1, settings: Settings | None = None) -> Acme:
-        company = Company(employees, seed, today=MONDAY.date())
-        sandbox.add_company("acme", company)
-        set_up(services, "acme", settings=settings, actor="dana", accept=True)
-        acme = Acme(services, sandbox, clock, company)
-        acme.connect()
-        return acme
+    return partial(_make, services, sandbox, clock)
 
-    return make
+
+def _make(
+    services: Services,
+    sandbox: Sandbox,
+    clock: Clock,
+    employees: int = 12,
+    seed: int = 1,
+    settings: Settings | None = None,
+) -> Acme:
+    company = Company(employees, seed, today=MONDAY.date())
+    sandbox.add_company("acme", company)
+    set_up(services, "acme", settings=settings, actor="dana", accept=True)
+    acme = Acme(services, sandbox, clock, company)
+    acme.connect()
+    return acme
+
+
+@pytest.fixture(scope="session")
+def imported_home(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, session_sandbox: Sandbox, session_clock: Clock
+) -> tuple[Path, str]:
+    """A home with ``acme`` imported once, and that import's id; to be copied."""
+    home = tmp_path_factory.mktemp("imported")
+    shutil.copy(sqlite_template, home / "store.db")
+    session_clock.time = MONDAY
+    with _opened(home, session_sandbox, session_clock) as services:
+        import_id = _make(services, session_sandbox, session_clock).run().import_id
+    return home, import_id
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """What a test of a page needs to know of the company that is there."""
+
+    import_id: str
+
+
+@pytest.fixture
+def imported(imported_home: tuple[Path, str], services: Services) -> Imported:
+    """``acme``, imported once; the store is a copy, so this costs nothing."""
+    home, import_id = imported_home
+    services.store.close()
+    for path in home.iterdir():
+        target = services.environment.home / path.name
+        shutil.copytree(path, target, dirs_exist_ok=True) if path.is_dir() else shutil.copy(path, target)
+    return Imported(import_id)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
 
@@ -13,13 +13,14 @@ import httpx
 from hris_pipeline.console.access import access_of
 from hris_pipeline.console.app import build_app, build_console
 from hris_pipeline.console.gateway import App, session_cookie
+from hris_pipeline.console.jobs import Job, Jobs
 from hris_pipeline.console.login import OneTimeLink
 from hris_pipeline.console.visit import Console
-from hris_pipeline.environment import AccessEnvironment, Role
+from hris_pipeline.environment import AccessEnvironment, Environment, Role
 from hris_pipeline.operations.decision_log import DecidedBy
 from hris_pipeline.operations.services import Services
 
-__all__ = ["FORM", "ORIGIN", "PAGE", "Browser", "Served", "client_of", "serve", "websocket", "words_of"]
+__all__ = ["FORM", "ORIGIN", "PAGE", "Browser", "RecordedJobs", "Served", "client_of", "serve", "websocket", "words_of"]
 
 ORIGIN = "http://127.0.0.1:3000"
 PAGE = {"accept": "text/html", "sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
@@ -93,6 +94,21 @@ class Browser:
         return answer
 
 
+class RecordedJobs(Jobs):
+    """Starts nothing, and remembers what it was asked to; ``shown`` is what pages are told."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.started: list[tuple[str, str, dict[str, Any]]] = []
+        self.shown: Job | None = None
+
+    def start(self, name: str, integration_id: str, request: Mapping[str, Any]) -> None:
+        self.started.append((name, integration_id, dict(request)))
+
+    def latest(self, integration_id: str) -> Job | None:
+        return self.shown
+
+
 @dataclass
 class Served:
     """A console that answers, and everything a test needs of it."""
@@ -100,6 +116,7 @@ class Served:
     console: Console
     app: App
     links: list[str]
+    jobs: RecordedJobs
 
     def stranger(self) -> Browser:
         """Somebody who is not logged in."""
@@ -125,12 +142,13 @@ def serve(
 ) -> Served:
     """A console over these services, as ``hris console`` makes it; nothing listens."""
     door = access_of(access or AccessEnvironment(), host, 3000)
-    console = build_console(services, door, dagster_url="/dagster" if dagster else "")
+    jobs = RecordedJobs(services.environment)
+    console = replace(build_console(services, door, dagster_url="/dagster" if dagster else ""), jobs=jobs)
     links: list[str] = []
     link = OneTimeLink(door, "dana", links.append) if door.mode == "link" else None
     if link is not None:
         link.renew()
-    return Served(console, build_app(console, link=link, dagster=dagster), links)
+    return Served(console, build_app(console, link=link, dagster=dagster), links, jobs)
 
 
 def words_of(answer: httpx.Response) -> str:

@@ -12,6 +12,7 @@ from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.decisions import approve_import, discard_import, is_approved, open_import
 from hris_pipeline.operations.imports import history, read_import
 from hris_pipeline.operations.mapping import matching_ids
+from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.quarantine import quarantined_people
 from hris_pipeline.operations.review import Filters, people_not_applied, review
 from hris_pipeline.operations.undo import plan_undo
@@ -67,6 +68,7 @@ def show(visit: Visit) -> Response:
         reason_words=reason_words,
         people=_people(visit, summary, asked["reason"], page, filters),
         matching=_matching_ids(visit, summary),
+        unfinished=visit.may("set_up") and not overview(visit.services, visit.name).set_up,
     )
 
 
