@@ -43,7 +43,7 @@ def changed(acme: Acme) -> Acme:
 @pytest.fixture
 def held(make: Any) -> Acme:
     """Of thirty people ten left at once: a guard holds it."""
-    acme = make(30)
+    acme: Acme = make(30)
     acme.run()
     for hris_id in acme.active()[:10]:
         acme.company.edit(hris_id, active=False)
@@ -384,7 +384,7 @@ class TestMapping:
 
 class TestHistory:
     def test_imports_and_the_directory_after_one(self, changed: Acme, served: Served) -> None:
-        first = changed.services and next(iter(changed.users().values()))
+        first = next(iter(changed.users().values()))
         summary = changed.run()
         browser = served.browser("reviewer")
         assert summary.import_id in browser.get("/i/acme/history").text

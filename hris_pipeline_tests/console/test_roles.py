@@ -90,7 +90,7 @@ def test_a_page_is_for_its_role_and_those_above(
     method, _, path = page.partition(" ")
     path = path.replace("ID", imported.import_id)
     browser = served.browser(role)
-    answer = browser.get(path) if method == "GET" else browser.post(path, follow=False)
+    answer = browser.get(path) if method == "GET" else browser.post_only(path)
     allowed = ROLES.index(role) >= ROLES.index(least)
     assert (answer.status_code == 403) == (not allowed), answer.text
     assert answer.status_code < 500
@@ -101,7 +101,7 @@ def test_a_form_that_is_not_the_sessions_changes_nothing(page: str, served: Serv
     path = page.removeprefix("POST ").replace("ID", imported.import_id)
     browser, other = served.browser(), served.browser()
     for token in ("", "x", other.csrf):
-        assert browser.post(path, csrf=token, follow=False).status_code == 403
+        assert browser.post_only(path, csrf=token).status_code == 403
     assert served.jobs.started == []
 
 

@@ -87,10 +87,15 @@ class Browser:
         answer: httpx.Response = self.client.get(path, headers=dict(headers))
         return answer
 
-    def post(self, path: str, *, follow: bool = True, **fields: Any) -> httpx.Response:
-        """A form of the console, sent."""
+    def post(self, path: str, **fields: Any) -> httpx.Response:
+        """A form of the console, sent; redirects are followed."""
+        answer: httpx.Response = self.client.post(path, data={"csrf": self.csrf, **fields}, headers=FORM)
+        return answer
+
+    def post_only(self, path: str, **fields: Any) -> httpx.Response:
+        """The same, and what it answers itself."""
         data = {"csrf": self.csrf, **fields}
-        answer: httpx.Response = self.client.post(path, data=data, headers=FORM, follow_redirects=follow)
+        answer: httpx.Response = self.client.post(path, data=data, headers=FORM, follow_redirects=False)
         return answer
 
 
