@@ -53,33 +53,43 @@ def _masked(conflict: Conflict) -> Conflict:
 
 
 def resolve(
-    conflict_id: Annotated[str | None, typer.Argument(help="As `hris conflicts` lists it.", show_default=False)] = None,
-    link: Annotated[str | None, typer.Option(metavar="USER_ID", help="It is that user.")] = None,
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CONFLICT_ID|NAME", help="A conflict; with --relink an integration.", show_default=False
+        ),
+    ] = None,
+    link: Annotated[str | None, typer.Option(metavar="USER_ID", help="It is that user, as listed.")] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="With --link: also switch on again a user whom a person archived.")
+    ] = False,
     create: Annotated[bool, typer.Option("--create", help="It is somebody new.")] = False,
     ignore: Annotated[bool, typer.Option("--ignore", help="Leave them out from now on.")] = False,
     relink: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Link all EmployeeId conflicts of the integration: the source's ids changed."
-        ),
-    ] = None,
+        bool,
+        typer.Option("--relink", help="Link all EmployeeId conflicts of the integration: the source's ids changed."),
+    ] = False,
 ) -> CommandResult:
-    """The decision is remembered; the next preview follows it."""
-    decisions: dict[Decision, bool] = {"link": link is not None, "create": create, "ignore": ignore}
-    decided_on = [decision for decision, is_given in decisions.items() if is_given]
-    if relink is not None:
-        return _relinked(relink, conflict_id, decided_on)
-    if conflict_id is None or len(decided_on) != 1:
+    """The decision is remembered; the next preview follows it. `hris resolve NAME --relink` decides all conflicts about
+    EmployeeIds of one integration at once.
+    """
+    options: dict[Decision, bool] = {"link": link is not None, "create": create, "ignore": ignore}
+    decisions = [decision for decision, is_given in options.items() if is_given]
+    if relink:
+        return _relinked(subject, nothing_else=not decisions and not restore)
+    if subject is None or len(decisions) != 1:
         raise UsageError("Give one conflict and one decision: CONFLICT_ID and --link USER_ID, --create or --ignore.")
+    if restore and link is None:
+        raise UsageError("--restore goes with --link USER_ID: it switches the linked user on again.")
     with open_services() as services:
-        decided = _masked(decide(services, conflict_id, decided_on[0], actor(), user_id=link))
+        decided = _masked(decide(services, subject, decisions[0], actor(), user_id=link, restore=restore))
     line = f"Decided: {decided.resolution}. The next preview follows it: hris preview {decided.integration}"
     return CommandResult(vars(decided), [cell(line, "bold")])
 
 
-def _relinked(name: str, conflict_id: str | None, decided_on: list[Decision]) -> CommandResult:
-    if conflict_id is not None or decided_on:
-        raise UsageError("--relink decides all EmployeeId conflicts at once: give nothing beside it.")
+def _relinked(name: str | None, *, nothing_else: bool) -> CommandResult:
+    if name is None or not nothing_else:
+        raise UsageError("--relink decides all EmployeeId conflicts at once: hris resolve NAME --relink, nothing else.")
     with open_services() as services:
         number = relink_by_employee_id(services, name, actor())
     line = f"{number} conflicts linked by EmployeeId. See what that means before saving: hris preview {name}"

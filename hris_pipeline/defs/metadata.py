@@ -1,5 +1,6 @@
 """What a run says about people in Dagster: counts, ids, column names. Never a value of anybody's."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -142,15 +143,31 @@ def import_markdown(summary: Import) -> str:
     lines = ["| | people |", "|---|---|", *(f"| {name} | {number} |" for name, number in summary.counts.items())]
     if summary.tripped:
         lines += ["", "Held:", ""]
-        lines += [f"- **{guard.name}**: {guard.observed}, limit {guard.limit}" for guard in summary.tripped]
+        lines += [f"- **{guard.name}**: {_plain(guard.observed)}, limit {guard.limit}" for guard in summary.tripped]
     if summary.diagnostics:
         lines += ["", "| not applied, or warned about | people | EmployeeIds |", "|---|---|---|"]
-        lines += [f"| {reason} | {len(who)} | {_first_ids(who)} |" for reason, who in summary.diagnostics.items()]
+        lines += [
+            f"| {_plain(reason)} | {len(who)} | {_first_ids(who)} |" for reason, who in summary.diagnostics.items()
+        ]
     return "\n".join(lines)
 
 
 def _first_ids(who: Sequence[str], most: int = 10) -> str:
-    return ", ".join(f"`{name}`" for name in who[:most]) + (" …" if len(who) > most else "")
+    return ", ".join(map(_code, who[:most])) + (" …" if len(who) > most else "")
+
+
+def _code(name: str) -> str:
+    """An id as code; one that could end the code or the cell as plain text."""
+    return f"`{name}`" if _HARMLESS.fullmatch(name) else _plain(name)
+
+
+def _plain(text: str) -> str:
+    """Text of a source or an administrator that Markdown takes for nothing else."""
+    return _MARKUP.sub(r"\\\1", "".join(letter for letter in text if letter.isprintable()))
+
+
+_HARMLESS = re.compile(r"[\w.@ -]+")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#!|~&])")
 
 
 def frame_metadata(rows: pd.DataFrame) -> dict[str, Any]:

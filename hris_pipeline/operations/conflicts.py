@@ -76,7 +76,13 @@ def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Con
 
 
 def resolve(
-    services: Services, conflict_id: str, decision: Decision, by: str, *, user_id: str | None = None
+    services: Services,
+    conflict_id: str,
+    decision: Decision,
+    by: str,
+    *,
+    user_id: str | None = None,
+    restore: bool = False,
 ) -> Conflict:
     """Records what a person decided; the next plan follows it, and remembers.
 
@@ -86,18 +92,22 @@ def resolve(
         decision: ``link`` the row to the user, ``create`` a new user anyway, or ``ignore`` the row.
         by: Who decided.
         user_id: For a link, to whom; the user in the conflict by default.
+        restore: For a link, whether a user whom a person archived is switched on again by it.
 
     Raises:
         UnknownName: no such conflict.
         UsageError: the decision cannot be carried out.
     """
     with services.store.begin() as connection:
-        found = _read(connection, conflicts.c.conflict_id == conflict_id)
-        if not found:
+        listed = _read(connection, conflicts.c.conflict_id == conflict_id)
+        if not listed:
             raise UnknownName(f"There is no conflict {conflict_id[:80]!r}: `hris conflicts NAME` lists them.")
-        conflict = found[0]
+        conflict = listed[0]
         _refuse_impossible(connection, conflict, decision, user_id)
-        _decide(connection, conflicts.c.conflict_id == conflict_id, decision, by, services.now())
+        if decision == "link" and not restore:
+            _refuse_archived(connection, conflict)
+        where = conflicts.c.conflict_id == conflict_id
+        _decide(connection, where, decision, by, services.now(), restore=restore)
         return _read(connection, conflicts.c.conflict_id == conflict_id)[0]
 
 
@@ -119,6 +129,18 @@ def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: 
         )
     if user_id is not None and user_id != conflict.user_id:
         raise UsageError(f"Conflict {conflict.conflict_id} is with user {conflict.user_id}: link to that one.")
+
+
+def _refuse_archived(connection: sa.Connection, conflict: Conflict) -> None:
+    """A person switched that user off; only a person's word switches them on again."""
+    user = connection.execute(
+        sa.select(users.c.status, users.c.archived_by).where(users.c.user_id == conflict.user_id)
+    ).one_or_none()
+    if user is not None and user.status == "archived" and user.archived_by != "import":
+        raise UsageError(
+            f"User {conflict.user_id} was archived by a person, and linking would switch them on again: add --restore "
+            "to say so, or ignore the conflict."
+        )
 
 
 def _linked(conflict: Conflict) -> sa.Select[tuple[str]]:
@@ -145,7 +167,14 @@ def relink_by_employee_id(services: Services, integration_id: str, by: str) -> i
 
 
 def _decide(
-    connection: sa.Connection, where: sa.ColumnElement[bool], decision: Decision, by: str, now: datetime
+    connection: sa.Connection,
+    where: sa.ColumnElement[bool],
+    decision: Decision,
+    by: str,
+    now: datetime,
+    *,
+    restore: bool = False,
 ) -> int:
-    values = {"status": "resolved", "resolution": decision, "resolved_by": by, "resolved_at": now}
+    values: dict[str, Any] = {"status": "resolved", "resolution": decision, "resolved_by": by, "resolved_at": now}
+    values |= {"may_restore": restore}
     return connection.execute(sa.update(conflicts).where(where).values(values)).rowcount
