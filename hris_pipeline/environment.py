@@ -165,6 +165,11 @@ class Environment:
         )
 
     @property
+    def keys_in_file(self) -> bool:
+        """Whether the keys are in a file of ``home``, because none were given and the store is the embedded one."""
+        return not self.secret_keys and self.embedded
+
+    @property
     def embedded(self) -> bool:
         """Whether the store is the embedded SQLite one."""
         return self.store_url.startswith("sqlite")

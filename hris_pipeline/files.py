@@ -28,8 +28,9 @@ class Sealer(Protocol):
 
 
 def seal_document(sealer: Sealer, name: str, document: bytes) -> bytes:
-    """A JSON object with its seal as one more key; ``name`` says what it is, so that none takes another's place."""
-    content = msgspec.json.decode(document)
+    """A JSON object with its seal, in place of any it has, as one more key; ``name`` says what it is, so that none
+    takes another's place."""
+    content = {key: value for key, value in msgspec.json.decode(document).items() if key != "seal"}
     return msgspec.json.format(msgspec.json.encode(content | {"seal": sealer.seal(_message(name, content))}), indent=2)
 
 

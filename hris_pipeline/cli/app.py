@@ -61,6 +61,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("doctor", "doctor:doctor", "What stands and what does not; exit code for probes.", START),
     Command("delete", "connection:delete", "Delete an integration; its users stay, as local ones.", DECIDE),
     Command("store upgrade", "store:upgrade", "Create or upgrade the store's tables.", START),
+    Command("store rotate-key", "store:rotate_key", "Encrypt and seal everything with a new key.", START),
     Command("settings show", "settings:show", "The settings in force.", DECIDE),
     Command("settings set", "settings:set_", "Change settings, each as key=value.", DECIDE),
     Command("settings apply", "settings:apply", "Replace the settings by a YAML document.", DECIDE),

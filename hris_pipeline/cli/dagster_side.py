@@ -3,20 +3,26 @@
 from collections.abc import Callable, Iterable
 
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.io_manager import frames_root, remove_frames
+from hris_pipeline.defs.io_manager import frames_root, remove_frames, reseal_frames
 from hris_pipeline.defs.observation import observe_settings, out_of_date
 from hris_pipeline.defs.partitions import remove_partition
 from hris_pipeline.environment import Environment
+from hris_pipeline.files import Sealer
 from hris_pipeline.operations.services import Services
 from hris_pipeline.running import open_instance
 from hris_pipeline.store.settings_versions import current_settings
 
-__all__ = ["forget_partition", "frames_remover", "out_of_date_assets"]
+__all__ = ["forget_partition", "frames_remover", "frames_resealer", "out_of_date_assets"]
 
 
 def frames_remover(environment: Environment) -> Callable[[str], None]:
     """Removes the frames of the integration it is told."""
     return lambda integration_id: remove_frames(frames_root(environment.files_url), integration_id)
+
+
+def frames_resealer(environment: Environment) -> Callable[[Sealer], tuple[int, int]]:
+    """Seals every frame anew."""
+    return lambda sealer: reseal_frames(frames_root(environment.files_url), sealer)
 
 
 def out_of_date_assets(services: Services, names: Iterable[str]) -> dict[str, list[str]]:

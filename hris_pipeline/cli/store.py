@@ -3,11 +3,13 @@
 from hris_pipeline.cli.common import IntegrationArgument, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, table
 from hris_pipeline.environment import Environment
+from hris_pipeline.operations.rotation import rotate_key as rotate
 from hris_pipeline.operations.verification import describe
 from hris_pipeline.operations.verification import verify as check
 from hris_pipeline.store.engine import upgrade_store
 
 __all__ = [
+    "rotate_key",
     "upgrade",
     "verify",
 ]
@@ -21,6 +23,18 @@ def upgrade() -> CommandResult:
     upgrade_store(environment)
     kind = "sqlite" if environment.embedded else "postgresql"
     return CommandResult({"store": kind, "status": "ready"}, [cell(f"The store ({kind}) is ready.")])
+
+
+def rotate_key() -> CommandResult:
+    """Put the new key first in HRIS_SECRET_KEY, the old ones after it, and run this; afterwards the old ones are not
+    needed any more. Where the key is a file in HRIS_HOME, a new one is made. Restart whatever is running.
+    """
+    from hris_pipeline.cli.dagster_side import frames_resealer  # noqa: PLC0415 - frames are Dagster's to know
+
+    with open_services() as services:
+        counts = rotate(services, frames_resealer(services.environment))
+    lines = [(what, number) for what, number in counts.items() if number]
+    return CommandResult({"rotated": counts}, [table(("encrypted or sealed anew", ">"), lines)])
 
 
 def verify(name: IntegrationArgument) -> CommandResult:

@@ -33,6 +33,7 @@ __all__ = [
     "frames_root",
     "purge_frames",
     "remove_frames",
+    "reseal_frames",
 ]
 
 _ORIGIN = b"hris_pipeline"
@@ -164,6 +165,29 @@ def check_frame(sealer: Sealer, content: bytes, name: str) -> None:
             f"The stored {name} was changed behind the pipeline's back, or was written without its key, and is not "
             "used: find out who writes to HRIS_FILES_URL, then take a new extract with `hris preview NAME`."
         )
+
+
+def reseal_frames(root: UPath, sealer: Sealer) -> tuple[int, int]:
+    """Seals everything that is kept anew with the sealer's first key; gives how many, and how many were left because
+    they are not what this pipeline wrote."""
+    managers: dict[str, _WholeFiles] = {
+        manager.extension: manager for manager in (FrameIOManager(root, sealer), ManifestIOManager(root, sealer))
+    }
+    renewed, left = 0, 0
+    for path in _files(root):
+        manager = managers.get(path.suffix)
+        if manager is None:
+            continue
+        name = f"{path.parent.name} of {path.stem}"
+        try:
+            content = manager.encode(manager.decode(path.read_bytes(), name), name)
+        except Tampered:
+            left += 1
+            continue
+        with replacing(path) as file:
+            file.write(content)
+        renewed += 1
+    return renewed, left
 
 
 def _replace_last(content: bytes, old: bytes, new: bytes) -> bytes:

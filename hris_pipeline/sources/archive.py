@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 from upath import UPath
 
-from hris_pipeline.errors import FrameInvalid, UnknownName
+from hris_pipeline.errors import FrameInvalid, Tampered, UnknownName
 from hris_pipeline.files import Sealer, check_seal, open_root, replacing, seal_document
 from hris_pipeline.sources.protocol import Manifest
 
@@ -135,6 +135,25 @@ class Archive:
         """The newest extract, if there is any."""
         ids = self.extracts(integration_id)
         return self.manifest(integration_id, ids[-1]) if ids else None
+
+    def reseal(self, sealer: Sealer) -> tuple[int, int]:
+        """Seals every manifest anew with the sealer's first key; gives how many, and how many were left because they
+        are not what this pipeline wrote."""
+        extracts = self._root / "extracts"
+        renewed, left = 0, 0
+        for folder in list(extracts.iterdir()) if extracts.exists() else []:
+            for extract_id in self.extracts(folder.name):
+                path, name = self._path(folder.name, extract_id, MANIFEST), self._name(folder.name, extract_id)
+                document = path.read_bytes()
+                try:
+                    check_seal(sealer, name, document)
+                except Tampered:
+                    left += 1
+                    continue
+                with self._replacing(path) as file:
+                    file.write(seal_document(sealer, name, document))
+                renewed += 1
+        return renewed, left
 
     def delete(self, integration_id: str, extract_id: str | None = None) -> None:
         """Removes one extract of an integration, or all; what is already gone is no error."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import StoreError, StoreNotReady
-from hris_pipeline.store.keyring import LOAD_KEYRING, load_keyring
+from hris_pipeline.store.keyring import LOAD_KEYRING, Keyring, load_keyring
 from hris_pipeline.store.migrations import HEAD, REVISION_TABLE
 
 __all__ = ["Store", "open_store", "upgrade_store"]
@@ -70,6 +70,10 @@ class Store:
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
+    def with_keyring(self, keyring: Keyring) -> "Store":
+        """The same store, whose secrets are encrypted and sealed with other keys."""
+        return replace(self, engine=self.engine.execution_options(**{LOAD_KEYRING: lambda: keyring}))
+
     def close(self) -> None:
         """Gives back all connections."""
         self.engine.dispose()
@@ -101,6 +105,8 @@ def upgrade_store(environment: Environment) -> None:
     from alembic import command  # noqa: PLC0415 - costs every other command a fifth of a second
     from alembic.config import Config  # noqa: PLC0415
 
+    from hris_pipeline.store.rotation import seal_first  # noqa: PLC0415 - stands below this room
+
     store = _connected(environment, create=True)
     try:
         revision = _revision(store.engine)
@@ -113,6 +119,7 @@ def upgrade_store(environment: Environment) -> None:
             config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            seal_first(connection)
     finally:
         store.close()
 

@@ -1,0 +1,129 @@
+"""Encrypting and sealing anew: under a new first key, or for the first time after an upgrade to a store with seals."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from hris_pipeline.store.imports import Import, tampered_parts, update_statement
+from hris_pipeline.store.keyring import Keyring, decrypt_settings, encrypt_settings
+from hris_pipeline.store.seals import (
+    APPROVAL_PARTS,
+    broken_parts,
+    is_user_seal,
+    keyring_of,
+    seal_record,
+    seal_user,
+)
+from hris_pipeline.store.staged_rows import prove_staged_rows
+from hris_pipeline.store.tables import approvals, connections, import_rows, imports, integration_settings, users
+
+__all__ = ["Rotated", "renew_secrets", "seal_first"]
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """How many of each were encrypted or sealed anew; ``left`` are seals that were broken, and stay so."""
+
+    connections: int = 0
+    settings: int = 0
+    imports: int = 0
+    approvals: int = 0
+    users: int = 0
+    left: int = 0
+
+
+def renew_secrets(connection: sa.Connection) -> Rotated:
+    """Encrypts tokens and settings, and seals imports, approvals and users, with the first key. What was tampered with
+    keeps its broken seal.
+
+    Raises:
+        EnvironmentInvalid: none of the keys opens something.
+    """
+    keyring = keyring_of(connection)
+    renewed = Rotated(connections=_tokens(connection, keyring), settings=_settings(connection))
+    sealed = [_import(connection, row) for row in connection.execute(sa.select(imports)).all()]
+    approved = [_approval(connection, keyring, row) for row in connection.execute(sa.select(approvals)).all()]
+    decided = sa.select(users.c.user_id, users.c.protected, users.c.seal).where(users.c.seal.is_not(None))
+    people = [_user(connection, keyring, row) for row in connection.execute(decided).all()]
+    left = sum(not whether for whether in (*sealed, *approved, *people))
+    return replace(renewed, imports=sum(sealed), approvals=sum(approved), users=sum(people), left=left)
+
+
+def seal_first(connection: sa.Connection) -> int:
+    """Seals what was written before there were seals, just as it stands; gives how many. An upgrade does this once:
+    afterwards what has no seal is refused."""
+    unsealed = connection.execute(sa.select(imports).where(imports.c.seal.is_(None))).all()
+    given = connection.execute(sa.select(approvals).where(approvals.c.seal.is_(None))).all()
+    made = sa.select(import_rows.c.user_id).where(import_rows.c.action == "create")
+    decided = sa.or_(users.c.protected, users.c.user_id.not_in(made))
+    people = connection.execute(
+        sa.select(users.c.user_id, users.c.protected).where(users.c.seal.is_(None), decided)
+    ).all()
+    if not (unsealed or given or people):
+        return 0  # asks for no key
+    keyring = keyring_of(connection)
+    for row in unsealed:
+        record = Import.from_row(row)
+        proof = prove_staged_rows(connection, record.import_id)
+        connection.execute(update_statement(connection, replace(record, rows_hash=proof.rows_hash)))
+    for row in given:
+        _write_approval(connection, keyring, row)
+    for row in people:
+        _write_user(connection, keyring, row)
+    return len(unsealed) + len(given) + len(people)
+
+
+def _tokens(connection: sa.Connection, keyring: Keyring) -> int:
+    rows = connection.execute(sa.select(connections)).all()
+    for row in rows:
+        secrets = {
+            name: keyring.encrypt(keyring.decrypt(row._mapping[name])) if row._mapping[name] else None
+            for name in ("access_token", "refresh_token")
+        }
+        this = connections.c.integration_id == row.integration_id
+        connection.execute(sa.update(connections).where(this).values(secrets))
+    return len(rows)
+
+
+def _settings(connection: sa.Connection) -> int:
+    rows = [row for row in connection.execute(sa.select(integration_settings)).all() if row.document["notify"]]
+    for row in rows:
+        document = encrypt_settings(connection, decrypt_settings(connection, row.document))
+        this = sa.and_(
+            integration_settings.c.integration_id == row.integration_id, integration_settings.c.version == row.version
+        )
+        connection.execute(sa.update(integration_settings).where(this).values(document=document))
+    return len(rows)
+
+
+def _import(connection: sa.Connection, row: sa.Row[Any]) -> bool:
+    record = Import.from_row(row)
+    intact = not tampered_parts(connection, record, rows=False)
+    if intact:
+        connection.execute(update_statement(connection, record))
+    return intact
+
+
+def _approval(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
+    intact = not broken_parts(keyring, f"approval/{row.import_id}", row._asdict(), APPROVAL_PARTS, row.seal)
+    if intact:
+        _write_approval(connection, keyring, row)
+    return intact
+
+
+def _user(connection: sa.Connection, keyring: Keyring, row: Any) -> bool:
+    intact = is_user_seal(keyring, row.seal, row.user_id, protected=row.protected)
+    if intact:
+        _write_user(connection, keyring, row)
+    return intact
+
+
+def _write_approval(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> None:
+    seal = seal_record(keyring, f"approval/{row.import_id}", row._asdict(), APPROVAL_PARTS)
+    connection.execute(sa.update(approvals).where(approvals.c.import_id == row.import_id).values(seal=seal))
+
+
+def _write_user(connection: sa.Connection, keyring: Keyring, row: Any) -> None:
+    seal = seal_user(keyring, row.user_id, protected=row.protected)
+    connection.execute(sa.update(users).where(users.c.user_id == row.user_id).values(seal=seal))
