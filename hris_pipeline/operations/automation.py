@@ -1,6 +1,7 @@
 """Automatic imports: which are due, what a failure means, pausing and resuming. Whether an import is due is a question
 to the store, so downtime never piles up: after it there is exactly one catch-up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -19,12 +20,14 @@ from hris_pipeline.store.automation import (
     automation,
     automation_states,
     complete_due,
+    imports_ahead,
     large_integrations,
     last_good_imports,
     mark_failed_attempt,
     saved_integrations,
     set_automatic,
 )
+from hris_pipeline.store.imports import CLOCK_TOLERANCE
 from hris_pipeline.store.locks import import_running, imports_running
 
 __all__ = [
@@ -49,6 +52,9 @@ __all__ = [
 RETRY_HOURS = (1, 4, 12)
 """How long after each failed attempt the same due moment is tried again; after the last it counts as a failure."""
 
+LONGEST_RETRY = timedelta(hours=max(RETRY_HOURS))
+"""A retry later than this was set by a clock that was wrong."""
+
 FAILURES_TO_PAUSE = 3
 """So many failed due moments in a row pause the integration."""
 
@@ -57,9 +63,6 @@ LARGE_PEOPLE = 200_000
 
 GRACE = timedelta(hours=sum(RETRY_HOURS) + 1)
 """How late a due import may be before that is an alarm: as long as its retries take, and an hour."""
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""By so much the clocks of two machines may differ before that is an alarm."""
 
 CATCH_UP = timedelta(hours=1)
 """A due moment handled later than this is a catch-up."""
@@ -154,7 +157,7 @@ def _obstacle(state: AutomationState, now: datetime, *, saved: bool) -> str | No
         return f"no saved manual import yet: run `hris import {state.integration_id} --yes`"
     if state.connection != "connected":
         return f"the connection is {state.connection}: run `hris connect {state.integration_id}`"
-    if state.retry_at is not None and now < state.retry_at:
+    if state.retry_at is not None and now < state.retry_at <= now + LONGEST_RETRY:
         return f"failed {state.attempts} times, tried again at {state.retry_at:%Y-%m-%d %H:%M} UTC"
     return None
 
@@ -243,13 +246,13 @@ def start_if_configured(connection: sa.Connection, integration_id: str, by: str,
 def carry_over_due(connection: sa.Connection, one: Automation, settings: Settings, now: datetime) -> None:
     """Other settings take the place of those ``one`` was read with: when nothing was due under the old calendar,
     nothing is under the new one before its next moment, or 04:00 moved to 08:00 at noon would import twice that day."""
-    if one.last_due_at is not None and one.last_due_at >= latest_due(one.settings, now):
+    if one.last_due_at is not None and now >= one.last_due_at >= latest_due(one.settings, now):
         advance_due(connection, one.integration_id, latest_due(settings, now))
 
 
 def _start(connection: sa.Connection, one: Automation, by: str, reason: str, now: datetime) -> None:
     set_automatic(connection, one.integration_id, "running", by=by, reason=reason, now=now)
-    if one.last_due_at is None:
+    if one.last_due_at is None or one.last_due_at > now + CLOCK_TOLERANCE:
         complete_due(connection, one.integration_id, latest_due(one.settings, now))
 
 
@@ -261,18 +264,25 @@ def _given(reason: str) -> str:
 
 def stalled(services: Services, now: datetime) -> tuple[Stalled, ...]:
     """Integrations with running automatic imports whose last good import is older than their frequency allows, or of
-    which a due moment was handled later than now; the time before they were started, or started again, does not count.
-    Two statements, however many there are."""
+    which a due moment was handled, or an import made, later than now; the time before they were started, or
+    started again, does not count.
+    Three statements, however many there are."""
     with services.store.read() as connection:
         running = [state for state in automation_states(connection) if state.automatic == "running"]
-        last_good = last_good_imports(connection, [state.integration_id for state in running], now)
-    findings = (_finding(state, last_good.get(state.integration_id), now) for state in running)
+        names = [state.integration_id for state in running]
+        last_good = last_good_imports(connection, names, now)
+        ahead = imports_ahead(connection, names, now)
+    findings = (_finding(state, last_good, ahead, now) for state in running)
     return tuple(finding for finding in findings if finding is not None)
 
 
-def _finding(state: AutomationState, last_good_at: datetime | None, now: datetime) -> Stalled | None:
-    if state.last_due_at is not None and state.last_due_at > now + CLOCK_TOLERANCE:
-        return Stalled(state.integration_id, state.last_due_at, last_good_at, clock_jumped=True)
+def _finding(
+    state: AutomationState, last_good: Mapping[str, datetime], ahead: Mapping[str, datetime], now: datetime
+) -> Stalled | None:
+    last_good_at = last_good.get(state.integration_id)
+    stamped = [moment for moment in (state.last_due_at, ahead.get(state.integration_id)) if moment is not None]
+    if stamped and max(stamped) > now + CLOCK_TOLERANCE:
+        return Stalled(state.integration_id, max(stamped), last_good_at, clock_jumped=True)
     moments = [moment for moment in (last_good_at, state.automatic_at) if moment is not None and moment <= now]
     due_at = next_due(state.calendar, max(moments)) if moments else latest_due(state.calendar, now)
     return Stalled(state.integration_id, due_at, last_good_at) if now > due_at + GRACE else None

@@ -12,6 +12,7 @@ from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownNam
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import (
+    CLOCK_TOLERANCE,
     OUTDATED,
     Import,
     approval_lapses_at,
@@ -161,6 +162,7 @@ def _check_settings_and_order(run: _ApplySession, record: Import, settings_diges
         imports.c.integration_id == record.integration_id,
         imports.c.status == "applied",
         imports.c.finished_at > record.planned_at,
+        imports.c.finished_at <= run.now + CLOCK_TOLERANCE,
     )
     other = run.execute("check order", later.limit(1)).scalar()
     if other is not None:

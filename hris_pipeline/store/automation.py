@@ -11,7 +11,7 @@ from hris_pipeline.settings.calendar import Calendar
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.keyring import decrypt_settings
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.tables import imports, integration_settings, integrations
+from hris_pipeline.store.tables import Instant, imports, integration_settings, integrations
 
 __all__ = [
     "Automation",
@@ -21,6 +21,7 @@ __all__ = [
     "automation_states",
     "automations",
     "complete_due",
+    "imports_ahead",
     "large_integrations",
     "last_good_imports",
     "mark_failed_attempt",
@@ -189,6 +190,21 @@ def last_good_imports(connection: sa.Connection, integration_ids: Sequence[str],
             imports.c.finished_at <= now,
             in_values(connection, imports.c.integration_id, integration_ids),
         )
+        .group_by(imports.c.integration_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(select)}
+
+
+def imports_ahead(connection: sa.Connection, integration_ids: Sequence[str], now: datetime) -> dict[str, datetime]:
+    """By integration the latest moment at which an import of this life claims to have been made, later than now. One
+    statement."""
+    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - as above
+
+    made = sa.func.coalesce(imports.c.finished_at, imports.c.planned_at)
+    select = (
+        sa.select(imports.c.integration_id, sa.func.max(made, type_=Instant))
+        .join(integrations, _of_this_life())
+        .where(made > now, in_values(connection, imports.c.integration_id, integration_ids))
         .group_by(imports.c.integration_id)
     )
     return {row[0]: row[1] for row in connection.execute(select)}

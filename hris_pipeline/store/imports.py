@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APPROVAL_LASTS",
+    "CLOCK_TOLERANCE",
     "OPEN_LASTS",
     "OUTDATED",
     "Import",
@@ -50,6 +51,9 @@ __all__ = [
 APPROVAL_LASTS = timedelta(days=7)
 OPEN_LASTS = timedelta(days=7)
 """How long an open import may be saved after a plan last came out the same."""
+
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""What is stamped further ahead of now than this comes from a clock that was wrong, and counts as not there."""
 
 OUTDATED = "nobody saved it within 7 days"
 
@@ -250,8 +254,9 @@ def tampered(record: Import, parts: Collection[str]) -> Tampered:
 
 
 def is_outdated(record: Import, now: datetime) -> bool:
-    """Whether an open import is too old to be saved."""
-    return now - (record.confirmed_at or record.planned_at) > OPEN_LASTS
+    """Whether an open import is too old to be saved, or was planned much later than now, by a clock that was wrong."""
+    age = now - (record.confirmed_at or record.planned_at)
+    return age > OPEN_LASTS or age < -2 * CLOCK_TOLERANCE
 
 
 def get_import(connection: sa.Connection, import_id: str) -> Import:
@@ -291,9 +296,11 @@ def in_this_life(integration_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(imports.c.integration_id == integration_id, imports.c.life == life)
 
 
-def last_applied(connection: sa.Connection, integration_id: str) -> Import | None:
-    """The newest applied import of this life, if any."""
+def last_applied(connection: sa.Connection, integration_id: str, now: datetime | None = None) -> Import | None:
+    """The newest applied import of this life, if any; with ``now`` none that was made much later than that."""
     newest = sa.select(imports).where(in_this_life(integration_id), imports.c.status == "applied")
+    if now is not None:
+        newest = newest.where(imports.c.finished_at <= now + CLOCK_TOLERANCE)
     row = connection.execute(newest.order_by(imports.c.finished_at.desc()).limit(1)).one_or_none()
     return None if row is None else Import.from_row(row)
 
@@ -308,10 +315,13 @@ def has_saved_manual_import(connection: sa.Connection, integration_id: str) -> b
 
 def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) -> datetime:
     """``now``, or just after the directory's last finished import when that is later: in a history the order of times
-    is the order of events, whatever the clocks of the machines say."""
+    is the order of events, also when the clocks of machines differ a little. One made much later than now, by a clock
+    that was wrong, counts as not there: or every later one would be of that year too."""
     last = connection.execute(
         sa.select(sa.func.max(imports.c.finished_at)).where(
-            imports.c.directory_id == directory_id, imports.c.status == "applied"
+            imports.c.directory_id == directory_id,
+            imports.c.status == "applied",
+            imports.c.finished_at <= now + CLOCK_TOLERANCE,
         )
     ).scalar()
     return now if last is None or now > last else last + timedelta(microseconds=1)
