@@ -263,8 +263,8 @@ def test_the_number_of_statements_is_constant(store: Store, people: int) -> None
 
 def test_times_never_run_backwards_in_a_history(store: Store) -> None:
     first = applied(store, create(1), planned_at=NOW)
-    second = applied(store, create(2), planned_at=NOW - HOUR)
-    third = applied(store, create(3), planned_at=NOW - HOUR)
+    second = applied(store, create(2), planned_at=NOW - HOUR / 2)
+    third = applied(store, create(3), planned_at=NOW - HOUR / 2)
     moments = [_import(store, name).finished_at for name in (first, second, third)]
     assert moments == sorted(set(moments))
 
