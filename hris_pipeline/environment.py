@@ -1,5 +1,6 @@
 """Every environment variable the project reads, typed, with its default and meaning."""
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("JUSTWORKS_CLIENT_ID", "", "Issued by Justworks with access to the Partner API."),
     Variable("JUSTWORKS_CLIENT_SECRET", "", "Issued by Justworks with access to the Partner API."),
     Variable("JUSTWORKS_REQUESTS_PER_SECOND", "10", "Ceiling on calls to the Partner API; no limit is published."),
+    Variable("HRIS_ANSWER_SECONDS", "120", "Until an answer of a source must be there wholly."),
+    Variable("HRIS_ANSWER_MEGABYTES", "32", "The most that one answer of a source may hold, unpacked."),
+    Variable("HRIS_READING_PAGES", "50000", "The most pages that one reading of a company may take."),
+    Variable("HRIS_READING_HOURS", "12", "The longest that one reading of a company may take."),
     Variable("FINCH_API_URL", "https://api.tryfinch.com", "The HRIS aggregator, for integrations with source finch."),
     Variable("DAGSTER_HOME", "$HRIS_HOME/dagster", "Dagster's own instance."),
     Variable("HRIS_CONSOLE_URL", "", "Where people open the console, when it is not where it listens: https://…"),
@@ -124,6 +129,10 @@ class Environment:
     client_id: str
     client_secret: str
     requests_per_second: float
+    answer_seconds: float
+    answer_megabytes: float
+    reading_pages: int
+    reading_hours: float
     finch_api_url: str
     dagster_home: Path
     access: AccessEnvironment = AccessEnvironment()
@@ -159,6 +168,10 @@ class Environment:
             client_id=value("JUSTWORKS_CLIENT_ID"),
             client_secret=value("JUSTWORKS_CLIENT_SECRET"),
             requests_per_second=_positive("JUSTWORKS_REQUESTS_PER_SECOND", value("JUSTWORKS_REQUESTS_PER_SECOND")),
+            answer_seconds=_positive("HRIS_ANSWER_SECONDS", value("HRIS_ANSWER_SECONDS")),
+            answer_megabytes=_positive("HRIS_ANSWER_MEGABYTES", value("HRIS_ANSWER_MEGABYTES")),
+            reading_pages=max(1, int(_positive("HRIS_READING_PAGES", value("HRIS_READING_PAGES")))),
+            reading_hours=_positive("HRIS_READING_HOURS", value("HRIS_READING_HOURS")),
             finch_api_url=_web_url("FINCH_API_URL", value("FINCH_API_URL")),
             dagster_home=Path(placed("DAGSTER_HOME")).expanduser().absolute(),
             access=AccessEnvironment.read(value),
@@ -195,7 +208,20 @@ def _web_url(name: str, text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise EnvironmentInvalid(f"{name} is no web address: give one that starts with https://.")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise EnvironmentInvalid(
+            f"{name} is plain http to another machine, where anybody on the way reads the tokens: give https://."
+        )
     return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _positive(name: str, text: str) -> float:

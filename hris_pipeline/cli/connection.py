@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from hris_pipeline.cli.common import IntegrationArgument, open_services
-from hris_pipeline.cli.consent import CALLBACK, ask_consent, code_in
+from hris_pipeline.cli.consent import CALLBACK, ask_consent, given_code
 from hris_pipeline.cli.printing import CommandResult, cell
 from hris_pipeline.operations import connection as connection_operations
 from hris_pipeline.operations.deletion import delete_integration
@@ -21,7 +21,11 @@ __all__ = [
 
 
 Code = Annotated[
-    str | None, typer.Option(help="The code that the consent gave, or the whole address the browser was sent back to.")
+    str | None,
+    typer.Option(
+        help="The code that the consent gave, or the whole address the browser was sent back to; - reads it from "
+        "standard input."
+    ),
 ]
 RedirectUri = Annotated[str, typer.Option(help="Where the browser is sent back to, as registered with Justworks.")]
 
@@ -33,7 +37,9 @@ def connect(name: IntegrationArgument, code: Code = None, redirect_uri: Redirect
     with open_services() as services:
         with services.store.read() as connection:
             get_integration(connection, name)
-        authorization_code = code_in(code) if code is not None else ask_consent(services, name, redirect_uri)
+        authorization_code = (
+            ask_consent(services, name, redirect_uri) if code is None else given_code(services, name, code)
+        )
         company = connection_operations.connect(services, name, authorization_code, redirect_uri=redirect_uri)
     payload = {"integration": name, "connection": "connected", "company": company.display_name}
     return CommandResult(payload, [cell(f"{name} is connected to {company.display_name}.", "bold green")])

@@ -6,7 +6,7 @@ import secrets
 import select
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from time import monotonic
@@ -16,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 from hris_pipeline.cli.common import at_terminal
 from hris_pipeline.cli.printing import cell, error_line, status
 from hris_pipeline.errors import ConnectionInvalid, UsageError
-from hris_pipeline.operations.connection import consent_url
+from hris_pipeline.operations.connection import consent_url, is_own_state, new_state
 from hris_pipeline.operations.services import Services
 
-__all__ = ["CALLBACK", "ask_consent", "code_in"]
+__all__ = ["CALLBACK", "ask_consent", "code_in", "given_code"]
 
 CALLBACK = "http://127.0.0.1:8765/callback"
 """Where the browser is sent back to; it must be registered with Justworks."""
@@ -38,8 +38,19 @@ class _Redirected:
     error: str = ""
 
 
-def code_in(pasted: str, state: str | None = None) -> str:
-    """The code in what a person pasted: the code itself, or the whole address the browser was sent back to.
+def given_code(services: Services, integration_id: str, option: str) -> str:
+    """The code in what ``--code`` was given; ``-`` reads it from standard input, where no list of processes shows it.
+
+    Raises:
+        UsageError, ConnectionInvalid: as ``code_in``.
+    """
+    text = sys.stdin.readline() if option.strip() == "-" else option
+    return code_in(text, lambda state: is_own_state(services, integration_id, state))
+
+
+def code_in(pasted: str, is_ours: Callable[[str], bool]) -> str:
+    """The code in what a person pasted: the code itself, or the whole address the browser was sent back to, whose state
+    must be ours.
 
     Raises:
         UsageError: there is no code in it, or the address belongs to another request.
@@ -48,9 +59,12 @@ def code_in(pasted: str, state: str | None = None) -> str:
     pasted = pasted.strip()
     if "://" not in pasted:
         return pasted
-    outcome = _read(urlsplit(pasted).query, state)
+    outcome = _read(urlsplit(pasted).query, is_ours)
     if outcome is None:
-        raise UsageError("That address is not the answer to this request: open the printed address again.")
+        raise UsageError(
+            "That address is not the answer to a request of ours for this integration, or it is too old: open the "
+            "printed address again."
+        )
     return _code(outcome)
 
 
@@ -62,7 +76,7 @@ def ask_consent(services: Services, integration_id: str, redirect_uri: str = CAL
         UsageError: the loopback address cannot be listened on, or nobody came.
         ConnectionInvalid: nobody agreed.
     """
-    state = secrets.token_urlsafe(24)
+    state = new_state(services, integration_id)
     address = consent_url(services, integration_id, redirect_uri=redirect_uri, state=state)
     with _Callback(redirect_uri, state) as callback:
         status("Log in and agree here:", "", cell(f"  {address}", "underline"), "")
@@ -87,7 +101,7 @@ def _waited(callback: "_Callback", state: str) -> str:
             if not line:
                 raise KeyboardInterrupt
             if line.strip():
-                return code_in(line, state)
+                return code_in(line, _equals(state))
         elif ready and (outcome := callback.handle()) is not None:
             return _code(outcome)
     raise UsageError(f"Nobody logged in within {WAIT_SECONDS / 60:g} minutes: start again.")
@@ -99,10 +113,14 @@ def _code(outcome: _Redirected) -> str:
     return outcome.code
 
 
-def _read(query: str, state: str | None) -> _Redirected | None:
+def _equals(state: str) -> Callable[[str], bool]:
+    return lambda other: secrets.compare_digest(other.encode(), state.encode())
+
+
+def _read(query: str, is_ours: Callable[[str], bool]) -> _Redirected | None:
     """What an address carries; None when it answers another request, or nothing."""
     parameters = {key: values[-1] for key, values in parse_qs(query).items()}
-    if state is not None and not secrets.compare_digest(parameters.get("state", "").encode(), state.encode()):
+    if not is_ours(parameters.get("state", "")):
         return None
     if "error" in parameters:
         return _Redirected(error=re.sub(r"[^a-z_]", "", parameters["error"])[:40] or "refused")
@@ -153,7 +171,7 @@ class _Callback:
 
             def do_GET(self) -> None:
                 asked = urlsplit(self.path)
-                outcome = _read(asked.query, state) if asked.path == path else None
+                outcome = _read(asked.query, _equals(state)) if asked.path == path else None
                 if outcome is None:
                     self._say(400, "This is not the answer to the request that is waiting.")
                     if asked.path == path:

@@ -21,11 +21,11 @@ from hris_pipeline.cli.common import (
     require_environment,
 )
 from hris_pipeline.cli.connection import Code, RedirectUri
-from hris_pipeline.cli.consent import CALLBACK, ask_consent, code_in
+from hris_pipeline.cli.consent import CALLBACK, ask_consent, given_code
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, status, table
 from hris_pipeline.errors import ImportHeld, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations import automation
-from hris_pipeline.operations.connection import connect, consent_url
+from hris_pipeline.operations.connection import connect, consent_url, new_state
 from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.review import Review, review
 from hris_pipeline.operations.services import Services
@@ -156,7 +156,8 @@ def _unattended(wizard: _Wizard, document: Settings | None, code: str | None, *,
         )
     set_up(wizard.services, wizard.name, settings=document, actor=actor(), accept=accept)
     if code is not None:
-        connect(wizard.services, wizard.name, code_in(code), redirect_uri=wizard.redirect_uri)
+        authorization_code = given_code(wizard.services, wizard.name, code)
+        connect(wizard.services, wizard.name, authorization_code, redirect_uri=wizard.redirect_uri)
     return _result(wizard, 0)
 
 
@@ -313,7 +314,10 @@ def _result(wizard: _Wizard, exit_code: int) -> CommandResult:
         step = f"hris connect {wizard.name}"
         if state.settings.source == "justworks":
             payload["consent_url"] = consent_url(
-                wizard.services, wizard.name, redirect_uri=wizard.redirect_uri, state="setup"
+                wizard.services,
+                wizard.name,
+                redirect_uri=wizard.redirect_uri,
+                state=new_state(wizard.services, wizard.name),
             )
     elif not state.saved:
         step = f"hris preview {wizard.name}"

@@ -45,6 +45,7 @@ def recording_failures(context: _Context, services: Services) -> Iterator[RunInf
             require_current(context.instance, run.run_id)
             yield run
     except HrisError as error:
+        services.hold.release(run.integration_id)
         _record(context, services, run, error)
         raise
 

@@ -1,22 +1,39 @@
 """Connecting an integration to its company, keeping the connection alive, and ending it."""
 
+import secrets
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from hris_pipeline.errors import HrisError, SourceRefused, UsageError
+from hris_pipeline.errors import ConnectionInvalid, HrisError, SourceRefused, UsageError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sources.oauth import Tokens
 from hris_pipeline.sources.protocol import Company
+from hris_pipeline.sources.threads import uninterrupted
 from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import connections, integrations
 
-__all__ = ["RENEW_BEFORE", "connect", "connections_due", "consent_url", "disconnect", "refresh_connection"]
+__all__ = [
+    "RENEW_BEFORE",
+    "connect",
+    "connections_due",
+    "consent_url",
+    "disconnect",
+    "is_own_state",
+    "new_state",
+    "refresh_connection",
+]
 
 RENEW_BEFORE = timedelta(days=20)
 """A refresh token with less left than this is renewed: of its 30 days, it is never older than ten, however rare the
 imports, and there are twenty days to notice a connection that died."""
+
+STATE_LIVES = timedelta(hours=1)
+"""How long after a consent link was shown its answer is taken."""
+
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 FOR_EVER = timedelta(days=36500)
 """A credential entered at the aggregator does not end by itself."""
@@ -26,9 +43,41 @@ def consent_url(services: Services, integration_id: str, *, redirect_uri: str, s
     """Where an administrator logs in and agrees."""
     oauth = services.oauth(integration_id)
     try:
-        return oauth.consent_url(redirect_uri=redirect_uri, state=state)
+        return oauth.consent_url(
+            redirect_uri=redirect_uri, state=state, verifier=_code_verifier(services, integration_id)
+        )
     finally:
         oauth.close()
+
+
+def new_state(services: Services, integration_id: str) -> str:
+    """What a consent link carries and the answer must bring back: only this installation can make it, for this
+    integration, and it is good for an hour. So an answer can be told from a foreign one in another process, later."""
+    issued = str(int(services.now().timestamp()))
+    nonce = secrets.token_urlsafe(12)
+    message = _message("state", integration_id, issued, nonce)
+    return f"{issued}.{nonce}.{load_keyring(services.environment).seal(message)}"
+
+
+def is_own_state(services: Services, integration_id: str, state: str) -> bool:
+    """Whether ``new_state`` gave it, for this integration and within the hour."""
+    issued, _, rest = state.partition(".")
+    nonce, _, seal = rest.partition(".")
+    if not (issued.isascii() and issued.isdigit() and len(issued) < 12):
+        return False
+    message = _message("state", integration_id, issued, nonce)
+    age = services.now().timestamp() - int(issued)
+    is_ours = load_keyring(services.environment).is_seal(seal, message)
+    return is_ours and -CLOCKS_DIFFER.total_seconds() <= age <= STATE_LIVES.total_seconds()
+
+
+def _code_verifier(services: Services, integration_id: str) -> str:
+    """What only this installation can show for a code that its consent link asked for (PKCE)."""
+    return load_keyring(services.environment).seal(_message("pkce", integration_id))
+
+
+def _message(*parts: str) -> bytes:
+    return "/".join(("connection", *parts)).encode()
 
 
 def connect(services: Services, integration_id: str, code: str, *, redirect_uri: str) -> Company:
@@ -36,15 +85,29 @@ def connect(services: Services, integration_id: str, code: str, *, redirect_uri:
     the provider's log-in gave), and gives the company, so that a person sees the right one was connected.
 
     Raises:
-        ConnectionInvalid: the code is wrong, used or too old.
+        SourceRefused: the code or the token is not accepted; what was connected stays so.
         SourceError: the source cannot be reached or refuses.
     """
     with services.store.read() as connection:
         get_integration(connection, integration_id)
         source_name = current_settings(connection, integration_id).settings.source
-    tokens = _exchange(services, integration_id, source_name, code.strip(), redirect_uri)
+    code = code.strip()
+    if not code:
+        raise UsageError("The code is empty: copy it from the address the browser was sent back to.")
+    if source_name == "finch":
+        return _connect_with_token(services, integration_id, code)
+    return _connect_with_code(services, integration_id, code, redirect_uri)
+
+
+def _connect_with_code(services: Services, integration_id: str, code: str, redirect_uri: str) -> Company:
+    """A code serves once: what it gives is stored before anything else, and an interrupt does not come between."""
     keeper = services.tokens(integration_id)
-    keeper.save(tokens, now=services.now())
+    oauth = services.oauth(integration_id)
+    try:
+        verifier = _code_verifier(services, integration_id)
+        uninterrupted(lambda: keeper.save(oauth.exchange(code, redirect_uri, verifier), now=services.now()))
+    finally:
+        oauth.close()
     source = services.open_source(integration_id)
     try:
         company = source.company()
@@ -57,16 +120,21 @@ def connect(services: Services, integration_id: str, code: str, *, redirect_uri:
     return company
 
 
-def _exchange(services: Services, integration_id: str, source: str, code: str, redirect_uri: str) -> Tokens:
-    if not code:
-        raise UsageError("The code is empty: copy it from the address the browser was sent back to.")
-    if source == "finch":
-        return Tokens(access=code, expires_at=services.now() + FOR_EVER)
-    oauth = services.oauth(integration_id)
+def _connect_with_token(services: Services, integration_id: str, token: str) -> Company:
+    """A token can be tried before it takes the place of another."""
+    source = services.finch(integration_id, token)
     try:
-        return oauth.exchange(code, redirect_uri)
+        company = source.company()
+    except ConnectionInvalid as refusal:
+        raise SourceRefused(
+            f"The HRIS aggregator does not accept this access token for {integration_id}, and nothing was changed "
+            f"({refusal}): copy it anew from where the provider shows it."
+        ) from None
     finally:
-        oauth.close()
+        source.close()
+    tokens = Tokens(access=token, expires_at=services.now() + FOR_EVER)
+    services.tokens(integration_id).save(tokens, company.display_name, services.now())
+    return company
 
 
 def connections_due(services: Services, now: datetime) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from hris_pipeline.store.imports import (
 )
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = [
@@ -127,7 +126,7 @@ def save_import(
     """
     record = import_to_save(services, integration_id, import_id)
     if record.status != "applied":
-        with integration_lock(services.store, integration_id, lock_wait_seconds):
+        with services.hold.within(services.store, integration_id, lock_wait_seconds):
             with services.store.read() as connection:
                 settings = current_settings(connection, integration_id).settings
             try:

@@ -15,13 +15,24 @@ __all__ = ["extract_members", "kept_manifest"]
 
 
 def extract_members(
-    services: Services, integration_id: str, *, progress: Callable[[int], None] | None = None
+    services: Services,
+    integration_id: str,
+    *,
+    progress: Callable[[int], None] | None = None,
+    lock_wait_seconds: float = 0.0,
 ) -> Manifest:
-    """Reads every member from the source into the archive; ``progress`` is told how many were read so far.
+    """Reads every member from the source into the archive; ``progress`` is told how many were read so far. No other
+    import of the integration reads, plans or applies meanwhile, nor after, as long as ``services.hold`` has it.
 
     Raises:
+        ImportRunning: another import of the integration is still under way after ``lock_wait_seconds``.
         SourceError: the source cannot be read at all; an incomplete reading is a manifest that says so.
     """
+    with services.hold.within(services.store, integration_id, lock_wait_seconds):
+        return _extract(services, integration_id, progress)
+
+
+def _extract(services: Services, integration_id: str, progress: Callable[[int], None] | None) -> Manifest:
     with services.store.read() as connection:
         get_integration(connection, integration_id)
         settings = current_settings(connection, integration_id).settings
@@ -36,6 +47,7 @@ def extract_members(
             custom_fields=needs_custom_fields(settings),
             now=services.now,
             progress=progress,
+            ceilings=services.ceilings,
         )
     finally:
         source.close()

@@ -20,7 +20,6 @@ from hris_pipeline.store.history import recent_archives
 from hris_pipeline.store.imports import Import, record_failed, stage_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.kept_users import followed_users, record_kept_users
-from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.quarantine import quarantined
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.snapshot import StoredDirectory, last_applied_extract
@@ -138,7 +137,7 @@ def plan_import(
     """
     integration_id = manifest.integration_id
     with (
-        integration_lock(services.store, integration_id, lock_wait_seconds),
+        services.hold.within(services.store, integration_id, lock_wait_seconds),
         services.store.begin() as connection,
     ):
         integration = get_integration(connection, integration_id)

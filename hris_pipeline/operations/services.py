@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from functools import cache
 
 from hris_pipeline.environment import Environment
+from hris_pipeline.operations.locking import ImportHold
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.http import AdaptiveRateLimiter, Retries
 from hris_pipeline.sources.oauth import OAuth
+from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, Retries
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
@@ -27,17 +28,29 @@ def _utc_now() -> datetime:
 @dataclass(frozen=True)
 class Services:
     """Opened once, closed by whoever opened it; ``now`` gives an aware UTC moment, ``retries`` says how often and how
-    patiently the source is asked again."""
+    patiently the source is asked again, ``hold`` is what keeps other imports of an integration out meanwhile."""
 
     environment: Environment
     store: Store
     archive: Archive
     now: Callable[[], datetime] = _utc_now
     retries: Retries = field(default_factory=Retries)
+    hold: ImportHold = field(default_factory=ImportHold, repr=False)
 
     def tokens(self, integration_id: str) -> StoredTokens:
         """Where the integration's tokens are kept."""
-        return StoredTokens(self.store, load_keyring(self.environment), integration_id)
+        return StoredTokens(self.store, load_keyring(self.environment), integration_id, self.now)
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What no answer and no reading of a source may exceed."""
+        environment = self.environment
+        return Ceilings(
+            answer_seconds=environment.answer_seconds,
+            answer_bytes=int(environment.answer_megabytes * (1 << 20)),
+            reading_pages=environment.reading_pages,
+            reading_seconds=environment.reading_hours * 3600,
+        )
 
     def oauth(self, integration_id: str) -> OAuth:
         """The vendor's OAuth endpoints, for connecting the integration.
@@ -54,6 +67,18 @@ class Services:
             integration_id=integration_id,
             clock=self.now,
             retries=self.retries,
+            ceilings=self.ceilings,
+        )
+
+    def finch(self, integration_id: str, credential: str, *, on_expired: Callable[[], None] = lambda: None) -> Finch:
+        """The aggregator with a credential; ``on_expired`` is called when the employer must connect again."""
+        return Finch(
+            credential,
+            api_url=self.environment.finch_api_url,
+            integration_id=integration_id,
+            retries=self.retries,
+            ceilings=self.ceilings,
+            on_expired=on_expired,
         )
 
     def open_source(self, integration_id: str) -> Source:
@@ -67,7 +92,8 @@ class Services:
         return _SOURCES[source](self, integration_id)
 
     def close(self) -> None:
-        """Gives back the store's connections."""
+        """Lets go of every integration and gives back the store's connections."""
+        self.hold.release()
         self.store.close()
 
 
@@ -99,19 +125,15 @@ def _partner_api(services: Services, integration_id: str) -> Source:
         api_url=services.environment.api_url,
         integration_id=integration_id,
         clock=services.now,
-        pace=AdaptiveRateLimiter(services.environment.requests_per_second),
+        rate_limiter=AdaptiveRateLimiter(services.environment.requests_per_second),
         retries=services.retries,
+        ceilings=services.ceilings,
     )
 
 
 def _finch(services: Services, integration_id: str) -> Source:
-    credential = services.tokens(integration_id).current().access
-    return Finch(
-        credential,
-        api_url=services.environment.finch_api_url,
-        integration_id=integration_id,
-        retries=services.retries,
-    )
+    keeper = services.tokens(integration_id)
+    return services.finch(integration_id, keeper.current().access, on_expired=keeper.mark_expired)
 
 
 _SOURCES: dict[str, Callable[[Services, str], Source]] = {"justworks": _partner_api, "finch": _finch}

@@ -1,6 +1,6 @@
 """A deterministic company: its people, what happens to them, and what a source would send of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from threading import RLock
@@ -42,6 +42,7 @@ class Company:
         self._encoder = msgspec.json.Encoder()
         self._encoded: dict[tuple[str, bool, bool], bytes] = {}
         self._order: list[str] = []
+        self._by_finch_id: dict[str, Person] = {}
         self._clock = datetime(today.year, today.month, today.day, tzinfo=UTC) - timedelta(days=30)
         members, managers = self._draw(employees)
         self.surprises = apply_anomaly(members, managers, self.people)
@@ -67,6 +68,11 @@ class Company:
     def today(self) -> date:
         """The company's own date; ``week`` moves it."""
         return self.people.today
+
+    @property
+    def order(self) -> Sequence[str]:
+        """Everyone listed, in the list's order: the list itself, to be read under ``lock``."""
+        return self._order
 
     @property
     def member_ids(self) -> list[str]:
@@ -113,10 +119,17 @@ class Company:
         manager = self._listed.get(person.manager or "")
         return manager.work_id if manager else None
 
-    def by_finch_id(self) -> dict[str, Person]:
-        """Everyone listed, by the aggregator's id."""
+    def by_finch_id(self) -> Mapping[str, Person]:
+        """Everyone listed, by the aggregator's id; made once, until somebody comes or goes."""
         with self.lock:
-            return {wire.finch_id(member_id): person for member_id, person in self._listed.items()}
+            if len(self._by_finch_id) != len(self._listed):
+                self._by_finch_id = {wire.finch_id(member_id): person for member_id, person in self._listed.items()}
+            return self._by_finch_id
+
+    def page(self, offset: int, limit: int) -> tuple[list[Person], int]:
+        """Some people in the list's order, and how many there are in all."""
+        with self.lock:
+            return [self._listed[member_id] for member_id in self._order[offset : offset + limit]], len(self._order)
 
     def edit(self, member_id: str, **changes: Any) -> None:
         """Changes fields of ``Person`` (so ``job_title=…``, ``work_email=None``, ``raw={"name": 5}``).
@@ -144,6 +157,7 @@ class Company:
             if person.id not in self._listed:
                 self._order.append(person.id)
             self._listed[person.id] = person
+            self._by_finch_id = {}
             self.gone.pop(person.id, None)
             person.created_at = person.created_at or self._moment()
             self.edit(person.id, **fields)
@@ -154,6 +168,7 @@ class Company:
         with self.lock:
             person = self.person(member_id)
             del self._listed[member_id]
+            self._by_finch_id = {}
             self._order.remove(member_id)
             self._encoded.clear()
             self.gone[member_id] = person
@@ -171,6 +186,7 @@ class Company:
                 person.id = renewed[person.id]
                 person.manager = renewed.get(person.manager or "", person.manager)
             self._listed = {person.id: person for person in self._listed.values()}
+            self._by_finch_id = {}
             self._order = [renewed[member_id] for member_id in self._order]
             self._encoded.clear()
             return renewed

@@ -18,6 +18,12 @@ KINDS: Mapping[str, str] = {
     "short_list": "the last share of the list is missing from it; its people still answer singly",
     "empty_list": "a list of nobody",
     "repeated_page": "a page comes again under the next cursor; for ever unless times is given",
+    "cursor_loop": "the next cursor is one that was given before (Partner API only)",
+    "long_cursor": "the next cursor has 64 KiB (Partner API only)",
+    "bad_member": "the members (all unless given) hold half an emoji, NaN, a bare line break and endless nesting",
+    "error_document": "a person asked for singly is answered 200 with something that is no record of theirs",
+    "odd_token": "an answer of the token endpoint spells its times and its other parts in unusual ways",
+    "spoiled_token": "an answer of the token endpoint is success, and cannot be read",
     "failing_details": "the details of the members (all unless given) answer with status",
     "expired_token": "access tokens given so far have expired, at once",
     "expired_refresh": "refresh tokens given so far have expired too, at once",
@@ -34,7 +40,8 @@ REQUEST_PATHS = ("/v1", "/oauth/token", "/finch")
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One wanted fault: ``times`` requests (None: for ever) are struck after the first ``after`` whose path starts with
-    ``path`` ('' is every path the kind concerns), for one ``username``'s company or all (None)."""
+    ``path`` ('' is every path the kind concerns; with a ``$`` at its end that very path), for one ``username``'s
+    company or all (None)."""
 
     kind: str
     path: str = ""
@@ -68,6 +75,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def concerns(self, path: str, username: str | None) -> bool:
         """Whether a request to the path, for the user's company, can be struck."""
+        if self.path.endswith("$"):
+            return path == self.path[:-1] and self.username in (None, username)
         prefixes = (self.path,) if self.path else DEFAULT_PATHS.get(self.kind, REQUEST_PATHS)
         return path.startswith(prefixes) and self.username in (None, username)
 

@@ -72,16 +72,16 @@ async def directory(here: SandboxState, username: str, request: Request) -> tupl
     limit, offset = request.query_params.get("limit", "100"), request.query_params.get("offset", "0")
     if not (limit.isdecimal() and offset.isdecimal() and 1 <= int(limit) <= MOST):
         return 400, problem(400)
-    people, path = here.companies[username].persons(), request.url.path
-    if here.faults.strike("empty_list", path, username):
-        people = []
-    elif short := here.faults.strike("short_list", path, username):
-        people = people[: len(people) - max(1, round(short.share * len(people)))]
-    first = int(offset)
+    path, first = request.url.path, int(offset)
     shown_from = 0 if first and here.faults.strike("repeated_page", path, username) else first
-    page = people[shown_from : shown_from + int(limit)]
+    page, count = here.companies[username].page(shown_from, int(limit))
+    if here.faults.strike("empty_list", path, username):
+        page, count = [], 0
+    elif short := here.faults.strike("short_list", path, username):
+        count -= max(1, round(short.share * count))
+        page = page[: max(0, count - shown_from)]
     return 200, {
-        "paging": {"count": len(people), "offset": first},
+        "paging": {"count": count, "offset": first},
         "individuals": [wire.finch_listed(person) for person in page],
     }
 
@@ -125,6 +125,19 @@ def _asked(body: bytes) -> Iterable[str] | None:
 
 
 @_connected
+async def introspect(here: SandboxState, username: str, _: Request) -> tuple[int, object]:
+    """What the token stands for."""
+    return 200, {
+        "id": f"connection-{username}",
+        "company_id": wire.finch_id(here.companies[username].id),
+        "connection_status": {"status": "connected"},
+        "provider_id": "justworks",
+        "products": ["company", "directory", "individual", "employment"],
+        "entities": None,
+    }
+
+
+@_connected
 async def company(here: SandboxState, username: str, _: Request) -> tuple[int, object]:
     """The company."""
     return 200, wire.finch_company(here.companies[username].id, here.companies[username].display_name)
@@ -139,4 +152,5 @@ ROUTES = [
         methods=["POST"],
     ),
     Route("/finch/employer/company", company),
+    Route("/finch/introspect", introspect),
 ]

@@ -1,7 +1,8 @@
 """The Partner API's resources: members, the company, custom fields."""
 
 import base64
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import wraps
@@ -30,6 +31,13 @@ MOMENTS: dict[str, Callable[[datetime, datetime], bool]] = {
     "updated_at_lte": le,
 }
 STATUSES = {"active": True, "terminated": False}
+BAD = (
+    b',"job_title":"half \\ud83d"',
+    b',"work_id":NaN',
+    b',"department":{"name":"a bare\nline break"}',
+    b',"pay_history":' + b"[" * 20_000 + b"]" * 20_000,
+)
+"""What no member should hold; the later of two equal keys counts."""
 LAST_PAGE = (b"", b',"next_cursor":null', b',"next_cursor":""')
 """How a last page may say so: all are heard of."""
 
@@ -83,14 +91,15 @@ def _needs(scope: str) -> Callable[[Handler], Callable[[Request], Awaitable[Resp
     return decorate
 
 
-def _cursor(offset: int) -> str:
-    return base64.urlsafe_b64encode(f"after:{offset}".encode()).decode()
+def _cursor(offset: int, mark: str = "") -> str:
+    """A cursor; another for the same place with a mark."""
+    return base64.urlsafe_b64encode(f"after:{offset}:{mark}".encode()).decode()
 
 
 def _offset(cursor: str) -> int:
     try:
-        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("after:")) if cursor else 0
-    except ValueError:
+        return int(base64.urlsafe_b64decode(cursor).decode().split(":")[1]) if cursor else 0
+    except (ValueError, IndexError):
         raise QueryError("The cursor is not one of ours.") from None
 
 
@@ -125,10 +134,10 @@ def _at(holds: Callable[[datetime, datetime], bool], moment: datetime) -> Callab
     return lambda person: holds(_moment(person.updated_at), moment)
 
 
-def _listed(call: Call) -> list[str]:
-    """The ids the list shows, after filters and faults."""
+def _listed(call: Call) -> Sequence[str]:
+    """The ids the list shows, after filters and faults; without any, the company's own list, not a copy."""
     filters = _wanted(call.request)
-    listed = call.company.member_ids
+    listed = call.company.order
     if filters:
         listed = [p.id for p in call.company.persons() if all(wanted(p) for wanted in filters)]
     if call.strike("empty_list"):
@@ -146,30 +155,43 @@ def members(call: Call) -> Response:
     with call.company.lock:
         listed = _listed(call)
         items = _encoded(call, listed[offset : offset + limit])
-    following = offset + limit
+        count = len(listed)
+    following, cursor = offset + limit, _cursor(offset + limit)
     if call.strike("repeated_page"):
-        following = offset
-    end = f',"next_cursor":"{_cursor(following)}"'.encode()
-    if following >= len(listed):
-        end = LAST_PAGE[len(listed) % len(LAST_PAGE)]
+        following, cursor = offset, _cursor(offset, secrets.token_hex(4))
+    if call.strike("cursor_loop"):
+        following, cursor = limit, _cursor(limit)
+    if call.strike("long_cursor"):
+        cursor = "x" * (64 << 10)
+    end = f',"next_cursor":"{cursor}"'.encode()
+    if following >= count:
+        end = LAST_PAGE[count % len(LAST_PAGE)]
     return Response(b'{"items":[' + items + b"]" + end + b"}", media_type="application/json")
 
 
-def _encoded(call: Call, member_ids: list[str]) -> bytes:
+def _encoded(call: Call, member_ids: Sequence[str]) -> bytes:
     birth_date, employment = call.may("member.dob:read"), call.may("member.employment:read")
     encoded = call.company.encoded
-    return b",".join(encoded(member_id, birth_date=birth_date, employment=employment) for member_id in member_ids)
+    members = (encoded(member_id, birth_date=birth_date, employment=employment) for member_id in member_ids)
+    spoiled = ([*BAD] if call.strike("bad_member", member_id) else [] for member_id in member_ids)
+    return b",".join(b"%b%b}" % (m[:-1], b"".join(bad)) if bad else m for m, bad in zip(members, spoiled, strict=True))
 
 
 def _details_fail(call: Call, member_id: str) -> Response | None:
     fault = call.strike("failing_details", member_id)
-    return JSONResponse({"error": "details_failed"}, status_code=fault.status) if fault else None
+    if fault is None:
+        return None
+    if fault.status == 204:
+        return Response(status_code=204)
+    return JSONResponse({"error": "details_failed"}, status_code=fault.status, headers={"Location": "/elsewhere"})
 
 
 @_needs("member.detail:read")
 def one_member(call: Call) -> Response:
     """One member, listed or 404."""
     member_id = call.request.path_params["member_id"]
+    if call.strike("error_document", member_id):
+        return JSONResponse({"error": "temporarily_unavailable", "message": "Please try again."})
     return _details_fail(call, member_id) or Response(_encoded(call, [member_id]), media_type="application/json")
 
 
@@ -188,9 +210,10 @@ def company(call: Call) -> Response:
 
 
 @_needs("company.detail:read")
-def custom_fields(_: Call) -> Response:
+def custom_fields(call: Call) -> Response:
     """The definitions of the custom fields."""
-    return JSONResponse({"items": wire.custom_fields()})
+    more = {"next_cursor": "again"} if call.strike("cursor_loop") else {}
+    return JSONResponse({"items": wire.custom_fields(), **more})
 
 
 ROUTES = [

@@ -1,5 +1,7 @@
 """Codes and tokens: who consented to what, for how long. Codes and refresh tokens serve once."""
 
+import base64
+import hashlib
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -42,6 +44,11 @@ class Grant:
     scopes: frozenset[str]
     expires: datetime
     redirect_uri: str = ""
+    challenge: str = ""
+
+
+def _challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
 class Tokens:
@@ -62,20 +69,20 @@ class Tokens:
         self._refresh: dict[str, Grant] = {}
         self._lock = RLock()
 
-    def code(self, username: str, scopes: Iterable[str], redirect_uri: str) -> str:
-        """A new authorization code."""
+    def code(self, username: str, scopes: Iterable[str], redirect_uri: str, challenge: str = "") -> str:
+        """A new authorization code; with a PKCE challenge it serves only whoever has the verifier."""
         code = secrets.token_urlsafe(24)
         expires = self.clock.now() + self.code_life
-        self._codes[code] = Grant(username, frozenset(scopes), expires, redirect_uri)
+        self._codes[code] = Grant(username, frozenset(scopes), expires, redirect_uri, challenge)
         return code
 
-    def exchange(self, code: str, redirect_uri: str) -> dict[str, Any] | None:
-        """Tokens for a code; None when it is unknown, used, expired or was given for another address."""
+    def exchange(self, code: str, redirect_uri: str, verifier: str = "") -> dict[str, Any] | None:
+        """Tokens for a code; None when it is unknown, used, expired or was given for another address or verifier."""
         with self._lock:
             grant = self._codes.pop(code, None)
             if grant is None or grant.redirect_uri != redirect_uri or grant.expires <= self.clock.now():
                 return None
-            return self._issue(grant)
+            return self._issue(grant) if not grant.challenge or _challenge(verifier) == grant.challenge else None
 
     def refresh(self, token: str) -> dict[str, Any] | None:
         """New tokens for a refresh token, which is used up; None when it is unknown, used or expired."""

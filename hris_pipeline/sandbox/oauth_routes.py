@@ -13,7 +13,7 @@ from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, PASSWORD, Sand
 
 __all__ = ["ROUTES"]
 
-CARRIED = ("response_type", "client_id", "redirect_uri", "state", "scope")
+CARRIED = ("response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge")
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -54,7 +54,7 @@ async def authorize(request: Request) -> Response:
 
 
 def _asking(query: Mapping[str, str], asked: Sequence[str], problem: str = "") -> Response:
-    page = login_page(asked, {key: query[key] for key in CARRIED}, problem)
+    page = login_page(asked, {key: query[key] for key in CARRIED if key in query}, problem)
     return HTMLResponse(page, status_code=401 if problem else 200)
 
 
@@ -65,7 +65,9 @@ def _answered(here: SandboxState, query: Mapping[str, str], asked: Sequence[str]
     if username not in here.companies or query.get("password") != PASSWORD:
         return _asking(query, asked, "Wrong username or password.")
     granted = set(query.get("consent", "").split()) & set(asked)
-    return _back(query, code=here.tokens.code(username, granted, query["redirect_uri"]))
+    return _back(
+        query, code=here.tokens.code(username, granted, query["redirect_uri"], query.get("code_challenge", ""))
+    )
 
 
 def _is_client(form: Mapping[str, str]) -> bool:
@@ -75,17 +77,24 @@ def _is_client(form: Mapping[str, str]) -> bool:
 async def token(request: Request) -> Response:
     """Tokens for a code or a refresh token."""
     form = await _form(request)
-    tokens = world(request).tokens
+    here = world(request)
+    tokens = here.tokens
     if not _is_client(form):
         return JSONResponse({"error": "invalid_client"}, status_code=401)
     match form.get("grant_type"):
         case "authorization_code":
-            issued = tokens.exchange(form.get("code", ""), form.get("redirect_uri", ""))
+            issued = tokens.exchange(form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier", ""))
         case "refresh_token":
             issued = tokens.refresh(form.get("refresh_token", ""))
         case _:
             return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
-    return JSONResponse(issued) if issued else JSONResponse({"error": "invalid_grant"}, status_code=400)
+    if not issued:
+        return JSONResponse({"error": "invalid_grant"}, status_code=400)
+    if here.faults.strike("spoiled_token", request.url.path, None):
+        return Response(b'{"access_token":"', media_type="application/json")
+    if here.faults.strike("odd_token", request.url.path, None):
+        issued |= {"expires_in": "86400", "expires_at": 1e300, "scope": None, "token_type": None}
+    return JSONResponse(issued)
 
 
 async def revoke(request: Request) -> Response:

@@ -116,7 +116,8 @@ CUSTOM_FIELDS = (
 class Person(msgspec.Struct, kw_only=True, gc=False):
     """What the company knows of one person, whatever the wire; dates are ISO text, so that they can be impossible.
 
-    ``kind`` is the member's ``type``; ``phones`` are (type, number) pairs; ``custom`` is values by custom field id;
+    ``kind`` is the member's ``type``; ``employment_status`` is the aggregator's, by the other fields unless given;
+    ``phones`` are (type, number) pairs; ``custom`` is values by custom field id;
     ``secrets`` holds what a client must never keep; ``raw`` replaces whole keys of the member, verbatim.
     """
 
@@ -128,6 +129,7 @@ class Person(msgspec.Struct, kw_only=True, gc=False):
     additional_names: tuple[str, ...] = ()
     active: bool = True
     kind: str = "employee"
+    employment_status: str | None = None
     employment_type: str | None = "full_time"
     location_type: str | None = "office"
     country: str | None = "US"

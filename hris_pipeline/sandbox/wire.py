@@ -183,7 +183,7 @@ def _finch_work(person: Person) -> Json:
     return {
         "manager": {"id": finch_id(person.manager)} if person.manager else None,
         "department": {"name": person.department} if person.department else None,
-        "is_active": person.active,
+        "is_active": person.active and person.employment_status != "leave",
     }
 
 
@@ -220,6 +220,7 @@ def finch_employment(person: Person, today: str) -> Json:
     status = "active" if person.active else "terminated"
     if person.active and (person.start_date or "") > today:
         status = "prehire"
+    status = person.employment_status or status
     return (
         _finch_names(person)
         | _finch_work(person)

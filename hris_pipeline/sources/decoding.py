@@ -1,85 +1,91 @@
-"""Reading what a source sends without ever failing on it: typed and fast where a record is as it should be, piece by
-piece where it is not. A piece of the wrong JSON type becomes its JSON text, so that validation sees it and
-quarantines that one row."""
+"""JSON as it really arrives: at full speed where it is as it should be, and never failing for one broken value.
+
+What cannot be held as text (half a surrogate pair, broken UTF-8), is no number (NaN, Infinity, one without end) or is
+nested beyond reason becomes ``UNREADABLE``, so that validation sees it and quarantines that one row. What a key means
+is the wires' business.
+"""
 
 import json
-from typing import Generic, TypeVar, cast
+import math
+import re
 
 import msgspec
-from msgspec import inspect
 
-__all__ = [
-    "LenientDecoder",
-    "loads",
-    "text",
-]
+__all__ = ["DEEPEST", "UNREADABLE", "as_text", "decode", "encode"]
 
-S = TypeVar("S", bound=msgspec.Struct)
+UNREADABLE = "\ufffd"
+"""Stands for what could not be read; Unicode's own replacement character, which validation refuses."""
+
+DEEPEST = 64
+"""Levels of nesting; what lies deeper is not read."""
+
+_LONGEST_NUMBER = 300
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_decode = msgspec.json.Decoder().decode
+encode = msgspec.json.Encoder().encode
+"""Any JSON value as bytes; what ``decode`` gave can always be encoded."""
 
 
-def loads(line: bytes) -> object:
-    """Any JSON, also with broken UTF-8, lone surrogates, NaN or huge numbers.
+def decode(body: bytes) -> object:
+    """Any JSON.
 
     Raises:
-        ValueError: no JSON, or nested too deeply to be a record.
+        ValueError: it is none.
     """
     try:
-        return json.loads(line.decode("utf-8", "replace"))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+        return _decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError, OverflowError):
+        pass
+    try:
+        return _clean(_TOLERANT.decode(_flattened(body.decode("utf-8", "replace"))))
+    except (RecursionError, ValueError):
+        raise ValueError("no JSON") from None
 
 
-def text(value: object) -> str | None:
-    """``value`` as text that UTF-8 can hold: itself, None for null, JSON for anything else."""
-    if value is None:
-        return None
-    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return shown.encode("utf-8", "replace").decode()
+def as_text(value: object) -> str | None:
+    """``value`` as text: itself, None for null, JSON for anything else."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (RecursionError, ValueError):
+        return UNREADABLE
 
 
-class LenientDecoder(Generic[S]):
-    """Reads lines as ``kind``, a struct of optional fields.
-
-    Where a struct was expected and something else came, its first field takes that as text; where a list was
-    expected, it becomes a list of one.
-    """
-
-    def __init__(self, kind: type[S]) -> None:
-        self._kind = kind
-        self._decode = msgspec.json.Decoder(kind).decode
-        self._info = inspect.type_info(kind)
-
-    def read(self, line: bytes) -> S:
-        """One record; empty when ``line`` is no JSON object at all."""
-        try:
-            return self._decode(line)
-        except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            pass
-        try:
-            value = loads(line)
-            return cast(S, _coerce(self._info, value)) if isinstance(value, dict) else self._kind()
-        except (ValueError, RecursionError):
-            return self._kind()
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) < _LONGEST_NUMBER else UNREADABLE
 
 
-def _coerce(info: inspect.Type, value: object) -> object:  # noqa: PLR0911
-    match info:
-        case inspect.UnionType():
-            return None if value is None else _coerce(_non_null_type(info), value)
-        case inspect.StrType():
-            return text(value)
-        case inspect.BoolType():
-            return value if isinstance(value, bool) else None
-        case inspect.ListType(item_type=item):
-            return [_coerce(item, one) for one in (value if isinstance(value, list) else [value])]
-        case inspect.DictType(value_type=item):
-            return {text(key): _coerce(item, one) for key, one in value.items()} if isinstance(value, dict) else {}
-        case inspect.StructType(cls=kind, fields=fields):
-            given = value if isinstance(value, dict) else {fields[0].encode_name: value}
-            return kind(**{f.name: _coerce(f.type, given[f.encode_name]) for f in fields if f.encode_name in given})
-        case _:
-            return value
+def _number(digits: str) -> float | str:
+    value = float(digits)
+    return value if math.isfinite(value) else UNREADABLE
 
 
-def _non_null_type(info: inspect.UnionType) -> inspect.Type:
-    return next(kind for kind in info.types if not isinstance(kind, inspect.NoneType))
+_TOLERANT = json.JSONDecoder(strict=False, parse_constant=lambda _: UNREADABLE, parse_int=_integer, parse_float=_number)
+
+
+def _flattened(body: str) -> str:
+    """The text with every value nested deeper than ``DEEPEST`` replaced."""
+    parts, depth, copied = [], 0, 0
+    for token in _TOKEN.finditer(body):
+        character = token.group()
+        if character in "[{":
+            depth += 1
+            if depth == DEEPEST:
+                parts.append(body[copied : token.start()])
+        elif character in "]}":
+            if depth == DEEPEST:
+                parts.append(f'"{UNREADABLE}"')
+                copied = token.end()
+            depth -= 1
+    return "".join((*parts, body[copied:])) if depth == 0 else body
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return _SURROGATE.sub(UNREADABLE, value)
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list) else value

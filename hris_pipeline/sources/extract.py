@@ -1,13 +1,15 @@
 """Reading all members once: the records into the archive, and the verdict whether the population is certain."""
 
 import random
+import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 import msgspec
 
-from hris_pipeline.errors import SourceNotReady, SourceUnavailable
+from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources.archive import Archive
+from hris_pipeline.sources.pacing import Ceilings
 from hris_pipeline.sources.protocol import Company, CustomField, Manifest, Page, Source
 
 __all__ = [
@@ -20,6 +22,9 @@ STALE_PAGES = 10
 ERRORS_IN_A_ROW = 10
 """So many people asked for singly in vain: the rest are not asked, and left untouched like them."""
 
+_FAILED = (SourceUnavailable, SourceNotReady, SourceRefused)
+"""What ends a reading that has begun, as incomplete."""
+
 
 def extract(
     source: Source,
@@ -31,12 +36,13 @@ def extract(
     now: Callable[[], datetime],
     shuffle: random.Random | None = None,
     progress: Callable[[int], None] | None = None,
+    ceilings: Ceilings | None = None,
 ) -> Manifest:
     """Reads and archives all members, and gives the manifest with the verdict.
 
     ``expected`` are the hris_ids of managed active users: those whom the list lacks are asked for singly, in random
-    order. The extract is incomplete when a page failed for good, the source stopped being ready, or the list was short.
-    ``progress`` hears how many records have come.
+    order. The extract is incomplete when a page failed for good, the source stopped being ready, the list was short or
+    without end, or nobody's absence could be confirmed. ``progress`` hears how many records have come.
 
     Raises:
         SourceUnavailable: nothing could be read at all.
@@ -45,25 +51,32 @@ def extract(
     """
     started_at = now()
     company = source.company()
-    reading = _ExtractTally(progress or (lambda _: None))
+    chance = shuffle or random.SystemRandom()
+    tally = _ExtractTally(progress or (lambda _: None), ceilings or Ceilings())
     extract_id = archive.new_id(integration_id, started_at)
-    stored = archive.write(integration_id, extract_id, reading.lines(source.pages(custom_fields=custom_fields)))
-    absent = set(expected) - reading.seen - reading.holes
-    if not reading.reasons:
-        reading.confirm(source, sorted(absent), shuffle or random.SystemRandom())
+    stored = archive.write(integration_id, extract_id, tally.lines(source.pages(custom_fields=custom_fields)))
+    absent = sorted(set(expected) - tally.seen - tally.holes)
+    if absent and not tally.reasons:
+        tally.confirm(source, absent, chance)
+    report = source.shape_report()
     manifest = Manifest(
         extract_id=extract_id,
         integration_id=integration_id,
         source=source.name,
         started_at=started_at,
         finished_at=now(),
-        records=len(reading.seen) + reading.nameless,
-        complete=not reading.reasons,
-        reasons=tuple(reading.reasons),
-        holes=tuple(sorted(reading.holes)),
-        missing=tuple(sorted(reading.missing)),
-        with_custom_fields=custom_fields,
-        company=msgspec.structs.replace(company, custom_fields=reading.definitions(company)),
+        records=len(tally.seen) + tally.without_id,
+        complete=not tally.reasons,
+        reasons=tuple(tally.reasons),
+        holes=tuple(sorted(tally.holes)),
+        missing=tuple(sorted(tally.missing)),
+        with_custom_fields=custom_fields or tally.seen == tally.asked,
+        asked=len(tally.asked),
+        sampled=() if custom_fields or tally.seen == tally.asked else tuple(sorted(tally.asked)),
+        unread=report.unread,
+        spellings=report.spellings,
+        other_keys=report.other_keys,
+        company=msgspec.structs.replace(company, custom_fields=tally.definitions(company)),
         file=stored.file,
         sha256=stored.sha256,
         size=stored.size,
@@ -75,13 +88,17 @@ def extract(
 class _ExtractTally:
     """What is known so far: who was seen, who is a hole, who is confirmed gone, and why the population is uncertain."""
 
-    def __init__(self, progress: Callable[[int], None]) -> None:
+    def __init__(self, progress: Callable[[int], None], ceilings: Ceilings) -> None:
         self._progress = progress
-        self._found: dict[str, CustomField] = {}
+        self._ceilings = ceilings
+        self._until = time.monotonic() + ceilings.reading_seconds
+        self._definitions: dict[str, CustomField] = {}
         self.seen: set[str] = set()
+        self.active: set[str] = set()
+        self.asked: set[str] = set()
         self.holes: set[str] = set()
         self.missing: set[str] = set()
-        self.nameless = 0
+        self.without_id = 0
         self.reasons: list[str] = []
 
     def lines(self, pages: Iterator[Page]) -> Iterator[bytes]:
@@ -89,51 +106,93 @@ class _ExtractTally:
         received = stale = records = 0
         try:
             for page in pages:
-                stale = 0 if self._tally(page) else stale + 1
-                if stale >= STALE_PAGES:
-                    self.reasons.append(
-                        f"the list goes round in circles: {STALE_PAGES} pages in a row brought nobody new"
-                    )
-                    break
+                stale = 0 if self._add(page) else stale + 1
                 yield from (record.line for record in page.records)
                 received += 1
                 records += len(page.records)
                 self._progress(records)
-        except (SourceUnavailable, SourceNotReady) as failure:
+                if reason := self._over(received, stale):
+                    self.reasons.append(reason)
+                    break
+        except _FAILED as failure:
             if not received:
                 raise
             self.reasons.append(f"reading stopped after {received} pages: {failure}")
         finally:
+            if close := getattr(pages, "close", None):
+                close()
             self.holes -= self.seen
 
-    def confirm(self, source: Source, absent: list[str], shuffle: random.Random) -> None:
-        """Asks for the absent singly: gone, a hole, or, at the first who is active, proof that the list was short."""
-        shuffle.shuffle(absent)
-        unasked, errors = set(absent), 0
+    def confirm(self, source: Source, absent: list[str], chance: random.Random) -> None:
+        """Asks for the absent singly: gone, a hole, or, at the first who is active, proof that the list was short.
+
+        Whether the question itself can be trusted is tried first, and again when it has confirmed anybody: with
+        somebody whom the list has just shown active.
+        """
         try:
-            for answer in source.ask(absent):
-                unasked.discard(answer.hris_id)
-                if answer.status == "active":
-                    self.reasons.append(f"the list was short: {answer.hris_id} is missing from it and answered active")
-                    return
-                (self.holes if answer.status == "error" else self.missing).add(answer.hris_id)
-                errors = errors + 1 if answer.status == "error" else 0
-                if errors >= ERRORS_IN_A_ROW:
-                    break
-        except (SourceUnavailable, SourceNotReady) as failure:
+            if not self._is_proved(source, chance):
+                return
+            self._ask(source, absent, chance)
+            if self.missing and not self.reasons:
+                self._is_proved(source, chance)
+        except _FAILED as failure:
             self.reasons.append(f"those missing from the list could not be asked for: {failure}")
-            return
-        self.holes |= unasked
+        if self.reasons:
+            self.missing.clear()
 
     def definitions(self, company: Company) -> tuple[CustomField, ...]:
         """The company's custom fields and those that only showed on its members."""
-        return tuple({**self._found, **{field.id: field for field in company.custom_fields}}.values())
+        return tuple({**self._definitions, **{field.id: field for field in company.custom_fields}}.values())
 
-    def _tally(self, page: Page) -> bool:
-        """Takes note of a page; whether it brought anybody new."""
-        known = len(self.seen) + len(self.holes) + self.nameless
+    def _add(self, page: Page) -> bool:
+        """Takes note of a page; whether it brought anybody new, whom only an id can tell."""
+        before = len(self.seen) + len(self.holes)
         self.seen.update(record.hris_id for record in page.records if record.hris_id)
-        self.nameless += sum(not record.hris_id for record in page.records)
+        self.active.update(record.hris_id for record in page.records if record.hris_id and record.active)
+        self.active.difference_update(record.hris_id for record in page.records if not record.active)
+        self.without_id += sum(not record.hris_id for record in page.records)
         self.holes.update(page.holes)
-        self._found.update((field.id, field) for field in page.custom_fields)
-        return len(self.seen) + len(self.holes) + self.nameless > known
+        self.asked.update(page.asked)
+        self._definitions.update((field.id, field) for field in page.custom_fields)
+        return len(self.seen) + len(self.holes) > before
+
+    def _over(self, received: int, stale: int) -> str | None:
+        """Why reading must end here, if it must."""
+        if stale >= STALE_PAGES:
+            return f"the list goes round in circles: {STALE_PAGES} pages in a row brought nobody new"
+        if received >= self._ceilings.reading_pages:
+            return f"the list has more than {received} pages (HRIS_READING_PAGES)"
+        if time.monotonic() > self._until:
+            hours = self._ceilings.reading_seconds / 3600
+            return f"reading took longer than {hours:g} hours (HRIS_READING_HOURS) and stopped after {received} pages"
+        return None
+
+    def _is_proved(self, source: Source, chance: random.Random) -> bool:
+        """Whether somebody whom the list has just shown active answers so."""
+        if not self.active:
+            self.reasons.append(
+                "nobody's absence can be confirmed: the list shows nobody who is active to ask for first"
+            )
+            return False
+        known = chance.choice(sorted(self.active))
+        if [(answer.hris_id, answer.status) for answer in source.lookup([known])] == [(known, "active")]:
+            return True
+        self.reasons.append(
+            f"nobody's absence can be confirmed: {known} is active in the list, and asked for singly the source did "
+            "not answer so"
+        )
+        return False
+
+    def _ask(self, source: Source, absent: list[str], chance: random.Random) -> None:
+        absent = chance.sample(absent, len(absent))
+        remaining, errors = set(absent), 0
+        for answer in source.lookup(absent):
+            remaining.discard(answer.hris_id)
+            if answer.status == "active":
+                self.reasons.append(f"the list was short: {answer.hris_id} is missing from it and answered active")
+                return
+            (self.holes if answer.status == "error" else self.missing).add(answer.hris_id)
+            errors = errors + 1 if answer.status == "error" else 0
+            if errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until:
+                break
+        self.holes |= remaining

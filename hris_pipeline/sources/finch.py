@@ -4,18 +4,18 @@ with its own code.
 202 anywhere, of an item too, means that the provider has not been read yet: never an extract.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
 
-import msgspec
-
-from hris_pipeline.errors import SourceNotReady, SourceUnavailable
+from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import finch_wire
-from hris_pipeline.sources.http import AdaptiveRateLimiter, FixedBearer, Http, HttpRefused, RateLimiter, Retries
-from hris_pipeline.sources.prefetch import prefetch
-from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page
-from hris_pipeline.sources.records import page_of, text_of
-from hris_pipeline.sources.redaction import members_of
+from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, Unauthorized
+from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries
+from hris_pipeline.sources.protocol import Company, LookupResult, Page, Record, ShapeReport
+from hris_pipeline.sources.raw_columns import clean_id
+from hris_pipeline.sources.spellings import scalar
+from hris_pipeline.sources.threads import prefetch
 
 __all__ = ["FINCH_API_URL", "Finch"]
 
@@ -31,44 +31,22 @@ ASKED_AT_ONCE = 50
 PER_SECOND = 0.9
 """Three endpoints in turn, each with 20 requests a minute."""
 
+REAUTHENTICATE = "reauthenticate_user"
+"""The word for a connection that the employer must make again."""
 
-class _Paging(msgspec.Struct):
-    count: int | None = None
+ONLY_ENTITY = ""
+"""Stands for the entity of a connection that has only one, which no request names."""
 
-
-class _Directory(msgspec.Struct):
-    individuals: list[msgspec.Raw]
-    paging: _Paging
-
-
-class _Item(msgspec.Struct):
-    individual_id: str
-    code: int
-    body: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Responses(msgspec.Struct):
-    responses: list[_Item]
-
-
-class _CompanyBody(msgspec.Struct):
-    id: str | None = None
-    legal_name: str | None = None
-
-
-class _Activity(msgspec.Struct):
-    is_active: bool | None = None
-
-
-_directory = msgspec.json.Decoder(_Directory).decode
-_responses = msgspec.json.Decoder(_Responses).decode
-_company = msgspec.json.Decoder(_CompanyBody).decode
-_activity = msgspec.json.Decoder(_Activity).decode
-_encode = msgspec.json.Encoder().encode
+T = TypeVar("T")
+Body = Mapping[str, Any]
+_Status = Literal["active", "inactive", "not_found", "error"]
+_STRONGEST_FIRST: tuple[_Status, ...] = ("active", "error", "inactive", "not_found")
+"""Of what several entities say of one person."""
 
 
 class Finch:
-    """One employer's people over the aggregator, with a credential entered at the provider."""
+    """One employer's people over the aggregator, with a credential entered at the provider. ``on_expired`` is called
+    when the source says that the employer must connect again. Of a connection with several entities each is read."""
 
     name = "finch"
 
@@ -78,59 +56,68 @@ class Finch:
         *,
         integration_id: str,
         api_url: str = FINCH_API_URL,
-        pace: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
         retries: Retries | None = None,
+        ceilings: Ceilings | None = None,
         page_size: int = PAGE_SIZE,
+        on_expired: Callable[[], None] = lambda: None,
     ) -> None:
         self._integration_id = integration_id
         self._page_size = page_size
         self._retrieved = ""
+        self._on_expired = on_expired
+        self._entities: tuple[str, ...] = (ONLY_ENTITY,)
+        self._ceilings = ceilings or Ceilings()
+        self._reception = finch_wire.Reception()
         self._http = Http(
             api_url,
             title="The HRIS aggregator",
             advice=self._advice,
-            bearer=FixedBearer(credential, f"connect again with `hris connect {integration_id}`"),
-            pace=pace or AdaptiveRateLimiter(PER_SECOND, burst=5),
+            tokens=FixedToken(credential),
+            rate_limiter=rate_limiter or AdaptiveRateLimiter(PER_SECOND, burst=5),
             retries=retries,
+            ceilings=self._ceilings,
             headers={"Finch-API-Version": API_VERSION},
-            watch=self._watch,
+            on_response=self._note_age,
         )
 
     def company(self) -> Company:
         """The company by its legal name, where the connection may read it, and how old the provider's data is."""
-        try:
-            body = self._http.get("/employer/company", _company)
-        except HttpRefused:
-            body = _CompanyBody()
-        return Company(body.id or "", body.legal_name or "", data_as_of=_moment(self._retrieved))
+        self._entities = self._read_entities()
+        body = self._get("/employer/company", self._entities[0], {})
+        name, company_id = scalar(body.get("legal_name")), scalar(body.get("id"))
+        return Company(company_id or "", name or "", data_as_of=_moment(self._retrieved))
 
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:  # noqa: ARG002 (they come with the employment)
         """All people of the directory; one whose details came with another code than 200 is a hole."""
+        reception = self._reception = finch_wire.Reception()
         for listed, individuals, employments in prefetch(self._batches()):
             holes: list[str] = []
-            whole: list[_Body] = []
-            shown: dict[str, CustomField] = {}
+            records: list[Record] = []
             for hris_id, entry in listed:
                 individual, employment = individuals.get(hris_id), employments.get(hris_id)
-                if hris_id and not (individual and employment):
+                if hris_id and (individual is None or employment is None):
                     holes.append(hris_id)
                     continue
-                parts = {"directory": entry, "individual": individual or {}, "employment": employment or {}}
-                whole.append({"id": _raw(hris_id or None), **{part: _raw(body) for part, body in parts.items()}})
-                for field in finch_wire.custom_fields_of(employment) if employment else ():
-                    shown[field.id] = field
-            page = page_of(whole, holes)
-            yield msgspec.structs.replace(page, custom_fields=tuple(shown.values()))
+                try:
+                    records.append(reception.record(hris_id or None, entry, individual or {}, employment or {}))
+                except (ValueError, RecursionError):
+                    holes.append(hris_id)
+            asked = tuple(record.hris_id for record in records if record.hris_id)
+            yield Page(tuple(records), tuple(holes), tuple(reception.custom_fields.values()), asked)
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
+    def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """Some people a request; each has its own answer."""
         for first in range(0, len(hris_ids), ASKED_AT_ONCE):
-            asked = hris_ids[first : first + ASKED_AT_ONCE]
-            try:
-                items = {item.individual_id: item for item in self._items("/employer/employment", asked)}
-            except (SourceUnavailable, HttpRefused):
-                items = {}
-            yield from (_answer(hris_id, items.get(hris_id)) for hris_id in asked)
+            batch = hris_ids[first : first + ASKED_AT_ONCE]
+            answers = [self._answers(batch, entity) for entity in self._entities]
+            for hris_id in batch:
+                said = {answer[hris_id] for answer in answers}
+                yield LookupResult(hris_id, next(status for status in _STRONGEST_FIRST if status in said))
+
+    def shape_report(self) -> ShapeReport:
+        """What was noticed of the shapes of the people read so far."""
+        return self._reception.report()
 
     def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:  # noqa: ARG002
         """Archived people as raw columns; places stand in each person's own record."""
@@ -140,40 +127,91 @@ class Finch:
         """Gives back connections."""
         self._http.close()
 
+    def _answers(self, hris_ids: Sequence[str], entity: str) -> dict[str, _Status]:
+        try:
+            items = self._items("/employer/employment", hris_ids, entity)
+        except (SourceUnavailable, SourceRefused):
+            items = {}
+        return {hris_id: _answered(hris_id, items.get(hris_id)) for hris_id in hris_ids}
+
+    def _read_entities(self) -> tuple[str, ...]:
+        """The entities to read one after the other; the API takes one a request, and none where there is only one."""
+        entities = self._get("/introspect", ONLY_ENTITY, {}).get("entities")
+        objects = [item for item in entities if isinstance(item, dict)] if isinstance(entities, list) else []
+        ids = [entity for item in objects if (entity := scalar(item.get("id")))]
+        return tuple(ids) if len(ids) > 1 else (ONLY_ENTITY,)
+
+    def _get(self, path: str, entity: str, default: dict[str, Any]) -> dict[str, Any]:
+        """An object that not every connection may read."""
+        try:
+            return self._noting_expiry(lambda: self._http.get(path, _object, _of(entity)))
+        except HttpRefused:
+            return default
+
+    def _noting_expiry(self, ask: Callable[[], T]) -> T:
+        """An answer; when there is none because the employer must connect again, that is noted."""
+        try:
+            return ask()
+        except Unauthorized as refusal:
+            if refusal.code == REAUTHENTICATE:
+                self._on_expired()
+            raise
+
     def _batches(self) -> Iterator["_Batch"]:
+        for entity in self._entities:
+            yield from self._batches_of(entity)
+
+    def _batches_of(self, entity: str) -> Iterator["_Batch"]:
         offset = 0
-        while True:
-            query = {"limit": str(self._page_size), "offset": str(offset)}
-            directory = self._http.get("/employer/directory", _directory, query)
-            listed = [_identified(one) for one in directory.individuals]
+        for _ in range(self._ceilings.reading_pages):
+            people, count = self._directory_page(offset, entity)
+            listed = [(clean_id(scalar(person.get("id"))), person) for person in people]
             ids = [hris_id for hris_id, _ in listed if hris_id]
             if listed:
-                yield listed, self._bodies("/employer/individual", ids), self._bodies("/employer/employment", ids)
-            offset += len(directory.individuals)
-            if directory.paging.count is not None and offset >= directory.paging.count:
+                individuals = self._bodies("/employer/individual", ids, entity)
+                yield listed, individuals, self._bodies("/employer/employment", ids, entity)
+            offset += len(people)
+            if count is not None and offset >= count:
                 return
-            if not directory.individuals:
-                if directory.paging.count is None:
+            if not people:
+                if count is None:
                     return
                 raise SourceUnavailable(
-                    f"The HRIS aggregator's directory ended after {offset} of {directory.paging.count} people: "
-                    "run it again later."
+                    f"The HRIS aggregator's directory ended after {offset} of {count} people: run it again later."
                 )
+        raise SourceUnavailable(
+            f"The HRIS aggregator gave more than {self._ceilings.reading_pages} pages (HRIS_READING_PAGES): "
+            "raise the limit if the company is that large, otherwise run it again later."
+        )
 
-    def _bodies(self, path: str, hris_ids: Sequence[str]) -> dict[str, "_Body"]:
-        items = self._items(path, hris_ids)
-        return {item.individual_id: body for item in items if item.code == 200 and (body := members_of(item.body))}
+    def _directory_page(self, offset: int, entity: str) -> tuple[list[Body], int | None]:
+        query = {"limit": str(self._page_size), "offset": str(offset), **_of(entity)}
+        return self._noting_expiry(lambda: self._http.get("/employer/directory", _directory, query))
 
-    def _items(self, path: str, hris_ids: Sequence[str]) -> list[_Item]:
+    def _bodies(self, path: str, hris_ids: Sequence[str], entity: str) -> dict[str, Body]:
+        if not hris_ids:
+            return {}
+        items = self._items(path, hris_ids, entity)
+        bodies = {hris_id: body for hris_id, (code, body) in items.items() if code == 200 and body is not None}
+        if not bodies and len(hris_ids) > 1:
+            codes = ", ".join(sorted({"none" if code is None else str(code) for code, _ in items.values()}))
+            raise SourceUnavailable(
+                f"The HRIS aggregator gave details of nobody: each of the {len(hris_ids)} people asked for in "
+                f"POST {path} failed (codes: {codes or 'none'}): run it again later."
+            )
+        return bodies
+
+    def _items(self, path: str, hris_ids: Sequence[str], entity: str) -> dict[str, "_Item"]:
+        """By hris_id: the code and body of each item; an item that names nobody says nothing of anybody."""
         body = {"requests": [{"individual_id": hris_id} for hris_id in hris_ids]}
-        items = self._http.post(path, _responses, body).responses
-        if any(item.code == 202 for item in items):
+        items = self._noting_expiry(lambda: self._http.post(path, _responses, body, _of(entity)))
+        if any(code == 202 for code, _ in items.values()):
             raise SourceNotReady(
                 f"The HRIS aggregator has no data ready for POST {path} (code 202): run it again later."
             )
         return items
 
-    def _watch(self, headers: Mapping[str, str]) -> None:
+    def _note_age(self, headers: Mapping[str, str]) -> None:
         self._retrieved = headers.get("Finch-Data-Retrieved", self._retrieved)
 
     def _advice(self, status: int, path: str) -> str:
@@ -183,29 +221,65 @@ class Finch:
         return again if status == 401 else "check whether the aggregator changed its API"
 
 
-_Body = Mapping[str, msgspec.Raw]
-_Batch = tuple[list[tuple[str, _Body]], dict[str, _Body], dict[str, _Body]]
+def _of(entity: str) -> dict[str, str]:
+    return {"entity_ids[]": entity} if entity else {}
 
 
-def _answer(hris_id: str, item: _Item | None) -> LookupResult:
-    if item is not None and item.code == 404:
-        return LookupResult(hris_id, "not_found")
+_Item = tuple[int | None, Body | None]
+_Batch = tuple[list[tuple[str, Body]], dict[str, Body], dict[str, Body]]
+
+
+def _object(answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise ValueError("no object")
+    return answer
+
+
+def _directory(answer: object) -> tuple[list[Body], int | None]:
+    """The people of a page, and how many there are in all where the source says it.
+
+    Raises:
+        ValueError: it is no page of people.
+    """
+    page = _object(answer)
+    people, paging = page.get("individuals"), page.get("paging")
+    if not isinstance(people, list) or not isinstance(paging, dict):
+        raise ValueError("no individuals")
+    return [person if isinstance(person, dict) else {} for person in people], _whole_number(paging.get("count"))
+
+
+def _responses(answer: object) -> dict[str, _Item]:
+    items = _object(answer).get("responses")
+    if not isinstance(items, list):
+        raise ValueError("no responses")
+    by_id: dict[str, _Item] = {}
+    for item in items:
+        if isinstance(item, dict) and (hris_id := clean_id(scalar(item.get("individual_id")))):
+            body = item.get("body")
+            by_id[hris_id] = _whole_number(item.get("code")), body if isinstance(body, dict) else None
+    return by_id
+
+
+def _whole_number(value: object) -> int | None:
+    """A number as it may come: 200, 200.0 or "200"."""
     try:
-        active = _activity(item.body).is_active if item is not None and item.code == 200 else None
-    except msgspec.MsgspecError:
-        active = None
-    if active is None:
-        return LookupResult(hris_id, "error")
-    return LookupResult(hris_id, "active" if active else "inactive")
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+    return int(number) if number is not None and number.is_integer() else None
 
 
-def _identified(one: msgspec.Raw) -> tuple[str, "_Body"]:
-    entry = members_of(one)
-    return text_of(entry.get("id")), entry
-
-
-def _raw(value: object) -> msgspec.Raw:
-    return msgspec.Raw(_encode(value))
+def _answered(hris_id: str, item: "_Item | None") -> _Status:
+    """What an item says of the person asked for: something only when it is that very person's."""
+    code, body = item or (None, None)
+    if code == 404:
+        return "not_found" if body is not None and not body.keys() & {"is_active", "individual_id"} else "error"
+    if code != 200 or body is None or clean_id(scalar(body.get("id"))) != hris_id:
+        return "error"
+    employed = finch_wire.employed(body)
+    if employed is True:
+        return "active"
+    return "inactive" if employed is False and body.get("is_active") is False else "error"
 
 
 def _moment(text: str) -> datetime | None:

@@ -1,150 +1,298 @@
-"""The aggregator's shapes, and members as columns. An archived line is ``{id, directory, individual, employment}``,
-the last two as their bodies came. Every field may be null; custom fields are known by name, so the name is both id
-and label."""
+"""The aggregator's shapes: one getter a field, what is kept of a person, and people as columns. An archived line is
+``{id, directory, individual, employment}``. Every field may be null; custom fields are known by name, so the name is
+both id and label."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-import msgspec
+from hris_pipeline.sources.decoding import as_text, decode, encode
+from hris_pipeline.sources.justworks_shapes import custom_fields_text
+from hris_pipeline.sources.places import NOWHERE, Place, holds_unknown, place_in
+from hris_pipeline.sources.protocol import CustomField, Record, ShapeReport
+from hris_pipeline.sources.raw_columns import (
+    UNREAD,
+    ColumnBuilder,
+    WireField,
+    chosen_phone,
+    clean_id,
+    pick_emails,
+    read_contacts,
+    wire_getters,
+)
+from hris_pipeline.sources.records import ANY, MEMBER, SINGLE, Pruner, Shape, UnreadTally
+from hris_pipeline.sources.spellings import SPELLINGS, holds_something, scalar, spelled
 
-from hris_pipeline.sources.decoding import LenientDecoder
-from hris_pipeline.sources.protocol import CustomField
-from hris_pipeline.sources.raw_columns import ColumnBuilder, chosen_phone, custom_fields_text, pick_emails
+__all__ = ["FIELDS", "Reception", "columns", "employed"]
 
-__all__ = ["columns", "custom_fields_of"]
+Part = Mapping[str, Any]
 
-Text = str | None
+NOT_EMPLOYED = frozenset({"terminated", "retired", "deceased"})
+EMPLOYED = frozenset({"active", "leave", "onboarding", "prehire"})
 
-
-class _Contact(msgspec.Struct, gc=False):
-    data: Text = None
-    type: Text = None
-
-
-class _Reference(msgspec.Struct, gc=False):
-    id: Text = None
-
-
-class _Named(msgspec.Struct, gc=False):
-    name: Text = None
-
-
-class _Kind(msgspec.Struct, gc=False):
-    type: Text = None
-    subtype: Text = None
-
-
-class _Place(msgspec.Struct, gc=False):
-    city: Text = None
-    state: Text = None
-    country: Text = None
+_PLACE = ("city", "state", "country")
+_REFERENCE = ("id",)
+_NAMED = ("name",)
+_NAMES = ("first_name", "last_name")
 
 
-class _Value(msgspec.Struct, gc=False):
-    name: Text = None
-    value: object = None
+def _shape(place: str, *singles: str, **more: Any) -> Shape:
+    return Shape(place, {**dict.fromkeys(singles, SINGLE), **more})
 
 
-class _Directory(msgspec.Struct, gc=False):
-    first_name: Text = None
-    last_name: Text = None
-    manager: _Reference | None = None
-    department: _Named | None = None
-    is_active: bool | None = None
+SHAPE = Shape(
+    MEMBER,
+    {
+        "id": SINGLE,
+        "directory": _shape(
+            "directory",
+            *_NAMES,
+            "is_active",
+            manager=_shape("directory.manager", *_REFERENCE),
+            department=_shape("directory.department", *_NAMED),
+        ),
+        "individual": _shape(
+            "individual",
+            *_NAMES,
+            "preferred_name",
+            "dob",
+            emails=Shape.of("email", "individual.emails"),
+            phone_numbers=Shape.of("phone", "individual.phone_numbers"),
+            residence=_shape("individual.residence", *_PLACE),
+        ),
+        "employment": _shape(
+            "employment",
+            *(*_NAMES, "title", "start_date", "end_date", "latest_rehire_date", "is_active", "employment_status"),
+            *("class_code", "source_id"),
+            manager=_shape("employment.manager", *_REFERENCE),
+            department=_shape("employment.department", *_NAMED),
+            employment=_shape("employment.employment", "type", "subtype"),
+            location=_shape("employment.location", *_PLACE),
+            custom_fields=_shape("employment.custom_fields", "name", value=ANY),
+        ),
+    },
+)
+"""Everything that is kept of a person."""
+
+COLUMNS_OF: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("individual", "emails"): ("email", "secondary_email"),
+    ("individual", "phone_numbers"): ("phone_number",),
+    ("individual", "residence"): ("residence_city", "residence_state", "residence_country"),
+    ("employment", "location"): ("employment_city", "employment_state", "employment_country"),
+    ("employment", "department"): ("department",),
+    ("employment", "manager"): ("supervisor_hris_id", "supervisor_justworks_id"),
+    ("employment", "employment"): ("employment_type", "employment_subtype"),
+    ("employment", "custom_fields"): ("custom_fields",),
+}
+"""By part and key that holds a list or an object: the columns that are unread when nothing can be read there."""
 
 
-class _Individual(msgspec.Struct, gc=False):
-    first_name: Text = None
-    last_name: Text = None
-    preferred_name: Text = None
-    emails: list[_Contact | None] | None = None
-    phone_numbers: list[_Contact | None] | None = None
-    dob: Text = None
-    residence: _Place | None = None
+class Person:
+    """A person as read; ``unread`` names, by part and key, the columns of which there was something that could not be
+    read."""
+
+    __slots__ = (
+        *("custom", "department", "directory", "email", "employment", "home", "individual", "kind", "line"),
+        *("office", "phone", "secondary_email", "supervisor", "unread"),
+    )
+
+    def __init__(self, line: Part) -> None:
+        self.line = line
+        self.directory, self.individual, self.employment = (
+            _part(line.get(name)) for name in ("directory", "individual", "employment")
+        )
+        self.unread: dict[tuple[str, str], tuple[str, ...]] = {}
+        individual, employment = self.individual, self.employment
+        self.email, self.secondary_email, unread = pick_emails(
+            read_contacts(individual.get("emails"), SPELLINGS["email"])
+        )
+        if unread:
+            self.unread["individual", "emails"] = unread
+        self.phone, no_phone = chosen_phone(read_contacts(individual.get("phone_numbers"), SPELLINGS["phone"]))
+        self._note(no_phone, "individual", "phone_numbers")
+        self.home, self.office = _place(individual.get("residence")), _place(employment.get("location"))
+        self._note(_is_unread(individual.get("residence"), self.home), "individual", "residence")
+        self._note(_is_unread(employment.get("location"), self.office), "employment", "location")
+        self.department = self._named("department", "name")
+        self.supervisor = self._named("manager", "id")
+        self.kind = _part(employment.get("employment"))
+        kinds = (spelled(self.kind, ("type",)), spelled(self.kind, ("subtype",)))
+        self._note(kinds == (None, None), "employment", "employment")
+        self.custom, no_custom = _custom_fields(employment.get("custom_fields"))
+        self._note(no_custom, "employment", "custom_fields")
+
+    def _named(self, key: str, inner: str) -> str | None:
+        value = spelled(_part(self.employment.get(key)), (inner,)) or spelled(_part(self.directory.get(key)), (inner,))
+        self._note(value is None, "employment", key)
+        return value
+
+    def _note(self, is_unread: bool, part: str, key: str) -> None:
+        parts: Mapping[str, Part] = {"individual": self.individual, "employment": self.employment}
+        if is_unread and _is_filled(parts[part].get(key)):
+            self.unread[part, key] = COLUMNS_OF[part, key]
 
 
-class _Employment(msgspec.Struct, gc=False):
-    first_name: Text = None
-    last_name: Text = None
-    title: Text = None
-    manager: _Reference | None = None
-    department: _Named | None = None
-    employment: _Kind | None = None
-    start_date: Text = None
-    end_date: Text = None
-    latest_rehire_date: Text = None
-    is_active: bool | None = None
-    class_code: Text = None
-    location: _Place | None = None
-    custom_fields: list[_Value | None] | None = None
-    source_id: Text = None
+def _from(part: str, key: str) -> WireField[Person]:
+    return WireField((f"{part}.{key}",), lambda person: getattr(person, part).get(key))
 
 
-class _Line(msgspec.Struct, gc=False):
-    id: Text = None
-    directory: _Directory | None = None
-    individual: _Individual | None = None
-    employment: _Employment | None = None
+def _first(key: str, *parts: str) -> WireField[Person]:
+    return WireField(
+        (f"individual.{key}",),
+        lambda person: next((value for part in parts if (value := getattr(person, part).get(key))), None),
+    )
 
 
-class _Custom(msgspec.Struct, gc=False):
-    custom_fields: list[_Value | None] | None = None
+FIELDS: Mapping[str, WireField[Person]] = {
+    "hris_id": WireField(("id",), lambda person: person.line.get("id")),
+    "justworks_id": _from("employment", "source_id"),
+    "supervisor_hris_id": WireField(
+        ("employment.manager.id", "directory.manager.id"), lambda person: person.supervisor
+    ),
+    "supervisor_justworks_id": WireField(("employment.manager.id", "directory.manager.id"), None),
+    "first_name": _first("first_name", "individual", "employment", "directory"),
+    "last_name": _first("last_name", "individual", "employment", "directory"),
+    "preferred_first_name": _from("individual", "preferred_name"),
+    "email": WireField(("individual.emails",), lambda person: person.email),
+    "secondary_email": WireField(("individual.emails",), lambda person: person.secondary_email),
+    "phone_number": WireField(("individual.phone_numbers",), lambda person: person.phone),
+    "birth_date": _from("individual", "dob"),
+    "hire_date": _from("employment", "start_date"),
+    "latest_rehire_date": _from("employment", "latest_rehire_date"),
+    "country_code": WireField(
+        ("employment.location.country", "individual.residence.country"),
+        lambda person: person.office.country or person.home.country,
+    ),
+    "job_title": _from("employment", "title"),
+    "department": WireField(
+        ("employment.department.name", "directory.department.name"), lambda person: person.department
+    ),
+    "employment_type": WireField(("employment.employment.type",), lambda person: person.kind.get("type")),
+    "employment_subtype": WireField(("employment.employment.subtype",), lambda person: person.kind.get("subtype")),
+    "is_manager": WireField(("employment.manager.id", "employment.is_active"), None),
+    "class_code": _from("employment", "class_code"),
+    "residence_city": WireField(("individual.residence.city",), lambda person: person.home.city),
+    "residence_state": WireField(("individual.residence.state",), lambda person: person.home.state),
+    "residence_country": WireField(("individual.residence.country",), lambda person: person.home.country),
+    "employment_city": WireField(("employment.location.city",), lambda person: person.office.city),
+    "employment_state": WireField(("employment.location.state",), lambda person: person.office.state),
+    "employment_country": WireField(("employment.location.country",), lambda person: person.office.country),
+    "custom_fields": WireField(("employment.custom_fields",), lambda person: person.custom),
+    "active": WireField(
+        ("employment.is_active", "employment.employment_status", "directory.is_active"),
+        lambda person: employed(person.employment, person.directory),
+    ),
+    "termination_date": _from("employment", "end_date"),
+}
+"""One getter a field: the only place where an employee column and the aggregator meet."""
+
+_GETTERS = wire_getters("finch", FIELDS)
+_SINGLES = {
+    tuple(path.split(".")): (name,) for name, field in FIELDS.items() for path in field.paths if path.count(".") == 1
+}
 
 
-_lines = LenientDecoder(_Line)
-_customs = LenientDecoder(_Custom)
+def employed(employment: Part, directory: Part = {}) -> bool | None:  # noqa: B006 (never changed)
+    """Whether the source calls somebody employed: ``is_active``, but on leave is employed and so is who has not started
+    yet (the start date tells); without ``is_active`` by the status. None when nothing tells."""
+    status = (scalar(employment.get("employment_status")) or "").strip().lower()
+    is_active = employment.get("is_active")
+    if not isinstance(is_active, bool):
+        is_active = directory.get("is_active") if not status else None
+    if is_active is not True:
+        if status == "leave" or (status == "prehire" and scalar(employment.get("start_date"))):
+            return True
+        if status == "prehire":
+            return None
+        if is_active is None and status in EMPLOYED | NOT_EMPLOYED:
+            return status in EMPLOYED
+    return is_active if isinstance(is_active, bool) else None
 
-_DIRECTORY, _INDIVIDUAL, _EMPLOYMENT = _Directory(), _Individual(), _Employment()
-_NO_REFERENCE, _NO_NAME, _NO_KIND, _NOWHERE = _Reference(), _Named(), _Kind(), _Place()
+
+class Reception:
+    """Takes in the people of one reading: what is kept of each, and what was noticed of their shapes; ``custom_fields``
+    are those met so far, by name."""
+
+    def __init__(self) -> None:
+        self._pruner = Pruner()
+        self._tally = UnreadTally()
+        self.custom_fields: dict[str, CustomField] = {}
+
+    def record(self, hris_id: object, directory: Part, individual: Part, employment: Part) -> Record:
+        """The record of one person.
+
+        Raises:
+            ValueError: it cannot be kept.
+        """
+        line = {"id": hris_id, "directory": directory, "individual": individual, "employment": employment}
+        self._pruner.misfits.clear()
+        kept = self._pruner.prune(line, SHAPE)
+        unread = self._unread(line)
+        if unread:
+            kept[UNREAD] = sorted(unread)
+        for item in kept["employment"].get("custom_fields") or ():
+            if isinstance(item, dict) and (name := scalar(item.get("name"))):
+                self.custom_fields.setdefault(name, CustomField(name, name))
+        return Record(clean_id(hris_id), "", encode(kept), employed(employment, directory) is True)
+
+    def report(self) -> ShapeReport:
+        """What was noticed so far."""
+        return ShapeReport(*self._pruner.counted(), self._tally.counted())
+
+    def _unread(self, line: Part) -> set[str]:
+        unread: set[str] = set()
+        for (part, key), columns in COLUMNS_OF.items():
+            if _is_filled(line[part].get(key)):
+                self._tally.sent(columns)
+        for (part, key), columns in Person(line).unread.items():
+            self._tally.unread(columns, line[part][key])
+            unread.update(columns)
+        for place, key, value in self._pruner.misfits:
+            columns = _SINGLES.get((place, key), ()) if holds_something(value) else ()
+            self._tally.unread(columns, value)
+            unread.update(columns)
+        return unread
 
 
 def columns(lines: Iterable[bytes]) -> dict[str, list[object]]:
-    """Archived members as raw columns: text or None, ``active`` bool or None, custom fields as JSON; never raises."""
-    gathered = ColumnBuilder()
+    """Archived people as raw columns, and ``unread``; never raises."""
+    builder = ColumnBuilder()
     for line in lines:
-        gathered.add(_row(_lines.read(line)), None)
-    return gathered.done()
+        try:
+            value = decode(line)
+        except ValueError:
+            value = {}
+        person = Person(_part(value))
+        unread = person.line.get(UNREAD) or ()
+        if person.unread:
+            unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
+        builder.append([getter(person) for getter in _GETTERS], unread, None)
+    return builder.finish()
 
 
-def custom_fields_of(employment: Mapping[str, msgspec.Raw]) -> tuple[CustomField, ...]:
-    """The custom fields that one employment shows."""
-    shown = employment.get("custom_fields")
-    values = _customs.read(b'{"custom_fields":%b}' % bytes(shown)).custom_fields if shown is not None else ()
-    return tuple(CustomField(value.name, value.name) for value in values or () if value and value.name)
+def _part(value: object) -> Part:
+    return value if isinstance(value, dict) else {}
 
 
-def _row(line: _Line) -> tuple[object, ...]:
-    listed = line.directory or _DIRECTORY
-    person = line.individual or _INDIVIDUAL
-    work = line.employment or _EMPLOYMENT
-    email, secondary_email = pick_emails([(e.type, e.data) for e in person.emails or () if e])
-    home, office = person.residence or _NOWHERE, work.location or _NOWHERE
-    kind = work.employment or _NO_KIND
-    return (
-        line.id,
-        work.source_id,
-        (work.manager or listed.manager or _NO_REFERENCE).id,
-        person.first_name or work.first_name or listed.first_name,
-        person.last_name or work.last_name or listed.last_name,
-        person.preferred_name,
-        email,
-        secondary_email,
-        chosen_phone([(p.type, p.data) for p in person.phone_numbers or () if p]),
-        person.dob,
-        work.start_date,
-        work.latest_rehire_date,
-        office.country or home.country,
-        work.title,
-        (work.department or listed.department or _NO_NAME).name,
-        kind.type,
-        kind.subtype,
-        work.class_code,
-        home.city,
-        home.state,
-        home.country,
-        office.city,
-        office.state,
-        office.country,
-        custom_fields_text((v.name, v.value) for v in work.custom_fields if v) if work.custom_fields else None,
-        work.is_active if work.is_active is not None else listed.is_active,
-        work.end_date,
-    )
+def _is_filled(value: object) -> bool:
+    return value is not None and holds_something(value)
+
+
+def _is_unread(value: object, place: Place) -> bool:
+    return place == NOWHERE and (holds_unknown(value) if isinstance(value, dict) else True)
+
+
+def _place(value: object) -> Place:
+    return place_in(value) if isinstance(value, dict) else NOWHERE
+
+
+def _custom_fields(items: object) -> tuple[str | None, bool]:
+    if not holds_something(items):
+        return None, False
+    objects = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    values = [(spelled(item, ("name",)), _texts(item.get("value"))) for item in objects]
+    broken = not objects or any(name is None and texts for name, texts in values)
+    return (None, True) if broken else (custom_fields_text(values), False)
+
+
+def _texts(value: object) -> list[str]:
+    return [text for part in (value if isinstance(value, list) else [value]) if (text := as_text(part))]

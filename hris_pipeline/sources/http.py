@@ -1,156 +1,85 @@
-"""How every client speaks HTTP: one kept-alive connection pool, a request-rate ceiling, bounded retries, and errors
-that tell whether running again can help. What a status means is decided here, once; what an answer holds is the
+"""How every client speaks HTTP: one kept-alive connection pool, a request-rate ceiling, bounded retries, deadlines, and
+errors that tell whether running again can help. What a status means is decided here, once; what an answer holds is the
 wires' business."""
 
 import functools
-import random
-import re
+import math
 import ssl
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol, TypeVar
 
 import httpx
-import msgspec
 
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceRefused, SourceUnavailable
+from hris_pipeline.sources.answers import ENCODINGS, Answer, AnswerUnreadable, read_answer
+from hris_pipeline.sources.decoding import decode, encode
+from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries
+from hris_pipeline.sources.redaction import describe, error_code
+from hris_pipeline.sources.threads import Workers
 
-__all__ = [
-    "UNLIMITED",
-    "AdaptiveRateLimiter",
-    "Bearer",
-    "FixedBearer",
-    "Http",
-    "HttpRefused",
-    "RateLimiter",
-    "Retries",
-    "redacted",
-]
+__all__ = ["FixedToken", "Http", "HttpRefused", "TokenProvider", "Unauthorized"]
 
 T = TypeVar("T")
 
 TRANSIENT = frozenset({408, 425, 429}) | frozenset(range(500, 600))
 """Statuses worth another attempt."""
 
-
-class RateLimiter(Protocol):
-    """When the next request may go out."""
-
-    def wait(self) -> None:
-        """Returns when a request may be sent."""
-        ...
-
-    def throttled(self, seconds: float) -> None:
-        """The source said 429, and to leave it alone for so long."""
-        ...
+_ODD_STATUSES: Mapping[int, str] = {
+    204: "no content where content was asked for",
+    206: "a part of an answer where the whole was asked for",
+}
 
 
-class AdaptiveRateLimiter:
-    """At most ``per_second`` requests a second, after ``burst`` free ones; a 429 halves the rate, which then recovers
-    by 2 % a request. Safe for several threads."""
-
-    def __init__(
-        self,
-        per_second: float = 10.0,
-        burst: int = 5,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._limit = self._rate = per_second
-        self._burst = burst
-        self._clock, self._sleep = clock, sleep
-        self._next = float("-inf")
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Sleeps until this request's turn."""
-        with self._lock:
-            now, interval = self._clock(), 1 / self._rate
-            start = max(self._next, now - (self._burst - 1) * interval)
-            self._next = start + interval
-            self._rate = min(self._limit, self._rate * 1.02)
-        if start > now:
-            self._sleep(start - now)
-
-    def throttled(self, seconds: float) -> None:
-        """Halves the rate, down to a twentieth of the ceiling, and leaves the source alone for ``seconds``."""
-        with self._lock:
-            self._rate = max(self._limit / 20, self._rate / 2)
-            self._next = max(self._next, self._clock() + seconds)
-
-
-class _NoCeiling:
-    def wait(self) -> None:
-        pass
-
-    def throttled(self, seconds: float) -> None:
-        pass
-
-
-UNLIMITED: RateLimiter = _NoCeiling()
-"""For a source on this machine."""
-
-
-class Bearer(Protocol):
+class TokenProvider(Protocol):
     """Where the access token comes from."""
 
     def token(self) -> str:
         """A token that is good now."""
         ...
 
-    def renewed(self, stale: str) -> str:
-        """Another one, after the source said 401 to ``stale``.
+    def refresh(self, rejected: str) -> str | None:
+        """Another one, after the source said 401 to ``rejected``; None when there never is another.
 
         Raises:
-            ConnectionInvalid: there is no other.
+            ConnectionInvalid: the connection is dead.
         """
         ...
 
 
 @dataclass(frozen=True)
-class FixedBearer:
-    """A credential entered once that is never renewed; ``remedy`` is what to do when it is refused."""
+class FixedToken:
+    """A credential entered once that is never renewed."""
 
     secret: str = field(repr=False)
-    remedy: str
 
     def token(self) -> str:
         """The credential."""
         return self.secret
 
-    def renewed(self, stale: str) -> str:  # noqa: ARG002
+    def refresh(self, rejected: str) -> None:
         """Never: a refused credential needs a person."""
-        raise ConnectionInvalid(f"The source no longer accepts the credential (status 401): {self.remedy}.")
-
-
-@dataclass(frozen=True)
-class Retries:
-    """``attempts`` in all; waits double from ``first`` to ``longest`` seconds, jittered; a Retry-After beyond
-    ``patience`` seconds is not waited for."""
-
-    attempts: int = 5
-    first: float = 0.5
-    longest: float = 30.0
-    patience: float = 120.0
-    sleep: Callable[[float], None] = time.sleep
-    chance: random.Random = field(default_factory=random.SystemRandom)
-
-    def delay(self, attempt: int) -> float:
-        """Seconds to wait after the ``attempt``-th failure (1 for the first)."""
-        return min(self.longest, self.first * 2.0 ** (attempt - 1)) * self.chance.uniform(0.5, 1.0)
 
 
 class HttpRefused(SourceRefused):
-    """A status that another attempt does not change; ``code`` is the ``error`` an OAuth answer names, or ''."""
+    """A status that another attempt does not change; ``code`` is the word by which the answer names the error, or '';
+    ``says_so`` whether its body is a JSON object that is no record, as a source's own error is."""
 
-    def __init__(self, message: str, status: int, code: str = "") -> None:
+    def __init__(self, message: str, status: int, code: str = "", *, says_so: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
+        self.says_so = says_so
+
+
+class Unauthorized(ConnectionInvalid):
+    """401, with a fresh token too; ``code`` as in ``HttpRefused``."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
         self.code = code
 
 
@@ -163,6 +92,31 @@ class _Transient(Exception):
         self.retry_after = retry_after
 
 
+class _BearerAuth(httpx.Auth):
+    """The access token on every request, and one more try with another token after a 401."""
+
+    def __init__(self, tokens: TokenProvider) -> None:
+        self._tokens = tokens
+        self.last = ""
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        token = self.last = self._tokens.token()
+        request.headers["Authorization"] = _bearer(token)
+        response = yield request
+        if response.status_code == 401 and (other := self._tokens.refresh(token)) is not None:
+            self.last = other
+            request.headers["Authorization"] = _bearer(other)
+            yield request
+
+
+def _bearer(token: str) -> str:
+    if not (token.isascii() and token.isprintable()):
+        raise ConnectionInvalid(
+            "The access token holds characters that no header can carry: enter it anew, as the provider shows it."
+        )
+    return f"Bearer {token}"
+
+
 @functools.cache
 def _tls() -> ssl.SSLContext:
     """One for all clients: reading the certificates takes longer than most requests."""
@@ -170,9 +124,9 @@ def _tls() -> ssl.SSLContext:
 
 
 class Http:
-    """One source's kept-alive client; safe for a few threads.
+    """One source's kept-alive client; safe for a few threads. Every request has a deadline, whoever else is waiting.
 
-    ``title`` names the source in errors; ``advice(status, path)`` gives the remedy for a refusal; ``watch`` hears
+    ``title`` names the source in errors; ``advice(status, path)`` gives the remedy for a refusal; ``on_response`` hears
     the headers of every good answer.
     """
 
@@ -182,174 +136,190 @@ class Http:
         *,
         title: str,
         advice: Callable[[int, str], str],
-        bearer: Bearer | None = None,
-        pace: RateLimiter | None = None,
+        tokens: TokenProvider | None = None,
+        rate_limiter: RateLimiter | None = None,
         retries: Retries | None = None,
+        ceilings: Ceilings | None = None,
         headers: Mapping[str, str] | None = None,
-        watch: Callable[[Mapping[str, str]], None] | None = None,
+        on_response: Callable[[Mapping[str, str]], None] | None = None,
     ) -> None:
         self._title = f"{title} at {httpx.URL(base_url).netloc.decode()}"
         self._advice = advice
-        self._bearer = bearer
-        self._pace = pace or AdaptiveRateLimiter()
+        self._auth = _BearerAuth(tokens) if tokens else None
+        self._rate_limiter = rate_limiter or AdaptiveRateLimiter()
         self._retries = retries or Retries()
-        self._watch = watch
+        self._ceilings = ceilings or Ceilings()
+        self._on_response = on_response
+        self._closed = threading.Event()
+        self._workers = Workers("requests")
         self._client = httpx.Client(
             base_url=base_url,
             verify=_tls(),
-            headers={"Accept": "application/json", "User-Agent": "hris-pipeline", **(headers or {})},
-            timeout=httpx.Timeout(60.0, connect=10.0),
-            limits=httpx.Limits(max_connections=16, max_keepalive_connections=16, keepalive_expiry=60.0),
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": ENCODINGS,
+                "User-Agent": "hris-pipeline",
+                **(headers or {}),
+            },
+            timeout=httpx.Timeout(min(60.0, self._ceilings.answer_seconds), connect=10.0),
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=60.0),
         )
 
-    def get(self, path: str, decode: Callable[[bytes], T], params: Mapping[str, str] | None = None) -> T:
-        """``decode`` of the answer's body, which must be 200.
+    def get(self, path: str, read: Callable[[object], T], params: Mapping[str, str] | None = None) -> T:
+        """What ``read`` makes of the answer's JSON; the answer must be 200, and ``read`` raises ValueError for what is
+        not as it should be.
 
         Raises:
-            SourceUnavailable: still failing after the last attempt, or an answer that ``decode`` cannot read.
+            SourceUnavailable: still failing after the last attempt, or an answer that cannot be read.
             SourceRefused: a status that trying again does not change.
             SourceNotReady: 202.
             ConnectionInvalid: 401 with a fresh token too.
         """
-        return self._call("GET", path, decode, params=params)
+        return self._call("GET", path, read, params=params or None)
 
-    def find(self, path: str, decode: Callable[[bytes], T]) -> T | None:
-        """Like ``get``; None when the source answers 404."""
-        try:
-            return self.get(path, decode)
-        except HttpRefused as refusal:
-            if refusal.status == 404:
-                return None
-            raise
-
-    def post(self, path: str, decode: Callable[[bytes], T], body: object) -> T:
+    def post(self, path: str, read: Callable[[object], T], body: object, params: Mapping[str, str] | None = None) -> T:
         """Like ``get``, sending ``body`` as JSON."""
         headers = {"Content-Type": "application/json"}
-        return self._call("POST", path, decode, content=msgspec.json.encode(body), headers=headers)
+        return self._call("POST", path, read, content=encode(body), headers=headers, params=params or None)
 
-    def post_form(self, path: str, decode: Callable[[bytes], T], form: Mapping[str, str]) -> T:
-        """Like ``get``, sending a form."""
-        return self._call("POST", path, decode, data=dict(form))
+    def post_form(self, path: str, read: Callable[[object], T], form: Mapping[str, str], *, once: bool = False) -> T:
+        """Like ``get``, sending a form; with ``once`` it is never sent again after a status of success: an answer that
+        cannot be read is then refused (``HttpRefused`` with that status)."""
+        return self._call("POST", path, read, once=once, data=dict(form))
 
     def close(self) -> None:
-        """Gives back the connections."""
+        """Gives back the connections; whoever still waits for something here stops waiting."""
+        self._closed.set()
+        self._workers.close()
         self._client.close()
 
-    def _call(self, method: str, path: str, decode: Callable[[bytes], T], **request: Any) -> T:
-        last, waited_for = "", None
+    def _call(self, method: str, path: str, read: Callable[[object], T], *, once: bool = False, **request: Any) -> T:
+        last, retry_after = "", None
         for attempt in range(1, self._retries.attempts + 1):
             try:
-                return self._attempt(method, path, decode, request)
+                return self._attempt(method, path, read, once, request)
             except _Transient as failure:
-                last, waited_for = failure.seen, failure.retry_after
-            if attempt == self._retries.attempts or (waited_for or 0.0) > self._retries.patience:
+                last, retry_after = failure.seen, failure.retry_after
+            if attempt == self._retries.attempts or (retry_after or 0.0) > self._retries.max_retry_after:
                 break
-            self._retries.sleep(waited_for if waited_for is not None else self._retries.delay(attempt))
-        asked = f", which asks to be left alone for {waited_for:.0f} seconds" if waited_for is not None else ""
+            self._pause(retry_after if retry_after is not None else self._retries.delay(attempt))
+        asked = f", which asks to be left alone for {retry_after:.0f} seconds" if retry_after is not None else ""
         raise SourceUnavailable(
             f"{self._title} could not answer {method} {path} ({attempt} attempts, last: {last}){asked}: "
             "run it again later."
         )
 
-    def _attempt(self, method: str, path: str, decode: Callable[[bytes], T], request: dict[str, Any]) -> T:
-        response = self._authorized(method, path, request)
-        status = response.status_code
-        if response.is_success and status != 202:
-            if self._watch:
-                self._watch(response.headers)
-            # A body that came with success may hold people's data: nothing of it goes into an error.
+    def _attempt(self, method: str, path: str, read: Callable[[object], T], once: bool, request: dict[str, Any]) -> T:
+        answer = self._exchange(method, path, once, request)
+        status = answer.status
+        if status in (200, 201):
+            if self._on_response:
+                self._on_response(answer.headers)
             try:
-                return decode(response.content)
-            except (msgspec.MsgspecError, RecursionError, UnicodeError):
-                raise _Transient("an answer that is not the JSON it should be") from None
-        if status == 202:
+                return read(decode(answer.body))
+            except (ValueError, RecursionError):
+                # A body that came with success may hold people's data: nothing of it goes into an error.
+                raise self._unreadable("an answer that is not the JSON it should be", path, once, status) from None
+        if status == 202 and not once:
             raise SourceNotReady(
                 f"{self._title} has no data ready for {method} {path} (status 202): run it again later."
             )
-        seen = _describe_response(response)
+        raise self._failure(method, path, answer, request)
+
+    def _failure(self, method: str, path: str, answer: Answer, request: dict[str, Any]) -> Exception:
+        """What a status that is no success means."""
+        status = answer.status
+        secrets = [*request.get("data", {}).values(), self._auth.last if self._auth else ""]
+        seen = describe(status, answer.body, answer.content_type, secrets)
         if status in TRANSIENT:
-            retry_after = _retry_after(response.headers.get("Retry-After"))
+            retry_after = _retry_after(answer.headers.get("Retry-After"))
             if status == 429:
-                self._pace.throttled(min(retry_after or 0.0, self._retries.patience))
-            raise _Transient(seen, retry_after)
-        raise HttpRefused(
-            f"{self._title} refused {method} {path} ({seen}): {self._advice(status, path)}.", status, _code(response)
-        )
-
-    def _authorized(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
-        if self._bearer is None:
-            return self._send(method, path, request, None)
-        token = self._bearer.token()
-        response = self._send(method, path, request, token)
-        if response.status_code != 401:
-            return response
-        response = self._send(method, path, request, self._bearer.renewed(token))
-        if response.status_code == 401:
-            raise ConnectionInvalid(
-                f"{self._title} refused {method} {path} with a fresh token too ({_describe_response(response)}): "
-                f"{self._advice(401, path)}."
+                self._rate_limiter.on_throttled(min(retry_after or 0.0, self._retries.max_retry_after))
+            return _Transient(seen, retry_after)
+        code = error_code(answer.body)
+        if status == 401 and self._auth:
+            return Unauthorized(f"{self._title} refused {method} {path} ({seen}): {self._advice(401, path)}.", code)
+        if 200 <= status < 300:
+            odd = _ODD_STATUSES.get(status, "a status that nobody expects")
+            return HttpRefused(
+                f"{self._title} answered {method} {path} with status {status}, {odd}: {self._advice(status, path)}.",
+                status,
             )
-        return response
+        if 300 <= status < 400:
+            return HttpRefused(
+                f"{self._title} sends {method} {path} to another address (status {status}), which is not "
+                "followed: set the address of the API as its provider now gives it.",
+                status,
+            )
+        message = f"{self._title} refused {method} {path} ({seen}): {self._advice(status, path)}."
+        return HttpRefused(message, status, code, says_so=_is_error_document(answer.body))
 
-    def _send(self, method: str, path: str, request: dict[str, Any], token: str | None) -> httpx.Response:
-        headers = {**request.get("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-        self._pace.wait()
+    def _unreadable(self, seen: str, path: str, once: bool, status: int) -> Exception:
+        """What an answer is that came, and cannot be used."""
+        if once and 200 <= status < 300:
+            return HttpRefused(f"{self._title} gave {path} {seen}: {self._advice(status, path)}.", status)
+        return _Transient(seen)
+
+    def _exchange(self, method: str, path: str, once: bool, request: dict[str, Any]) -> Answer:
+        """One request and its whole answer, within its deadline."""
+        if self._closed.is_set():
+            raise SourceUnavailable(f"{self._title} was not asked for {path}: the reading was stopped.")
+        if wait := self._rate_limiter.reserve():
+            self._pause(wait)
+
+        statuses = [0]
+
+        def exchange() -> Answer:
+            with self._client.stream(method, path, auth=self._auth, **request) as response:
+                statuses.append(response.status_code)
+                return read_answer(response, self._ceilings)
+
         try:
-            return self._client.request(method, path, **{**request, "headers": headers})
+            return self._workers.call(exchange, self._ceilings.answer_seconds)
+        except TimeoutError:
+            seconds = self._ceilings.answer_seconds
+            seen = f"no whole answer within {seconds:g} seconds (HRIS_ANSWER_SECONDS)"
+            raise self._unreadable(seen, path, once, statuses[-1]) from None
+        except AnswerUnreadable as error:
+            raise self._unreadable(str(error), path, once, statuses[-1]) from None
         except httpx.RequestError as error:
-            raise _Transient(type(error).__name__) from None
+            raise self._unreadable(type(error).__name__, path, once, statuses[-1]) from None
+        except RuntimeError:
+            if not self._closed.is_set():
+                raise
+            raise SourceUnavailable(f"{self._title} was not asked for {path}: the reading was stopped.") from None
+        except httpx.InvalidURL:
+            raise HttpRefused(
+                f"{self._title} cannot be asked for {method} {path.partition('?')[0][:100]}: the address "
+                "would be too long, or holds what no address may.",
+                0,
+            ) from None
+
+    def _pause(self, seconds: float) -> None:
+        if self._retries.sleep:
+            self._retries.sleep(seconds)
+        elif self._closed.wait(seconds):
+            raise SourceUnavailable(f"{self._title} was not asked again: the reading was stopped.")
 
 
-_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"[^\s\"'<>,;:()]+@[^\s\"'<>,;()]+"), "[email]"),
-    (re.compile(r"(?i)\bbearer\s+\S+"), "[token]"),
-    (re.compile(r"[A-Za-z0-9+/_=-]{20,}(?:\.[A-Za-z0-9+/_=-]+)*"), "[token]"),
-    (re.compile(r"\+?\d(?:[\s().-]?\d){4,}"), "[number]"),
-)
-
-_SAFE_ERROR_KEYS = ("error", "error_description", "code", "finch_code", "message", "detail")
-
-
-def redacted(text: str) -> str:
-    """``text`` on one line, without addresses, tokens and long numbers, at most 500 characters."""
-    text = " ".join(text[:4000].split())
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text[:500]
-
-
-def _body(response: httpx.Response) -> dict[str, object]:
+def _is_error_document(body: bytes) -> bool:
     try:
-        return msgspec.json.decode(response.content, type=dict[str, object])
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        return {}
-
-
-def _describe_response(response: httpx.Response) -> str:
-    """Status and what the source says of it. Of a JSON answer only the keys that tell an error: others may hold a
-    record."""
-    body = _body(response)
-    parts = [str(body[key]) for key in _SAFE_ERROR_KEYS if isinstance(body.get(key), str | int)]
-    if not body and "html" not in response.headers.get("Content-Type", "") and response.content[:1] not in b"{[<":
-        parts = [response.text]
-    said = redacted(" ".join(parts))
-    return f"status {response.status_code}: {said}" if said else f"status {response.status_code}"
-
-
-def _code(response: httpx.Response) -> str:
-    code = _body(response).get("error")
-    return code if isinstance(code, str) else ""
+        document = decode(body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and not document.keys() & {"active", "is_active"}
 
 
 def _retry_after(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return None if math.isnan(seconds) else max(0.0, seconds)
     except ValueError:
         pass
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -1,28 +1,44 @@
-"""The Partner API's shapes, and members as columns.
+"""The Partner API's shapes: one getter a field, what is kept of a member, and members as columns.
 
-Assumed, because the vendor publishes no inner shapes; this module is the only place that knows them:
-
-- an email's address stands in ``email``, ``address`` or ``value``; a number in ``number``, ``phone`` or ``value``;
-  their type in ``type`` or ``kind`` (``work``, ``personal``/``home``, ``mobile``/``cell``); the first spelling that
-  is there wins;
-- the home address is the one typed ``home``, else ``residence``, else ``mailing``, else a lone one without a type;
-- ``department`` and ``office`` are ``{id, name}``, ``manager`` is ``{id}``; an office's address is found by id in the
-  company;
-- ``current_employment`` is a map by country code whose entries hold ``employment_type`` (or ``type``);
-- ``employment_history`` lists ``start_date``s; the latest after the first start of employment is a rehire;
-- custom field values are ``{id, values: [text]}`` and are archived inside the member as ``custom_field_values``.
+The vendor publishes no inner shapes: what is assumed of them stands in ``spellings`` (keys and words), ``places``
+(addresses) and here (what is a list, an object, a map by country). Custom field values come from calls of their own and
+are archived inside the member as ``custom_field_values``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import msgspec
-
-from hris_pipeline.sources.decoding import LenientDecoder
-from hris_pipeline.sources.protocol import Company, CustomField, Office
-from hris_pipeline.sources.raw_columns import ColumnBuilder, chosen_phone, custom_fields_text, pick_emails
+from hris_pipeline.sources.decoding import decode, encode
+from hris_pipeline.sources.justworks_shapes import (
+    EMPLOYMENT_KEYS,
+    WorkId,
+    read_custom_values,
+    read_department,
+    read_employment,
+    read_manager,
+    read_numbers,
+    read_office_place,
+    read_rehire_date,
+)
+from hris_pipeline.sources.places import home_of, is_an_office, read_office
+from hris_pipeline.sources.protocol import Company, CustomField, Office, Record, ShapeReport
+from hris_pipeline.sources.raw_columns import (
+    UNREAD,
+    ColumnBuilder,
+    WireField,
+    chosen_phone,
+    clean_id,
+    pick_emails,
+    read_contacts,
+    wire_getters,
+)
+from hris_pipeline.sources.records import MEMBER, SINGLE, Pruner, Shape, UnreadTally
+from hris_pipeline.sources.spellings import SPELLINGS, holds_something, keys_of, scalar, spelled
 
 __all__ = [
     "CUSTOM_VALUES_KEY",
+    "FIELDS",
+    "Reception",
     "columns",
     "read_company",
     "read_custom_fields",
@@ -31,207 +47,278 @@ __all__ = [
 CUSTOM_VALUES_KEY = "custom_field_values"
 """Where a member's custom field values stand in its archived line."""
 
-HOME = ("home", "residence", "mailing")
+COLUMNS_OF: Mapping[str, tuple[str, ...]] = {
+    "name": ("first_name", "last_name", "preferred_first_name"),
+    "emails": ("email", "secondary_email"),
+    "phones": ("phone_number",),
+    "addresses": ("residence_city", "residence_state", "residence_country", "country_code"),
+    "office": ("employment_city", "employment_state", "employment_country"),
+    "current_employment": ("employment_subtype", "country_code"),
+    "employment_history": ("latest_rehire_date",),
+    "department": ("department",),
+    "manager": ("supervisor_hris_id", "supervisor_justworks_id"),
+    CUSTOM_VALUES_KEY: ("custom_fields",),
+}
+"""By key of a member that holds a list or an object: the columns that are unread when nothing can be read there."""
 
-Text = str | None
+Member = Mapping[str, Any]
 
-
-class _Name(msgspec.Struct, gc=False):
-    given_name: Text = None
-    family_name: Text = None
-    preferred_name: Text = None
-
-
-class _Address(msgspec.Struct, gc=False):
-    city: Text = None
-    type: Text = None
-    kind: Text = None
-    state: Text = None
-    country: Text = None
-
-
-class _Email(msgspec.Struct, gc=False):
-    email: Text = None
-    address: Text = None
-    value: Text = None
-    type: Text = None
-    kind: Text = None
-
-
-class _Phone(msgspec.Struct, gc=False):
-    number: Text = None
-    phone: Text = None
-    value: Text = None
-    type: Text = None
-    kind: Text = None
-
-
-class _Named(msgspec.Struct, gc=False):
-    name: Text = None
-    id: Text = None
-
-
-class _Reference(msgspec.Struct, gc=False):
-    id: Text = None
+_ADDRESS = Shape.of("address", "addresses")
+_OFFICE = Shape.of("office", "office", *keys_of("address"), address=_ADDRESS, addresses=_ADDRESS)
+_OPTION = Shape.of("option", "custom_field_values.values")
+SHAPE = Shape(
+    MEMBER,
+    {
+        **dict.fromkeys(("id", "work_id", "active", "type", "date_of_birth", "job_title", "updated_at"), SINGLE),
+        **dict.fromkeys(("employment_start_date", "employment_termination_date"), SINGLE),
+        "name": Shape.of("name", "name"),
+        "emails": Shape.of("email", "emails"),
+        "phones": Shape.of("phone", "phones"),
+        "addresses": _ADDRESS,
+        "department": Shape.of("department", "department"),
+        "office": _OFFICE,
+        "manager": Shape.of("manager", "manager"),
+        "current_employment": Shape.of("employment", "current_employment", *EMPLOYMENT_KEYS, by_country=True),
+        "employment_history": Shape.of("period", "employment_history", by_country=True),
+        CUSTOM_VALUES_KEY: Shape.of("custom_value", CUSTOM_VALUES_KEY, values=_OPTION, value=_OPTION),
+    },
+)
+"""Everything that is kept of a member."""
 
 
-class _Employment(msgspec.Struct, gc=False):
-    employment_type: Text = None
-    type: Text = None
+class Person:
+    """A member as read: what needs more than one key of it. ``unread`` names, by the member's key, the columns of which
+    it holds something that could not be read; their values are None."""
+
+    __slots__ = (
+        *("country", "custom", "department", "email", "home", "member", "name", "office", "phone", "rehired"),
+        *("secondary_email", "subtype", "supervisor", "unread"),
+    )
+
+    def __init__(self, member: Member, company: Company, offices: Mapping[str, Office]) -> None:
+        self.member = member
+        self.unread: dict[str, tuple[str, ...]] = {}
+        self._read_name(member.get("name"))
+        self.email, self.secondary_email, unread = pick_emails(read_contacts(member.get("emails"), SPELLINGS["email"]))
+        if unread:
+            self.unread["emails"] = unread
+        self.phone, no_phone = chosen_phone(read_numbers(member.get("phones")))
+        if no_phone:
+            self.unread["phones"] = COLUMNS_OF["phones"]
+        self._read_places(member, company, offices)
+        self._read_work(member, company)
+
+    def _read_name(self, name: object) -> None:
+        self.name = name if isinstance(name, dict) else {}
+        if holds_something(name) and not any(spelled(self.name, keys) for keys in SPELLINGS["name"].values()):
+            self.unread["name"] = COLUMNS_OF["name"]
+
+    def _read_places(self, member: Member, company: Company, offices: Mapping[str, Office]) -> None:
+        self.home, homeless = home_of(member.get("addresses"), company.offices)
+        self.office, nowhere = read_office_place(member.get("office"), offices)
+        if nowhere:
+            self.unread["office"] = COLUMNS_OF["office"]
+        country, self.subtype, no_employment = read_employment(member.get("current_employment"))
+        self.country = country or self.home.country
+        if no_employment:
+            self.unread["current_employment"] = COLUMNS_OF["current_employment"][: 1 if country else 2]
+        if homeless:
+            self.unread["addresses"] = COLUMNS_OF["addresses"][: 3 if country else 4]
+
+    def _read_work(self, member: Member, company: Company) -> None:
+        self.rehired, no_history = read_rehire_date(
+            member.get("employment_history"), scalar(member.get("employment_start_date"))
+        )
+        self.department, no_department = read_department(member.get("department"), company.departments)
+        self.supervisor, nobody = read_manager(member.get("manager"))
+        self.custom, no_values = read_custom_values(member.get(CUSTOM_VALUES_KEY))
+        for is_unread, key in (
+            (no_history, "employment_history"),
+            (no_department, "department"),
+            (nobody, "manager"),
+            (no_values, CUSTOM_VALUES_KEY),
+        ):
+            if is_unread:
+                self.unread[key] = COLUMNS_OF[key]
 
 
-class _EmploymentPeriod(msgspec.Struct, gc=False):
-    start_date: Text = None
+def _key(name: str) -> WireField[Person]:
+    return WireField((name,), lambda person: person.member.get(name))
 
 
-class _Values(msgspec.Struct, gc=False):
-    id: Text = None
-    values: object = None
+def _name(meaning: str) -> WireField[Person]:
+    keys = SPELLINGS["name"][meaning]
+    return WireField(tuple(f"name.{key}" for key in keys), lambda person: spelled(person.name, keys))
 
 
-class _Member(msgspec.Struct, gc=False):
-    id: Text = None
-    work_id: Text = None
-    name: _Name | None = None
-    active: bool | None = None
-    type: Text = None
-    addresses: list[_Address | None] | None = None
-    emails: list[_Email | None] | None = None
-    phones: list[_Phone | None] | None = None
-    current_employment: dict[str, _Employment | None] | None = None
-    employment_history: list[_EmploymentPeriod | None] | None = None
-    date_of_birth: Text = None
-    department: _Named | None = None
-    office: _Reference | None = None
-    manager: _Reference | None = None
-    employment_start_date: Text = None
-    employment_termination_date: Text = None
-    job_title: Text = None
-    custom_field_values: list[_Values | None] | None = None
-    updated_at: Text = None
+FIELDS: Mapping[str, WireField[Person]] = {
+    "hris_id": _key("id"),
+    "justworks_id": _key("work_id"),
+    "supervisor_hris_id": WireField(("manager.id",), lambda person: person.supervisor),
+    "supervisor_justworks_id": WireField(("manager.id",), None),
+    "first_name": _name("first"),
+    "last_name": _name("last"),
+    "preferred_first_name": _name("preferred"),
+    "email": WireField(("emails",), lambda person: person.email),
+    "secondary_email": WireField(("emails",), lambda person: person.secondary_email),
+    "phone_number": WireField(("phones",), lambda person: person.phone),
+    "birth_date": _key("date_of_birth"),
+    "hire_date": _key("employment_start_date"),
+    "latest_rehire_date": WireField(("employment_history",), lambda person: person.rehired),
+    "country_code": WireField(("current_employment", "addresses"), lambda person: person.country),
+    "job_title": _key("job_title"),
+    "department": WireField(("department.name", "department.id"), lambda person: person.department),
+    "employment_type": _key("type"),
+    "employment_subtype": WireField(("current_employment",), lambda person: person.subtype),
+    "is_manager": WireField(("manager.id", "active"), None),
+    "residence_city": WireField(("addresses",), lambda person: person.home.city),
+    "residence_state": WireField(("addresses",), lambda person: person.home.state),
+    "residence_country": WireField(("addresses",), lambda person: person.home.country),
+    "employment_city": WireField(("office",), lambda person: person.office.city),
+    "employment_state": WireField(("office",), lambda person: person.office.state),
+    "employment_country": WireField(("office",), lambda person: person.office.country),
+    "custom_fields": WireField((CUSTOM_VALUES_KEY,), lambda person: person.custom),
+    "active": WireField(("active",), lambda person: _flag(person.member.get("active"))),
+    "termination_date": _key("employment_termination_date"),
+}
+"""One getter a field: the only place where an employee column and the Partner API meet."""
+
+_GETTERS = wire_getters("justworks", FIELDS)
+_SINGLES = {field.paths[0]: (name,) for name, field in FIELDS.items() if SHAPE.keys.get(field.paths[0], "") is SINGLE}
+"""By key of a member that holds a single value: the column read from it."""
 
 
-class _Place(msgspec.Struct):
-    id: Text = None
-    address: _Address | None = None
+class Reception:
+    """Takes in the members of one reading: what is kept of each, and what was noticed of their shapes."""
 
+    def __init__(self, company: Company) -> None:
+        self._company = company
+        self._offices = _by_id(company)
+        self._pruner = Pruner()
+        self._tally = UnreadTally()
 
-class _Company(msgspec.Struct):
-    id: Text = None
-    display_name: Text = None
-    legal_name: Text = None
-    offices: list[_Place | None] | None = None
+    def record(self, member: object) -> Record:
+        """The record of one member; one that is no object gives a record without an id.
 
+        Raises:
+            ValueError: it cannot be kept.
+        """
+        if not isinstance(member, dict):
+            return Record("", "", b"{}")
+        self._pruner.misfits.clear()
+        kept = self._pruner.prune(member, SHAPE)
+        self._drop_offices(kept, member)
+        unread = self._unread(member)
+        if unread:
+            kept[UNREAD] = sorted(unread)
+        return Record(
+            clean_id(kept.get("id")), scalar(kept.get("updated_at")) or "", encode(kept), kept.get("active") is True
+        )
 
-class _Definition(msgspec.Struct):
-    id: Text = None
-    label: Text = None
-    type: Text = None
-    options: list[Text] | None = None
+    def report(self) -> ShapeReport:
+        """What was noticed so far."""
+        return ShapeReport(*self._pruner.counted(), self._tally.counted())
 
+    def _drop_offices(self, kept: dict[str, Any], member: Member) -> None:
+        """An untyped address that is an office's is told by its street, which is not kept: so it is told here."""
+        addresses = member.get("addresses")
+        if isinstance(addresses, list) and len(addresses) > 1:
+            pairs = zip(addresses, kept["addresses"], strict=True)
+            kept["addresses"] = [item for address, item in pairs if not is_an_office(address, self._company.offices)]
 
-_members = LenientDecoder(_Member)
-_companies = LenientDecoder(_Company)
-_definitions = LenientDecoder(_Definition)
-
-_NO_NAME = _Name()
-_NO_OFFICE = Office("")
+    def _unread(self, member: Member) -> set[str]:
+        unread: set[str] = set()
+        for key, columns in COLUMNS_OF.items():
+            if key in member and holds_something(member[key]):
+                self._tally.sent(columns)
+        for key, columns in Person(member, self._company, self._offices).unread.items():
+            self._tally.unread(columns, member[key])
+            unread.update(columns)
+        for place, key, value in self._pruner.misfits:
+            columns = _SINGLES.get(key, ()) if place == MEMBER and holds_something(value) else ()
+            self._tally.unread(columns, value)
+            unread.update(columns)
+        return unread
 
 
 def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
-    """Archived members as raw columns: text or None, ``active`` bool or None, custom fields as JSON; never raises."""
-    offices = {office.id: office for office in company.offices}
-    gathered = ColumnBuilder()
-    read, add = _members.read, gathered.add
+    """Archived members as raw columns, and ``unread``; never raises."""
+    offices = _by_id(company)
+    builder = ColumnBuilder()
     for line in lines:
-        member = read(line)
-        add(_row(member, offices), member.updated_at)
-    return gathered.done()
+        try:
+            member = decode(line)
+        except ValueError:
+            member = {}
+        person = Person(member if isinstance(member, dict) else {}, company, offices)
+        unread = person.member.get(UNREAD) or ()
+        if person.unread:
+            unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
+        builder.append([getter(person) for getter in _GETTERS], unread, scalar(person.member.get("updated_at")))
+    return _with_managers(builder.finish())
 
 
-def read_company(body: bytes, custom_fields: tuple[CustomField, ...] = ()) -> Company:
-    """The company, with the offices whose address is known."""
-    company = _companies.read(body)
-    offices = tuple(
-        Office(place.id, *((place.address.city or "", place.address.state or "", place.address.country or "")))
-        for place in company.offices or ()
-        if place and place.id and place.address
+def read_company(body: object, custom_fields: tuple[CustomField, ...] = ()) -> Company:
+    """The company, with its offices and the names of its departments."""
+    company: Member = body if isinstance(body, dict) else {}
+    offices = (read_office(office) for office in _list(company.get("offices")))
+    departments = (item for item in _list(company.get("departments")) if isinstance(item, dict))
+    names = ((spelled(item, ("id",)), spelled(item, ("name",))) for item in departments)
+    return Company(
+        scalar(company.get("id")) or "",
+        spelled(company, ("display_name", "legal_name")) or "",
+        tuple(office for office in offices if office),
+        {key: name for key, name in names if key and name},
+        custom_fields,
     )
-    return Company(company.id or "", company.display_name or company.legal_name or "", offices, custom_fields)
 
 
-def read_custom_fields(items: Iterable[bytes]) -> tuple[CustomField, ...]:
+def read_custom_fields(items: Iterable[object]) -> tuple[CustomField, ...]:
     """The definitions that have an id; a field without a label is called by its id."""
-    read = (_definitions.read(item) for item in items)
+    objects = [item for item in items if isinstance(item, dict)]
     return tuple(
-        CustomField(field.id, field.label or field.id, field.type or "", tuple(filter(None, field.options or ())))
-        for field in read
-        if field.id
+        CustomField(
+            field_id,
+            spelled(item, ("label", "name")) or field_id,
+            spelled(item, ("type",)) or "",
+            tuple(filter(None, map(_option, _list(item.get("options"))))),
+        )
+        for item in objects
+        if (field_id := spelled(item, ("id", "custom_field_id")))
     )
 
 
-def _row(member: _Member, offices: dict[str, Office]) -> tuple[object, ...]:
-    name = member.name or _NO_NAME
-    email, secondary_email = pick_emails(
-        [(e.type or e.kind, e.email or e.address or e.value) for e in member.emails or () if e]
-    )
-    home = _home(member.addresses)
-    country, subtype = _employment(member)
-    office = offices.get(member.office.id or "", _NO_OFFICE) if member.office else _NO_OFFICE
-    return (
-        member.id,
-        member.work_id,
-        member.manager.id if member.manager else None,
-        name.given_name,
-        name.family_name,
-        name.preferred_name,
-        email,
-        secondary_email,
-        chosen_phone([(p.type or p.kind, p.number or p.phone or p.value) for p in member.phones or () if p]),
-        member.date_of_birth,
-        member.employment_start_date,
-        _rehire_date(member),
-        country or (home.country if home else None),
-        member.job_title,
-        member.department.name if member.department else None,
-        member.type,
-        subtype,
-        None,  # the Partner API has no class code
-        home.city if home else None,
-        home.state if home else None,
-        home.country if home else None,
-        office.city or None,
-        office.state or None,
-        office.country or None,
-        custom_fields_text((v.id, v.values) for v in member.custom_field_values if v)
-        if member.custom_field_values
-        else None,
-        member.active,
-        member.employment_termination_date,
-    )
+def _option(option: object) -> str | None:
+    return spelled(option, SPELLINGS["option"]["label"]) if isinstance(option, dict) else scalar(option)
 
 
-def _home(addresses: list[_Address | None] | None) -> _Address | None:
-    typed: dict[str, _Address] = {}
-    for address in addresses or ():
-        if address:
-            typed.setdefault((address.type or address.kind or "").lower(), address)
-    for kind in HOME:
-        if kind in typed:
-            return typed[kind]
-    return typed.get("") if len(typed) == 1 else None
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
 
 
-def _employment(member: _Member) -> tuple[str | None, str | None]:
-    """The country someone is employed in and the employment's subtype."""
-    for country, employment in (member.current_employment or {}).items():
-        subtype = (employment.employment_type or employment.type) if employment else None
-        return (country if len(country) == 2 else None), subtype
-    return None, None
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
-def _rehire_date(member: _Member) -> str | None:
-    """ISO dates order as text; what is no date is passed on for validation to see."""
-    starts = [spell.start_date for spell in member.employment_history or () if spell and spell.start_date]
-    latest, first = max(starts, default=None), member.employment_start_date or min(starts, default=None)
-    return latest if latest and first and latest > first else None
+def _by_id(company: Company) -> dict[str, Office]:
+    return {office.id: office for office in company.offices}
+
+
+def _with_managers(columns: dict[str, list[object]]) -> dict[str, list[object]]:
+    """Managers named by their work id become those who have it; where it is nobody's, or several people's, the manager
+    is unread."""
+    supervisors = columns["supervisor_hris_id"]
+    if WorkId not in set(map(type, supervisors)):
+        return columns
+    present: dict[object, set[object]] = {}
+    former: dict[object, set[object]] = {}
+    for work_id, hris_id, active in zip(columns["justworks_id"], columns["hris_id"], columns["active"], strict=True):
+        (present if active is True else former).setdefault(work_id, set()).add(hris_id)
+    holders = former | present
+    for row, supervisor in enumerate(supervisors):
+        if type(supervisor) is WorkId:
+            ids = holders.get(str(supervisor), set())
+            supervisors[row] = next(iter(ids)) if len(ids) == 1 else None
+            if len(ids) != 1:
+                columns[UNREAD][row] = sorted({*columns[UNREAD][row], *COLUMNS_OF["manager"]})  # type: ignore[misc]
+    return columns

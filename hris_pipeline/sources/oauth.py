@@ -1,12 +1,16 @@
-"""OAuth with Justworks: the consent address, tokens from a code, fresh tokens, revoking; and the bearer that keeps
-them fresh.
+"""OAuth with Justworks: the consent address, tokens from a code, fresh tokens, revoking; and the token provider that
+keeps them fresh.
 
-Where tokens are kept is not decided here: a ``TokenKeeper`` comes in, and holds the lock under which only one process
-refreshes.
+A code and a refresh token serve once. So whatever came with success is taken as far as it can be read, nothing that was
+answered with success is sent again, and what may not be cut is not cut by an interrupt. Where tokens are kept is not
+decided here: a ``TokenKeeper`` comes in, and holds the lock under which only one process refreshes.
 """
 
+import base64
+import hashlib
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlencode
@@ -14,9 +18,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
-from hris_pipeline.sources.http import UNLIMITED, Http, HttpRefused, RateLimiter, Retries
+from hris_pipeline.sources.http import Http, HttpRefused
+from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, RateLimiter, Retries
+from hris_pipeline.sources.spellings import scalar
+from hris_pipeline.sources.threads import uninterrupted
 
-__all__ = ["SCOPES", "OAuth", "OAuthBearer", "TokenKeeper", "Tokens"]
+__all__ = ["SCOPES", "OAuth", "OAuthTokens", "TokenKeeper", "Tokens", "TokensSpent", "code_challenge"]
 
 SCOPES: tuple[str, ...] = ("company.detail:read", "member.detail:read", "member.employment:read", "member.dob:read")
 """What an import needs to read, and nothing else."""
@@ -27,8 +34,11 @@ ACCESS_LIFETIME = timedelta(hours=24)
 REFRESH_LIFETIME = timedelta(days=30)
 """Of every refresh token, from the moment it is issued; no answer says it."""
 
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=366)
+"""Whatever lifetime an answer gives is taken to lie between these."""
+
 EARLY = timedelta(minutes=5)
-"""How long before its end an access token is renewed."""
+"""How long before its end an access token is renewed, if it lives long; else in the last tenth of its life."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +55,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("scopes", self.scopes), ("expires_at", self.expires_at)]
+
+
+class TokensSpent(ConnectionInvalid):
+    """A refresh token was answered with success, and the answer cannot be read: it must not be sent again."""
 
 
 class TokenKeeper(Protocol):
@@ -64,14 +78,6 @@ class TokenKeeper(Protocol):
         ...
 
 
-class _Answer(msgspec.Struct):
-    access_token: str
-    refresh_token: str = ""
-    scope: str = ""
-    expires_at: str | None = None
-    expires_in: float | None = None
-
-
 class OAuth:
     """The vendor's OAuth endpoints for one registered client."""
 
@@ -85,7 +91,8 @@ class OAuth:
         integration_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         retries: Retries | None = None,
-        pace: RateLimiter = UNLIMITED,
+        rate_limiter: RateLimiter = UNLIMITED,
+        ceilings: Ceilings | None = None,
     ) -> None:
         for name, value in (("JUSTWORKS_CLIENT_ID", client_id), ("JUSTWORKS_CLIENT_SECRET", client_secret)):
             if not value:
@@ -95,12 +102,18 @@ class OAuth:
         self._integration_id = integration_id
         self._clock = clock
         self._http = Http(
-            api_url, title="Justworks", advice=lambda _status, _path: self._remedy, retries=retries, pace=pace
+            api_url,
+            title="Justworks",
+            advice=lambda _status, _path: self._remedy,
+            retries=retries,
+            rate_limiter=rate_limiter,
+            ceilings=ceilings,
         )
 
-    def consent_url(self, *, redirect_uri: str, state: str) -> str:
+    def consent_url(self, *, redirect_uri: str, state: str, verifier: str = "") -> str:
         """Where an admin logs in and agrees; Justworks then calls ``redirect_uri`` with ``code`` and the same
-        ``state``."""
+        ``state``. With a ``verifier`` (PKCE) the code serves nobody who does not have it; a server that does not know
+        PKCE ignores it."""
         query = {
             "response_type": "code",
             "client_id": self._client["client_id"],
@@ -108,18 +121,29 @@ class OAuth:
             "state": state,
             "scope": " ".join(SCOPES),
         }
+        if verifier:
+            query |= {"code_challenge": code_challenge(verifier), "code_challenge_method": "S256"}
         separator = "&" if "?" in self._authorize_url else "?"
         return f"{self._authorize_url}{separator}{urlencode(query)}"
 
-    def exchange(self, code: str, redirect_uri: str) -> Tokens:
-        """The tokens for the code that an admin's consent gave; ``redirect_uri`` is the one consented with.
+    def exchange(self, code: str, redirect_uri: str, verifier: str = "") -> Tokens:
+        """The tokens for the code that an admin's consent gave; ``redirect_uri`` and ``verifier`` are those consented
+        with.
 
         Raises:
-            ConnectionInvalid: the code is wrong, used or too old.
-            SourceRefused: the client id or secret is wrong.
+            SourceRefused: the code is wrong, used or too old, or the client id or secret is wrong.
             SourceUnavailable: Justworks cannot be reached.
         """
-        return self._tokens({"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}, None)
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
+        try:
+            return self._tokens(form | ({"code_verifier": verifier} if verifier else {}), None)
+        except TokensSpent as failure:
+            raise SourceRefused(str(failure)) from None
+        except ConnectionInvalid:
+            raise SourceRefused(
+                f"Justworks does not accept this code for {self._integration_id}: a code serves once, for a minute or "
+                f"so, and only for the redirect address it was asked for; {self._remedy} for another."
+            ) from None
 
     def refresh(self, tokens: Tokens) -> Tokens:
         """Fresh tokens for ``tokens``, whose refresh token is used up by this.
@@ -143,12 +167,12 @@ class OAuth:
         for token, hint in ((tokens.refresh, "refresh_token"), (tokens.access, "access_token")):
             try:
                 self._http.post_form(
-                    "/v1/oauth/revoke", bytes, {**self._client, "token": token, "token_type_hint": hint}
+                    "/v1/oauth/revoke", lambda _: None, {**self._client, "token": token, "token_type_hint": hint}
                 )
             except HttpRefused as refusal:
                 if refusal.code == "invalid_client":
                     self._refused(refusal)
-                if refusal.status not in (400, 401, 404):
+                if refusal.status not in (204, 400, 401, 404):
                     raise
 
     def close(self) -> None:
@@ -161,19 +185,23 @@ class OAuth:
 
     def _tokens(self, form: dict[str, str], before: Tokens | None) -> Tokens:
         try:
-            answer = self._http.post_form(
-                "/oauth/token", msgspec.json.Decoder(_Answer).decode, {**self._client, **form}
-            )
+            answer = self._http.post_form("/oauth/token", _token_answer, {**self._client, **form}, once=True)
         except HttpRefused as refusal:
+            if 200 <= refusal.status < 300:
+                raise TokensSpent(
+                    f"{str(refusal).partition(': ')[0]}, which cannot be read, and what it was asked with serves once: "
+                    f"{self._remedy}."
+                ) from None
             self._refused(refusal)
         now = self._clock()
         kept_until = before.refresh_expires_at if before else None
+        refresh = scalar(answer.get("refresh_token")) or ""
         return Tokens(
-            access=answer.access_token,
-            refresh=answer.refresh_token or (before.refresh if before else ""),
-            scopes=tuple(answer.scope.split()) or (before.scopes if before else SCOPES),
-            expires_at=_expiry(answer, now),
-            refresh_expires_at=now + REFRESH_LIFETIME if answer.refresh_token else kept_until,
+            access=str(answer["access_token"]),
+            refresh=refresh or (before.refresh if before else ""),
+            scopes=_scopes(answer.get("scope")) or (before.scopes if before else SCOPES),
+            expires_at=now + _lifetime(answer, now),
+            refresh_expires_at=now + REFRESH_LIFETIME if refresh else kept_until,
         )
 
     def _refused(self, refusal: HttpRefused) -> NoReturn:
@@ -190,7 +218,7 @@ class OAuth:
         raise refusal
 
 
-class OAuthBearer:
+class OAuthTokens:
     """Access tokens from a keeper, renewed shortly before their end and after a 401; safe for several threads."""
 
     def __init__(
@@ -200,40 +228,91 @@ class OAuthBearer:
         self._oauth = oauth
         self._clock = clock
         self._tokens: Tokens | None = None
+        self._early = EARLY
         self._lock = threading.Lock()
 
     def token(self) -> str:
-        """An access token with more than five minutes left.
+        """An access token that is not about to end.
 
         Raises:
             ConnectionInvalid: it cannot be renewed.
         """
         with self._lock:
             tokens = self._tokens or self._keeper.current()
-            if tokens.expires_at - self._clock() < EARLY:
-                tokens = self._keeper.refresh(tokens, self._oauth.refresh)
+            if tokens.refresh and tokens.expires_at - self._clock() < self._early:
+                tokens = self._renew(tokens)
             self._tokens = tokens
             return tokens.access
 
-    def renewed(self, stale: str) -> str:
-        """The access token after ``stale``.
+    def refresh(self, rejected: str) -> str:
+        """The access token after ``rejected``.
 
         Raises:
             ConnectionInvalid: there is none.
         """
         with self._lock:
             tokens = self._tokens or self._keeper.current()
-            if tokens.access == stale:
-                tokens = self._keeper.refresh(tokens, self._oauth.refresh)
+            if tokens.access == rejected:
+                tokens = self._renew(tokens)
             self._tokens = tokens
             return tokens.access
 
+    def _renew(self, tokens: Tokens) -> Tokens:
+        fresh = uninterrupted(lambda: self._keeper.refresh(tokens, self._oauth.refresh))
+        self._early = min(EARLY, (fresh.expires_at - self._clock()) / 10)
+        return fresh
 
-def _expiry(answer: _Answer, now: datetime) -> datetime:
-    if answer.expires_at:
-        try:
-            moment = datetime.fromisoformat(answer.expires_at)
-        except ValueError:
-            moment = now + ACCESS_LIFETIME
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    return now + (timedelta(seconds=answer.expires_in) if answer.expires_in else ACCESS_LIFETIME)
+
+def code_challenge(verifier: str) -> str:
+    """What PKCE shows of a verifier in the open (S256)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def _token_answer(answer: object) -> dict[str, object]:
+    """An answer of the token endpoint: all it needs is an access token.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if not isinstance(answer, dict) or not scalar(answer.get("access_token")):
+        raise ValueError("no access token")
+    return answer
+
+
+def _scopes(scope: object) -> tuple[str, ...]:
+    """Scopes as one text or as a list."""
+    parts = scope if isinstance(scope, list) else [scope]
+    return tuple(word for part in parts if isinstance(part, str) for word in part.replace(",", " ").split())
+
+
+def _lifetime(answer: Mapping[str, object], now: datetime) -> timedelta:
+    """How long the access token lives, as the answer says it in whatever way, within reason."""
+    seconds = _seconds(answer.get("expires_in"))
+    if seconds is None and (end := _moment(answer.get("expires_at"))) is not None:
+        seconds = (end - now).total_seconds()
+    if seconds is None:
+        return ACCESS_LIFETIME
+    return timedelta(seconds=min(max(seconds, SHORTEST.total_seconds()), LONGEST.total_seconds()))
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) else None
+    except ValueError:
+        return None
+    return seconds if seconds is not None and math.isfinite(seconds) else None
+
+
+def _moment(value: object) -> datetime | None:
+    """A moment as ISO text, or in seconds or milliseconds since 1970, as number or text."""
+    seconds = _seconds(value)
+    try:
+        if seconds is not None:
+            return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) if moment else None
+
+
+_MILLISECONDS = 1e11

@@ -4,46 +4,44 @@ Assumed: the list without ``status`` holds active and terminated members. Should
 the terminated is read as well: whenever a company shows no inactive member at all.
 """
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
-from hris_pipeline.errors import SourceUnavailable
+from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import justworks_wire
-from hris_pipeline.sources.http import Bearer, Http, HttpRefused, RateLimiter, Retries
-from hris_pipeline.sources.oauth import OAuth, OAuthBearer, TokenKeeper
-from hris_pipeline.sources.prefetch import prefetch
-from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page
-from hris_pipeline.sources.records import page_of, text_of
-from hris_pipeline.sources.redaction import members_of
+from hris_pipeline.sources.http import Http, HttpRefused, TokenProvider, Unauthorized
+from hris_pipeline.sources.oauth import OAuth, OAuthTokens, TokenKeeper
+from hris_pipeline.sources.pacing import Ceilings, RateLimiter, Retries
+from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page, Record, ShapeReport
+from hris_pipeline.sources.raw_columns import clean_id
+from hris_pipeline.sources.spellings import scalar
+from hris_pipeline.sources.threads import Workers, prefetch
 
-__all__ = ["PartnerApi"]
+__all__ = ["SAMPLE", "PartnerApi"]
 
 PAGE_SIZE = 100
 """The most the API gives."""
+
+SAMPLE = 50
+"""So many members' custom field values are read where nothing needs everybody's: what there is, people must see."""
 
 THREADS = 4
 """For one call a member; more only wait for the ceiling."""
 
 FAILURES_IN_A_ROW = 8
-"""So many members whose details fail one after the other are no holes: the source is down."""
+"""So many members whose details fail one after the other: the rest are holes without being asked for."""
+
+LONGEST_CURSOR = 8000
+"""Characters; a longer one fits no address."""
 
 SCOPE_OF: tuple[tuple[str, str], ...] = (("/v1/company", "company.detail:read"), ("/v1/members", "member.detail:read"))
 """The scope that the resources under a path need."""
 
-Member = dict[str, msgspec.Raw]
-
-
-class _List(msgspec.Struct):
-    items: list[msgspec.Raw]
-    next_cursor: str | int | None = None
-
-
-_list = msgspec.json.Decoder(_List).decode
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_NO_ANSWER = (SourceUnavailable, SourceRefused, SourceNotReady, Unauthorized)
+"""What makes one person a hole; a connection that cannot be renewed is not among them."""
 
 
 class PartnerApi:
@@ -54,14 +52,26 @@ class PartnerApi:
     def __init__(
         self,
         api_url: str,
-        bearer: Bearer,
+        tokens: TokenProvider,
         *,
         integration_id: str,
-        pace: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
         retries: Retries | None = None,
+        ceilings: Ceilings | None = None,
     ) -> None:
         self._integration_id = integration_id
-        self._http = Http(api_url, title="Justworks", advice=self._advice, bearer=bearer, pace=pace, retries=retries)
+        self._ceilings = ceilings or Ceilings()
+        self._http = Http(
+            api_url,
+            title="Justworks",
+            advice=self._advice,
+            tokens=tokens,
+            rate_limiter=rate_limiter,
+            retries=retries,
+            ceilings=self._ceilings,
+        )
+        self._reception: justworks_wire.Reception | None = None
+        self._company: Company | None = None
         self._closing: list[Callable[[], None]] = [self._http.close]
 
     @classmethod
@@ -73,48 +83,67 @@ class PartnerApi:
         api_url: str,
         integration_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        pace: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
         retries: Retries | None = None,
+        ceilings: Ceilings | None = None,
     ) -> "PartnerApi":
         """The Partner API with tokens from ``keeper``; closing it closes ``oauth`` too."""
-        bearer = OAuthBearer(keeper, oauth, clock)
-        source = cls(api_url, bearer, integration_id=integration_id, pace=pace, retries=retries)
+        source = cls(
+            api_url,
+            OAuthTokens(keeper, oauth, clock),
+            integration_id=integration_id,
+            rate_limiter=rate_limiter,
+            retries=retries,
+            ceilings=ceilings,
+        )
         source._closing.append(oauth.close)
         return source
 
     def company(self) -> Company:
-        """The company with its offices, and its custom fields where the connection may read them."""
-        body = self._http.get("/v1/company", _whole)
-        return justworks_wire.read_company(body, self._custom_fields())
+        """The company with its offices and departments, and its custom fields where the connection may read them."""
+        body = self._http.get("/v1/company", _object)
+        self._company = justworks_wire.read_company(body, self._custom_fields())
+        return self._company
 
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:
-        """All members; with ``custom_fields`` each with the values it has, one more call a member.
+        """All members, each (or a sample of those on the first page) with its custom field values, one more call each.
 
         Raises:
-            SourceUnavailable: a page, or the details of many members in a row, failed for good.
+            SourceUnavailable: a page failed for good.
         """
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="details") as threads:
-            details = _Details(self._http, threads) if custom_fields else None
+        company = self._company or self.company()
+        reception = self._reception = justworks_wire.Reception(company)
+        workers = Workers("details")
+        details = _Details(self._http, workers)
+        sample = SAMPLE if company.custom_fields else 0
+        try:
             nobody_inactive = True
             for members in self._listed({}):
                 nobody_inactive = nobody_inactive and all(map(_is_active, members))
-                yield details.page(members) if details else page_of(members)
+                yield self._page(reception, details, members, None if custom_fields else sample)
+                sample = 0
             if nobody_inactive:
                 for members in self._terminated():
-                    yield details.page(members) if details else page_of(members)
+                    yield self._page(reception, details, members, None if custom_fields else 0)
+        finally:
+            workers.close()
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
+    def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """One call a person."""
         for hris_id in hris_ids:
             try:
-                member = self._http.find(f"/v1/members/{quote(hris_id, safe='')}", _object)
-            except (SourceUnavailable, HttpRefused):
+                member = self._http.get(_path(hris_id), _object)
+            except HttpRefused as refusal:
+                is_gone = refusal.status == 404 and refusal.says_so
+                yield LookupResult(hris_id, "not_found" if is_gone else "error")
+            except _NO_ANSWER:
                 yield LookupResult(hris_id, "error")
-                continue
-            if member is None:
-                yield LookupResult(hris_id, "not_found")
             else:
-                yield LookupResult(hris_id, "active" if _is_active(member) else "inactive")
+                yield LookupResult(hris_id, _answered(hris_id, member))
+
+    def shape_report(self) -> ShapeReport:
+        """What was noticed of the shapes of the members read so far."""
+        return self._reception.report() if self._reception else ShapeReport()
 
     def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
         """Archived members as raw columns."""
@@ -125,11 +154,28 @@ class PartnerApi:
         for close in self._closing:
             close()
 
-    def _listed(self, query: Mapping[str, str]) -> Iterator[list[Member]]:
-        for items in prefetch(self._lists("/v1/members", {"limit": str(PAGE_SIZE), **query})):
-            yield [members_of(item) for item in items]
+    def _page(
+        self, reception: justworks_wire.Reception, details: "_Details", members: list[object], sample: int | None
+    ) -> Page:
+        """The members with the values of everybody (``sample`` None), or of so many."""
+        asked = details.add(members, sample)
+        records: list[Record] = []
+        holes: list[str] = []
+        for member in members:
+            hris_id = _id(member)
+            if sample is None and hris_id and hris_id not in asked:
+                holes.append(hris_id)
+                continue
+            try:
+                records.append(reception.record(member))
+            except (ValueError, RecursionError):
+                holes.append(hris_id)
+        return Page(tuple(records), tuple(filter(None, holes)), asked=tuple(sorted(asked)))
 
-    def _terminated(self) -> Iterator[list[Member]]:
+    def _listed(self, query: Mapping[str, str]) -> Iterator[list[object]]:
+        yield from prefetch(self._lists("/v1/members", {"limit": str(PAGE_SIZE), **query}))
+
+    def _terminated(self) -> Iterator[list[object]]:
         try:
             for members in self._listed({"status": "terminated"}):
                 if any(map(_is_active, members)):  # the source does not heed the filter: all of this was read already
@@ -138,21 +184,37 @@ class PartnerApi:
         except HttpRefused:
             return
 
-    def _lists(self, path: str, query: Mapping[str, str]) -> Iterator[list[msgspec.Raw]]:
+    def _lists(self, path: str, query: Mapping[str, str]) -> Iterator[list[object]]:
         cursor: dict[str, str] = {}
-        while True:
-            page = self._http.get(path, _list, {**query, **cursor})
-            yield page.items
-            if page.next_cursor in (None, ""):
+        seen: set[str] = set()
+        for _ in range(self._ceilings.reading_pages):
+            items, following = self._http.get(path, _list, {**query, **cursor})
+            yield items
+            if not following:
                 return
-            cursor = {"cursor": str(page.next_cursor)}
+            if following in seen:
+                raise SourceUnavailable(
+                    f"Justworks goes round in circles: GET {path} gave a cursor that it had given before: "
+                    "run it again later."
+                )
+            if len(following) > LONGEST_CURSOR:
+                raise SourceRefused(
+                    f"Justworks gave GET {path} a cursor of {len(following)} characters, which fits no address: "
+                    "check whether Justworks changed its API."
+                )
+            seen.add(following)
+            cursor = {"cursor": following}
+        raise SourceUnavailable(
+            f"Justworks gave more than {self._ceilings.reading_pages} pages of GET {path} (HRIS_READING_PAGES): "
+            "raise the limit if the company is that large, otherwise run it again later."
+        )
 
     def _custom_fields(self) -> tuple[CustomField, ...]:
         try:
             pages = list(self._lists("/v1/company/custom-fields", {}))
         except HttpRefused:
             return ()
-        return justworks_wire.read_custom_fields(bytes(item) for items in pages for item in items)
+        return justworks_wire.read_custom_fields(item for items in pages for item in items)
 
     def _advice(self, status: int, path: str) -> str:
         again = f"connect again with `hris connect {self._integration_id}`"
@@ -167,42 +229,78 @@ class PartnerApi:
 class _Details:
     """Custom field values, fetched by a few threads and put into the members they belong to."""
 
-    def __init__(self, http: Http, threads: Executor) -> None:
+    def __init__(self, http: Http, workers: Workers) -> None:
         self._http = http
-        self._threads = threads
+        self._workers = workers
         self._failed_in_a_row = 0
 
-    def page(self, members: Sequence[Member]) -> Page:
-        """The members with their values; those whose values failed are holes."""
-        ids = [text_of(member.get("id")) for member in members]
-        whole, holes = [], []
-        for member, hris_id, values in zip(members, ids, self._threads.map(self._values, ids), strict=True):
-            if values is None:
-                holes.append(hris_id)
-            else:
-                whole.append({**member, justworks_wire.CUSTOM_VALUES_KEY: values})
-            self._failed_in_a_row = self._failed_in_a_row + 1 if values is None else 0
-            if self._failed_in_a_row >= FAILURES_IN_A_ROW:
-                raise SourceUnavailable(
-                    f"Justworks could not give the custom fields of {FAILURES_IN_A_ROW} members in a row: "
-                    "run it again later."
-                )
-        return page_of(whole, holes)
+    def add(self, members: Sequence[object], sample: int | None) -> set[str]:
+        """Puts the values into members, into all or into so many drawn by chance; gives the ids of those who have them
+        now."""
+        found = [(hris_id, member) for member in members if isinstance(member, dict) and (hris_id := _id(member))]
+        if sample is not None:
+            found = random.sample(found, min(sample, len(found)))
+        asked = set()
+        for (hris_id, member), values in zip(
+            found, self._workers.map(lambda pair: self._values(pair[0]), found, THREADS), strict=True
+        ):
+            if values is not None:
+                member[justworks_wire.CUSTOM_VALUES_KEY] = values
+                asked.add(hris_id)
+        return asked
 
-    def _values(self, hris_id: str) -> msgspec.Raw | None:
-        if not hris_id:
-            return msgspec.Raw(b"[]")
-        try:
-            values = self._http.find(f"/v1/members/{quote(hris_id, safe='')}/custom-field-values", _list)
-        except SourceUnavailable:
+    def _values(self, hris_id: str) -> list[object] | None:
+        if self._failed_in_a_row >= FAILURES_IN_A_ROW:
             return None
-        return msgspec.Raw(b"[" + b",".join(map(bytes, values.items)) + b"]") if values else None
+        try:
+            values, _ = self._http.get(f"{_path(hris_id)}/custom-field-values", _list)
+        except _NO_ANSWER as failure:
+            is_down = not isinstance(failure, HttpRefused)
+            self._failed_in_a_row += is_down  # a refusal costs nothing, and is that one person's
+            return None
+        self._failed_in_a_row = 0
+        return values
 
 
-def _whole(body: bytes) -> bytes:
-    _object(body)
-    return body
+def _path(hris_id: str) -> str:
+    return f"/v1/members/{quote(hris_id, safe='')}"
 
 
-def _is_active(member: Mapping[str, msgspec.Raw]) -> bool:
-    return bytes(member.get("active", b"")) == b"true"
+def _list(answer: object) -> tuple[list[object], str]:
+    """Items and the next cursor, '' on the last page.
+
+    Raises:
+        ValueError: it is no list of items.
+    """
+    items = answer.get("items") if isinstance(answer, dict) else None
+    if not isinstance(items, list) or not isinstance(answer, dict):
+        raise ValueError("no items")
+    cursor = answer.get("next_cursor")
+    if isinstance(cursor, dict | list | bool | float):
+        raise ValueError("no cursor")
+    return items, "" if cursor is None else str(cursor)
+
+
+def _object(answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise ValueError("no object")
+    return answer
+
+
+def _id(member: object) -> str:
+    return clean_id(scalar(member.get("id"))) if isinstance(member, dict) else ""
+
+
+def _is_active(member: object) -> bool:
+    return isinstance(member, dict) and member.get("active") is True
+
+
+def _answered(hris_id: str, member: Mapping[str, Any]) -> Any:
+    """What a record says of the person asked for: something only when it is that very person's."""
+    if _id(member) != hris_id:
+        return "error"
+    return {True: "active", False: "inactive"}.get(member["active"], "error") if _has_flag(member) else "error"
+
+
+def _has_flag(member: Mapping[str, Any]) -> bool:
+    return isinstance(member.get("active"), bool)

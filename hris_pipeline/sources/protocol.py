@@ -14,17 +14,20 @@ __all__ = [
     "Office",
     "Page",
     "Record",
+    "ShapeReport",
     "Source",
     "UnreadColumn",
 ]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """One member as received: ``line`` is its JSON with the denied keys dropped; ``updated_at`` is ISO text or ''."""
+    """One member: ``line`` is the JSON of what is kept of it; ``updated_at`` is ISO text or ''; ``active`` is whether
+    the source called it so in plain words."""
 
     hris_id: str
     updated_at: str
     line: bytes
+    active: bool = False
 
 
 class CustomField(msgspec.Struct, frozen=True, gc=False):
@@ -36,37 +39,67 @@ class CustomField(msgspec.Struct, frozen=True, gc=False):
     options: tuple[str, ...] = ()
 
 
+class UnreadColumn(msgspec.Struct, frozen=True):
+    """One employee column of which the source sent something that could not be read.
+
+    That was so for ``count`` of the ``of`` members that sent anything for it; ``keys`` and ``types`` are the names of
+    keys and the type words met there, never values.
+    """
+
+    count: int
+    of: int
+    keys: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
 class Page(msgspec.Struct, frozen=True, gc=False):
-    """Some members; ``holes`` are the hris_ids of members whose details could not be read;
-    ``custom_fields`` are those that this page shows, from a source that defines them nowhere else."""
+    """Some members; ``holes`` are the hris_ids of members whose details could not be read; ``custom_fields`` are those
+    that this page shows, from a source that defines them nowhere else; ``asked`` are those whose custom field values
+    were read."""
 
     records: tuple[Record, ...]
     holes: tuple[str, ...] = ()
     custom_fields: tuple[CustomField, ...] = ()
+    asked: tuple[str, ...] = ()
+
+
+class ShapeReport(msgspec.Struct, frozen=True):
+    """What was noticed of the shapes of all members: keys that are read, by place; keys that are not, by dotted name;
+    and by employee column what could not be read. Names and counts, never values."""
+
+    spellings: dict[str, dict[str, int]] = {}
+    other_keys: dict[str, int] = {}
+    unread: dict[str, UnreadColumn] = {}
 
 
 class LookupResult(msgspec.Struct, frozen=True, gc=False):
-    """What the source says of one person asked for singly."""
+    """What the source says of one person asked for singly: only ``not_found`` and ``inactive`` confirm that somebody
+    is gone; ``error`` is every answer that says nothing certain."""
 
     hris_id: str
     status: Literal["active", "inactive", "not_found", "error"]
 
 
 class Office(msgspec.Struct, frozen=True, gc=False):
-    """Where an office stands."""
+    """Where an office stands; ``unread`` when it has an address that could not be read."""
 
     id: str
     city: str = ""
     state: str = ""
     country: str = ""
+    line1: str = ""
+    postal_code: str = ""
+    unread: bool = False
 
 
 class Company(msgspec.Struct, frozen=True):
-    """What is known of the company itself; ``data_as_of`` is how old the source's data is, when it says so."""
+    """What is known of the company itself; ``departments`` are names by id, ``data_as_of`` is how old the source's data
+    is, when it says so."""
 
     id: str
     display_name: str
     offices: tuple[Office, ...] = ()
+    departments: dict[str, str] = {}
     custom_fields: tuple[CustomField, ...] = ()
     data_as_of: datetime | None = None
 
@@ -84,7 +117,8 @@ class Source(Protocol):
         ...
 
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:
-        """All members, active and not, in the source's order; a member may come more than once.
+        """All members, active and not, in the source's order; a member may come more than once. ``custom_fields`` asks
+        for the custom field values of everybody, otherwise for those of a sample.
 
         Raises:
             SourceNotReady: the source has no data yet; what was yielded before is no extract.
@@ -92,8 +126,12 @@ class Source(Protocol):
         """
         ...
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
+    def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """Asks for single people, in the order given, lazily: the caller may stop after any answer."""
+        ...
+
+    def shape_report(self) -> ShapeReport:
+        """What was noticed of the shapes of the members that ``pages`` gave so far."""
         ...
 
     def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
@@ -103,19 +141,6 @@ class Source(Protocol):
     def close(self) -> None:
         """Gives back connections."""
         ...
-
-
-class UnreadColumn(msgspec.Struct, frozen=True):
-    """One employee column of which the source sent something that could not be read.
-
-    That was so for ``count`` of the ``of`` members that sent anything for it; ``keys`` and ``types`` are the names of
-    keys and the type words met there, never values.
-    """
-
-    count: int
-    of: int
-    keys: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,103 +1,184 @@
-"""Members as columns of raw text, whatever the wire: the columns' names, a member counted once, and the choices among
-a person's addresses and numbers that both wires share."""
+"""Members as columns of raw text, whatever the wire: the table that every wire fills in (one getter a field), a member
+counted once, and the choices among a person's addresses and numbers that both wires share."""
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, TypeVar
 
-import msgspec
-
-from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
-from hris_pipeline.sources.decoding import text
+from hris_pipeline.settings.fields import RAW_COLUMNS, require_getters
+from hris_pipeline.sources.decoding import UNREADABLE, as_text
+from hris_pipeline.sources.spellings import MOBILE, PERSONAL, WORK, holds_something, spelled, type_word
 
 __all__ = [
-    "RAW_COLUMNS",
+    "UNREAD",
     "ColumnBuilder",
+    "Contact",
+    "WireField",
     "chosen_phone",
-    "custom_fields_text",
+    "clean_id",
     "pick_emails",
+    "read_contacts",
+    "wire_getters",
+    "wire_paths",
 ]
 
-RAW_COLUMNS: tuple[str, ...] = tuple(
-    name for name in EMPLOYEE_COLUMNS if name not in ("supervisor_justworks_id", "is_manager")
-)
-"""The employee columns that a source gives; the other two are derived from all rows together."""
+UNREAD = "unread"
+"""Beside the raw columns: of each row the names of employee columns of which something came that could not be read."""
 
-_WIDTH = len(RAW_COLUMNS)
+_WIDTH = len(RAW_COLUMNS) + 1
+_PLACES = {name: place for place, name in enumerate(RAW_COLUMNS)}
 
-MOBILE = ("mobile", "cell")
-WORK = ("work",)
-PERSONAL = ("personal", "home")
+P = TypeVar("P")
 
-Typed = tuple[str | None, str | None]
-"""The type a source gives an address or a number, and the address or number itself."""
+
+@dataclass(frozen=True)
+class WireField(Generic[P]):
+    """How one wire gives one employee column: the fields of an archived member that it is read from, as dotted paths,
+    and the getter; None for a column that is derived from all rows together."""
+
+    paths: tuple[str, ...]
+    getter: Callable[[P], object] | None
+
+
+def wire_getters(source: str, fields: Mapping[str, WireField[P]]) -> tuple[Callable[[P], object], ...]:
+    """The getters of a wire in the order of ``RAW_COLUMNS``.
+
+    Raises:
+        HrisError: the wire forgot a field of the catalogue, or has one that the catalogue lacks.
+    """
+    require_getters(source, [name for name, field in fields.items() if field.getter])
+    getters = (fields[name].getter if name in fields else None for name in RAW_COLUMNS)
+    return tuple(getter or _nothing for getter in getters)
+
+
+def wire_paths(fields: Mapping[str, WireField[Any]]) -> dict[str, tuple[str, ...]]:
+    """By employee column: the fields of an archived member that it is read from."""
+    return {name: field.paths for name, field in fields.items()}
+
+
+def _nothing(_: object) -> None:
+    return None
 
 
 class ColumnBuilder:
-    """Rows in the order of ``RAW_COLUMNS``, gathered as columns; of rows with one hris_id the newest stays."""
+    """Rows in the order of ``RAW_COLUMNS`` and what is unread, gathered as columns; of rows with one hris_id the newest
+    stays."""
 
     def __init__(self) -> None:
         self._cells: list[object] = []  # row after row: rows kept as such would keep the garbage collector busy
         self._updated: list[str] = []
         self._position: dict[str, int] = {}
 
-    def add(self, row: Sequence[object], updated_at: str | None) -> None:
+    def append(self, row: list[object], unread: Sequence[str], updated_at: str | None) -> None:
         """One member; ``updated_at`` is ISO text. Without an hris_id a row stands for itself."""
-        hris_id, updated = row[0], updated_at or ""
-        if isinstance(hris_id, str) and hris_id:
+        for name in unread:
+            if name in _PLACES:
+                row[_PLACES[name]] = None
+        hris_id, updated = clean_id(row[0]), updated_at or ""
+        if hris_id:
             position = self._position.setdefault(hris_id, len(self._updated))
             if position < len(self._updated):
-                self._replace(position, row, updated)
+                if _instant(updated) >= _instant(self._updated[position]):
+                    self._updated[position] = updated
+                    self._cells[position * _WIDTH : (position + 1) * _WIDTH] = (*row, unread)
                 return
         self._updated.append(updated)
         self._cells.extend(row)
+        self._cells.append(unread)
 
-    def done(self) -> dict[str, list[object]]:
-        """The columns by name."""
-        return {name: self._cells[place::_WIDTH] for place, name in enumerate(RAW_COLUMNS)}
-
-    def _replace(self, position: int, row: Sequence[object], updated: str) -> None:
-        if _instant(updated) < _instant(self._updated[position]):
-            return
-        self._updated[position] = updated
-        self._cells[position * _WIDTH : (position + 1) * _WIDTH] = row
+    def finish(self) -> dict[str, list[object]]:
+        """The columns by name, and ``unread``; text or None, ``active`` bool or None."""
+        columns = {name: self._cells[place::_WIDTH] for place, name in enumerate(RAW_COLUMNS)}
+        for name, column in columns.items():
+            if name != "active" and not _TEXT.issuperset(map(type, column)):
+                columns[name] = [as_text(value) for value in column]
+        return columns | {UNREAD: self._cells[len(RAW_COLUMNS) :: _WIDTH]}
 
 
-def pick_emails(emails: Iterable[Typed]) -> tuple[str | None, str | None]:
-    """Email (work, else personal, else the first) and secondary email (personal, only beside a work one)."""
+_TEXT = frozenset({str, type(None)})
+
+
+class Contact(NamedTuple):
+    """An address or a number: the word of its type, its text where one could be read, and whether there was something
+    else that could not."""
+
+    word: str
+    text: str | None
+    broken: bool
+
+
+def read_contacts(value: object, places: Mapping[str, tuple[str, ...]]) -> list[Contact]:
+    """The contacts in a list, a single object or a single text; ``places`` is the entry of ``SPELLINGS``."""
+    return [_contact(item, places) for item in (value if isinstance(value, list) else [value]) if item is not None]
+
+
+def _contact(item: object, places: Mapping[str, tuple[str, ...]]) -> Contact:
+    if not isinstance(item, dict):
+        text = None if isinstance(item, list) else as_text(item)
+        return Contact("", text, text is None and holds_something(item))
+    word = type_word(spelled(item, places["type"]))
+    text = spelled(item, places["value"])
+    if text is None:
+        return Contact(word, None, any(holds_something(v) for k, v in item.items() if k not in places["type"]))
+    return Contact(word, text, broken=False)
+
+
+def pick_emails(contacts: Iterable[Contact]) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Email (work, else personal, else the first), secondary email (personal, only beside a work one), and which of the
+    two columns are unread: nothing could be read, or not what would have come first."""
     work = personal = first = None
-    for kind, address in emails:
+    typed, broken, broken_personal = False, False, False
+    for word, address, is_broken in contacts:
         if not address:
+            typed = typed or bool(word) or is_broken
+            broken = broken or is_broken
+            broken_personal = broken_personal or (is_broken and word not in WORK)
             continue
         first = first or address
-        if (word := (kind or "").lower()) in WORK:
+        if word in WORK:
             work = work or address
         elif word in PERSONAL:
             personal = personal or address
-    return (work, personal) if work else (personal or first, None)
+    if first is None:
+        return None, None, ("email", "secondary_email") if typed else ()
+    if work is None:
+        return (None, None, ("email", "secondary_email")) if broken else (personal or first, None, ())
+    if personal is None and broken_personal:
+        return work, None, ("secondary_email",)
+    return work, personal, ()
 
 
-def chosen_phone(phones: Iterable[Typed]) -> str | None:
-    """Mobile, else work, else the first."""
+def chosen_phone(contacts: Iterable[Contact]) -> tuple[str | None, bool]:
+    """Mobile, else work, else the first; and whether it is unread: nothing could be read, or not what would have come
+    first."""
     mobile = work = first = None
-    for kind, number in phones:
+    typed = broken = False
+    for word, number, is_broken in contacts:
         if not number:
+            typed = typed or bool(word) or is_broken
+            broken = broken or is_broken
             continue
         first = first or number
-        if (word := (kind or "").lower()) in MOBILE:
+        if word in MOBILE:
             mobile = mobile or number
         elif word in WORK:
             work = work or number
-    return mobile or work or first
+    if mobile is None and (broken or (first is None and typed)):
+        return None, True
+    return mobile or work or first, False
 
 
-def custom_fields_text(values: Iterable[tuple[str | None, object]]) -> str | None:
-    """JSON of field id to text, or to a list of texts when there are several; None when nobody filled in any."""
-    filled: dict[str, str | list[str]] = {}
-    for field, value in values:
-        texts = [shown for one in (value if isinstance(value, list) else [value]) if (shown := text(one))]
-        if field and texts:
-            filled[field] = texts[0] if len(texts) == 1 else texts
-    return msgspec.json.encode(filled).decode() if filled else None
+def clean_id(value: object) -> str:
+    """An id as it is compared and stored: trimmed, without control and format characters, NFC; '' for what is none."""
+    text = value if type(value) is str else as_text(value)
+    if not text:
+        return ""
+    if not (text.isascii() and text.isprintable()):
+        blank = (" " if character.isspace() else character for character in text)
+        text = unicodedata.normalize("NFC", "".join(c for c in blank if unicodedata.category(c) not in ("Cc", "Cf")))
+    return "" if UNREADABLE in text else text.strip()
 
 
 def _instant(stamp: str) -> datetime:

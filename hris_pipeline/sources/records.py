@@ -1,44 +1,187 @@
-"""From a source's bytes to records that may be kept: one line each, denied keys gone."""
+"""From a source's answer to records that may be kept: of each member only the keys that a mapping can read, everything
+else dropped and counted by name. What is kept is an allow-list, at every depth; values of other keys never leave here.
+"""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-import msgspec
+from hris_pipeline.sources.protocol import UnreadColumn
+from hris_pipeline.sources.spellings import COUNTRY, holds_something, keys_of
 
-from hris_pipeline.sources.decoding import loads, text
-from hris_pipeline.sources.protocol import Page, Record
-from hris_pipeline.sources.redaction import drop_sensitive_keys
+__all__ = ["ANY", "MEMBER", "SINGLE", "Pruner", "Shape", "UnreadTally"]
 
-__all__ = ["page_of", "text_of"]
+SINGLE = None
+"""A kept key that holds a single value."""
 
-_text = msgspec.json.Decoder(str).decode
-_encode = msgspec.json.Encoder().encode
+MEMBER = "member"
+"""The place that is the member itself."""
 
+ANY = object()
+"""A kept key whose value is kept as it is: a custom field's."""
 
-def text_of(value: bytes | msgspec.Raw | None) -> str:
-    """A JSON scalar as text: '' when it is missing, null or unreadable, JSON when it is no text."""
-    if value is None:
-        return ""
-    try:
-        return _text(value)
-    except (msgspec.MsgspecError, UnicodeError):
-        pass
-    try:
-        return text(loads(bytes(value))) or ""
-    except ValueError:
-        return ""
+_MOST_SHAPES = 2000
+_MOST_NAMES = 300
+_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]{0,63}")
+_TYPE = re.compile(r"[A-Za-z][A-Za-z_ -]{0,29}")
+_ODD = "(unusual)"
+_MORE = "(more)"
+_COMPOUND = frozenset({dict, list})
+_TYPE_KEYS = ("type", "kind")
+_DEEP = 4
 
 
-def page_of(members: Sequence[Mapping[str, msgspec.Raw]], holes: Sequence[str] = ()) -> Page:
-    """The members as records; a member that cannot be cleaned of denied keys becomes a hole.
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What is kept of one kind of object, known as ``place``: its keys, each with ``SINGLE``, ``ANY`` or the shape of
+    the objects in it. With ``by_country`` a key that is a country holds the same shape again."""
 
-    ``members`` hold ``id``, and ``updated_at`` where the source says it, beside whatever else is to be kept.
-    """
-    lines = drop_sensitive_keys([_encode(member).replace(b"\n", b" ") for member in members])
-    records, uncleaned = [], []
-    for member, line in zip(members, lines, strict=True):
-        hris_id = text_of(member.get("id"))
-        if line is not None:
-            records.append(Record(hris_id, text_of(member.get("updated_at")), line))
-        elif hris_id:
-            uncleaned.append(hris_id)
-    return Page(tuple(records), (*holes, *uncleaned))
+    place: str
+    keys: Mapping[str, Any]
+    by_country: bool = False
+
+    @classmethod
+    def of(cls, spelling: str, place: str, *singles: str, by_country: bool = False, **more: Any) -> "Shape":
+        """The shape of the keys that ``SPELLINGS`` has for ``spelling``, and more."""
+        return cls(place, {**dict.fromkeys((*keys_of(spelling), *singles), SINGLE), **more}, by_country)
+
+
+@dataclass
+class _Plan:
+    """What to do with objects that have the same keys: met ``count`` times."""
+
+    shape: Shape
+    keys: tuple[str, ...]
+    singles: tuple[str, ...]
+    compounds: tuple[tuple[str, Shape], ...]
+    count: int = 0
+
+
+class Pruner:
+    """Cuts members down to their shape; counts the names of keys. ``misfits`` are the kept keys of the last member, by
+    place, under which a list or an object stood where a single value belongs: those are dropped too."""
+
+    def __init__(self) -> None:
+        self._plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
+        self._overflow: Counter[tuple[str, str, bool]] = Counter()
+        self.misfits: list[tuple[str, str, object]] = []
+
+    def prune(self, item: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+        """What is kept of one object."""
+        keys = tuple(item)
+        plan = self._plans.get((id(shape), keys)) or self._planned(shape, keys)
+        plan.count += 1
+        kept = {key: item[key] for key in plan.singles}
+        if not _COMPOUND.isdisjoint(map(type, kept.values())):
+            self._drop_compounds(kept, shape)
+        for key, inner in plan.compounds:
+            kept[key] = self._pruned(item[key], inner)
+            if key not in shape.keys and not holds_something(kept[key]) and holds_something(item[key]):
+                kept[key] = True  # a country that counts, though nothing of it is read
+        return kept
+
+    def counted(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+        """Keys that are read, by place; and all others, by dotted name."""
+        read: dict[str, Counter[str]] = {}
+        other: Counter[str] = Counter()
+        for (place, key, is_kept), count in self._names():
+            if is_kept:
+                read.setdefault(place, Counter())[key] += count
+            else:
+                name = _plain_name(key) if place == MEMBER else f"{place}.{_plain_name(key)}"
+                other[name if name in other or len(other) < _MOST_NAMES else _MORE] += count
+        return {place: dict(keys) for place, keys in sorted(read.items())}, dict(sorted(other.items()))
+
+    def _names(self) -> Iterable[tuple[tuple[str, str, bool], int]]:
+        for plan in self._plans.values():
+            countries = {key for key, _ in plan.compounds if key not in plan.shape.keys}
+            for key in plan.keys:
+                if key not in countries:
+                    yield (plan.shape.place, key, key in plan.shape.keys), plan.count
+        yield from self._overflow.items()
+
+    def _planned(self, shape: Shape, keys: tuple[str, ...]) -> _Plan:
+        singles, compounds = [], []
+        for key in keys:
+            kind = shape.keys.get(key, self)
+            if kind is SINGLE or kind is ANY:
+                singles.append(key)
+            elif isinstance(kind, Shape):
+                compounds.append((key, kind))
+            elif shape.by_country and COUNTRY.fullmatch(key):
+                compounds.append((key, shape))
+        plan = _Plan(shape, keys, tuple(singles), tuple(compounds))
+        if len(self._plans) < _MOST_SHAPES:
+            self._plans[id(shape), keys] = plan
+        else:
+            is_kept = shape.keys.__contains__
+            self._overflow.update((shape.place, key if is_kept(key) else _ODD, is_kept(key)) for key in keys)
+        return plan
+
+    def _drop_compounds(self, kept: dict[str, Any], shape: Shape) -> None:
+        for key, value in list(kept.items()):
+            if isinstance(value, dict | list) and shape.keys[key] is not ANY:
+                self.misfits.append((shape.place, key, value))
+                del kept[key]
+
+    def _pruned(self, value: object, shape: Shape) -> object:
+        if type(value) is dict:
+            return self.prune(value, shape)
+        if type(value) is list:
+            return [self._pruned(item, shape) for item in value]
+        return value
+
+
+def _plain_name(key: str) -> str:
+    """The key, when it looks like a name and not like somebody's data."""
+    return key if _NAME.fullmatch(key) else _ODD
+
+
+@dataclass
+class UnreadTally:
+    """Counts, by employee column, who sent something and for whom it could not be read."""
+
+    _sent: Counter[str] = field(default_factory=Counter)
+    _unread: Counter[str] = field(default_factory=Counter)
+    _keys: dict[str, set[str]] = field(default_factory=dict)
+    _types: dict[str, set[str]] = field(default_factory=dict)
+
+    def sent(self, columns: Iterable[str]) -> None:
+        """Somebody sent something for the columns."""
+        self._sent.update(columns)
+
+    def unread(self, columns: Iterable[str], value: object) -> None:
+        """Of what somebody sent for the columns, ``value``, nothing could be read."""
+        keys: set[str] = set()
+        types: set[str] = set()
+        _gather(value, keys, types, _DEEP)
+        for column in columns:
+            self._unread[column] += 1
+            self._keys.setdefault(column, set()).update(keys)
+            self._types.setdefault(column, set()).update(types)
+
+    def counted(self) -> dict[str, UnreadColumn]:
+        """By employee column, those alone of which anything was unread."""
+        return {
+            column: UnreadColumn(
+                count=count,
+                of=max(count, self._sent[column]),
+                keys=tuple(sorted(self._keys[column])[:_MOST_NAMES]),
+                types=tuple(sorted(self._types[column])[:_MOST_NAMES]),
+            )
+            for column, count in sorted(self._unread.items())
+        }
+
+
+def _gather(value: object, keys: set[str], types: set[str], depth: int) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _gather(item, keys, types, depth)
+    elif isinstance(value, dict) and depth:
+        for key, item in value.items():
+            keys.add(_plain_name(key))
+            if key in _TYPE_KEYS and isinstance(item, str) and _TYPE.fullmatch(item):
+                types.add(item)
+            _gather(item, keys, types, depth - 1)

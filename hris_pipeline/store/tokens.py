@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 import sqlalchemy as sa
 
 from hris_pipeline.errors import ConnectionInvalid, StoreError
-from hris_pipeline.sources.oauth import Tokens
+from hris_pipeline.sources.oauth import Tokens, TokensSpent
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.keyring import Keyring
 from hris_pipeline.store.locks import named_lock
@@ -15,8 +16,12 @@ from hris_pipeline.store.tables import connections, integrations
 
 __all__ = ["StoredTokens"]
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 """For another process's renewal: longer than any answer of a token endpoint may take."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class StoredTokens:
     store: Store
     box: Keyring
     integration_id: str
+    now: Callable[[], datetime] = _utc_now
 
     def current(self) -> Tokens:
         """What is stored.
@@ -68,8 +74,12 @@ class StoredTokens:
                 return stored
             try:
                 fresh = do(stored)
+            except TokensSpent:
+                self.save(msgspec.structs.replace(stored, refresh=""))
+                self.mark_expired()
+                raise
             except ConnectionInvalid:
-                self._mark("expired")
+                self.mark_expired()
                 raise
             self.save(fresh)
             return fresh
@@ -82,7 +92,7 @@ class StoredTokens:
             "scopes": " ".join(tokens.scopes),
             "expires_at": tokens.expires_at,
             "refresh_expires_at": tokens.refresh_expires_at,
-            "updated_at": now or datetime.now(UTC),
+            "updated_at": now or self.now(),
         }
         if company_name is not None:
             values["company_name"] = company_name
@@ -98,9 +108,10 @@ class StoredTokens:
             connection.execute(sa.delete(connections).where(connections.c.integration_id == self.integration_id))
             connection.execute(self._state("disconnected"))
 
-    def _mark(self, state: str) -> None:
+    def mark_expired(self) -> None:
+        """Records that a person must connect again."""
         with self.store.begin() as connection:
-            connection.execute(self._state(state))
+            connection.execute(self._state("expired"))
 
     def _state(self, state: str) -> sa.Update:
         own = integrations.c.integration_id == self.integration_id

@@ -15,7 +15,7 @@ from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox import Company, Sandbox, running
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.sources.http import Retries
+from hris_pipeline.sources.pacing import Retries
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.browser import Served, serve
 from hris_pipeline_tests.kit.clock import MONDAY, Clock

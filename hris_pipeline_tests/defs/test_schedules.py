@@ -1,7 +1,6 @@
 """When imports start: who is due gets one run, who is left out is named with the reason, and nothing starts twice."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +19,7 @@ from hris_pipeline.operations.automation import Due, SkippedIntegration, complet
 from hris_pipeline.operations.settings import change_settings
 from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.locks import import_running, integration_lock
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 AT_FOUR = Settings(at="04:00", time_zone="UTC")
@@ -116,17 +115,33 @@ def test_an_import_that_runs_already_leaves_its_integration_out(automatic: Compa
     assert again.run_key == f"{request.run_key}:1"
 
 
-def test_one_that_meets_another_import_half_way_is_no_failure_and_asked_for_again(automatic: Company) -> None:
+def test_no_other_import_comes_between_the_first_request_and_the_end(automatic: Company) -> None:
     (request,) = requests(automatic, "daily_imports", TOMORROW)
-    with ExitStack() as other, pytest.raises(ImportRunning):
-        automatic.run(
-            "import_users",
-            tags=dict(request.tags),
-            trigger="schedule",
-            actor="daily_imports",
-            progress=lambda _: other.enter_context(integration_lock(automatic.services.store, NAME)),
-        )
-    assert automatic.last_run().tags[SKIPPED_TAG].startswith(f"Another import of {NAME} is running")
+    refused: list[ImportRunning] = []
+
+    def meanwhile(_: int) -> None:
+        try:
+            with integration_lock(automatic.services.store, NAME):
+                pass
+        except ImportRunning as error:
+            refused.append(error)
+
+    automatic.run(
+        "import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports", progress=meanwhile
+    )
+    assert refused
+    assert not import_running(automatic.services.store, NAME)
+    assert SKIPPED_TAG not in automatic.last_run().tags
+
+
+def test_one_that_comes_second_is_skipped_and_asked_for_again(
+    automatic: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (request,) = requests(automatic, "daily_imports", TOMORROW)
+    monkeypatch.setattr("hris_pipeline.operations.automation.import_running", lambda *_: False)
+    with integration_lock(automatic.services.store, NAME):
+        automatic.run("import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports")
+    assert automatic.last_run().tags[SKIPPED_TAG] == "an import of it is running"
     assert automatic.failed_imports() == []
     (again,) = requests(automatic, "daily_imports", TOMORROW + timedelta(minutes=15))
     assert again.run_key == f"{request.run_key}:1"

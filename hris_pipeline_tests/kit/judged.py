@@ -10,7 +10,8 @@ from hris_pipeline.operations.decisions import approve_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.http import UNLIMITED, FixedBearer
+from hris_pipeline.sources.http import FixedToken
+from hris_pipeline.sources.pacing import UNLIMITED
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.imports import Import
@@ -44,11 +45,13 @@ class ScriptedServices(Services):
                 "credential",
                 integration_id=integration_id,
                 api_url=self.address,
-                pace=UNLIMITED,
+                rate_limiter=UNLIMITED,
                 retries=self.retries,
             )
-        bearer = FixedBearer("token", "connect again")
-        return PartnerApi(self.address, bearer, integration_id=integration_id, pace=UNLIMITED, retries=self.retries)
+        bearer = FixedToken("token")
+        return PartnerApi(
+            self.address, bearer, integration_id=integration_id, rate_limiter=UNLIMITED, retries=self.retries
+        )
 
     def _kind(self, integration_id: str) -> str:
         with self.store.read() as connection:

@@ -9,7 +9,7 @@ import pytest
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.sources.http import Retries
+from hris_pipeline.sources.pacing import Retries
 from hris_pipeline_tests.kit.clock import Clock
 from hris_pipeline_tests.kit.judged import Judged, ScriptedServices
 from hris_pipeline_tests.kit.scripted_http import answered_in_process

@@ -12,8 +12,8 @@ from hris_pipeline.errors import ConnectionInvalid
 from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.http import UNLIMITED, Retries
 from hris_pipeline.sources.oauth import OAuth, Tokens
+from hris_pipeline.sources.pacing import UNLIMITED, Retries
 from hris_pipeline.sources.partner_api import PartnerApi
 
 CALLBACK = "http://127.0.0.1:8765/callback"
@@ -80,7 +80,7 @@ def partner_api(sandbox: Sandbox, keeper: MemoryKeeper) -> PartnerApi:
         keeper=keeper,
         api_url=sandbox.url,
         integration_id="acme",
-        pace=UNLIMITED,
+        rate_limiter=UNLIMITED,
         retries=QUICK,
     )
 
@@ -109,7 +109,7 @@ def finch(sandbox: Sandbox) -> Iterator[Finch]:
         sandbox.finch_token,
         integration_id="acme",
         api_url=sandbox.finch_url,
-        pace=UNLIMITED,
+        rate_limiter=UNLIMITED,
         retries=QUICK,
         page_size=100,
     )

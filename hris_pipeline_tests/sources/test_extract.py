@@ -1,19 +1,31 @@
 """The verdict: when an extract is complete, and who is gone, a hole, or proof that the list was short."""
 
+import json
 import random
 import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 
-from hris_pipeline.errors import ConnectionInvalid, SourceError, SourceNotReady, SourceUnavailable
+from hris_pipeline.errors import ConnectionInvalid, SourceError, SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sandbox import Fault, Sandbox
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.extract import extract
 from hris_pipeline.sources.finch import Finch
+from hris_pipeline.sources.pacing import Ceilings
 from hris_pipeline.sources.partner_api import PartnerApi
-from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Manifest, Page, Record, Source
+from hris_pipeline.sources.protocol import (
+    Company,
+    CustomField,
+    LookupResult,
+    Manifest,
+    Page,
+    Record,
+    ShapeReport,
+    Source,
+)
 from hris_pipeline_tests.sources.conftest import now
 
 
@@ -26,6 +38,7 @@ def taken(source: Source, archive: Archive, expected: Iterable[str] = (), **opti
         custom_fields=bool(options.get("custom_fields")),
         now=now,
         shuffle=random.Random(1),
+        ceilings=options.get("ceilings"),  # type: ignore[arg-type]
     )
 
 
@@ -61,7 +74,7 @@ def test_the_first_who_answers_active_proves_the_list_short(
     manifest = taken(justworks, archive, active_ids(sandbox))
     assert not manifest.complete
     assert "the list was short" in manifest.reasons[0]
-    assert sandbox.requests["GET /v1/members/{id}"] == 1
+    assert sandbox.requests["GET /v1/members/{id}"] == 2
 
 
 def test_an_empty_list_is_short_when_somebody_was_expected(
@@ -85,7 +98,7 @@ def test_an_error_makes_a_hole_of_that_person(sandbox: Sandbox, justworks: Partn
 def test_a_page_that_fails_for_good_makes_it_incomplete_and_nobody_is_asked(
     sandbox: Sandbox, justworks: PartnerApi, archive: Archive
 ) -> None:
-    sandbox.fault("server_error", path="/v1/members", after=2)
+    sandbox.fault("server_error", path="/v1/members$", after=2)
     manifest = taken(justworks, archive, active_ids(sandbox))
     assert not manifest.complete
     assert manifest.records == 200
@@ -104,6 +117,55 @@ def test_a_repeated_page_counts_once_and_an_endless_one_is_incomplete(
     manifest = taken(justworks, archive)
     assert not manifest.complete
     assert "goes round in circles" in manifest.reasons[0]
+
+
+def test_a_cursor_seen_before_ends_the_reading_at_once(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    sandbox.fault("cursor_loop", path="/v1/members", after=1)
+    manifest = taken(justworks, archive, active_ids(sandbox))
+    assert not manifest.complete
+    assert "gave a cursor that it had given before" in manifest.reasons[0]
+    assert sandbox.requests["GET /v1/members"] <= 4
+
+
+def test_definitions_of_custom_fields_that_go_round_in_circles_are_an_error(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    sandbox.fault("cursor_loop", path="/v1/company/custom-fields")
+    with pytest.raises(SourceUnavailable, match="goes round in circles: GET /v1/company/custom-fields"):
+        taken(justworks, archive)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 500, 204, 206, 301])
+def test_a_member_whose_custom_values_fail_is_a_hole_with_whatever_status(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive, status: int
+) -> None:
+    lost = active_ids(sandbox)[0]
+    sandbox.fault("failing_details", members=(lost,), status=status)
+    manifest = taken(justworks, archive, active_ids(sandbox), custom_fields=True)
+    assert (manifest.complete, manifest.holes, manifest.missing) == (True, (lost,), ())
+    assert (manifest.asked, manifest.records) == (249, 249)
+
+
+def test_details_that_fail_for_everybody_make_holes_of_all_and_are_soon_not_asked_for(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    sandbox.fault("failing_details")
+    manifest = taken(justworks, archive, active_ids(sandbox), custom_fields=True)
+    assert (manifest.complete, manifest.records, len(manifest.holes), manifest.asked) == (True, 0, 250, 0)
+    assert sandbox.requests["GET /v1/members/{id}"] < 60
+
+
+def test_a_sample_of_custom_values_is_read_where_nothing_needs_them_all(
+    sandbox: Sandbox, justworks: PartnerApi, archive: Archive
+) -> None:
+    manifest = taken(justworks, archive)
+    assert (manifest.with_custom_fields, manifest.asked, len(manifest.sampled)) == (False, 50, 50)
+    lines = [json.loads(line) for line in archive.lines(manifest)]
+    assert {line["id"] for line in lines if "custom_field_values" in line} == set(manifest.sampled)
+    manifest = taken(justworks, archive, custom_fields=True)
+    assert (manifest.with_custom_fields, manifest.asked, manifest.sampled) == (True, 250, ())
 
 
 @pytest.mark.parametrize(
@@ -153,12 +215,13 @@ def test_the_aggregators_custom_fields_are_those_seen(finch: Finch, archive: Arc
 
 @dataclass
 class Told:
-    """A source that gives what it was told to."""
+    """A source that gives what it was told to; "a", when nothing else is said, is active."""
 
     name = "justworks"
     given: Iterable[Page] = ()
     answers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    batches: int = 0
 
     def company(self) -> Company:
         return Company("c", "Acme", custom_fields=(CustomField("f", "F"),))
@@ -166,10 +229,15 @@ class Told:
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:
         yield from self.given
 
-    def ask(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
+    def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
+        self.batches += 1
         for hris_id in hris_ids:
             self.asked.append(hris_id)
-            yield LookupResult(hris_id, self.answers.get(hris_id, "error"))  # type: ignore[arg-type]
+            status = self.answers.get(hris_id, "active" if hris_id == "a" else "error")
+            yield LookupResult(hris_id, status)  # type: ignore[arg-type]
+
+    def shape_report(self) -> ShapeReport:
+        return ShapeReport()
 
     def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
         return {}
@@ -178,7 +246,7 @@ class Told:
 
 
 def page(*hris_ids: str, holes: tuple[str, ...] = ()) -> Page:
-    return Page(tuple(Record(hris_id, "", b"{}") for hris_id in hris_ids), holes)
+    return Page(tuple(Record(hris_id, "", b"{}", hris_id == "a") for hris_id in hris_ids), holes)
 
 
 def test_somebody_seen_after_all_is_no_hole(archive: Archive) -> None:
@@ -193,11 +261,57 @@ def test_inactive_and_not_found_confirm(archive: Archive) -> None:
     assert (manifest.complete, manifest.missing) == (True, ("b", "c"))
 
 
+def test_the_question_is_put_to_the_proof_first_and_again_once_it_has_confirmed(archive: Archive) -> None:
+    told = Told([page("a")], {"b": "not_found"})
+    assert taken(told, archive, ["b"]).missing == ("b",)
+    assert told.asked == ["a", "b", "a"]
+    told = Told([page("a")], {"b": "error"})
+    taken(told, archive, ["b"])
+    assert told.asked == ["a", "b"], "nothing was confirmed, so nothing needs proof"
+
+
+@pytest.mark.parametrize("status", ["not_found", "inactive", "error"])
+def test_a_source_that_denies_somebody_it_has_just_shown_active_confirms_nobody(archive: Archive, status: str) -> None:
+    told = Told([page("a")], {"a": status, "b": "not_found"})
+    manifest = taken(told, archive, ["b", "c"])
+    assert not manifest.complete
+    assert "nobody's absence can be confirmed: a is active in the list" in manifest.reasons[0]
+    assert (manifest.missing, manifest.holes, told.asked) == ((), (), ["a"])
+
+
+def test_a_source_that_breaks_while_it_is_asked_confirms_nobody(archive: Archive) -> None:
+    class Breaking(Told):
+        def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
+            for hris_id in hris_ids:
+                self.asked.append(hris_id)
+                works = len(self.asked) == 1
+                yield LookupResult(hris_id, "active" if works else "not_found")
+
+    manifest = taken(Breaking([page("a")]), archive, ["b", "c"])
+    assert (manifest.complete, manifest.missing) == (False, ())
+
+
+def test_without_anybody_active_to_ask_for_first_nobody_is_confirmed(archive: Archive) -> None:
+    told = Told([page("x")], {"b": "not_found"})
+    manifest = taken(told, archive, ["b"])
+    assert (manifest.complete, manifest.missing, told.asked) == (False, (), [])
+    assert "shows nobody who is active" in manifest.reasons[0]
+
+
+def test_the_one_who_answers_active_takes_back_every_confirmation(archive: Archive) -> None:
+    expected = [f"p{number:02}" for number in range(20)]
+    told = Told([page("a")], dict.fromkeys(expected, "not_found") | {"p07": "active"})
+    manifest = taken(told, archive, expected)
+    assert not manifest.complete
+    assert "the list was short: p07" in manifest.reasons[0]
+    assert manifest.missing == ()
+
+
 def test_after_many_errors_the_rest_are_left_untouched_without_asking(archive: Archive) -> None:
     told = Told([page("a")])
     expected = [f"p{number:02}" for number in range(50)]
     manifest = taken(told, archive, expected)
-    assert len(told.asked) == 10
+    assert len(told.asked) == 11
     assert manifest.holes == tuple(expected)
     assert manifest.complete
 
@@ -206,8 +320,44 @@ def test_people_are_asked_for_in_random_order(archive: Archive) -> None:
     expected = [f"p{number:02}" for number in range(50)]
     told = Told([page("a")], dict.fromkeys(expected, "not_found"))
     manifest = taken(told, archive, expected)
-    assert told.asked != expected
-    assert sorted(told.asked) == list(manifest.missing) == expected
+    assert told.asked[1:-1] != expected
+    assert sorted(told.asked[1:-1]) == list(manifest.missing) == expected
+
+
+def test_ten_pages_that_bring_nobody_new_are_a_circle_and_nameless_members_are_nobody_new(archive: Archive) -> None:
+    def endless(*hris_ids: str) -> Iterator[Page]:
+        while True:
+            yield page(*hris_ids)
+
+    for hris_ids in (("a", "b"), ("", ""), ()):
+        manifest = taken(Told(endless(*hris_ids)), archive, ["b"])
+        assert not manifest.complete
+        assert "10 pages in a row brought nobody new" in manifest.reasons[0]
+
+
+def test_a_reading_has_a_ceiling_of_pages_and_of_time(archive: Archive) -> None:
+    def endless() -> Iterator[Page]:
+        for number in count():
+            yield page(f"p{number}")
+
+    manifest = taken(Told(endless()), archive, ceilings=Ceilings(reading_pages=7))
+    assert (manifest.complete, manifest.records) == (False, 7)
+    assert "more than 7 pages (HRIS_READING_PAGES)" in manifest.reasons[0]
+    manifest = taken(Told(endless()), archive, ceilings=Ceilings(reading_seconds=0.0))
+    assert (manifest.complete, manifest.records) == (False, 1)
+    assert "HRIS_READING_HOURS" in manifest.reasons[0]
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable, SourceNotReady, SourceRefused])
+def test_a_page_that_fails_after_the_first_makes_it_incomplete(archive: Archive, error: type[SourceError]) -> None:
+    def failing(good: int) -> Iterator[Page]:
+        yield from [page("a")] * good
+        raise error("no more")
+
+    manifest = taken(Told(failing(1)), archive, ["b"])
+    assert manifest.reasons == ("reading stopped after 1 pages: no more",)
+    with pytest.raises(error):
+        taken(Told(failing(0)), archive)
 
 
 def test_progress_hears_how_many_records_have_come(archive: Archive) -> None:

@@ -8,17 +8,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hris_pipeline.sources import finch_wire
-from hris_pipeline.sources.justworks_wire import columns, read_company, read_custom_fields
+from hris_pipeline.errors import HrisError
+from hris_pipeline.settings.fields import RAW_COLUMNS
+from hris_pipeline.sources import finch_wire, justworks_wire
+from hris_pipeline.sources.justworks_wire import Reception, columns, read_company, read_custom_fields
 from hris_pipeline.sources.protocol import Company, CustomField, Office
-from hris_pipeline.sources.raw_columns import RAW_COLUMNS
+from hris_pipeline.sources.raw_columns import UNREAD, WireField, wire_getters
 
-COMPANY = Company("c", "Acme", (Office("o1", "Austin", "TX", "US"),))
+COMPANY = Company(
+    "c",
+    "Acme",
+    (
+        Office("o1", "Austin", "TX", "US"),
+        Office("o2", "New York", "NY", "US", line1="1 Sample Avenue", postal_code="10013"),
+        Office("o3", unread=True),
+        Office("o4"),
+    ),
+    {"d1": "Engines"},
+)
+
+
+def received(**member: Any) -> dict[str, object]:
+    """A member that was taken in, archived and read again."""
+    reception = Reception(COMPANY)
+    read = columns([reception.record({"id": "m1", "active": True, **member}).line], COMPANY)
+    unread = reception.report().unread
+    assert set(unread) == set(read["unread"][0])  # type: ignore[call-overload]
+    assert all(column.count == column.of == 1 for column in unread.values())
+    return {name: values[0] for name, values in read.items()} | {"report": unread}
 
 
 def row(**member: Any) -> dict[str, object]:
+    """The columns of a member: read of the line as it came, and the same after it was taken in."""
     read = columns([msgspec.json.encode({"id": "m1", "active": True, **member})], COMPANY)
-    return {name: values[0] for name, values in read.items()}
+    plain = {name: values[0] for name, values in read.items() if name != UNREAD}
+    if not read[UNREAD][0]:
+        after = received(**member)
+        assert after["unread"] or {name: after[name] for name in RAW_COLUMNS} == plain
+    return plain
 
 
 def test_a_whole_member_gives_every_column() -> None:
@@ -133,8 +160,14 @@ def test_home_addresses(addresses: object, city: str | None) -> None:
     ("employment", "country", "subtype"),
     [
         ({"GB": {"type": "part_time"}}, "GB", "part_time"),
-        ({"GB": {}}, "GB", None),
-        ({"GB": None}, "GB", None),
+        ({"GB": {}}, "MX", None),
+        ({"GB": None}, "MX", None),
+        ({"US": None, "CA": {"employment_type": "full_time"}}, "CA", "full_time"),
+        ({"US": {}, "CA": {"start_date": "2020-01-01"}}, "CA", None),
+        ({"USA": {"employment_type": "full_time"}}, "USA", "full_time"),
+        ({"US": [{"employment_type": "full_time"}]}, "US", "full_time"),
+        ([{"country": "CA", "employment_type": "full_time"}], "CA", "full_time"),
+        ({"employment_type": "full_time"}, "MX", "full_time"),
         ({}, "MX", None),
         (None, "MX", None),
     ],
@@ -179,7 +212,7 @@ def test_an_unknown_office_has_no_place() -> None:
         ({"emails": [7]}, "email", "7"),
         ({"department": "Engines"}, "department", "Engines"),
         ({"active": "yes"}, "active", None),
-        ({"name": ["Ada"]}, "first_name", '["Ada"]'),
+        ({"name": ["Ada"]}, "first_name", None),
     ],
 )
 def test_a_key_of_the_wrong_type_gives_its_text_and_loses_nothing_else(
@@ -210,11 +243,257 @@ def test_the_company_is_read_tolerantly() -> None:
     body = {
         "id": "c",
         "legal_name": "Acme, Inc.",
-        "offices": [{"id": "o1", "address": {"city": "Austin", "state": None}}, {"id": "o2"}, None, 7],
+        "offices": [
+            {"id": "o1", "address": {"city": "Austin", "state": None}},
+            {"id": "o2"},
+            {"id": "o3", "city": "Reno", "country": "US"},
+            {"id": "o4", "addresses": [{"line1": "1 St", "city": "Elko"}]},
+            {"id": "o5", "location": {"town": "Ely"}},
+            None,
+            7,
+        ],
+        "departments": [{"id": "d1", "name": "Engines"}, {"id": "d2"}, {"name": "No id"}, None],
     }
-    assert read_company(json.dumps(body).encode()) == Company("c", "Acme, Inc.", (Office("o1", "Austin"),))
-    fields = [b'{"id":"f1","label":"Buddy","type":"text","options":[]}', b'{"id":"f2"}', b'{"label":"lost"}', b"7"]
-    assert read_custom_fields(fields) == (CustomField("f1", "Buddy", "text"), CustomField("f2", "f2"))
+    assert read_company(body) == Company(
+        "c",
+        "Acme, Inc.",
+        (
+            Office("o1", "Austin"),
+            Office("o2"),
+            Office("o3", "Reno", "", "US"),
+            Office("o4", "Elko", line1="1 St"),
+            Office("o5", unread=True),
+        ),
+        {"d1": "Engines"},
+    )
+    assert read_company([]) == Company("", "")
+    fields = [
+        {"id": "f1", "label": "Buddy", "type": "text", "options": []},
+        {"id": "f2", "options": ["S", {"label": "M"}, None]},
+        {"label": "lost"},
+        7,
+    ]
+    assert read_custom_fields(fields) == (
+        CustomField("f1", "Buddy", "text"),
+        CustomField("f2", "f2", "", ("S", "M")),
+    )
+
+
+def test_every_spelling_is_read() -> None:
+    for spelling, column, value in SPELLED:
+        assert received(**spelling)[column] == value, spelling
+        assert received(**spelling)["unread"] == (), spelling
+
+
+SPELLED: tuple[tuple[dict[str, Any], str, object], ...] = (
+    ({"emails": [{"type": "work_email", "address": "w@a"}]}, "email", "w@a"),
+    ({"emails": [{"kind": "Personal Email", "value": "p@a"}, {"kind": "WORK", "email": "w@a"}]}, "email", "w@a"),
+    (
+        {"emails": [{"type": "home_email", "email": "p@a"}, {"type": "work-email", "email": "w@a"}]},
+        "secondary_email",
+        "p@a",
+    ),
+    ({"emails": ["w@a"]}, "email", "w@a"),
+    ({"phones": [{"country_code": "1", "number": "5125550147"}]}, "phone_number", "+15125550147"),
+    ({"phones": [{"calling_code": "+44", "national_number": "020 7946 0123"}]}, "phone_number", "+442079460123"),
+    ({"phones": [{"country_code": "US", "phone_number": "(512) 555-0147"}]}, "phone_number", "+15125550147"),
+    ({"phones": [{"country_code": "1", "number": "+15125550147"}]}, "phone_number", "+15125550147"),
+    ({"phones": [{"type": "mobile_phone", "national_number": 5125550147}]}, "phone_number", "5125550147"),
+    ({"phones": [{"type": "home", "value": "1"}, {"type": "Cell Phone", "phone": "2"}]}, "phone_number", "2"),
+    ({"department": {"id": "d1"}}, "department", "Engines"),
+    ({"department": {"id": "d9", "name": "Own"}}, "department", "Own"),
+    ({"department": {"id": "d9", "name": "No Department"}}, "department", None),
+    ({"department": "Engines"}, "department", "Engines"),
+    ({"manager": {"member_id": "m0"}}, "supervisor_hris_id", "m0"),
+    ({"manager": "m0"}, "supervisor_hris_id", "m0"),
+    ({"office": {"id": "o1"}}, "employment_city", "Austin"),
+    ({"office": {"id": "o9", "city": "Reno"}}, "employment_city", "Reno"),
+    ({"office": {"address": {"city": "Reno", "country_code": "US"}}}, "employment_country", "US"),
+    ({"office": {"addresses": [{"city": "Reno"}]}}, "employment_city", "Reno"),
+    ({"office": "o1"}, "employment_city", "Austin"),
+    ({"office": {"id": "o4"}}, "employment_city", None),
+    ({"addresses": [{"city": "Elko"}, {"city": "Ely"}]}, "residence_city", "Elko"),
+    (
+        {
+            "addresses": [
+                {
+                    "line1": "1 Sample avenue",
+                    "postal_code": "10013",
+                    "city": "new york",
+                    "state": "NY",
+                    "country": "US",
+                },
+                {"line1": "2 Home St", "city": "Ely"},
+            ]
+        },
+        "residence_city",
+        "Ely",
+    ),
+    (
+        {
+            "addresses": [
+                {"line1": "2 Home St", "postal_code": "10013", "city": "New York", "state": "NY", "country": "US"},
+                {"city": "Ely"},
+            ]
+        },
+        "residence_city",
+        "New York",
+    ),
+    ({"addresses": [{"city": "Austin", "state": "TX", "country": "US"}, {"city": "Ely"}]}, "residence_city", "Ely"),
+    ({"addresses": [{"type": "home_address", "city": "Ely"}]}, "residence_city", "Ely"),
+    ({"addresses": [{"type": "work", "city": "Reno"}]}, "residence_city", None),
+    (
+        {"employment_start_date": "2019-01-01", "employment_history": [{"US": {"start_date": "2020-01-01"}}]},
+        "latest_rehire_date",
+        "2020-01-01",
+    ),
+    (
+        {"employment_start_date": "2019-01-01", "employment_history": {"US": [{"start_date": "2020-01-01"}]}},
+        "latest_rehire_date",
+        "2020-01-01",
+    ),
+    (
+        {"employment_start_date": "2019-01-01", "employment_history": [{"effective_date": "2020-01-01"}]},
+        "latest_rehire_date",
+        "2020-01-01",
+    ),
+    (
+        {"employment_start_date": "2019-01-01", "employment_history": [{"start_date": "2019-01-01T00:00:00Z"}]},
+        "latest_rehire_date",
+        None,
+    ),
+    ({"custom_field_values": [{"custom_field_id": "f", "value": "a"}]}, "custom_fields", '{"f":"a"}'),
+    ({"custom_field_values": [{"id": "f", "values": [{"label": "a"}, "b"]}]}, "custom_fields", '{"f":["a","b"]}'),
+    ({"custom_field_values": [{"id": "f", "value": {"label": "a", "id": 9}}]}, "custom_fields", '{"f":"a"}'),
+    ({"custom_field_values": [{"id": "f", "label": "F", "values": []}]}, "custom_fields", None),
+    ({"emails": [], "phones": [], "addresses": [], "employment_history": []}, "email", None),
+    ({"emails": None, "department": {}, "office": {"id": ""}, "manager": {"id": None}}, "department", None),
+)
+"""What a member holds, the column it is read as, and its value."""
+
+UNREADABLE_SHAPES: tuple[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...] = (
+    ({"emails": [{"type": "work", "mail": "w@a"}]}, ("email", "secondary_email"), ("mail", "type"), ("work",)),
+    ({"emails": [{"type": "work"}]}, ("email", "secondary_email"), ("type",), ("work",)),
+    ({"emails": {"work": "w@a"}}, ("email", "secondary_email"), ("work",), ()),
+    (
+        {"emails": [{"type": "work", "mail": "w@a"}, {"type": "personal", "email": "p@a"}]},
+        ("email", "secondary_email"),
+        ("email", "mail", "type"),
+        ("personal", "work"),
+    ),
+    (
+        {"emails": [{"type": "personal", "mail": "p@a"}, {"type": "work", "email": "w@a"}]},
+        ("secondary_email",),
+        ("email", "mail", "type"),
+        ("personal", "work"),
+    ),
+    ({"phones": [{"digits": "1"}]}, ("phone_number",), ("digits",), ()),
+    ({"department": {"title": "Engines"}}, ("department",), ("title",), ()),
+    ({"department": {"id": "d9"}}, ("department",), ("id",), ()),
+    ({"department": ["a", "b"]}, ("department",), (), ()),
+    (
+        {"manager": {"employee": {"id": "m0"}}},
+        ("supervisor_hris_id", "supervisor_justworks_id"),
+        ("employee", "id"),
+        (),
+    ),
+    (
+        {"office": {"id": "o9"}},
+        ("employment_city", "employment_country", "employment_state"),
+        ("id",),
+        (),
+    ),
+    ({"office": {"id": "o3"}}, ("employment_city", "employment_country", "employment_state"), ("id",), ()),
+    (
+        {"addresses": [{"town": "Ely"}]},
+        ("country_code", "residence_city", "residence_country", "residence_state"),
+        ("town",),
+        (),
+    ),
+    (
+        {"addresses": [{"type": "permanent", "city": "Ely"}], "current_employment": {"US": {"type": "x"}}},
+        ("residence_city", "residence_country", "residence_state"),
+        ("city", "type"),
+        ("permanent",),
+    ),
+    ({"current_employment": "full_time"}, ("country_code", "employment_subtype"), (), ()),
+    ({"current_employment": {"US": {"rate": 5}}}, ("employment_subtype",), ("US", "rate"), ()),
+    ({"employment_history": [{"from": "2020-01-01"}]}, ("latest_rehire_date",), ("from",), ()),
+    (
+        {"employment_history": [{"start_date": "2020-01-01"}, {"from": "2021-01-01"}]},
+        ("latest_rehire_date",),
+        ("from", "start_date"),
+        (),
+    ),
+    ({"employment_history": {"US": {"from": "2020"}}}, ("latest_rehire_date",), ("US", "from"), ()),
+    ({"name": {"first": "A"}}, ("first_name", "last_name", "preferred_first_name"), ("first",), ()),
+    ({"name": "Ada Lovelace"}, ("first_name", "last_name", "preferred_first_name"), (), ()),
+    ({"custom_field_values": [{"id": "f", "text": "a"}]}, ("custom_fields",), ("id", "text"), ()),
+    ({"custom_field_values": {"f": "a"}}, ("custom_fields",), ("f",), ()),
+    ({"date_of_birth": {"year": 1990}}, ("birth_date",), ("year",), ()),
+    ({"job_title": [{"title": "Analyst"}]}, ("job_title",), ("title",), ()),
+)
+"""What a member holds, the columns that are unread, and the names of keys and the type words that are told."""
+
+
+@pytest.mark.parametrize(("member", "unread", "keys", "types"), UNREADABLE_SHAPES)
+def test_what_is_spelled_otherwise_is_unread_and_not_empty(
+    member: dict[str, Any], unread: tuple[str, ...], keys: tuple[str, ...], types: tuple[str, ...]
+) -> None:
+    read = received(**member)
+    assert tuple(read["unread"]) == unread  # type: ignore[arg-type]
+    assert all(read[column] is None for column in unread if column in RAW_COLUMNS)
+    for column in read["report"].values():  # type: ignore[attr-defined]
+        assert (column.keys, column.types) == (keys, types)
+        assert "@" not in repr(column)
+        assert "1990" not in repr(column)
+
+
+def test_how_many_sent_it_and_for_how_many_it_is_unread_is_counted() -> None:
+    reception = Reception(COMPANY)
+    sent: tuple[object, ...] = ([{"mail": "x"}], [{"email": "y"}], [], None, [{}], [{"mail": "z"}])
+    for emails in sent:
+        reception.record({"id": "a", "emails": emails})
+    email = reception.report().unread["email"]
+    assert (email.count, email.of, email.keys) == (2, 3, ("mail",))
+
+
+def test_a_manager_named_by_the_work_id_is_who_has_it_now() -> None:
+    lines = [
+        b'{"id":"boss","work_id":"7","active":true}',
+        b'{"id":"former","work_id":"7","active":false}',
+        b'{"id":"left","work_id":"8","active":false}',
+        b'{"id":"x","work_id":"9","active":true}',
+        b'{"id":"y","work_id":"9","active":true}',
+        *(b'{"id":"r%d","manager":{"work_id":"%d"}}' % (number, number) for number in (7, 8, 9, 5)),
+    ]
+    read = columns(lines, COMPANY)
+    assert read["supervisor_hris_id"][5:] == ["boss", "left", None, None]
+    assert [bool(unread) for unread in read["unread"][5:]] == [False, False, True, True]
+
+
+def test_ids_that_are_equal_once_cleaned_are_one_member() -> None:
+    lines = [
+        '{"id":"x-1","job_title":"old","updated_at":"2026-01-01"}',
+        '{"id":" x-1 ","job_title":"newer","updated_at":"2026-01-02"}',
+        '{"id":"x-1\\u200b","job_title":"newest","updated_at":"2026-01-03"}',
+        '{"id":"caf\\u00e9"}',
+        '{"id":"cafe\\u0301"}',
+    ]
+    read = columns((line.encode() for line in lines), COMPANY)
+    assert (len(read["hris_id"]), read["job_title"][0]) == (2, "newest")
+    records = [Reception(COMPANY).record(json.loads(line)) for line in lines]
+    assert [record.hris_id for record in records] == ["x-1", "x-1", "x-1", "café", "café"]
+
+
+@pytest.mark.parametrize("wire", [justworks_wire, finch_wire])
+def test_a_field_forgotten_in_one_wire_is_named(wire: Any) -> None:
+    source = wire.__name__.rpartition(".")[2].removesuffix("_wire")
+    for name in ("job_title", "active"):
+        with pytest.raises(HrisError, match=f"{source}.*{name}"):
+            wire_getters(source, {key: field for key, field in wire.FIELDS.items() if key != name})
+    with pytest.raises(HrisError, match="shoe_size"):
+        wire_getters(source, {**wire.FIELDS, "shoe_size": WireField(("shoe",), str)})
 
 
 KEYS = st.sampled_from(
@@ -233,11 +512,11 @@ anything = st.recursive(
 
 
 def all_readable(read: dict[str, list[object]], rows: int) -> None:
-    assert tuple(read) == RAW_COLUMNS
+    assert tuple(read) == (*RAW_COLUMNS, UNREAD)
     assert len({len(column) for column in read.values()}) == 1
     assert 1 <= len(read["hris_id"]) <= rows
-    for name, column in read.items():
-        for value in column:
+    for name in RAW_COLUMNS:
+        for value in read[name]:
             assert value is None or isinstance(value, bool if name == "active" else str)
             assert str(value).encode("utf-8", "strict") is not None
 

@@ -12,7 +12,7 @@ import rich.pretty
 
 from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
 from hris_pipeline.sandbox import Sandbox
-from hris_pipeline.sources.oauth import SCOPES, OAuth, OAuthBearer, Tokens
+from hris_pipeline.sources.oauth import SCOPES, OAuth, OAuthTokens, Tokens
 from hris_pipeline_tests.sources.conftest import CALLBACK, MemoryKeeper, Scripted, connect, now, oauth_of, partner_api
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -38,7 +38,7 @@ def test_a_code_gives_tokens_once(sandbox: Sandbox) -> None:
     assert timedelta(hours=23) < tokens.expires_at - now() <= timedelta(hours=24)
     assert tokens.refresh_expires_at is not None
     assert timedelta(days=29) < tokens.refresh_expires_at - now() <= timedelta(days=30)
-    with pytest.raises(ConnectionInvalid, match="hris connect acme"):
+    with pytest.raises(SourceRefused, match=r"does not accept this code.*hris connect acme"):
         oauth.exchange(code, CALLBACK)
 
 
@@ -84,8 +84,8 @@ def test_a_token_is_renewed_before_its_end(sandbox: Sandbox, keeper: MemoryKeepe
     late = keeper.current().expires_at - timedelta(minutes=4)
     oauth = oauth_of(sandbox)
     old = keeper.current()
-    assert OAuthBearer(keeper, oauth).token() == old.access
-    assert OAuthBearer(keeper, oauth, lambda: late).token() != old.access
+    assert OAuthTokens(keeper, oauth).token() == old.access
+    assert OAuthTokens(keeper, oauth, lambda: late).token() != old.access
     assert keeper.current().refresh != old.refresh
     assert keeper.refreshed == 1
 

@@ -62,6 +62,7 @@ def apply_change_set(
             run_id=run.run_id,
             lock_wait_seconds=LOCK_WAIT_SECONDS,
         )
+        services.hold.release(run.integration_id)
         tag_run(context.instance, run.run_id, APPLIED_TAG, summary.import_id)
         finish_due(services, run)
         notify_import(services, summary)

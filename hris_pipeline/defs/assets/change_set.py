@@ -57,7 +57,10 @@ def change_set(
         )
         yield from guard_results(summary)
         notify_import(services, summary)
-        if summary.status == "held" and run.job == IMPORT_USERS and not is_approved(services, summary):
+        is_stopped = summary.status == "held" and run.job == IMPORT_USERS and not is_approved(services, summary)
+        if is_stopped or run.job != IMPORT_USERS:
+            services.hold.release(run.integration_id)
+        if is_stopped:
             finish_due(services, run)
             held_by = ", ".join(guard.name for guard in summary.tripped)
             tag_run(context.instance, run.run_id, HELD_TAG, held_by)

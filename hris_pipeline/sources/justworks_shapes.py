@@ -1,0 +1,199 @@
+"""The inner shapes of a Partner API member, each read in every spelling it may have. Every function gives what it read
+and whether there was something that could not be read; addresses are ``places``' business."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hris_pipeline.sources.decoding import encode
+from hris_pipeline.sources.places import NOWHERE, Place, place_of_office
+from hris_pipeline.sources.protocol import Office
+from hris_pipeline.sources.raw_columns import Contact, read_contacts
+from hris_pipeline.sources.spellings import (
+    COUNTRY,
+    NO_DEPARTMENT,
+    SPELLINGS,
+    holds_something,
+    scalar,
+    spelled,
+)
+
+__all__ = [
+    "EMPLOYMENT_KEYS",
+    "WorkId",
+    "custom_fields_text",
+    "read_custom_values",
+    "read_department",
+    "read_employment",
+    "read_manager",
+    "read_numbers",
+    "read_office_place",
+    "read_rehire_date",
+]
+
+EMPLOYMENT_KEYS = ("employment_type", "type", "start_date", "end_date", "country", "country_code")
+"""Of an employment: whoever has any of these has an employment that is read."""
+
+_PHONE = SPELLINGS["phone"]
+_CUSTOM = SPELLINGS["custom_value"]
+_CUSTOM_KEYS = frozenset({*_CUSTOM["id"], *_CUSTOM["value"], "label", "type", "category", "cardinality", "options"})
+_DIGITS = re.compile(r"\+?(\d{1,4})")
+
+
+class WorkId(str):
+    """Names somebody by the work id, where an hris_id belongs."""
+
+    __slots__ = ()
+
+
+def read_numbers(phones: object) -> list[Contact]:
+    """Telephone numbers, with a calling code that stands beside one put in front of it."""
+    contacts = read_contacts(phones, _PHONE)
+    items = phones if isinstance(phones, list) else [phones]
+    objects = [item for item in items if item is not None]
+    return [
+        contact._replace(text=_international(contact.text, item))
+        if contact.text and isinstance(item, dict)
+        else contact
+        for contact, item in zip(contacts, objects, strict=True)
+    ]
+
+
+def _international(number: str, item: Mapping[str, Any]) -> str:
+    code = spelled(item, _PHONE["calling_code"])
+    if code is None or number.lstrip().startswith("+"):
+        return number
+    import phonenumbers  # noqa: PLC0415 - slow to load, and few sources send a code apart
+
+    digits = _DIGITS.fullmatch(code.strip())
+    calling_code = int(digits.group(1)) if digits else phonenumbers.country_code_for_region(code.strip().upper())
+    if not calling_code:
+        return number
+    region = phonenumbers.region_code_for_country_code(calling_code)
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return f"+{calling_code}{number}"
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def read_employment(employment: object) -> tuple[str | None, str | None, bool]:
+    """The country somebody is employed in and the employment's subtype, from a map by country, an employment, or a list
+    of employments; a country that holds nothing does not count."""
+    if not holds_something(employment):
+        return None, None, False
+    for country, item in _employments(employment):
+        subtype = spelled(item, SPELLINGS["employment"]["subtype"])
+        known = subtype is not None or any(holds_something(item.get(key)) for key in EMPLOYMENT_KEYS)
+        if country or known:
+            return country or spelled(item, ("country", "country_code")), subtype, not known
+    return None, None, True
+
+
+def _employments(employment: object) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
+    for item in employment if isinstance(employment, list) else [employment]:
+        if not isinstance(item, dict):
+            continue
+        countries = [key for key in item if COUNTRY.fullmatch(key) and isinstance(item[key], dict | list | bool | None)]
+        for key in countries:
+            inner = item[key][0] if isinstance(item[key], list) and item[key] else item[key]
+            if holds_something(inner):
+                yield key, inner if isinstance(inner, dict) else {}
+        if not countries:
+            yield None, item
+
+
+def read_rehire_date(history: object, first: str | None) -> tuple[str | None, bool]:
+    """The latest start when it is later than the ``first``, from a list of periods, also by country; unread when a
+    period has none. ISO dates order as text; what is no date is passed on for validation to see."""
+    starts, broken = [], False
+    for period in _periods(history):
+        start = spelled(period, SPELLINGS["period"]["start"]) if isinstance(period, dict) else None
+        if start:
+            starts.append(start)
+        else:
+            broken = broken or holds_something(period)
+    if broken:
+        return None, True
+    latest, earliest = max(starts, default=None), first or min(starts, default=None)
+    return (latest if latest and earliest and latest[:10] > earliest[:10] else None), False
+
+
+def _periods(history: object) -> Iterator[object]:
+    if isinstance(history, list):
+        for item in history:
+            yield from _periods(item)
+    elif isinstance(history, dict) and history and all(COUNTRY.fullmatch(key) for key in history):
+        for item in history.values():
+            yield from _periods(item)
+    elif history is not None:
+        yield history
+
+
+def read_department(department: object, names: Mapping[str, str]) -> tuple[str | None, bool]:
+    """The department's name, its own or the company's for its id."""
+    if isinstance(department, list) and len(department) == 1:
+        department = department[0]
+    if not isinstance(department, dict):
+        name = scalar(department)
+        return _real(name), name is None and holds_something(department)
+    name = spelled(department, ("name",)) or names.get(spelled(department, ("id",)) or "")
+    return _real(name), name is None and holds_something(department)
+
+
+def _real(name: str | None) -> str | None:
+    return None if name is None or name.strip().lower() == NO_DEPARTMENT else name
+
+
+def read_office_place(office: object, offices: Mapping[str, Office]) -> tuple[Place, bool]:
+    """Where an office stands: by its own address, else by that which the company gives for its id."""
+    if isinstance(office, dict):
+        place, _ = place_of_office(office)
+        if place != NOWHERE:
+            return place, False
+        office_id = spelled(office, ("id",))
+    else:
+        office_id = scalar(office)
+    theirs = offices.get(office_id or "")
+    if theirs is None:
+        return NOWHERE, holds_something(office)
+    return Place(theirs.city or None, theirs.state or None, theirs.country or None), theirs.unread
+
+
+def read_manager(manager: object) -> tuple[str | None, bool]:
+    """The manager's hris_id, or a ``WorkId``."""
+    if not isinstance(manager, dict):
+        name = scalar(manager)
+        return name, name is None and holds_something(manager)
+    if hris_id := spelled(manager, SPELLINGS["manager"]["id"]):
+        return hris_id, False
+    work_id = spelled(manager, SPELLINGS["manager"]["work_id"])
+    return (WorkId(work_id), False) if work_id else (None, holds_something(manager))
+
+
+def read_custom_values(items: object) -> tuple[str | None, bool]:
+    """Custom field values as JSON, see ``custom_fields_text``; unread when there is one whose id or value cannot be."""
+    if not holds_something(items):
+        return None, False
+    values, broken = [], False
+    for item in items if isinstance(items, list) else [items]:
+        if not isinstance(item, dict):
+            broken = broken or holds_something(item)
+            continue
+        field = spelled(item, _CUSTOM["id"])
+        value = next((item[key] for key in _CUSTOM["value"] if holds_something(item.get(key))), None)
+        texts = [label for part in (value if isinstance(value, list) else [value]) if (label := _label(part))]
+        strange = any(holds_something(item[key]) for key in item if key not in _CUSTOM_KEYS)
+        broken = broken or (not texts and (strange or value is not None)) or (field is None and bool(texts))
+        values.append((field, texts))
+    return (None, True) if broken else (custom_fields_text(values), False)
+
+
+def _label(option: object) -> str | None:
+    return spelled(option, SPELLINGS["option"]["label"]) if isinstance(option, dict) else scalar(option)
+
+
+def custom_fields_text(values: Iterable[tuple[str | None, list[str]]]) -> str | None:
+    """JSON of field id to text, or to a list of texts when there are several; None when nobody filled in any."""
+    filled = {field: texts[0] if len(texts) == 1 else texts for field, texts in values if field and texts}
+    return encode(filled).decode() if filled else None
