@@ -1,5 +1,7 @@
 """One line for each integration: how it is doing, and what is out of date."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -9,14 +11,17 @@ from hris_pipeline.cli.common import open_services
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import next_due
-from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.integrations import list_integrations
+from hris_pipeline.store.automation import AutomationState, automation_states
+from hris_pipeline.store.integrations import Integration, list_integrations
 from hris_pipeline.store.tables import imports, integration_settings
+from hris_pipeline.store.tables import integrations as integrations_table
 
 __all__ = [
     "integrations",
 ]
 
+MOST_SHOWN = 200
+"""So many lines are drawn on a terminal."""
 
 MADE_FROM_SETTINGS = "mapped_users"
 """The first asset that is made under the settings."""
@@ -33,42 +38,51 @@ def integrations(
     """
     with open_services() as services:
         with services.store.read() as connection:
-            integrations_by_name = {
-                integration.integration_id: integration for integration in list_integrations(connection)
-            }
-            states = {state.integration_id: state for state in automations(connection)}
-            last = {name: _last_import(connection, name) for name in integrations_by_name}
+            listed = list_integrations(connection)
+            states = {state.integration_id: state for state in automation_states(connection, with_off=True)}
+            last = _last_imports(connection)
             changed = _made_under_other_settings(connection)
         stale = (
             _asked_of_dagster(services, list(states)) if assets else {name: [MADE_FROM_SETTINGS] for name in changed}
         )
         now = services.now()
-    rows = []
-    for name, integration in integrations_by_name.items():
-        state: Automation | None = states.get(name)
-        due = next_due(state.settings, now) if state and state.automatic == "running" else None
-        rows.append(
-            {
-                "integration": name,
-                "display_name": integration.display_name,
-                "source": integration.source,
-                "connection": integration.connection,
-                "automatic": integration.automatic,
-                "automatic_by": integration.automatic_by,
-                "automatic_reason": integration.automatic_reason,
-                "failures": integration.failures,
-                "frequency": state.settings.frequency if state else None,
-                "next_due": due,
-                "last_import": last[name],
-                "out_of_date": stale.get(name, []),
-            }
-        )
+    rows = [
+        _row(integration, states.get(integration.integration_id), last.get(integration.integration_id), stale, now)
+        for integration in listed
+    ]
     if not rows:
         return CommandResult(
             {"integrations": []}, [cell("No integration yet. To set one up: hris setup NAME; to look: hris demo")]
         )
     columns = ("integration", "connection", "automatic", "frequency", "next due", "last import", "out of date")
-    return CommandResult({"integrations": rows}, [table(columns, [_line(row) for row in rows])])
+    lines: list[Any] = [table(columns, [_line(row) for row in rows[:MOST_SHOWN]])]
+    if len(rows) > MOST_SHOWN:
+        lines.append(cell(f"and {len(rows) - MOST_SHOWN} more: `hris integrations --json` tells of all"))
+    return CommandResult({"integrations": rows}, lines)
+
+
+def _row(
+    integration: Integration,
+    state: AutomationState | None,
+    last_import: dict[str, Any] | None,
+    stale: Mapping[str, list[str]],
+    now: datetime,
+) -> dict[str, Any]:
+    running = state is not None and state.automatic == "running"
+    return {
+        "integration": integration.integration_id,
+        "display_name": integration.display_name,
+        "source": integration.source,
+        "connection": integration.connection,
+        "automatic": integration.automatic,
+        "automatic_by": integration.automatic_by,
+        "automatic_reason": integration.automatic_reason,
+        "failures": integration.failures,
+        "frequency": state.calendar.frequency if state else None,
+        "next_due": next_due(state.calendar, now) if state and running else None,
+        "last_import": last_import,
+        "out_of_date": stale.get(integration.integration_id, []),
+    }
 
 
 def _line(row: dict[str, Any]) -> tuple[object, ...]:
@@ -87,13 +101,24 @@ def _line(row: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _last_import(connection: sa.Connection, name: str) -> dict[str, Any] | None:
-    columns = sa.select(imports.c.import_id, imports.c.status, imports.c.planned_at, imports.c.finished_at)
-    newest = columns.where(imports.c.integration_id == name).order_by(
-        imports.c.planned_at.desc(), imports.c.import_id.desc()
+def _last_imports(connection: sa.Connection) -> dict[str, dict[str, Any]]:
+    """By integration the newest import of any status; one statement."""
+    other = imports.alias()
+    newest = (
+        sa.select(other.c.import_id)
+        .where(other.c.integration_id == integrations_table.c.integration_id)
+        .order_by(other.c.planned_at.desc(), other.c.import_id.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    row = connection.execute(newest.limit(1)).one_or_none()
-    return dict(row._mapping) if row else None
+    select = sa.select(
+        imports.c.integration_id, imports.c.import_id, imports.c.status, imports.c.planned_at, imports.c.finished_at
+    ).join_from(integrations_table, imports, imports.c.import_id == newest)
+    found = {}
+    for row in connection.execute(select):
+        values = dict(row._mapping)
+        found[values.pop("integration_id")] = values
+    return found
 
 
 def _made_under_other_settings(connection: sa.Connection) -> list[str]:

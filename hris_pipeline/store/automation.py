@@ -121,9 +121,11 @@ def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
     return Automation(**{name: row._mapping[name] for name in names}, **derived)
 
 
-def automation_states(connection: sa.Connection, frequency: str | None = None) -> tuple[AutomationState, ...]:
-    """All integrations that have automatic imports, running or paused, or those of one frequency, in order of name: one
-    statement, which reads of their settings the calendar alone."""
+def automation_states(
+    connection: sa.Connection, frequency: str | None = None, *, with_off: bool = False
+) -> tuple[AutomationState, ...]:
+    """All integrations that have automatic imports, running or paused (``with_off``: those that have none too), or
+    those of one frequency, in order of name: one statement, which reads of their settings the calendar alone."""
     names = [field.name for field in fields(AutomationState) if field.name != "calendar"]
     document, newer = integration_settings.c.document, integration_settings.alias()
     select = (
@@ -134,7 +136,7 @@ def automation_states(connection: sa.Connection, frequency: str | None = None) -
         .join(integration_settings)
         .where(
             integrations.c.deleted_at.is_(None),
-            integrations.c.automatic != "off",
+            sa.true() if with_off else integrations.c.automatic != "off",
             ~sa.exists().where(
                 newer.c.integration_id == integration_settings.c.integration_id,
                 newer.c.version > integration_settings.c.version,
