@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows
 from hris_pipeline.change_set.context import PlanContext
@@ -21,6 +22,7 @@ from hris_pipeline.transform.columns import (
     lookup,
     null_as_false,
     text_series,
+    to_arrow,
 )
 
 __all__ = [
@@ -72,6 +74,7 @@ def resolve_desired_state(
     """
     written = people.rows[people.outcome.isin(WRITTEN)]
     vanished = _vanished_fields(people.rows, written["user_id"], directory)
+    unread = _unread_rows(written)
     written = written.drop(columns=list(vanished))
     ids = _employee_ids(written, snapshot, settings)
     rows = written.assign(employee_id=ids.values)[~ids.lost]
@@ -80,7 +83,11 @@ def resolve_desired_state(
     rows, retained, warnings = _resolve_references(
         rows, references, _person_lookup(rows, people, snapshot, context, settings)
     )
+    for name, mask in unread.items():
+        retained[name] = mask.loc[rows.index] | retained.get(name, mask.loc[rows.index])
     if "email" in rows:
+        if "email" in unread:
+            rows["email"] = rows["email"].mask(unread["email"].loc[rows.index], rows["stored_email"])
         emails = _emails(rows, snapshot, settings)
         replaced = is_distinct(emails.values, rows["stored_email"])
         rows["email"] = emails.values
@@ -92,7 +99,7 @@ def resolve_desired_state(
     if "latest_rehire_date" in rows:
         ahead = null_as_false(rows["latest_rehire_date"] > context.today)
         rows["latest_rehire_date"] = rows["latest_rehire_date"].mask(ahead)
-        retained["latest_rehire_date"] = ahead
+        retained["latest_rehire_date"] = ahead | retained.get("latest_rehire_date", ahead)
     return DesiredState(
         rows=rows,
         taken=written.index[ids.lost],
@@ -132,7 +139,8 @@ def _vanished_fields(rows: pd.DataFrame, written: pd.Series, directory: Director
     """The fields that nobody in the extract has though users whom this plan touches do: consent or scope is missing,
     not the data."""
     believed = rows[~rows["leaver_only"].astype(bool)]
-    empty = [name for name in user_fields(rows) if name != "employee_id" and believed[name].isna().all()]
+    sent = {"employee_id", *_unread_rows(believed)}
+    empty = [name for name in user_fields(rows) if name not in sent and believed[name].isna().all()]
     filled = directory.filled(empty, written.dropna()) if empty and len(believed) else {}
     return tuple(name for name in empty if filled.get(name))
 
@@ -176,6 +184,16 @@ def _claim(rows: pd.DataFrame, wanted: pd.Series, stored: pd.Series, snapshot: p
     return _Claimed(wanted.mask(lost, stored), lost, forbidden)
 
 
+def _unread_rows(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """By field, for which rows the source sent something that nobody could read."""
+    lists = to_arrow(rows["unread"])
+    names, positions = pc.list_flatten(lists).to_pylist(), pc.list_parent_indices(lists).to_pylist()
+    hit: dict[str, list[int]] = {}
+    for name, position in zip(names, positions, strict=True):
+        hit.setdefault(name, []).append(position)
+    return {name: pd.Series(rows.index.isin(rows.index[at]), index=rows.index) for name, at in hit.items()}
+
+
 def _person_lookup(
     rows: pd.DataFrame, people: ClassifiedRows, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
 ) -> PersonLookup:
@@ -200,6 +218,7 @@ def _person_lookup(
         employee_ids=pd.concat([rows["employee_id"], rest["employee_id"]], ignore_index=True),
         members=members,
         undecided=pd.concat([undecided, text_series([*context.holes, *unread])], ignore_index=True),
+        reused=_reused(people.rows, rows),
         named_by_justworks=named_by_justworks,
     )
 
@@ -223,6 +242,21 @@ def _shared_by_quarantined(rows: pd.DataFrame, members: pd.DataFrame) -> pd.Seri
     bad = rows["leaver_only"].astype(bool) & rows["employed"]
     shared = members.loc[members["employee_id"].duplicated(keep=False), "employee_id"]
     return bad & is_in(lookup(rows["hris_id"], members["hris_id"], members["employee_id"]), shared)
+
+
+def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
+    """hris_ids of members who are no user and whose EmployeeId another member will have as a user, who is not the same
+    person by email, or by name and birth date; of rows that nobody reads, nothing is known."""
+    apart = rows[rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)]
+    apart = apart[~is_in(apart["hris_id"], written["hris_id"])]
+    employee_ids = column_or_nulls(apart, "employee_id")
+    names = ("first_name", "last_name", "birth_date")
+    same = pd.Series(False, index=apart.index)
+    for parts in (("email",), names):
+        mine = casefold_key(*(column_or_nulls(apart, part) for part in parts))
+        theirs = casefold_key(*(column_or_nulls(written, part) for part in parts))
+        same |= null_as_false(mine == lookup(employee_ids, written["employee_id"], theirs))
+    return apart.loc[is_in(employee_ids, written["employee_id"]) & ~same, "hris_id"]
 
 
 def _resolve_references(

@@ -66,6 +66,11 @@ class Guard:
     employee_ids: tuple[str, ...] = ()
     remedy: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """What was observed, the limit, and the remedy if there is one."""
+        return f"{self.observed}, limit {self.limit}" + (f": {self.remedy}" if self.remedy else "")
+
 
 def evaluate_guards(inputs: GuardInputs, limits: GuardLimits) -> tuple[Guard, ...]:
     """Every guard's judgement, in the table's order."""
@@ -129,7 +134,7 @@ def _email_change_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> 
 
 def _identity_change(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     remedy = (
-        f"`hris resolve --relink {inputs.integration_id}` links them to their users by EmployeeId; approving leaves "
+        f"`hris resolve {inputs.integration_id} --relink` links them to their users by EmployeeId; approving leaves "
         "them as they are"
     )
     return _share(name, inputs.reidentified, inputs.identifiable, limits.identity_change, remedy)

@@ -116,7 +116,7 @@ def conflict_lines(rows: pd.DataFrame, collisions: pd.DataFrame) -> pd.DataFrame
     """One line of ``CONFLICT_COLUMNS`` a collision (``kind``, ``user_id``; on the index of ``rows``)."""
     if collisions.empty:
         return pd.DataFrame({name: text_series([]) for name in CONFLICT_COLUMNS})
-    hit = rows.loc[collisions.index]
+    hit = rows.drop(columns="unread").loc[collisions.index]
     columns = {name: to_arrow(as_text(hit[name])).to_pylist() for name in hit.columns}
     records = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     incoming = [{name: value for name, value in record.items() if value is not None} for record in records]

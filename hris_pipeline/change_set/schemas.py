@@ -14,7 +14,7 @@ from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
-from hris_pipeline.transform.columns import DATE, FLAG, INTEGER, TEXT
+from hris_pipeline.transform.columns import DATE, FLAG, INTEGER, TEXT, TEXTS
 
 __all__ = ["EMPLOYMENT_COLUMNS", "change_rows_schema", "mapped_users_schema", "require_columns", "row_types"]
 
@@ -28,10 +28,12 @@ EMPLOYMENT_COLUMNS: dict[str, pd.ArrowDtype] = {
     "exclusion": TEXT,
     "archive_existing": FLAG,
     "leaver_only": FLAG,
+    "unread": TEXTS,
 }
 """What every mapped row tells beside the user's fields. ``starts_on``: the earliest known start; ``rehired_on``: the
 latest re-hire; ``exclusion``: null, ``rule:<name>`` or ``service_account``; ``leaver_only``: the row failed validation
-or mapping, so that only its hris_id and employment are to be believed and it may do nothing but archive."""
+or mapping, so that only its hris_id and employment are to be believed and it may do nothing but archive; ``unread``:
+the columns that the source sent and nobody could read, which change nothing stored."""
 
 _ACTIONS = ("create", "update", "archive", "restore")
 

@@ -33,14 +33,16 @@ class PersonLookup:
     ``links``: ``hris_id`` and ``employee_id``, as they will be, of every linked user, the surest link of an id first.
     ``employee_ids``: the EmployeeId of every user, as it will be. ``members``: ``hris_id``, ``justworks_id`` and
     mapped ``employee_id`` of everybody in the extract, of two with one justworks_id the one who is employed first.
-    ``undecided``: hris_ids of members of whom nobody can say yet which user they are. ``named_by_justworks``: whether
-    EmployeeIds are justworks_ids.
+    ``undecided``: hris_ids of members of whom nobody can say yet which user they are. ``reused``: hris_ids of members
+    whose EmployeeId another listed member has as a user, so that it says nothing of them. ``named_by_justworks``:
+    whether EmployeeIds are justworks_ids.
     """
 
     links: pd.DataFrame
     employee_ids: pd.Series
     members: pd.DataFrame
     undecided: pd.Series
+    reused: pd.Series
     named_by_justworks: bool
 
     def resolve(self, references: pd.Series, kind: str | None) -> Resolved:
@@ -67,7 +69,8 @@ class PersonLookup:
         is_linked = is_in(hris_ids, self.links["hris_id"])
         uncertain = ~is_linked & is_in(hris_ids, self.undecided)
         listed = self._having(lookup(hris_ids, self.members["hris_id"], self.members["employee_id"]))
-        return Resolved(linked.fillna(listed.mask(uncertain)), uncertain)
+        listed = listed.mask(uncertain | is_in(hris_ids, self.reused))
+        return Resolved(linked.fillna(listed), uncertain & listed.isna())
 
     def _having(self, employee_ids: pd.Series) -> pd.Series:
         return employee_ids.where(is_in(employee_ids, self.employee_ids))

@@ -98,6 +98,8 @@ def guards_table(record: Import) -> RenderableType:
         grid.add_row(cell(guard.name), cell(guard.observed), cell(guard.limit), verdict)
         if guard.tripped and guard.employee_ids:
             grid.add_row(cell(""), cell(_some(guard.employee_ids, len(guard.employee_ids)), "dim"), cell(""), cell(""))
+        if guard.remedy:
+            grid.add_row(cell(""), cell(guard.remedy, "bold"), cell(""), cell(""))
     return grid
 
 

@@ -93,7 +93,7 @@ def guard_results(summary: Import) -> Iterator[dg.AssetCheckResult]:
             check_name=guard.name,
             passed=not guard.tripped,
             severity=dg.AssetCheckSeverity.ERROR,
-            description=f"{guard.observed}, limit {guard.limit}",
+            description=guard.sentence,
             metadata={
                 "limit": guard.limit,
                 "observed": guard.observed,

@@ -133,14 +133,16 @@ def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: 
 
 def _refuse_archived(connection: sa.Connection, conflict: Conflict) -> None:
     """A person switched that user off; only a person's word switches them on again."""
-    user = connection.execute(
-        sa.select(users.c.status, users.c.archived_by).where(users.c.user_id == conflict.user_id)
-    ).one_or_none()
-    if user is not None and user.status == "archived" and user.archived_by != "import":
+    if connection.execute(_archived_by_persons().where(users.c.user_id == conflict.user_id)).first() is not None:
         raise UsageError(
             f"User {conflict.user_id} was archived by a person, and linking would switch them on again: add --restore "
             "to say so, or ignore the conflict."
         )
+
+
+def _archived_by_persons() -> sa.Select[tuple[str]]:
+    by_import = sa.func.coalesce(users.c.archived_by, "") == "import"
+    return sa.select(users.c.user_id).where(users.c.status == "archived", ~by_import)
 
 
 def _linked(conflict: Conflict) -> sa.Select[tuple[str]]:
@@ -150,8 +152,9 @@ def _linked(conflict: Conflict) -> sa.Select[tuple[str]]:
 
 
 def relink_by_employee_id(services: Services, integration_id: str, by: str) -> int:
-    """Links every open conflict about an EmployeeId to the user who has it: for a source whose ids all changed. The
-    next preview shows what that means before anything is applied; gives how many."""
+    """Links every open conflict about an EmployeeId to the user who has it: for a source whose ids all changed. A user
+    whom a person archived is left to be decided singly. The next preview shows what that means before anything is
+    applied; gives how many."""
     with services.store.begin() as connection:
         get_integration(connection, integration_id)
         linked = sa.select(users.c.hris_id).where(
@@ -162,6 +165,7 @@ def relink_by_employee_id(services: Services, integration_id: str, by: str) -> i
             conflicts.c.kind == "employee_id",
             conflicts.c.status == "open",
             conflicts.c.hris_id.not_in(linked),
+            conflicts.c.user_id.not_in(_archived_by_persons()),
         )
         return _decide(connection, where, "link", by, services.now())
 

@@ -86,7 +86,7 @@ def notify_import(services: Services, summary: Import, *, send: Sender = send_wi
         if summary.changes:
             notify(services, name, "done", import_id, f"Import {import_id}: {counted}.", send=send)
     if summary.status == "held":
-        why = "; ".join(f"{guard.name}: {guard.observed}, limit {guard.limit}" for guard in summary.tripped)
+        why = "; ".join(f"{guard.name}: {guard.sentence}" for guard in summary.tripped)
         body = (
             f"Import {import_id} is held and nothing of it was applied ({why}). It would bring {counted}. "
             f"Look at it with `hris show {import_id}`; `hris approve` lets it through."

@@ -4,6 +4,7 @@ before there was one."""
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
+import msgspec
 import pandas as pd
 import sqlalchemy as sa
 
@@ -90,6 +91,7 @@ def read_context(
             recent_archives(connection, integration_id, now - timedelta(days=settings.guards.slow_bleed.days))
         ),
         kept_users=followed_users(connection, integration_id, settings.do_not_archive),
+        unread=msgspec.to_builtins(manifest.unread),
     )
 
 

@@ -29,6 +29,7 @@ from hris_pipeline.store.integrations import (
     get_integration,
     rename_metadata,
 )
+from hris_pipeline.store.kept_users import record_kept_users
 from hris_pipeline.store.settings_versions import SettingsVersion, current_settings, put_settings, settings_since
 from hris_pipeline.store.tables import users
 from hris_pipeline.transform.columns import as_text, is_in
@@ -73,6 +74,7 @@ def set_up(
             create_integration(connection, integration_id, now=services.now())
             first = settings or Settings()
             _describe(connection, integration_id, first)
+            record_kept_users(connection, integration_id, first.directory or integration_id, first.do_not_archive)
             put_settings(connection, integration_id, first, actor=actor, now=services.now())
         if accept:
             accept_terms(connection, integration_id, actor, services.now())
@@ -109,6 +111,8 @@ def _put(connection: sa.Connection, integration_id: str, settings: Settings, act
     for old_name, new_name in metadata_renames(before.settings, settings).items():
         rename_metadata(connection, integration_id, old_name, new_name, now)
     _describe(connection, integration_id, settings)
+    directory_id = settings.directory or integration_id
+    record_kept_users(connection, integration_id, directory_id, settings.do_not_archive)
     version = put_settings(connection, integration_id, settings, actor=actor, now=now)
     carry_over_due(connection, before, settings, now)
     if not before.settings.start_automatic_imports:

@@ -174,7 +174,7 @@ def _check_approval(run: _ApplySession, record: Import) -> None:
     run.on_statement("check approval")
     if lapses_at is not None and lapses_at > run.now:
         return
-    tripped = ", ".join(guard.name for guard in record.tripped)
+    tripped = "; ".join(f"{guard.name}, {guard.remedy}" if guard.remedy else guard.name for guard in record.tripped)
     why = "its approval has lapsed" if lapses_at is not None else f"held by {tripped or 'a guard'}"
     raise ImportHeld(
         f"Import {run.import_id} is held and was not applied ({why}): look at it with `hris show {run.import_id}`, "

@@ -20,6 +20,7 @@ from hris_pipeline.settings.values import custom_label
 from hris_pipeline.transform.columns import (
     FLAG,
     TEXT,
+    TEXTS,
     as_text,
     clean_text,
     from_arrow,
@@ -136,7 +137,10 @@ def map_users(employees: pd.DataFrame, settings: Settings, company: CompanyLike)
         axis="columns",
     )
     users = users[~users.index.isin(quarantined.index)].reset_index(drop=True)
-    users = users.assign(leaver_only=pd.Series(False, index=users.index, dtype=FLAG))
+    users = users.assign(
+        leaver_only=pd.Series(False, index=users.index, dtype=FLAG),
+        unread=pd.Series(None, index=users.index, dtype=TEXTS),
+    )
     return Mapped(users, quarantined.reset_index(drop=True), _warnings(users))
 
 

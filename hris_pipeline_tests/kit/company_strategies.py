@@ -22,7 +22,7 @@ METADATA = [
 _TYPES: dict[str, pa.DataType] = {
     name: pa.date32()
     for name in ("birth_date", "hire_date", "latest_rehire_date", "termination_date", "starts_on", "rehired_on")
-} | {"active": pa.bool_(), "archive_existing": pa.bool_(), "leaver_only": pa.bool_()}
+} | {"active": pa.bool_(), "archive_existing": pa.bool_(), "leaver_only": pa.bool_(), "unread": pa.list_(pa.string())}
 
 _MAPPED = (*USER_FIELD_NAMES, "#Team", "#Buddy")
 _BESIDE = tuple(name for name in EMPLOYMENT_COLUMNS if name != "hris_id")

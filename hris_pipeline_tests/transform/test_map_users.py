@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES
 from hris_pipeline.settings.validating import settings_from
-from hris_pipeline.transform.columns import DATE, FLAG, TEXT, text_from_source
+from hris_pipeline.transform.columns import DATE, FLAG, TEXT, TEXTS, text_from_source
 from hris_pipeline.transform.map_users import Mapped, SourceColumns, map_users
 from hris_pipeline.transform.phones import is_international, with_plus
 from hris_pipeline_tests.kit.frames import Company, Definition, member, validated, values
@@ -55,6 +55,7 @@ def test_users_have_the_core_fields_then_the_metadata_then_what_planning_needs_a
         "exclusion": TEXT,
         "archive_existing": FLAG,
         "leaver_only": FLAG,
+        "unread": TEXTS,
     }
     assert list(users.columns) == [
         "hris_id",

@@ -1,0 +1,270 @@
+"""Nobody who works is archived, nobody who left stays: who is certain to have left, and who may still be here."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from hris_pipeline_tests.kit.company_strategies import TODAY, Person, person
+from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
+from hris_pipeline_tests.kit.plans import BORN, actions, company, held_by, plan, quarantined, user
+
+YESTERDAY = TODAY - timedelta(days=1)
+
+LEFT: dict[str, Person] = {
+    "inactive": {"active": False},
+    "past the last day": {"termination_date": YESTERDAY},
+    "a re-hire long ago, and left since": {
+        "latest_rehire_date": date(2024, 1, 1),
+        "termination_date": date(2025, 1, 1),
+    },
+    "will be hired again": {"termination_date": YESTERDAY, "latest_rehire_date": TODAY + timedelta(days=90)},
+}
+WORKS: dict[str, Person] = {
+    "the last day is today": {"termination_date": TODAY},
+    "left once and is back": {"termination_date": date(2024, 5, 1), "latest_rehire_date": date(2025, 6, 1)},
+    "works since long ago, another start ahead": {"latest_rehire_date": TODAY + timedelta(days=400)},
+    "no start known": {"hire_date": None},
+}
+
+
+@pytest.mark.parametrize("now", LEFT.values(), ids=LEFT)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"leaver_only": True},
+        {"leaver_only": True, "employee_id": None, "justworks_id": None},
+        {"exclusion": "rule:Contractors", "archive_existing": False},
+    ],
+    ids=["a good row", "a bad row", "no work id any more", "left out by a rule"],
+)
+def test_who_has_left_is_archived_whatever_else_is_wrong(now: Person, bad: Person) -> None:
+    people, directory = company(3)
+    planned = plan([person(1, **now) | bad, *people[1:]], directory, quarantined=quarantined("m-1"))
+    assert actions(planned) == ["archive"]
+    directory.apply(planned.rows)
+    assert directory.by_employee_id("0001")["status"] == "archived"
+
+
+@pytest.mark.parametrize("now", WORKS.values(), ids=WORKS)
+def test_who_works_is_neither_archived_nor_left_out(now: Person) -> None:
+    people, directory = company(3)
+    assert "archive" not in actions(plan([person(1, **now), *people[1:]], directory))
+    assert actions(plan([person(1, **now)], MemoryDirectory())) == ["create"]
+
+
+def test_a_bad_row_of_somebody_who_works_or_may_work_changes_nothing() -> None:
+    people, directory = company(3)
+    for active in (True, None):
+        bad = people[0] | {"leaver_only": True, "active": active, "first_name": "Wrong", "employee_id": None}
+        planned = plan([bad, *people[1:]], directory, quarantined=quarantined("m-1"))
+        assert (actions(planned), planned.counts["quarantined"], planned.counts["unchanged"]) == ([], 1, 2)
+
+
+def test_a_work_id_given_to_a_linked_colleague_does_not_keep_the_leaver() -> None:
+    people, directory = company(4)
+    leaver = people[0] | {"active": False, "employee_id": None, "justworks_id": None}
+    planned = plan([leaver, *people[1:]], directory)
+    assert actions(planned) == ["archive"]
+
+
+def test_a_leaver_and_a_hire_who_has_the_work_id_wait_for_a_person_and_then_go_their_ways() -> None:
+    """The same work id may be the same person: until somebody says that it is not, nobody is archived."""
+    people, directory = company(4)
+    hire = person(9, employee_id="0001", first_name="Else", birth_date=date(1999, 1, 1))
+    planned = plan([people[0] | {"active": False}, *people[1:], hire], directory)
+    assert (actions(planned), planned.counts["conflicts"]) == ([], 1)
+    assert planned.diagnostics["awaiting_decision"] == ("0001",)
+    other_id = hire | {"employee_id": "0009", "justworks_id": "0009"}
+    assert sorted(actions(plan([people[0] | {"active": False}, *people[1:], other_id], directory))) == [
+        "archive",
+        "create",
+    ]
+
+
+ALIKE: dict[str, tuple[dict[str, Any], bool]] = {
+    "the same email": ({"first_name": "Else", "birth_date": None, "email": "P1@acme.test"}, True),
+    "the same name and birth date": ({"email": None}, True),
+    "the same name, birth date unreadable": ({"email": None, "birth_date": None}, True),
+    "no name readable, the same work id": ({"first_name": None, "email": None, "employee_id": "0001"}, True),
+    "somebody else": ({"first_name": "Else", "email": None, "employee_id": "0001"}, False),
+}
+
+
+@pytest.mark.parametrize(("row", "stays"), ALIKE.values(), ids=ALIKE)
+def test_who_seems_to_be_back_under_another_id_in_a_bad_row_is_not_archived(row: Person, stays: bool) -> None:
+    people, directory = company(4)
+    bad = person(1, hris_id="m-new", employee_id="0099") | {"leaver_only": True} | row
+    planned = plan([*people[1:], bad], directory, missing=frozenset({"m-1"}), quarantined=quarantined("m-new"))
+    assert actions(planned) == ([] if stays else ["archive"])
+    assert planned.diagnostics.get("listed_under_other_id") == (("0001",) if stays else None)
+
+
+def test_nor_is_who_is_back_under_another_id_that_a_rule_leaves_out() -> None:
+    people, directory = company(4)
+    again = person(1, hris_id="m-new", employee_id="0099", exclusion="rule:Out")
+    assert actions(plan([*people[1:], again], directory, missing=frozenset({"m-1"}))) == []
+    leaving = again | {"archive_existing": True}
+    assert actions(plan([*people[1:], leaving], directory, missing=frozenset({"m-1"}))) == ["archive"]
+
+
+def renumbered(size: int, changed: int, *, listed: bool, work_ids: bool) -> tuple[list[Person], MemoryDirectory, Any]:
+    """A company of which some come back under other member ids: the old rows gone or listed as left, the work ids kept
+    or changed too."""
+    people, directory = company(size)
+    again = [
+        one | {"hris_id": f"new-{one['hris_id']}"} | ({"employee_id": f"N{one['employee_id']}"} if work_ids else {})
+        for one in people[:changed]
+    ]
+    old = [one | {"active": False} for one in people[:changed]] if listed else []
+    missing = frozenset() if listed else frozenset(one["hris_id"] for one in people[:changed])
+    return [*old, *again, *people[changed:]], directory, missing
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["gone", "listed as left"])
+@pytest.mark.parametrize(("size", "changed"), [(12, 12), (30, 5), (100, 6), (300, 30)])
+def test_many_who_come_back_under_other_ids_are_held_and_never_archived(size: int, changed: int, listed: bool) -> None:
+    people, directory, missing = renumbered(size, changed, listed=listed, work_ids=False)
+    planned = plan(people, directory, missing=missing)
+    assert held_by(planned) == ["identity_change"]
+    assert planned.rows.empty
+    guard = next(guard for guard in planned.guards if guard.name == "identity_change")
+    assert len(guard.employee_ids) == changed
+    assert "`hris resolve acme --relink`" in guard.remedy
+    assert len(planned.diagnostics["awaiting_decision"]) == changed
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["gone", "listed as left"])
+@pytest.mark.parametrize(("size", "changed"), [(12, 12), (30, 5)])
+def test_nor_when_their_work_ids_changed_too(size: int, changed: int, listed: bool) -> None:
+    people, directory, missing = renumbered(size, changed, listed=listed, work_ids=True)
+    planned = plan(people, directory, missing=missing)
+    assert (planned.rows.empty, planned.counts["conflicts"]) == (True, changed)
+
+
+@pytest.mark.parametrize(("size", "changed"), [(30, 4), (100, 5)])
+def test_a_few_are_relinked_unasked(size: int, changed: int) -> None:
+    people, directory, missing = renumbered(size, changed, listed=False, work_ids=False)
+    planned = plan(people, directory, missing=missing)
+    assert (planned.held, planned.counts["updated"], planned.counts["conflicts"]) == (False, changed, 0)
+
+
+def test_how_many_are_many_is_a_setting() -> None:
+    people, directory, missing = renumbered(30, 5, listed=False, work_ids=False)
+    limits = {"guards": {"identity_change": {"min_people": 6}}}
+    assert plan(people, directory, limits, missing=missing).counts["updated"] == 5
+
+
+class TestDoNotArchive:
+    def test_it_follows_the_user(self) -> None:
+        people, directory = company(3)
+        key = directory.by_employee_id("0001")["user_id"]
+        gone = [people[0] | {"active": False}, *people[1:]]
+        planned = plan(gone, directory, {"do_not_archive": ["before"]}, kept_users=frozenset({key}))
+        assert (actions(planned), planned.counts["protected"]) == ([], 1)
+
+    def test_an_id_that_nobody_has_is_warned_about(self) -> None:
+        people, directory = company(2)
+        planned = plan(people, directory, {"do_not_archive": ["0001", "9999"]})
+        assert planned.diagnostics["warning:do_not_archive_unknown"] == ("9999",)
+
+
+def test_a_start_ahead_moves_no_date_before_its_day() -> None:
+    ahead = TODAY + timedelta(days=400)
+    settings = {"hire_date_priority": "latest", "override_hire_date": True}
+    people, directory = company(2)
+    for changes in ({"hire_date_priority": "latest"}, settings):
+        now = [person(1, latest_rehire_date=ahead), people[1]]
+        assert actions(plan(now, directory, changes)) == []
+        new = MemoryDirectory()
+        new.apply(plan([person(1, latest_rehire_date=ahead)], new, changes).rows)
+        created = new.by_employee_id("0001")
+        assert (created["hire_date"], created["latest_rehire_date"]) == (date(2020, 1, 1), None)
+
+
+class TestUnread:
+    def test_an_unread_field_changes_nothing_stored(self) -> None:
+        people, directory = company(3)
+        directory.apply(plan([people[0] | {"#Team": "Red", "supervisor_id": "m-2"}, *people[1:]], directory).rows)
+        fields = ["email", "#Team", "birth_date", "supervisor_id", "hire_date"]
+        unread = people[0] | dict.fromkeys(fields) | {"unread": fields}
+        for overriding in ({}, {"override_emails": True, "override_hire_date": True}):
+            assert actions(plan([unread, *people[1:]], directory, overriding)) == []
+
+    def test_it_is_not_absent_for_everybody(self) -> None:
+        people, directory = company(3)
+        rows = [one | {"birth_date": None, "unread": ["birth_date"]} for one in people]
+        planned = plan(rows, directory)
+        assert (actions(planned), planned.diagnostics) == ([], {})
+
+    def test_it_holds_when_it_is_most_of_those_who_send_it(self) -> None:
+        people, directory = company(10)
+        seen = {"email": {"count": 6, "of": 10}, "class_code": {"count": 9, "of": 9}}
+        planned = plan(people, directory, unread=seen)
+        assert held_by(planned) == ["unread_field"]
+        assert planned.diagnostics["warning:field_unread"] == ("email",), "of those that are mapped"
+        assert held_by(plan(people, directory, unread={"email": {"count": 5, "of": 10}})) == []
+
+
+class TestFirstImportIntoUsers:
+    def local(self, n: int = 60) -> MemoryDirectory:
+        known = ("first_name", "last_name", "birth_date", "email", "hire_date")
+        users = [
+            user(k, **{name: person(k)[name] for name in known}, phone_number="+12025550123") for k in range(1, n + 1)
+        ]
+        return MemoryDirectory(*users)
+
+    @pytest.mark.parametrize("changes", [{"phone_number": None}, {"email": "new-{}@acme.test"}], ids=["phone", "email"])
+    def test_a_few_differences_of_many_local_users_are_no_reason_to_hold(self, changes: Person) -> None:
+        people = [person(k, phone_number="+12025550123") for k in range(1, 61)]
+        for k, one in enumerate(people[:5]):
+            one |= {name: value and value.format(k) for name, value in changes.items()}
+        planned = plan(people, self.local(), first_import=True)
+        assert (planned.counts["updated"], held_by(planned)) == (60, [])
+        assert not [guard.observed for guard in planned.guards if "of 0" in guard.observed]
+
+    def test_what_nobody_in_the_extract_has_stays_with_a_warning(self) -> None:
+        people = [person(k, birth_date=None, phone_number="+12025550123") for k in range(1, 5)]
+        directory = self.local(4)
+        planned = plan(people, directory, first_import=True)
+        assert planned.diagnostics["warning:field_missing_for_all"] == ("birth_date",)
+        directory.apply(planned.rows)
+        assert {one["birth_date"] for one in directory.by_id.values()} == {BORN}
+
+
+def test_conflicts_hold_back_their_own_rows_alone() -> None:
+    people, directory = company(60)
+    hires = [person(100 + k, email=f"p{k}@acme.test") for k in range(1, 6)]
+    planned = plan([*people, *hires, person(200)], directory)
+    assert (planned.counts["conflicts"], actions(planned), held_by(planned)) == (5, ["create"], [])
+
+
+class TestQuarantineGrowth:
+    def test_many_who_are_quarantined_anew_hold_with_the_reasons(self) -> None:
+        people, directory = company(20)
+        ids = [one["hris_id"] for one in people[:5]]
+        rows = [one | {"leaver_only": True} for one in people[:5]] + people[5:]
+        planned = plan(rows, directory, quarantined=quarantined(*ids))
+        assert held_by(planned) == ["quarantine_growth"]
+        guard = next(guard for guard in planned.guards if guard.tripped)
+        assert guard.observed == "5 of 20 (25.0 %): last_name: missing 5"
+        assert guard.employee_ids == ("0001", "0002", "0003", "0004", "0005")
+
+    def test_who_was_already_at_the_last_applied_import_is_no_growth(self) -> None:
+        people, directory = company(20)
+        ids = [one["hris_id"] for one in people[:5]]
+        rows = [one | {"leaver_only": True} for one in people[:5]] + people[5:]
+        before: dict[str, Any] = {"quarantined": quarantined(*ids), "previously_quarantined": frozenset(ids[1:])}
+        assert held_by(plan(rows, directory, **before)) == []
+
+
+def test_slow_bleed_leaves_out_who_came_back() -> None:
+    people, directory = company(20)
+    archived = frozenset(directory.by_employee_id(f"{n:04}")["user_id"] for n in range(1, 5))
+    for key in archived:
+        directory.edit(key, status="archived", archived_by="import")
+    gone = frozenset({"m-5"})
+    assert held_by(plan(people[5:], directory, missing=gone, recently_archived=archived)) == ["slow_bleed"]
+    directory.edit(next(iter(archived)), status="active", archived_by=None)
+    assert held_by(plan(people[5:], directory, missing=gone, recently_archived=archived)) == []
