@@ -13,6 +13,9 @@ from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 
+ISO_DATE = r"\d{4}-\d\d-\d\d"
+
+
 def tripped(record: Import) -> list[str]:
     return [guard.name for guard in record.tripped]
 
