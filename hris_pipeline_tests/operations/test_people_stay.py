@@ -12,7 +12,6 @@ from hris_pipeline.operations.users import load_users
 from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
-
 ISO_DATE = r"\d{4}-\d\d-\d\d"
 
 
