@@ -10,6 +10,7 @@ import csv
 import io
 import itertools
 import re
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ _STYLES = (
     '<fill><patternFill patternType="gray125"/></fill></fills><borders count="1"><border/></borders>'
     '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf xfId="0"/>'
     '<xf numFmtId="49" applyNumberFormat="1" xfId="0"/>'
-    '<xf numFmtId="49" fontId="1" applyNumberFormat="1" applyFont="1" xfId="0"/></cellXfs></styleSheet>'
+    '<xf numFmtId="49" fontId="1" applyNumberFormat="1" applyFont="1" xfId="0"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 """Number format 49 is text, so that what somebody types into a cell later stays text as well."""
 
@@ -215,9 +217,11 @@ def _read_xlsx(data: bytes, what: str) -> Table:
             unpacked = sum(part.file_size for part in archive.infolist())
         if unpacked > _LARGEST:
             raise UsageError(f"The {what} unpacks to more than {_LARGEST >> 20} MB: nothing of it was read.")
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        values = list(book.worksheets[0].iter_rows(values_only=True))
-        book.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it tells of styles that it does not know
+            book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            values = list(book.worksheets[0].iter_rows(values_only=True))
+            book.close()
     except UsageError:
         raise
     except Exception as error:  # a library's own, of whatever kind; it may quote a cell

@@ -1,0 +1,110 @@
+"""Tables as spreadsheets write them, and the user file through each of its forms."""
+
+import io
+from datetime import date, datetime, time
+from typing import Any
+
+import pandas as pd
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from hris_pipeline.errors import UsageError
+from hris_pipeline.transform.spreadsheets import escape_formula, read_table
+from hris_pipeline.transform.user_file import USER_FILES, read_user_file
+from hris_pipeline_tests.kit.frames import text_frame
+
+HEADERS = ("Employee Id", "First Name", "Last Name", "Birth Date")
+ROW = ("0001", "Zoë", 'O"Neil; the, first', "1990-02-28")
+
+
+def users() -> pd.DataFrame:
+    columns = zip(HEADERS, ROW, strict=True)
+    return text_frame(**{name: [value] for name, value in columns}).assign(**{"#Note": text_frame(n=["=1+1"])["n"]})
+
+
+@pytest.mark.parametrize("ending", USER_FILES)
+def test_every_form_is_read_back_as_it_was(ending: str) -> None:
+    frame = read_user_file(USER_FILES[ending](users()))
+    assert frame["employee_id"].tolist() == ["0001"]
+    assert frame["first_name"].tolist() == ["Zoë"]
+    assert frame["last_name"].tolist() == ['O"Neil; the, first']
+    assert frame["birth_date"].tolist() == [date(1990, 2, 28)]
+    assert frame["#Note"].tolist() == ["=1+1"]
+
+
+def test_a_workbook_holds_text_alone() -> None:
+    sheet = load_workbook(io.BytesIO(USER_FILES[".xlsx"](users()))).worksheets[0]
+    cells = [cell for row in sheet.iter_rows() for cell in row]
+    assert {(cell.data_type, cell.number_format) for cell in cells} == {("s", "@")}
+    assert sheet.freeze_panes == "A2"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"Employee Id,First Name,Last Name\n0001,F,L\n",
+        "\ufeffEmployee Id;First Name;Last Name\r\n0001;F;L\r\n".encode(),
+        b"sep=;\r\nEmployee Id;First Name;Last Name\r\n0001;F;L\r\n",
+        b'"sep=|"\nEmployee Id|First Name|Last Name\n0001|F|L\n',
+        "Employee Id\tFirst Name\tLast Name\n0001\tF\tL\n".encode("utf-16"),
+    ],
+    ids=["comma", "mark and semicolon", "sep", "quoted sep", "unicode text"],
+)
+def test_what_spreadsheets_make_of_a_csv_is_read(data: bytes) -> None:
+    assert read_user_file(data).to_dict("records") == [{"employee_id": "0001", "first_name": "F", "last_name": "L"}]
+
+
+def workbook(*rows: tuple[Any, ...]) -> bytes:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    for row in rows:
+        sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def test_dates_and_numbers_of_a_sheet_are_text_again() -> None:
+    midnight = datetime.combine(date(1990, 2, 28), time())
+    data = workbook(HEADERS, (1, "F", "L", midnight), (2.0, "G", "M", date(1991, 1, 2)))
+    frame = read_user_file(data)
+    assert frame["employee_id"].tolist() == ["1", "2"]
+    assert frame["birth_date"].tolist() == [date(1990, 2, 28), date(1991, 1, 2)]
+    assert read_table(data, HEADERS, "user file").numeric == {0}
+
+
+@pytest.mark.parametrize("written", ["2/28/1990", "28.02.1990", "32932", "Feb 28, 1990"])
+def test_a_date_in_a_spreadsheet_s_own_form_is_refused_with_an_example(written: str) -> None:
+    data = f'Employee Id,First Name,Last Name,Birth Date\n1,F,L,"{written}"\n'.encode()
+    with pytest.raises(UsageError, match=r"Birth Date: is no date as 1990-02-28 .* \(line 2\)") as caught:
+        read_user_file(data)
+    assert written not in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"PK\x03\x04broken", b"PAR1broken", b"PAR1"])
+def test_what_is_broken_is_refused_in_a_line(data: bytes) -> None:
+    with pytest.raises(UsageError, match="can be read"):
+        read_user_file(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("=1", "'=1"),
+        ("\u200b=1", "'\u200b=1"),
+        (" \u2060+1", "' \u2060+1"),
+        ("'\u200b@x", "''\u200b@x"),
+        ("＝1", "'＝1"),
+        ("\t1", "'\t1"),
+        ("-1", "'-1"),
+        ("+12125550100", "+12125550100"),
+        ("+1212555010012345", "'+1212555010012345"),
+        ("+12345|calc", "'+12345|calc"),
+        ("0001", "0001"),
+        ("a=b", "a=b"),
+        ("'quoted'", "'quoted'"),
+        ("", ""),
+    ],
+)
+def test_signs_are_neutralised_also_behind_what_nobody_sees(text: str, escaped: str) -> None:
+    assert escape_formula(text) == escaped
