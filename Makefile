@@ -53,6 +53,9 @@ bench: .venv/peers/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check "matplotlib>=3.10"
 	$(BIN)/python -m benchmarks.run --peers .venv/peers/bin/python --latency 0.02 0.08 --write
 
+bench-companies: install
+	$(BIN)/python -m benchmarks.companies
+
 soak: install
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak_schedule

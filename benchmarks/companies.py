@@ -1,100 +1,183 @@
-"""Many small companies, all due at once, through `dagster dev`: its schedule, queue and launcher; prints the cost.
+"""Many small companies, all due at once: Dagster's own launcher and Celery's, on one machine and on two; prints the cost.
 
-Usage: python -m benchmarks.companies [--companies 200] [--people 200] [--default-companies 20]
+Usage: python -m benchmarks.companies [--companies 200] [--people 200] [--only default celery-files two-machines]
 
-Five of the companies fail (the source refuses three, two have dead tokens) and three are paused. The same is
-then done with fewer companies on Dagster's own launcher, which starts a process from nothing for each run.
+Five of the companies fail (the source refuses three, two have dead tokens) and three are paused. Each way is measured
+with everything that it needs included: daemon, webserver, workers, PostgreSQL; the sandbox is apart. Two machines are
+two process trees with nothing in common but PostgreSQL, Redis and an S3 server.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import dagster as dg
 
+from benchmarks.servers import Postgres, postgres
+from hris_pipeline.environment import Environment
 from hris_pipeline.operations.automation import pause
 from hris_pipeline.sandbox import running
+from hris_pipeline.store.engine import upgrade_store
 from hris_pipeline_tests.kit.automatic_companies import Companies, companies_of
+from hris_pipeline_tests.kit.celery_machines import redis_server
 from hris_pipeline_tests.kit.machine import ENDED, PROJECT, Machine, machine_of
-from hris_pipeline_tests.kit.processes import memory_watched, until
+from hris_pipeline_tests.kit.processes import Group, until
+from hris_pipeline_tests.kit.s3_servers import bucket_of
 
 FAILING, DEAD, PAUSED = 3, 2, 3
-A_COMPANY_SECONDS = 30
+A_COMPANY_SECONDS = 60
+SLOTS = 2
+
+
+@dataclass
+class Way:
+    """One way to run companies: the machine that has the daemon, and the workers, by name."""
+
+    machine: Machine
+    workers: dict[str, Group] = field(default_factory=dict)
+    statements: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one launcher needed; ``overhead`` is the computing of ``dagster dev`` before the first run."""
+    """What one way needed; ``cpu`` by kind of process, in seconds."""
 
-    launcher: str
+    way: str
     statuses: dict[str, int]
     wall: float
-    cpu: float
-    overhead: float
+    cpu: dict[str, float]
     run_median: float
-    peak_mb: float
-    database_mb: float
+    dagster_mb: float
+    statements: int
 
     @property
     def runs(self) -> int:
         return sum(self.statuses.values())
 
-    @property
-    def a_minute(self) -> float:
-        return 60 * self.runs / self.wall
-
-    @property
-    def cpu_a_run(self) -> float:
-        return self.cpu / self.runs
+    def line(self) -> str:
+        computing = ", ".join(f"{name} {seconds / self.runs:.2f}" for name, seconds in self.cpu.items())
+        return (
+            f"{self.way:14}{self.runs:>5} runs {60 * self.runs / self.wall:>6.1f} a minute "
+            f"{sum(self.cpu.values()) / self.runs:>6.2f} CPU s a run ({computing}) {self.run_median:>6.2f} s a run "
+            f"{self.statements / self.runs:>7.0f} statements a run {self.dagster_mb:>7.1f} MB of Dagster's {self.statuses}"
+        )
 
 
 def main() -> None:
-    """Measures both launchers and prints them and their ratios."""
+    """Measures each way and prints a line of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--companies", type=int, default=200)
     parser.add_argument("--people", type=int, default=200)
-    parser.add_argument("--default-companies", type=int, default=20)
-    chosen = parser.parse_args()
-    warm = measure("warm", chosen.companies, chosen.people)
-    found = [warm]
-    if chosen.default_companies:
-        found.append(measure("default", chosen.default_companies, chosen.people, run_launcher=None))
-    print(f"\n{'launcher':10}{'runs':>6}{'wall s':>9}{'a minute':>10}{'CPU s a run':>13}{'run s':>8}", end="")
-    print(f"{'peak MB':>9}{'Dagster MB':>12}{'MB a run':>10}   ends")
-    for one in found:
-        print(
-            f"{one.launcher:10}{one.runs:>6}{one.wall:>9.1f}{one.a_minute:>10.1f}{one.cpu_a_run:>13.2f}"
-            f"{one.run_median:>8.2f}{one.peak_mb:>9.0f}{one.database_mb:>12.1f}{one.database_mb / one.runs:>10.2f}"
-            f"   {one.statuses}"
-        )
-    if len(found) > 1:
-        rate, cpu = warm.a_minute / found[1].a_minute, found[1].cpu_a_run / warm.cpu_a_run
-        print(f"\nwarm launcher: {rate:.1f} times the runs a minute, {cpu:.1f} times less computing a run")
+    parser.add_argument("--only", nargs="*", choices=list(WAYS), default=list(WAYS))
+    options = parser.parse_args()
+    for name in options.only:
+        print(measure(name, options.companies, options.people).line(), flush=True)
 
 
-def measure(launcher: str, number: int, people: int, **changes: None) -> Figures:
+def measure(name: str, number: int, people: int) -> Figures:
     """All companies due at once; everything checked that must hold."""
-    with (
-        tempfile.TemporaryDirectory(prefix="hris-companies-") as folder,
-        running(1) as sandbox,
-        companies_of(Path(folder) / "home", sandbox) as companies,
-        machine_of(companies, PROJECT / "dagster.yaml", **changes) as machine,
-    ):
-        expected = _prepare(machine, number, people)
-        figures = _run(machine, launcher, number - PAUSED)
-        _check(companies, machine, expected)
+    with tempfile.TemporaryDirectory(prefix="hris-companies-") as folder, WAYS[name](Path(folder)) as way:
+        expected = _prepare(way.machine, number, people)
+        figures = _run(way, name, number - PAUSED)
+        _check(way.machine.companies, way.machine, expected)
         return figures
+
+
+@contextmanager
+def default_launcher(folder: Path) -> Iterator[Way]:
+    """Dagster's own launcher on SQLite: a process started from nothing for each run."""
+    with (
+        running(1) as sandbox,
+        companies_of(folder / "home", sandbox) as companies,
+        machine_of(companies, run_coordinator={"max_concurrent_runs": SLOTS}) as machine,
+    ):
+        yield Way(machine)
+
+
+@contextmanager
+def celery_on_files(folder: Path) -> Iterator[Way]:
+    """Celery on its filesystem broker and SQLite: one worker, no service."""
+    with (
+        running(1) as sandbox,
+        companies_of(folder / "home", sandbox) as companies,
+        machine_of(
+            companies,
+            PROJECT / "deploy" / "celery" / "one-machine.yaml",
+            run_coordinator={"max_concurrent_runs": SLOTS},
+        ) as machine,
+        _worker("worker", companies.environ, folder) as worker,
+    ):
+        yield Way(machine, {"worker": worker})
+
+
+@contextmanager
+def two_machines(folder: Path) -> Iterator[Way]:
+    """Celery on Redis, PostgreSQL and S3: the daemon's machine with a worker, and another one with a worker."""
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        server: Postgres = enter(postgres(durable=False))
+        store, dagster = server.created("hris"), server.created("dagster")
+        redis, bucket, sandbox = (
+            enter(redis_server(folder / "redis")),
+            enter(bucket_of(folder / "s3")),
+            enter(running(1)),
+        )
+        common = {
+            "HRIS_STORE_URL": store,
+            "HRIS_DAGSTER_STORAGE": dagster.replace("+psycopg:", "+psycopg2:"),
+            "HRIS_BROKER_URL": redis.url,
+            "HRIS_WORKER_SLOTS": str(2 * SLOTS),
+            "HRIS_FILES_URL": bucket.url,
+            **bucket.environ,
+        }
+        os.environ.update(common)
+        upgrade_store(Environment.read({**common, "HRIS_HOME": str(folder), "HRIS_SECRET_KEY": _KEY}))
+        companies = enter(companies_of(folder / "first", sandbox, **common))
+        machine = enter(machine_of(companies, PROJECT / "deploy" / "celery" / "dagster.yaml"))
+        workers = {"worker one": enter(_worker("one", companies.environ, folder))}
+        home = folder / "second"
+        (home / "dagster").mkdir(parents=True)
+        (home / "dagster" / "dagster.yaml").write_bytes(
+            (companies.environment.dagster_home / "dagster.yaml").read_bytes()
+        )
+        second = {**companies.environ, "HRIS_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+        workers["worker two"] = enter(_worker("two", second, folder))
+        yield Way(machine, workers, server.statements)
+
+
+_KEY = "c3RvcmUtdGVzdC1rZXktc3RvcmUtdGVzdC1rZXktMTI="
+
+WAYS: dict[str, Callable[[Path], AbstractContextManager[Way]]] = {
+    "default": default_launcher,
+    "celery-files": celery_on_files,
+    "two-machines": two_machines,
+}
+
+
+@contextmanager
+def _worker(name: str, environ: object, folder: Path) -> Iterator[Group]:
+    command = ["hris_pipeline.cli", "worker", "--slots", str(SLOTS), "--name", name]
+    group = Group(command, dict(environ), folder / f"{name}.log")  # type: ignore[call-overload]
+    try:
+        until(lambda: " ready." in group.output or not group.alive, 120, what="a worker")
+        assert group.alive, group.output[-2000:]
+        yield group
+    finally:
+        group.stop()
 
 
 def _prepare(machine: Machine, number: int, people: int) -> dict[str, str]:
     """Every company imported once, changed since, and due; gives how the run of each must end ("" for none)."""
     companies = machine.companies
-    names = [f"company-{one:03}" for one in range(number)]
+    names = [f"company-{index:03}" for index in range(number)]
     for seed, name in enumerate(names):
         companies.add(name, people, seed=seed)
         companies.by_name[name].week()
@@ -115,36 +198,36 @@ def _prepare(machine: Machine, number: int, people: int) -> dict[str, str]:
     return ends
 
 
-def _run(machine: Machine, launcher: str, runs: int) -> Figures:
-    with machine.dev("daily_imports") as dev, memory_watched(dev.group) as peak:
+def _run(way: Way, name: str, runs: int) -> Figures:
+    machine = way.machine
+    left = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in ENDED])
+    with machine.dev("daily_imports") as dev:
         until(machine.instance.get_runs_count, every=0.05, what="the first run")
-        overhead = dev.group.cpu_seconds()
-        machine.tick("daily_imports", A_COMPANY_SECONDS * runs, every=2.0)
-        left = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in ENDED])
+        groups = {"daemon and webserver": dev.group, **way.workers}
+        before = {kind: group.cpu_seconds() for kind, group in groups.items()}
+        statements = way.statements()
 
         def over() -> bool:
-            print(
-                f"\rcompanies: {machine.instance.get_runs_count(left)} runs left ", end="", file=sys.stderr, flush=True
-            )
+            print(f"\r{machine.instance.get_runs_count(left)} runs left ", end="", file=sys.stderr, flush=True)
             return machine.instance.get_runs_count() >= runs and not machine.instance.get_runs_count(left)
 
-        until(over, A_COMPANY_SECONDS * runs, every=1.0, what="the end of all runs")
+        until(over, A_COMPANY_SECONDS * runs, every=2.0, what="the end of all runs")
         time.sleep(3)  # the last children are buried
-        cpu, largest = dev.group.cpu_seconds() - overhead, peak()
+        cpu = {kind: group.cpu_seconds() - before[kind] for kind, group in groups.items()}
+        statements = way.statements() - statements
     records = machine.instance.get_run_records()
     ends = [record.end_time for record in records if record.end_time]
     took = [record.end_time - record.start_time for record in records if record.end_time and record.start_time]
     began = min(record.create_timestamp.timestamp() for record in records)
     print(file=sys.stderr)
     return Figures(
-        launcher=launcher,
+        way=name,
         statuses=dict(Counter(record.dagster_run.status.value for record in records)),
         wall=max(ends) - began,
         cpu=cpu,
-        overhead=overhead,
         run_median=median(took),
-        peak_mb=largest,
-        database_mb=_size_mb(machine.companies.environment.dagster_home),
+        dagster_mb=_size_mb(machine.companies.environment.dagster_home),
+        statements=statements,
     )
 
 
@@ -154,9 +237,7 @@ def _check(companies: Companies, machine: Machine, expected: dict[str, str]) -> 
     for name, end in expected.items():
         if found[name] != end:
             why = [dict(run.tags) for run in machine.runs(name)]
-            print(
-                f"companies: {name} ended {found[name] or 'without a run'}, not {end or 'without'}: {why}", flush=True
-            )
+            print(f"{name} ended {found[name] or 'without a run'}, not {end or 'without'}: {why}", flush=True)
     assert found == expected
     applied = {"SUCCESS": 1, "FAILURE": 0, "": 0}
     for name, end in expected.items():

@@ -39,7 +39,6 @@ PARTS = {
     "daemon": "dagster._daemon run",
     "webserver": "dagster_webserver",
     "code server": "dagster api grpc",
-    "warm process": "warm_process",
 }
 """The processes that live as long as the machine, and what their command lines contain."""
 
@@ -65,7 +64,7 @@ class Samples:
     over: float = 0.0
 
     def take(self, group: Group) -> None:
-        """One look; between runs, which are forks of the warm process."""
+        """One look; between runs."""
         for part, of in PARTS.items():
             self.memory[part].append(group.memory_mb(of))
             self.files[part].append(group.open_files(of))
