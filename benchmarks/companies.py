@@ -1,4 +1,4 @@
-"""Many small companies, all due at once: Dagster's own launcher and Celery's, on one machine and on two; prints the cost.
+"""Many small companies, all due at once: Dagster's own launcher and Celery's, on one machine and on two; what it costs.
 
 Usage: python -m benchmarks.companies [--companies 200] [--people 200] [--only default celery-files two-machines]
 
@@ -67,7 +67,8 @@ class Figures:
         return (
             f"{self.way:14}{self.runs:>5} runs {60 * self.runs / self.wall:>6.1f} a minute "
             f"{sum(self.cpu.values()) / self.runs:>6.2f} CPU s a run ({computing}) {self.run_median:>6.2f} s a run "
-            f"{self.statements / self.runs:>7.0f} statements a run {self.dagster_mb:>7.1f} MB of Dagster's {self.statuses}"
+            f"{self.statements / self.runs:>7.0f} statements a run {self.dagster_mb:>7.1f} MB of Dagster's "
+            f"{self.statuses}"
         )
 
 

@@ -84,7 +84,7 @@ def test_nothing_of_anybody_is_left_in_dagster_whatever_fails(company: Company) 
     [
         ("deploy/dagster.yaml", {"storage"}),
         ("deploy/celery/one-machine.yaml", {"run_launcher"}),
-        ("deploy/celery/dagster.yaml", {"storage", "run_launcher", "compute_logs"}),
+        ("deploy/celery/dagster.yaml", {"storage", "run_launcher", "compute_logs", "schedules", "sensors"}),
     ],
 )
 def test_the_instances_differ_in_what_they_add_alone(file: str, adds: set[str]) -> None:
@@ -95,11 +95,14 @@ def test_the_instances_differ_in_what_they_add_alone(file: str, adds: set[str]) 
     assert {name: other[name] for name in set(local) - own} == {name: local[name] for name in set(local) - own}
 
 
+@pytest.mark.parametrize("file", ["dagster.yaml", "celery/dagster.yaml"])
 def test_the_production_configuration_boots_on_postgresql(
-    empty_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: str, empty_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HRIS_DAGSTER_STORAGE", empty_postgres.replace("+psycopg:", "+psycopg2:"))
-    shutil.copy(PROJECT / "deploy" / "dagster.yaml", tmp_path / "dagster.yaml")
+    monkeypatch.setenv("HRIS_BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("HRIS_WORKER_SLOTS", "7")
+    shutil.copy(PROJECT / "deploy" / file, tmp_path / "dagster.yaml")
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         instance.add_dynamic_partitions("integration", [NAME])
         assert instance.get_dynamic_partitions("integration") == [NAME]
