@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, open_services
+from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, deciding, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, table
 from hris_pipeline.errors import HrisError, ImportHeld, UsageError
 from hris_pipeline.operations import automation
@@ -24,14 +24,16 @@ __all__ = [
 def pause(name: IntegrationArgument, reason: Reason) -> CommandResult:
     """At once: one that is queued ends as skipped, one that runs finishes its transaction or none of it."""
     with open_services() as services:
-        automation.pause(services, name, actor(), reason)
+        with deciding(services, name, "pause"):
+            automation.pause(services, name, actor(), reason)
         return _state(services, name)
 
 
 def resume(name: IntegrationArgument, reason: Reason) -> CommandResult:
     """Needs one saved manual import. A due moment that was missed meanwhile is caught up once."""
     with open_services() as services:
-        automation.resume(services, name, actor(), reason)
+        with deciding(services, name, "resume"):
+            automation.resume(services, name, actor(), reason)
         return _state(services, name)
 
 

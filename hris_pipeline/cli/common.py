@@ -2,9 +2,10 @@
 
 import getpass
 import os
+import pwd
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -31,8 +32,11 @@ __all__ = [
     "Search",
     "Selection",
     "Sort",
+    "account",
     "actor",
     "at_terminal",
+    "deciding",
+    "deciding_on_import",
     "open_services",
     "private_file",
     "read_bytes",
@@ -122,6 +126,38 @@ def actor() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
+
+
+def account() -> str:
+    """The account that this process runs under, as the operating system knows it, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def deciding(
+    services: "Services", integration_id: str, action: str, subject: str | None = None, *, by: str | None = None
+) -> AbstractContextManager[None]:
+    """Writes down that somebody decides on this command line, and what comes of it: the name that was typed (``by``, or
+    the actor's), beside the account of the operating system."""
+    from hris_pipeline.operations import decision_log  # noqa: PLC0415 - only decisions are written down
+
+    decided_by = decision_log.DecidedBy(by or actor(), account(), "os")
+    return decision_log.deciding(services, integration_id, action, decided_by, subject)
+
+
+def deciding_on_import(
+    services: "Services", import_id: str, action: str, *, by: str | None = None
+) -> AbstractContextManager[None]:
+    """The same about an import.
+
+    Raises:
+        UnknownName: there is none of that id.
+    """
+    from hris_pipeline.operations.imports import read_import  # noqa: PLC0415
+
+    return deciding(services, read_import(services, import_id).integration_id, action, import_id, by=by)
 
 
 def at_terminal() -> bool:

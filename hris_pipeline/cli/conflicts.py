@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, Reveal, actor, open_services
+from hris_pipeline.cli.common import IntegrationArgument, Reveal, actor, deciding, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.errors import UsageError
-from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, relink_by_employee_id
+from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, read_conflict, relink_by_employee_id
 from hris_pipeline.operations.conflicts import resolve as decide
 from hris_pipeline.operations.masking import mask
 
@@ -82,7 +82,9 @@ def resolve(
     if restore and link is None:
         raise UsageError("--restore goes with --link USER_ID: it switches the linked user on again.")
     with open_services() as services:
-        decided = _masked(decide(services, subject, decisions[0], actor(), user_id=link, restore=restore))
+        name = read_conflict(services, subject).integration
+        with deciding(services, name, "resolve", subject):
+            decided = _masked(decide(services, subject, decisions[0], actor(), user_id=link, restore=restore))
     line = f"Decided: {decided.resolution}. The next preview follows it: hris preview {decided.integration}"
     return CommandResult(vars(decided), [cell(line, "bold")])
 
@@ -90,7 +92,7 @@ def resolve(
 def _relinked(name: str | None, *, nothing_else: bool) -> CommandResult:
     if name is None or not nothing_else:
         raise UsageError("--relink decides all EmployeeId conflicts at once: hris resolve NAME --relink, nothing else.")
-    with open_services() as services:
+    with open_services() as services, deciding(services, name, "relink"):
         number = relink_by_employee_id(services, name, actor())
     line = f"{number} conflicts linked by EmployeeId. See what that means before saving: hris preview {name}"
     return CommandResult({"integration": name, "linked": number}, [cell(line, "bold")])

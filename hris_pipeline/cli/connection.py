@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, open_services
+from hris_pipeline.cli.common import IntegrationArgument, deciding, open_services
 from hris_pipeline.cli.consent import CALLBACK, ask_consent, given_code
 from hris_pipeline.cli.printing import CommandResult, cell
 from hris_pipeline.operations import connection as connection_operations
@@ -40,14 +40,15 @@ def connect(name: IntegrationArgument, code: Code = None, redirect_uri: Redirect
         authorization_code = (
             ask_consent(services, name, redirect_uri) if code is None else given_code(services, name, code)
         )
-        company = connection_operations.connect(services, name, authorization_code, redirect_uri=redirect_uri)
+        with deciding(services, name, "connect"):
+            company = connection_operations.connect(services, name, authorization_code, redirect_uri=redirect_uri)
     payload = {"integration": name, "connection": "connected", "company": company.display_name}
     return CommandResult(payload, [cell(f"{name} is connected to {company.display_name}.", "bold green")])
 
 
 def disconnect(name: IntegrationArgument) -> CommandResult:
     """Revokes the token at the source and forgets it. `hris connect` connects again."""
-    with open_services() as services:
+    with open_services() as services, deciding(services, name, "disconnect"):
         revoked = connection_operations.disconnect(services, name)
     payload = {"integration": name, "connection": "disconnected", "revoked": revoked}
     line = f"{name} is disconnected."
@@ -65,7 +66,8 @@ def delete(
     from hris_pipeline.cli.dagster_side import forget_partition, frames_remover  # noqa: PLC0415 - others need no Dagster
 
     with open_services() as services:
-        kept = delete_integration(services, name, confirm, remove_frames=frames_remover(services.environment))
+        with deciding(services, name, "delete"):
+            kept = delete_integration(services, name, confirm, remove_frames=frames_remover(services.environment))
         forget_partition(services.environment, name)
     line = f"{name} is deleted. Its {kept} users stay, as local ones."
     return CommandResult({"integration": name, "deleted": True, "users_kept": kept}, [cell(line)])

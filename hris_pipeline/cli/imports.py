@@ -19,6 +19,8 @@ from hris_pipeline.cli.common import (
     Selection,
     Sort,
     actor,
+    deciding,
+    deciding_on_import,
     open_services,
     require_environment,
     write_private,
@@ -89,7 +91,9 @@ def save(
         if record.status == "applied":
             status(cell(f"Import {record.import_id} is applied already; nothing was done."))
             return _result(services, record, selection)
-        return _result(services, run_save(services, name, record.import_id), selection)
+        with deciding(services, name, "save", record.import_id):
+            saved = run_save(services, name, record.import_id)
+        return _result(services, saved, selection)
 
 
 def import_(
@@ -107,7 +111,8 @@ def import_(
     with open_services() as services:
         _require_environment(services, name)
         try:
-            record = run_import(services, name)
+            with deciding(services, name, "import"):
+                record = run_import(services, name)
         except ImportHeld:
             held = open_import(services, name)
             if held is None:
@@ -125,7 +130,7 @@ def approve(
     """It covers nothing else and lapses after 7 days. `hris save` applies the change set."""
     from hris_pipeline.operations.decisions import approve_import  # noqa: PLC0415 - looking needs no frames
 
-    with open_services() as services:
+    with open_services() as services, deciding_on_import(services, import_id, "approve", by=by):
         record = approve_import(services, import_id, digest, by, reason)
     line = f"Approved for 7 days. To apply it: hris save {record.integration_id} {import_id}"
     return CommandResult(document(record), [cell(line, "bold")])
@@ -139,7 +144,7 @@ def discard(
     """Nothing of it is applied, now or later; the next preview plans anew."""
     from hris_pipeline.operations.decisions import discard_import  # noqa: PLC0415 - looking needs no frames
 
-    with open_services() as services:
+    with open_services() as services, deciding_on_import(services, import_id, "discard", by=by):
         record = discard_import(services, import_id, by or actor(), reason)
     line = f"Import {import_id} is discarded. A new one: hris preview {record.integration_id}"
     return CommandResult(document(record), [cell(line, "bold")])
@@ -204,7 +209,9 @@ def undo(
 
     selection = Selection(rows, reveal, only, field, guard, search, sort)
     with open_services() as services:
-        return _result(services, plan_undo(services, import_id, actor=actor()), selection, previewed=True)
+        with deciding_on_import(services, import_id, "undo"):
+            planned = plan_undo(services, import_id, actor=actor())
+        return _result(services, planned, selection, previewed=True)
 
 
 def _result(services: Services, record: Import, selection: Selection, *, previewed: bool = False) -> CommandResult:

@@ -14,6 +14,7 @@ from hris_pipeline.cli.common import (
     IntegrationArgument,
     Reveal,
     actor,
+    deciding,
     open_services,
     read_bytes,
     write_private,
@@ -192,7 +193,7 @@ def load(
     the file, or nothing.
     """
     content = read_bytes(file)
-    with open_services() as services:
+    with open_services() as services, deciding(services, name, "load_users"):
         loaded = users.load_users(services, name, content)
     counts = {word: len(ids) for word, ids in vars(loaded).items() if word != "lookalikes"}
     payload: dict[str, Any] = {"integration": name, **counts, "lookalikes": list(loaded.lookalikes)}
@@ -219,7 +220,8 @@ def unprotect(name: IntegrationArgument, employee_id: EmployeeId) -> CommandResu
 
 
 def _protected(name: str, employee_id: str, *, protected: bool) -> CommandResult:
-    with open_services() as services:
+    action = "protect" if protected else "unprotect"
+    with open_services() as services, deciding(services, name, action, employee_id):
         users.protect(services, name, employee_id, protected=protected)
     payload = {"integration": name, "employee_id": employee_id, "protected": protected}
     return CommandResult(payload, [cell(f"{employee_id} is {'protected' if protected else 'no longer protected'}.")])
@@ -238,7 +240,7 @@ def erase(
         raise UsageError(f"To erase {employee_id[:80]}, give the EmployeeId again: --confirm {employee_id[:80]}.")
     from hris_pipeline.cli.dagster_side import frames_remover  # noqa: PLC0415 - frames are Dagster's to know
 
-    with open_services() as services:
+    with open_services() as services, deciding(services, name, "erase"):
         users.erase(services, name, employee_id, actor(), remove_frames=frames_remover(services.environment))
     return CommandResult(
         {"integration": name, "employee_id": employee_id, "erased": True}, [cell(f"{employee_id} is erased.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from hris_pipeline.cli.common import IntegrationArgument, actor, open_services, read_text, write_private
+from hris_pipeline.cli.common import IntegrationArgument, actor, deciding, open_services, read_text, write_private
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import Difference, differences, dump_settings, load_settings, set_values
@@ -117,7 +117,8 @@ def store_settings(services: "Services", name: str, old: Settings, new: Settings
     """Stores the settings, and says what that changed and what looks odd about it."""
     from hris_pipeline.operations.settings import change_settings  # noqa: PLC0415 - only changes are checked
 
-    change = change_settings(services, name, new, actor())
+    with deciding(services, name, "change_settings"):
+        change = change_settings(services, name, new, actor())
     changed = differences(old, new)
     payload = {
         "integration": name,

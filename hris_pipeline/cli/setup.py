@@ -16,6 +16,7 @@ from hris_pipeline.cli.common import (
     IntegrationArgument,
     actor,
     at_terminal,
+    deciding,
     open_services,
     read_text,
     require_environment,
@@ -154,10 +155,12 @@ def _unattended(wizard: _Wizard, document: Settings | None, code: str | None, *,
             f"Setting up {wizard.name} needs your agreement to the terms: read them with `hris setup --help`, then add "
             "--accept-terms."
         )
-    set_up(wizard.services, wizard.name, settings=document, actor=actor(), accept=accept)
+    with deciding(wizard.services, wizard.name, "accept_terms" if accept else "set_up"):
+        set_up(wizard.services, wizard.name, settings=document, actor=actor(), accept=accept)
     if code is not None:
         authorization_code = given_code(wizard.services, wizard.name, code)
-        connect(wizard.services, wizard.name, authorization_code, redirect_uri=wizard.redirect_uri)
+        with deciding(wizard.services, wizard.name, "connect"):
+            connect(wizard.services, wizard.name, authorization_code, redirect_uri=wizard.redirect_uri)
     return _result(wizard, 0)
 
 
@@ -193,7 +196,8 @@ def _terms(wizard: _Wizard) -> None:
     typer.confirm("Do you agree?", abort=True, err=True)
     if not _exists(wizard):
         wizard.forget_notes()
-    set_up(wizard.services, wizard.name, actor=actor(), accept=True)
+    with deciding(wizard.services, wizard.name, "accept_terms"):
+        set_up(wizard.services, wizard.name, actor=actor(), accept=True)
 
 
 def _exists(wizard: _Wizard) -> bool:
@@ -213,7 +217,8 @@ def _connection(wizard: _Wizard) -> None:
         "",
     )
     code = ask_consent(wizard.services, wizard.name, wizard.redirect_uri)
-    company = connect(wizard.services, wizard.name, code, redirect_uri=wizard.redirect_uri)
+    with deciding(wizard.services, wizard.name, "connect"):
+        company = connect(wizard.services, wizard.name, code, redirect_uri=wizard.redirect_uri)
     status(cell(f"Connected to {company.display_name}.", "bold green"), "")
 
 
@@ -298,7 +303,9 @@ def _automatic(wizard: _Wizard) -> None:
     if wizard.automation.automatic != "off":
         return
     start = typer.confirm("Start automatic imports? Otherwise they are kept paused.", default=True, err=True)
-    (automation.resume if start else automation.pause)(wizard.services, wizard.name, actor(), "chosen in the setup")
+    switch = automation.resume if start else automation.pause
+    with deciding(wizard.services, wizard.name, "resume" if start else "pause"):
+        switch(wizard.services, wizard.name, actor(), "chosen in the setup")
 
 
 def _result(wizard: _Wizard, exit_code: int) -> CommandResult:

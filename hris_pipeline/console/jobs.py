@@ -81,6 +81,8 @@ class Jobs:
             return None
         pid = state.pop("pid", 0)
         job = Job(**state)
+        if job.ended and child is not None and child.pid == pid:
+            child.wait()  # it has said its last word
         if job.ended or (_lives(pid) if pid else child is not None and child.returncode is None):
             return job
         return Job(**{**state, "state": "failed", "message": "Its process ended without saying why: start it again."})

@@ -20,6 +20,7 @@ __all__ = [
     "FROM_HERE",
     "HELD_TAG",
     "IMPORT_USERS",
+    "METHOD_TAG",
     "PLANNED_TAG",
     "SKIPPED_TAG",
     "TRIGGER_TAG",
@@ -37,6 +38,8 @@ FROM_HERE = {".dagster/repository": "__repository__@hris_pipeline"}
 
 TRIGGER_TAG = "hris/trigger"
 ACTOR_TAG = "hris/actor"
+METHOD_TAG = "hris/method"
+"""How the actor was authenticated; only the door of `hris ui` and the console write it."""
 DUE_TAG = "hris/due"
 DUE_KEY_TAG = "hris/due_key"
 ATTEMPT_TAG = "hris/attempt"

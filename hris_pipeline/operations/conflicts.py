@@ -11,7 +11,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.tables import conflicts, users
 
-__all__ = ["Conflict", "Decision", "open_conflicts", "relink_by_employee_id", "resolve"]
+__all__ = ["Conflict", "Decision", "open_conflicts", "read_conflict", "relink_by_employee_id", "resolve"]
 
 Decision = Literal["link", "create", "ignore"]
 
@@ -73,6 +73,19 @@ def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Con
         )
         for row in connection.execute(chosen)
     )
+
+
+def read_conflict(services: Services, conflict_id: str) -> Conflict:
+    """One conflict, whatever became of it.
+
+    Raises:
+        UnknownName: there is none of that id.
+    """
+    with services.store.read() as connection:
+        listed = _read(connection, conflicts.c.conflict_id == conflict_id)
+    if not listed:
+        raise UnknownName(f"There is no conflict {conflict_id[:80]!r}: `hris conflicts NAME` lists them.")
+    return listed[0]
 
 
 def resolve(

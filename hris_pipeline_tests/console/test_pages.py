@@ -456,13 +456,13 @@ class TestPeople:
         assert [tree.count(f">{users[key]['employee_id']}<") for key in (first, second)] == [1, 1]
 
     @pytest.mark.parametrize("what", ["user-file", "milestones", "reporting-lines", "headcounts"])
-    @pytest.mark.parametrize("ending", ["csv", "parquet"])
+    @pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet"])
     def test_downloads(self, acme: Acme, served: Served, what: str, ending: str) -> None:
         answer = served.browser("reviewer").get(f"/i/acme/files/{what}.{ending}")
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "no-store"
         assert f'filename="acme-{what}.{ending}"' in answer.headers["content-disposition"]
-        assert answer.content[:4] == (b"PAR1" if ending == "parquet" else '\ufeff"'.encode())
+        assert answer.content[:4] == {"parquet": b"PAR1", "xlsx": b"PK\x03\x04", "csv": '\ufeff"'.encode()}[ending]
 
     @pytest.mark.parametrize("file", ["user-file.exe", "passwords.csv", "..csv", "user-file"])
     def test_there_is_no_other_file(self, acme: Acme, served: Served, file: str) -> None:

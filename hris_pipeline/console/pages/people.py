@@ -1,7 +1,6 @@
 """What the data is for: milestones, who reports to whom, headcounts; and the user file, to look at and to take
 along."""
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.reports import milestones, reporting
 from hris_pipeline.operations.users import user_file_frame, users_view
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.transform.user_file import user_file_csv
+from hris_pipeline.transform.user_file import USER_FILES
 
 __all__ = ["PAGES"]
 
@@ -128,28 +127,22 @@ def user_file(visit: Visit) -> Response:
     )
 
 
-def _parquet(frame: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
-FORMATS: Mapping[str, tuple[str, Callable[[pd.DataFrame], bytes]]] = {
-    "csv": ("text/csv; charset=utf-8", user_file_csv),
-    "parquet": ("application/vnd.apache.parquet", _parquet),
+MEDIA_TYPES: Mapping[str, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
 }
 
 
 def download(visit: Visit) -> Response:
     """The user file, the milestones, the reporting lines or the headcounts, to take along."""
     what, _, ending = visit.route["file"].rpartition(".")
-    if what not in _FRAMES or ending not in FORMATS:
-        raise UnknownName(f"There is no such file: there are {', '.join(_FRAMES)}, as {' or '.join(FORMATS)}.")
-    media_type, write = FORMATS[ending]
+    if what not in _FRAMES or f".{ending}" not in USER_FILES:
+        raise UnknownName(f"There is no such file: there are {', '.join(_FRAMES)}, as {' or '.join(USER_FILES)}.")
     frame = _FRAMES[what](visit)
     name = f"{visit.name}-{what}.{ending}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(write(frame), media_type=media_type, headers=headers)
+    return Response(USER_FILES[f".{ending}"](frame), media_type=MEDIA_TYPES[ending], headers=headers)
 
 
 def _reporting_lines(visit: Visit) -> pd.DataFrame:
