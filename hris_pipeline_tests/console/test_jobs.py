@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from hris_pipeline.environment import VARIABLES
 from hris_pipeline.operations.services import Services
 from hris_pipeline_tests.kit.processes import until
 
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "actor": "dana",
     "tags": {},
     "run_id": "00000000-0000-4000-8000-000000000001",

@@ -46,14 +46,15 @@ def decide(visit: Visit) -> Response:
     conflict_id = visit.route["conflict_id"]
     if conflict_id not in {conflict.conflict_id for conflict in open_conflicts(visit.services, visit.name)}:
         raise UnknownName(f"{visit.name} has no open conflict {conflict_id[:80]!r}: look at the list again.")
-    chosen = visit.text(f"decision-{conflict_id}")
+    restore = visit.text(f"decision-{conflict_id}") == "restore"
+    chosen = "link" if restore else visit.text(f"decision-{conflict_id}")
     decision: Decision | None = next((known for known in get_args(Decision) if known == chosen), None)
     if decision is None:
         visit.problems[f"decision-{conflict_id}"] = "Choose what is to be done with this person."
         return show(visit)
     try:
         with visit.deciding("resolve", conflict_id):
-            resolve(visit.services, conflict_id, decision, visit.actor)
+            resolve(visit.services, conflict_id, decision, visit.actor, restore=restore)
     except UsageError as error:
         visit.problems[f"decision-{conflict_id}"] = str(error)
         return show(visit)
