@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+_SAME_PERSON = (("email",), ("first_name", "last_name", "birth_date"))
+"""What shows that two members are the same person: either of these."""
+
 _REFERENCE = {field.name: field.reference for field in EMPLOYEE_FIELDS}
 
 
@@ -201,14 +204,16 @@ def _person_lookup(
     rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
     foreign = rest[rest["integration_id"].notna() & ~null_as_false(rest["integration_id"] == context.integration_id)]
     former = rest[rest["integration_id"].isna() & null_as_false(rest["former_source"] == context.source)]
+    moved = rows[null_as_false(rows["stored_integration_id"] == context.integration_id)]
     links = [
         rows[["hris_id", "employee_id"]],
+        moved[["stored_hris_id", "employee_id"]].set_axis(["hris_id", "employee_id"], axis="columns"),
         rest.loc[null_as_false(rest["integration_id"] == context.integration_id), ["hris_id", "employee_id"]],
         foreign.loc[~foreign["hris_id"].duplicated(keep=False), ["hris_id", "employee_id"]],
         former[["former_hris_id", "employee_id"]].set_axis(["hris_id", "employee_id"], axis="columns"),
     ]
     named_by_justworks = effective_mapping(settings).get("employee_id") == "justworks_id"
-    members = _members(people.rows, context, named_by_justworks=named_by_justworks)
+    members = _members(_with_former_rows(people.rows, rows), context, named_by_justworks=named_by_justworks)
     undecided = people.rows.loc[
         (people.outcome == "conflict") | _shared_by_quarantined(people.rows, members), "hris_id"
     ]
@@ -249,14 +254,31 @@ def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
     person by email, or by name and birth date; of rows that nobody reads, nothing is known."""
     apart = rows[rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)]
     apart = apart[~is_in(apart["hris_id"], written["hris_id"])]
-    employee_ids = column_or_nulls(apart, "employee_id")
-    names = ("first_name", "last_name", "birth_date")
+    apart = apart[is_in(column_or_nulls(apart, "employee_id"), written["employee_id"])]
+    if apart.empty:
+        return apart["hris_id"]
+    holders = written[is_in(written["employee_id"], apart["employee_id"])]
     same = pd.Series(False, index=apart.index)
-    for parts in (("email",), names):
+    for parts in _SAME_PERSON:
         mine = casefold_key(*(column_or_nulls(apart, part) for part in parts))
+        theirs = casefold_key(*(column_or_nulls(holders, part) for part in parts))
+        same |= null_as_false(mine == lookup(apart["employee_id"], holders["employee_id"], theirs))
+    return apart.loc[~same, "hris_id"]
+
+
+def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame:
+    """The rows, those of members who left and gave up their EmployeeId with that of the member who is the same person
+    now, as far as somebody still names them as a supervisor."""
+    if not {"supervisor_id", "employee_id"} <= set(rows.columns):
+        return rows
+    former = rows[rows["user_id"].isna() & ~rows["employed"] & rows["employee_id"].isna()]
+    former = former[is_in(former["hris_id"], rows["supervisor_id"])]
+    for parts in _SAME_PERSON if len(former) else ():
+        mine = casefold_key(*(column_or_nulls(former, part) for part in parts))
         theirs = casefold_key(*(column_or_nulls(written, part) for part in parts))
-        same |= null_as_false(mine == lookup(employee_ids, written["employee_id"], theirs))
-    return apart.loc[is_in(employee_ids, written["employee_id"]) & ~same, "hris_id"]
+        alike = lookup(mine, theirs, written["employee_id"])
+        rows = rows.assign(employee_id=rows["employee_id"].fillna(alike.reindex(rows.index)))
+    return rows
 
 
 def _resolve_references(

@@ -117,6 +117,26 @@ class TestOpenConflicts:
         assert directory.by_employee_id("0001")["supervisor_id"] == "0060"
 
 
+@pytest.mark.parametrize("employee_id", ["0006", None], ids=["the work id", "none, as it was given up"])
+def test_a_report_who_still_names_the_former_member_id_of_a_rehired_manager_keeps_her(employee_id: str | None) -> None:
+    people, directory = company(6)
+    people[0] |= {"supervisor_id": "m-6"}
+    directory.apply(plan(people, directory).rows)
+    left = people[5] | {"active": False, "employee_id": employee_id, "justworks_id": employee_id}
+    now = [*people[:5], left, people[5] | {"hris_id": "m-60"}]
+    directory.apply(plan(now, directory).rows)
+    assert directory.by_employee_id("0006")["hris_id"] == "m-60"
+    assert plan(now, directory).rows.empty
+    assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
+
+
+def test_a_supervisor_who_left_is_not_the_hire_who_has_the_work_id_now() -> None:
+    people, directory = company(3)
+    stranger = person(9, active=False, employee_id="0002", justworks_id="0002")
+    planned = plan([people[0] | {"supervisor_id": "m-9"}, *people[1:], stranger], directory)
+    assert planned.diagnostics["warning:supervisor_unknown"] == ("0001",)
+
+
 def test_the_stored_supervisor_stays_when_nothing_is_known_of_the_new_one() -> None:
     people, directory = company(3)
     people[0] |= {"supervisor_id": "m-2"}
