@@ -66,24 +66,19 @@ Member = Mapping[str, Any]
 _ADDRESS = Shape.of("address", "addresses")
 _OFFICE = Shape.of("office", "office", *keys_of("address"), address=_ADDRESS, addresses=_ADDRESS)
 _OPTION = Shape.of("option", "custom_field_values.values")
-SHAPE = Shape(
-    MEMBER,
-    {
-        **dict.fromkeys(("id", "work_id", "active", "type", "date_of_birth", "job_title", "updated_at"), SINGLE),
-        **dict.fromkeys(("employment_start_date", "employment_termination_date"), SINGLE),
-        "name": Shape.of("name", "name"),
-        "emails": Shape.of("email", "emails"),
-        "phones": Shape.of("phone", "phones"),
-        "addresses": _ADDRESS,
-        "department": Shape.of("department", "department"),
-        "office": _OFFICE,
-        "manager": Shape.of("manager", "manager"),
-        "current_employment": Shape.of("employment", "current_employment", *EMPLOYMENT_KEYS, by_country=True),
-        "employment_history": Shape.of("period", "employment_history", by_country=True),
-        CUSTOM_VALUES_KEY: Shape.of("custom_value", CUSTOM_VALUES_KEY, values=_OPTION, value=_OPTION),
-    },
-)
-"""Everything that is kept of a member."""
+_NESTED: Mapping[str, Shape] = {
+    "name": Shape.of("name", "name"),
+    "emails": Shape.of("email", "emails"),
+    "phones": Shape.of("phone", "phones"),
+    "addresses": _ADDRESS,
+    "department": Shape.of("department", "department"),
+    "office": _OFFICE,
+    "manager": Shape.of("manager", "manager"),
+    "current_employment": Shape.of("employment", "current_employment", *EMPLOYMENT_KEYS, by_country=True),
+    "employment_history": Shape.of("period", "employment_history", by_country=True),
+    CUSTOM_VALUES_KEY: Shape.of("custom_value", CUSTOM_VALUES_KEY, values=_OPTION, value=_OPTION),
+}
+"""What is kept of the keys that hold a list or an object."""
 
 
 class Person:
@@ -182,6 +177,10 @@ FIELDS: Mapping[str, WireField[Person]] = {
     "termination_date": _key("employment_termination_date"),
 }
 """One getter a field: the only place where an employee column and the Partner API meet."""
+
+_PLAIN = {path for field in FIELDS.values() for path in field.paths if "." not in path and path not in _NESTED}
+SHAPE = Shape(MEMBER, {**dict.fromkeys(("updated_at", *sorted(_PLAIN)), SINGLE), **_NESTED})
+"""Everything that is kept of a member: what a getter reads, and when it was changed."""
 
 _GETTERS = wire_getters("justworks", FIELDS)
 _SINGLES = {field.paths[0]: (name,) for name, field in FIELDS.items() if SHAPE.keys.get(field.paths[0], "") is SINGLE}

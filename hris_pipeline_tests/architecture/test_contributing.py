@@ -1,0 +1,106 @@
+"""CONTRIBUTING's first two tasks, done as it says on a copy of the tree: a field is added, and a guard."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+FIELDS, WIRE, GUARDS = (
+    "hris_pipeline/settings/fields.py",
+    "hris_pipeline/sources/justworks_wire.py",
+    "hris_pipeline/change_set/guards.py",
+)
+
+FIELD = """    EmployeeField(
+        "cost_center", "CostCenter", "Who pays.", limit=50, missing_in=("finch",), metadata=99
+    ),
+"""
+GETTER = '    "cost_center": _key("cost_center"),\n'
+
+READ = """
+import json
+from hris_pipeline.settings.fields import DEFAULT_METADATA
+from hris_pipeline.sources.justworks_wire import Reception, columns, read_company
+from hris_pipeline.sources.extract_reader import MEMBER_FIELDS
+from hris_pipeline.transform.map_users import map_users
+from hris_pipeline.transform.normalise import normalise
+from hris_pipeline.transform.validate import validate
+from hris_pipeline.settings.document import Settings
+from datetime import date
+company = read_company({"id": "c-1", "display_name": "Acme"})
+member = {"id": "m-1", "work_id": "0001", "active": True, "name": {"given_name": "Ada", "family_name": "Lo"},
+          "cost_center": "R-7", "updated_at": "2026-01-01T00:00:00Z"}
+record = Reception(company).record(member)
+employees = validate(normalise(columns([record.line], company))).employees
+users = map_users(employees, Settings(), company, today=date(2026, 3, 1)).users
+print(json.dumps([users["#CostCenter"].tolist(), dict(DEFAULT_METADATA)["CostCenter"]]))
+"""
+
+GUARD = '''def _first_of_april(name: str, inputs: GuardInputs, _: GuardLimits) -> Guard:
+    """Nobody believes what happens on that day."""
+    return _judged(name, "no creates", _of(len(inputs.created), inputs.managed), bool(inputs.created), inputs.created)
+
+
+GUARDS: Mapping'''
+
+HOLD = """
+import json
+from hris_pipeline.change_set.guards import GuardInputs, evaluate_guards
+from hris_pipeline.settings.document import GuardLimits
+inputs = GuardInputs("acme", complete=True, first_import=False, managed=9, managed_active=9, created=("0001",))
+print(json.dumps([guard.name for guard in evaluate_guards(inputs, GuardLimits()) if guard.tripped]))
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the package that may be changed."""
+    shutil.copytree(PROJECT / "hris_pipeline", tmp_path / "hris_pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def insert(tree: Path, file: str, before: str, text: str, *, instead: bool = False) -> None:
+    path = tree / file
+    source = path.read_text(encoding="utf-8")
+    assert source.count(before) == 1, f"{before!r} does not stand once in {file}"
+    path.write_text(source.replace(before, text if instead else text + before), encoding="utf-8")
+
+
+def run(tree: Path, code: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def add_field(tree: Path) -> None:
+    insert(tree, FIELDS, '    EmployeeField("residence_city"', FIELD)
+
+
+def test_a_field_is_a_line_in_the_catalogue_and_a_getter_in_the_wire_that_sends_it(tree: Path) -> None:
+    add_field(tree)
+    insert(tree, WIRE, '    "department": WireField(', GETTER)
+    done = run(tree, READ)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [["R-7"], "cost_center"]
+
+
+def test_a_field_forgotten_in_one_wire_is_an_error_at_start_that_names_both(tree: Path) -> None:
+    add_field(tree)
+    done = run(tree, "import hris_pipeline.sources.justworks_wire")
+    assert done.returncode != 0
+    assert "The wire of justworks has no getter for cost_center" in done.stderr
+
+
+def test_a_guard_is_a_function_and_an_entry(tree: Path) -> None:
+    insert(tree, GUARDS, "GUARDS: Mapping", GUARD, instead=True)
+    insert(tree, GUARDS, '    "field_wipe": _field_wipe,\n', '    "first_of_april": _first_of_april,\n')
+    done = run(tree, HOLD)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == ["first_of_april"]
