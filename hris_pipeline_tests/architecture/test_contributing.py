@@ -27,19 +27,13 @@ READ = """
 import json
 from hris_pipeline.settings.fields import DEFAULT_METADATA
 from hris_pipeline.sources.justworks_wire import Reception, columns, read_company
-from hris_pipeline.sources.extract_reader import MEMBER_FIELDS
-from hris_pipeline.transform.map_users import map_users
 from hris_pipeline.transform.normalise import normalise
-from hris_pipeline.transform.validate import validate
-from hris_pipeline.settings.document import Settings
-from datetime import date
 company = read_company({"id": "c-1", "display_name": "Acme"})
 member = {"id": "m-1", "work_id": "0001", "active": True, "name": {"given_name": "Ada", "family_name": "Lo"},
           "cost_center": "R-7", "updated_at": "2026-01-01T00:00:00Z"}
 record = Reception(company).record(member)
-employees = validate(normalise(columns([record.line], company))).employees
-users = map_users(employees, Settings(), company, today=date(2026, 3, 1)).users
-print(json.dumps([users["#CostCenter"].tolist(), dict(DEFAULT_METADATA)["CostCenter"]]))
+employees = normalise(columns([record.line], company))
+print(json.dumps([employees["cost_center"].tolist(), dict(DEFAULT_METADATA)["CostCenter"]]))
 """
 
 GUARD = '''def _first_of_april(name: str, inputs: GuardInputs, _: GuardLimits) -> Guard:
