@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from hris_pipeline.errors import EnvironmentInvalid
 
@@ -160,7 +160,7 @@ class Environment:
             files_url = str(Path(files_url).expanduser().absolute())
         return cls(
             home=home,
-            store_url=_store_url(placed("HRIS_STORE_URL")),
+            store_url=_store_url(value("HRIS_STORE_URL").replace("$HRIS_HOME", quote(str(home), safe="/ "))),
             files_url=files_url,
             secret_keys=tuple(key.strip() for key in value("HRIS_SECRET_KEY").split(",") if key.strip()),
             api_url=_web_url("JUSTWORKS_API_URL", value("JUSTWORKS_API_URL")),

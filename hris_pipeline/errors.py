@@ -16,6 +16,7 @@ HrisError                    exit 1
 │   ├── Tampered             what was reviewed or stored was changed behind the pipeline's back
 │   └── ImportRunning        another import of the integration holds the lock
 ├── ImportHeld               exit 3: a guard holds the change set until a person approves it
+├── MachineError             this machine lacks something: disk, memory, rights, a library
 └── ImportStale              exit 4: the change set no longer fits the store
 """
 
@@ -30,6 +31,7 @@ __all__ = [
     "ImportHeld",
     "ImportRunning",
     "ImportStale",
+    "MachineError",
     "Problem",
     "RunReplaced",
     "SettingsInvalid",
@@ -124,6 +126,10 @@ class Tampered(StoreError):
 
 class ImportRunning(StoreError):
     """Another process holds the integration's lock."""
+
+
+class MachineError(HrisError):
+    """This machine lacks something that is needed: space, rights, open files, a library."""
 
 
 class ImportHeld(HrisError):

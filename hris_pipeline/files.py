@@ -1,6 +1,7 @@
 """Files that hold people's data: where they are; written whole or not at all, readable by their owner alone where files
 have owners, and sealed, so that a change behind the pipeline's back is seen."""
 
+import errno
 import os
 import secrets
 import tempfile
@@ -12,9 +13,17 @@ from typing import IO, Any, Protocol
 import msgspec
 from upath import UPath
 
-from hris_pipeline.errors import Tampered
+from hris_pipeline.errors import MachineError, Tampered
 
-__all__ = ["Sealer", "check_seal", "open_root", "replacing", "seal_document"]
+__all__ = [
+    "Sealer",
+    "check_seal",
+    "explaining_machine",
+    "machine_words",
+    "open_root",
+    "replacing",
+    "seal_document",
+]
 
 
 class Sealer(Protocol):
@@ -60,16 +69,81 @@ def open_root(url: str | UPath) -> UPath:
 
     A bucket's listings are never kept: in a process that lives long they would miss what others wrote since.
     """
-    root = UPath(url)
+    with explaining_machine(f"Opening HRIS_FILES_URL ({str(url).partition('://')[0]}://)"):
+        root = UPath(url)
     if root.protocol in ("", "file", "local"):
         return UPath(root.path)
     return UPath(url, use_listings_cache=False) if root.protocol in ("s3", "s3a") else root
 
 
+_ERRNO_WORDS: Mapping[int, str] = {
+    errno.ENOSPC: "the disk is full: free some space, then run this again",
+    errno.EDQUOT: "this user's share of the disk is used up: free some space, then run this again",
+    errno.EROFS: "the disk is read-only: use another place, or mount it to be written",
+    errno.EACCES: "this user may not: change the rights, or use another place",
+    errno.EPERM: "this user may not: change the rights, or use another place",
+    errno.EMFILE: "this process has too many files open: raise its limit (`ulimit -n`), then run this again",
+    errno.ENFILE: "this machine has too many files open: end other processes, then run this again",
+    errno.EIO: "the disk fails: look at the machine's log",
+    errno.ENOMEM: "this machine has no memory left: end other processes, then run this again",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away",
+    errno.EISDIR: "a folder stands where a file is needed: give another name",
+    errno.ENAMETOOLONG: "the name is too long: use another place",
+    errno.EEXIST: "something stands there already: move it away",
+    errno.ENOENT: "it is not there: check the path, and the variable that names it",
+    errno.ESTALE: "the network drive lost it: mount it again",
+    errno.ETIMEDOUT: "it does not answer: look at the network, then run this again",
+    errno.ECONNREFUSED: "nothing listens there: check the address and whether it runs",
+    errno.EADDRINUSE: "another process listens there already: use another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address: use another",
+}
+
+_LIBRARIES = {"s3fs": "s3", "gcsfs": "gs", "adlfs": "az", "socksio": "SOCKS proxies"}
+
+
+def machine_words(error: BaseException) -> str | None:
+    """What is wrong with this machine, and what to do, when that is why something failed; never a value of anybody's.
+    None when it is not the machine's fault."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"the terminal or file only takes {error.encoding}: set PYTHONIOENCODING=utf-8 or LC_ALL=C.UTF-8"
+    if isinstance(error, ImportError):
+        library = next((name for name in _LIBRARIES if name in str(error)), None)
+        what = _LIBRARIES.get(library or "")
+        return f"the library for {what} is not installed: run `pip install {library}`" if library else None
+    if isinstance(error, MemoryError):
+        return _ERRNO_WORDS[errno.ENOMEM]
+    if isinstance(error, OSError) and error.errno is not None and error.errno in _ERRNO_WORDS:
+        place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+        return f"{place}{_ERRNO_WORDS[error.errno]}"
+    if isinstance(error, OverflowError):
+        return "a date or number is further away than can be counted: give one between the years 1 and 9998"
+    return None
+
+
+@contextmanager
+def explaining_machine(what: str) -> Iterator[None]:
+    """Says in words what this machine lacks for what is done in the block.
+
+    Raises:
+        MachineError: ``what`` could not be done, and why.
+    """
+    try:
+        yield
+    except (OSError, ImportError, MemoryError) as error:
+        words = machine_words(error)
+        if words is None or isinstance(error, FileNotFoundError):
+            raise
+        raise MachineError(f"{what} failed: {words}.") from None
+
+
 @contextmanager
 def replacing(path: UPath) -> Iterator[IO[bytes]]:
-    """A file to write that takes its name when it is whole; nothing of it stays when writing fails."""
-    with _renamed(path) if isinstance(path, Path) else _uploaded(path) as file:
+    """A file to write that takes its name when it is whole; nothing of it stays when writing fails.
+
+    Raises:
+        MachineError: the disk is full, read-only, or the like.
+    """
+    with explaining_machine(f"Writing {path}"), _renamed(path) if isinstance(path, Path) else _uploaded(path) as file:
         yield file
 
 

@@ -6,8 +6,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,7 @@ from typer.exceptions import TyperException
 
 from hris_pipeline.cli.printing import CommandResult, error_line, write
 from hris_pipeline.errors import HrisError, SettingsInvalid
+from hris_pipeline.files import machine_words
 
 __all__ = ["COMMANDS", "Command", "load_command", "run"]
 
@@ -192,6 +195,7 @@ def _version() -> CommandResult:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and gives its exit code; every failure is one line on stderr, without anybody's data."""
     as_json = "--json" in arguments
+    _open_streams()
     try:
         result: Any = _version() if list(arguments[:1]) == [VERSION] else _invoke(arguments)
         if result == INTERRUPTED:
@@ -209,16 +213,38 @@ def run(arguments: Sequence[str]) -> int:
     return result.exit_code
 
 
+def _open_streams() -> None:
+    """What a terminal cannot show it shows otherwise; a stream that was closed takes everything and keeps nothing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _stdout_takes_more() -> bool:
+    """Whether what was written so far went out; if not, nothing more is tried, or Python complains at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
 def _failed(error: BaseException, *, as_json: bool) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # it has printed the help already
         return 2
     message, exit_code = _explained(error)
     error_line(message)
-    if as_json:
+    if as_json and _stdout_takes_more():
         payload: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
         if isinstance(error, SettingsInvalid):
             payload["problems"] = [vars(problem) for problem in error.problems]
-        write(CommandResult({"error": payload}), as_json=True)
+        with suppress(OSError):  # of a full stdout, of which stderr has told
+            write(CommandResult({"error": payload}), as_json=True)
+    _stdout_takes_more()
     return exit_code
 
 
@@ -231,6 +257,9 @@ def _explained(error: BaseException) -> tuple[str, int]:
         return f"{message}{'' if message.endswith(('.', '?')) else '.'} `hris --help` tells more.", 2
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         return "Stopped.", 1
+    words = machine_words(error)
+    if words is not None:
+        return f"This machine is in the way: {words}.", 1
     frames = traceback.extract_tb(error.__traceback__)
     own_frames = [frame for frame in frames if "hris_pipeline" in Path(frame.filename).parts]
     place = f" at {Path(own_frames[-1].filename).name}:{own_frames[-1].lineno}" if own_frames else ""

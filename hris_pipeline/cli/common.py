@@ -195,11 +195,25 @@ def write_private(path: str, content: bytes) -> Path:
     """Writes a file that only its owner may read, wholly or not at all; gives its absolute path.
 
     Raises:
-        UsageError: it cannot be written, or something that is no regular file stands there.
+        UsageError: it cannot be written. A pipe or device is written through, never replaced.
     """
     with private_file(path) as (file, target):
         file.write(content)
     return target
+
+
+def _is_stream(target: Path) -> bool:
+    """A pipe, a device, or this process's own output: never replaced."""
+    return target.is_fifo() or target.is_char_device() or target.is_block_device()
+
+
+@contextmanager
+def _written_through(target: Path) -> Iterator[IO[bytes]]:
+    try:
+        with target.open("wb", buffering=0) as file:
+            yield file
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}.") from None
 
 
 @contextmanager
@@ -207,11 +221,16 @@ def private_file(path: str) -> Iterator[tuple[IO[bytes], Path]]:
     """A file to write that only its owner may read, and the absolute path whose name it takes when it is whole.
 
     Raises:
-        UsageError: it cannot be written, or something that is no regular file stands there.
+        UsageError: it cannot be written. A pipe or device is written through, never replaced.
     """
     target = Path(path).expanduser().absolute()
-    if target.is_symlink() or (target.exists() and not target.is_file()):
-        raise UsageError(f"{target} is no regular file, so nothing is written over it: give another name.")
+    if _is_stream(target):
+        with _written_through(target) as file:
+            yield file, target
+        return
+    target = target.resolve()  # a link stays one
+    if target.is_dir() or target.is_socket():
+        raise UsageError(f"{target} is no file, so nothing is written there: give another name.")
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -147,7 +147,7 @@ def _moment_asked(text: str, zone: ZoneInfo) -> datetime:
         if len(text) <= len("2026-01-31"):
             return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), zone).astimezone(UTC)
         moment_asked = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"{text[:40]!r} is no date: give it as 2026-01-31 or 2026-01-31T15:00.") from None
     return (moment_asked if moment_asked.tzinfo else moment_asked.replace(tzinfo=zone)).astimezone(UTC)
 

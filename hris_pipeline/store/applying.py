@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from hris_pipeline.contract import OPEN
-from hris_pipeline.errors import ImportHeld, ImportStale, StoreError, UnknownName
+from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.failures import SERIALIZATION_FAILURE, error_code
 from hris_pipeline.store.imports import (
     CLOCK_TOLERANCE,
     OUTDATED,
@@ -33,9 +34,6 @@ __all__ = [
 
 UNIQUE = ("employee_id", "hris_id", "email_key")
 """What two users may not share; set aside before it is given out anew, or a swap would collide with itself."""
-
-SERIALIZATION_FAILURE = "40001"
-"""Somebody wrote what this transaction writes; it is tried again, and then sees that."""
 
 ATTEMPTS = 3
 
@@ -76,6 +74,10 @@ def apply_import(
     try:
         run = _ApplySession(store, import_id, now, on_statement or (lambda _: None))
         return run.in_one_view(lambda session: _apply(session, settings_digest, actor, run_id))
+    except (Tampered, StoreNotReady):
+        raise
+    except StoreError as error:
+        raise _after_a_cut(store, import_id, error) from None
     except _Stale as stale:
         reason = str(stale)
     except _TamperedParts as broken:
@@ -85,9 +87,9 @@ def apply_import(
         raise tampered(record, broken.parts) from None
     except sa.exc.IntegrityError as error:
         # The driver's text quotes the values that collide, which may be a person's: it goes no further.
-        if _code(error) not in UNIQUE_VIOLATIONS:
+        if error_code(error) not in UNIQUE_VIOLATIONS:
             raise StoreError(
-                f"Import {import_id} breaks a rule of the store ({_code(error)}); nothing was applied."
+                f"Import {import_id} breaks a rule of the store ({error_code(error)}); nothing was applied."
             ) from None
         reason = "somebody else now has an EmployeeId, hris_id or email that it gives out"
     with store.begin() as connection:
@@ -95,6 +97,22 @@ def apply_import(
     raise ImportStale(
         f"Import {import_id} is stale: {reason}; nothing was applied: preview again with `hris preview NAME`."
     )
+
+
+def _after_a_cut(store: Store, import_id: str, error: StoreError) -> StoreError:
+    """The error, with what the store itself says became of the import: a cut commit may have come through."""
+    try:
+        with store.read() as connection:
+            status = get_import(connection, import_id).status
+    except HrisError:
+        status = None
+    if status == "applied":
+        end = f"Import {import_id} was applied all the same: the answer was lost, not the change."
+    elif status is None:
+        end = f"Whether import {import_id} was applied is not known: `hris show {import_id}` says so once it answers."
+    else:
+        end = f"Import {import_id} was not applied (it is {status}): `hris save NAME {import_id}` tries again."
+    return StoreError(f"{error} {end}")
 
 
 @dataclass(frozen=True)
@@ -119,7 +137,7 @@ class _ApplySession:
                 with self.store.begin(one_view=True) as transaction:
                     applied = body(replace(self, transaction=transaction))
             except sa.exc.DBAPIError as error:
-                if _code(error) != SERIALIZATION_FAILURE or attempt == ATTEMPTS:
+                if error_code(error) != SERIALIZATION_FAILURE or attempt == ATTEMPTS:
                     raise
             else:
                 break
@@ -238,7 +256,3 @@ def _planned_states(run: _ApplySession) -> sa.Subquery:
         for name in USER_STATE
     )
     return sa.select(*key, *values).where(own).subquery("planned")
-
-
-def _code(error: sa.exc.DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None))

@@ -13,6 +13,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import StoreError, StoreNotReady
+from hris_pipeline.files import explaining_machine
+from hris_pipeline.store.failures import translating
 from hris_pipeline.store.keyring import LOAD_KEYRING, Keyring, load_keyring
 from hris_pipeline.store.migrations import HEAD, REVISION_TABLE
 
@@ -58,7 +60,11 @@ class Store:
         """One transaction that writes: committed at the end, rolled back on any exception. With ``one_view`` it sees a
         single moment of the store, and fails when somebody else writes what it writes (SQLite's always do)."""
         options = {"isolation_level": "REPEATABLE READ"} if one_view and self.dialect == "postgresql" else {}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            translating(self.where),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -67,8 +73,20 @@ class Store:
         options: dict[str, Any] = {"reading": True}
         if self.dialect == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            translating(self.where),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    @property
+    def where(self) -> str:
+        """How messages call it: never with a user or password."""
+        url = self.engine.url
+        if self.dialect == "sqlite":
+            return f"The store {url.database or 'in memory'}"
+        return f"The store on {url.host or 'the local socket'}"
 
     def with_keyring(self, keyring: Keyring) -> "Store":
         """The same store, whose secrets are encrypted and sealed with other keys."""
@@ -147,9 +165,10 @@ def _revision(engine: sa.Engine) -> str | None:
 def _connected(environment: Environment, *, create: bool) -> Store:
     try:
         url = sa.make_url(environment.store_url)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):
         raise StoreError(
-            "HRIS_STORE_URL cannot be read as a database address: see `hris store upgrade --help`."
+            "HRIS_STORE_URL cannot be read as a database address (is the port a number?): "
+            "see `hris store upgrade --help`."
         ) from None
     engine = _sqlite(url, create=create) if environment.embedded else _postgresql(url)
     engine.update_execution_options(**{LOAD_KEYRING: cache(lambda: load_keyring(environment))})
@@ -203,8 +222,9 @@ def _owned_file(path: Path, *, create: bool) -> None:
         return
     if not create:
         raise StoreNotReady(f"There is no store at {path} yet: run `hris store upgrade`.")
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    with explaining_machine(f"Making the store {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _unreachable(url: sa.URL, error: sa.exc.DBAPIError) -> str:
