@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from hris_pipeline.errors import UnknownName
+from hris_pipeline.errors import ConnectionInvalid, UnknownName
+from hris_pipeline.operations.notification import notify
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.mapping import needs_custom_fields
 from hris_pipeline.sources.extract import extract
@@ -49,6 +50,9 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
             progress=progress,
             ceilings=services.ceilings,
         )
+    except ConnectionInvalid as failure:
+        notify(services, integration_id, "expiring", str(failure), str(failure))
+        raise
     finally:
         source.close()
 

@@ -11,10 +11,12 @@ import re
 
 import msgspec
 
-__all__ = ["DEEPEST", "UNREADABLE", "as_text", "decode", "encode"]
+__all__ = ["DEEPEST", "UNREADABLE", "UNREADABLE_BYTES", "as_text", "decode", "encode"]
 
 UNREADABLE = "\ufffd"
 """Stands for what could not be read; Unicode's own replacement character, which validation refuses."""
+
+UNREADABLE_BYTES = UNREADABLE.encode()
 
 DEEPEST = 64
 """Levels of nesting; what lies deeper is not read."""

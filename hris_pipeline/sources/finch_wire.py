@@ -5,7 +5,7 @@ both id and label."""
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hris_pipeline.sources.decoding import as_text, decode, encode
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, as_text, decode, encode
 from hris_pipeline.sources.justworks_shapes import custom_fields_text
 from hris_pipeline.sources.places import NOWHERE, Place, holds_unknown, place_in
 from hris_pipeline.sources.protocol import CustomField, Record, ShapeReport
@@ -17,6 +17,7 @@ from hris_pipeline.sources.raw_columns import (
     clean_id,
     pick_emails,
     read_contacts,
+    unreadable_columns,
     wire_getters,
 )
 from hris_pipeline.sources.records import ANY, MEMBER, SINGLE, Pruner, Shape, UnreadTally
@@ -227,12 +228,17 @@ class Reception:
         self._pruner.misfits.clear()
         kept = self._pruner.prune(line, SHAPE)
         unread = self._unread(line)
+        encoded = encode(kept)
+        if UNREADABLE_BYTES in encoded:
+            spoiled = unreadable_columns(_row(Person(kept)))
+            self._tally.unread(spoiled, None)
+            unread.update(spoiled)
         if unread:
-            kept[UNREAD] = sorted(unread)
+            encoded = encode(kept | {UNREAD: sorted(unread)})
         for item in kept["employment"].get("custom_fields") or ():
             if isinstance(item, dict) and (name := scalar(item.get("name"))):
                 self.custom_fields.setdefault(name, CustomField(name, name))
-        return Record(clean_id(hris_id), "", encode(kept), employed(employment, directory) is True)
+        return Record(clean_id(hris_id), "", encoded, employed(employment, directory) is True)
 
     def report(self) -> ShapeReport:
         """What was noticed so far."""
@@ -265,8 +271,15 @@ def columns(lines: Iterable[bytes]) -> dict[str, list[object]]:
         unread = person.line.get(UNREAD) or ()
         if person.unread:
             unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
-        builder.append([getter(person) for getter in _GETTERS], unread, None)
+        row = _row(person)
+        if UNREADABLE_BYTES in line:
+            unread = sorted({*unread, *unreadable_columns(row)})
+        builder.append(row, unread, None)
     return builder.finish()
+
+
+def _row(person: Person) -> list[object]:
+    return [getter(person) for getter in _GETTERS]
 
 
 def _part(value: object) -> Part:

@@ -8,7 +8,7 @@ are archived inside the member as ``custom_field_values``.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hris_pipeline.sources.decoding import decode, encode
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, decode, encode
 from hris_pipeline.sources.justworks_shapes import (
     EMPLOYMENT_KEYS,
     WorkId,
@@ -30,6 +30,7 @@ from hris_pipeline.sources.raw_columns import (
     clean_id,
     pick_emails,
     read_contacts,
+    unreadable_columns,
     wire_getters,
 )
 from hris_pipeline.sources.records import MEMBER, SINGLE, Pruner, Shape, UnreadTally
@@ -208,11 +209,15 @@ class Reception:
         kept = self._pruner.prune(member, SHAPE)
         self._drop_offices(kept, member)
         unread = self._unread(member)
+        line = encode(kept)
+        if UNREADABLE_BYTES in line:
+            spoiled = unreadable_columns(_row(Person(kept, self._company, self._offices)))
+            self._tally.unread(spoiled, None)
+            unread.update(spoiled)
         if unread:
-            kept[UNREAD] = sorted(unread)
-        return Record(
-            clean_id(kept.get("id")), scalar(kept.get("updated_at")) or "", encode(kept), kept.get("active") is True
-        )
+            line = encode(kept | {UNREAD: sorted(unread)})
+        is_active = kept.get("active") is True
+        return Record(clean_id(kept.get("id")), scalar(kept.get("updated_at")) or "", line, is_active)
 
     def report(self) -> ShapeReport:
         """What was noticed so far."""
@@ -253,8 +258,15 @@ def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[object]]
         unread = person.member.get(UNREAD) or ()
         if person.unread:
             unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
-        builder.append([getter(person) for getter in _GETTERS], unread, scalar(person.member.get("updated_at")))
+        row = _row(person)
+        if UNREADABLE_BYTES in line:
+            unread = sorted({*unread, *unreadable_columns(row)})
+        builder.append(row, unread, scalar(person.member.get("updated_at")))
     return _with_managers(builder.finish())
+
+
+def _row(person: Person) -> list[object]:
+    return [getter(person) for getter in _GETTERS]
 
 
 def read_company(body: object, custom_fields: tuple[CustomField, ...] = ()) -> Company:

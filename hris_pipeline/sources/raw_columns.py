@@ -20,6 +20,7 @@ __all__ = [
     "clean_id",
     "pick_emails",
     "read_contacts",
+    "unreadable_columns",
     "wire_getters",
     "wire_paths",
 ]
@@ -56,6 +57,13 @@ def wire_getters(source: str, fields: Mapping[str, WireField[P]]) -> tuple[Calla
 def wire_paths(fields: Mapping[str, WireField[Any]]) -> dict[str, tuple[str, ...]]:
     """By employee column: the fields of an archived member that it is read from."""
     return {name: field.paths for name, field in fields.items()}
+
+
+def unreadable_columns(row: Sequence[object]) -> list[str]:
+    """The raw columns of a row whose text holds what could not be read as text: half a character, no number."""
+    return [
+        name for name, value in zip(RAW_COLUMNS, row, strict=True) if isinstance(value, str) and UNREADABLE in value
+    ]
 
 
 def _nothing(_: object) -> None:

@@ -1,11 +1,12 @@
 """Connecting, keeping the connection alive, ending it; deleting, erasing, and what goes after the retention."""
 
+import re
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from hris_pipeline.errors import ConnectionInvalid, SourceError, UnknownName, UsageError
+from hris_pipeline.errors import ConnectionInvalid, SourceError, SourceRefused, UnknownName, UsageError
 from hris_pipeline.operations.conflicts import open_conflicts
 from hris_pipeline.operations.connection import (
     RENEW_BEFORE,
@@ -13,15 +14,20 @@ from hris_pipeline.operations.connection import (
     connections_due,
     consent_url,
     disconnect,
+    is_own_state,
+    new_state,
     refresh_connection,
 )
 from hris_pipeline.operations.deletion import RETENTION, delete_integration, purge_old
-from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.operations.users import erase, load_users, protect
 from hris_pipeline.operations.verification import verify
-from hris_pipeline.sandbox import Company
+from hris_pipeline.sandbox import Company, Sandbox
+from hris_pipeline.sandbox.world import finch_token
+from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.tables import connections, import_rows, quarantine
 from hris_pipeline_tests.kit.acme import CALLBACK, Acme
@@ -181,3 +187,54 @@ def test_the_past_goes_after_the_retention_and_what_was_decided_stays(acme: Acme
     assert read_import(services, discarded.import_id).status == "discarded"
     assert verify(services, "acme").ok
     assert open_conflicts(services, "acme") == ()
+
+
+def test_a_state_is_ours_for_one_integration_and_one_hour(acme_lite: Acme) -> None:
+    services = acme_lite.services
+    state = new_state(services, "acme")
+    assert state != new_state(services, "acme")
+    assert is_own_state(services, "acme", state)
+    assert not is_own_state(services, "globex", state)
+    issued, nonce, seal = state.split(".")
+    forged = ("", "setup", state + "0", f"{int(issued) + 1}.{nonce}.{seal}", f"{issued}.x.{seal}", f"{issued}.{nonce}.")
+    assert not any(is_own_state(services, "acme", other) for other in forged)
+    acme_lite.clock.advance(hours=1, minutes=1)
+    assert not is_own_state(services, "acme", state)
+
+
+def test_a_code_of_another_consent_link_serves_nobody(acme_lite: Acme) -> None:
+    services, sandbox = acme_lite.services, acme_lite.sandbox
+    link = consent_url(services, "acme", redirect_uri=CALLBACK, state=new_state(services, "acme"))
+    foreign = re.sub(r"code_challenge=[^&]+", "code_challenge=" + "x" * 43, link)
+    with pytest.raises(SourceRefused, match="does not accept this code"):
+        connect(services, "acme", sandbox.consent(foreign, username="acme")[1], redirect_uri=CALLBACK)
+    assert connect(services, "acme", sandbox.consent(link, username="acme")[1], redirect_uri=CALLBACK).display_name
+
+
+@pytest.fixture
+def finch_services(lite_services: Services, sandbox: Sandbox) -> Services:
+    """An integration ``acme`` of the aggregator, connected."""
+    sandbox.add_company("acme", Company(3, 1, today=MONDAY.date()))
+    set_up(lite_services, "acme", settings=Settings(source="finch"), actor="dana", accept=True)
+    connect(lite_services, "acme", finch_token("acme"), redirect_uri="")
+    return lite_services
+
+
+def connection_of(services: Services) -> str:
+    with services.store.read() as connection:
+        return get_integration(connection, "acme").connection
+
+
+def test_a_token_of_the_aggregator_is_tried_before_it_takes_the_place_of_another(finch_services: Services) -> None:
+    with pytest.raises(SourceRefused, match="does not accept this access token for acme, and nothing was changed"):
+        connect(finch_services, "acme", "a-wrong-token", redirect_uri="")
+    assert finch_services.tokens("acme").current().access == finch_token("acme")
+    assert connection_of(finch_services) == "connected"
+
+
+def test_an_employer_who_must_connect_again_is_recorded(finch_services: Services, sandbox: Sandbox) -> None:
+    extract_members(finch_services, "acme")
+    sandbox.fault("revoked_token", username="acme")
+    with pytest.raises(ConnectionInvalid, match=r"reauthenticate_user.*hris connect acme"):
+        extract_members(finch_services, "acme")
+    assert connection_of(finch_services) == "expired"

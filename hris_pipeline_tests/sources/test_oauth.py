@@ -12,8 +12,18 @@ import rich.pretty
 
 from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
 from hris_pipeline.sandbox import Sandbox
-from hris_pipeline.sources.oauth import SCOPES, OAuth, OAuthTokens, Tokens
-from hris_pipeline_tests.sources.conftest import CALLBACK, MemoryKeeper, Scripted, connect, now, oauth_of, partner_api
+from hris_pipeline.sources.oauth import SCOPES, OAuth, OAuthTokens, Tokens, TokensSpent
+from hris_pipeline_tests.sources.conftest import (
+    CALLBACK,
+    OPENED,
+    QUICK,
+    MemoryKeeper,
+    Scripted,
+    connect,
+    now,
+    oauth_of,
+    partner_api,
+)
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -61,6 +71,17 @@ def test_tokens_show_no_secret() -> None:
         ({"expires_in": 3600}, NOON + timedelta(hours=1)),
         ({}, NOON + timedelta(hours=24)),
         ({"expires_at": "soon"}, NOON + timedelta(hours=24)),
+        ({"expires_in": "3600"}, NOON + timedelta(hours=1)),
+        ({"expires_in": 3600.0, "scope": None, "refresh_token": None}, NOON + timedelta(hours=1)),
+        ({"expires_at": NOON.timestamp() + 3600}, NOON + timedelta(hours=1)),
+        ({"expires_at": str(int(NOON.timestamp() + 3600) * 1000)}, NOON + timedelta(hours=1)),
+        ({"expires_in": 1e300}, NOON + timedelta(days=366)),
+        ({"expires_at": "9999-12-31T23:59:59Z"}, NOON + timedelta(days=366)),
+        ({"expires_at": 1e300}, NOON + timedelta(hours=24)),
+        ({"expires_in": -5}, NOON + timedelta(minutes=1)),
+        ({"expires_in": 0}, NOON + timedelta(minutes=1)),
+        ({"expires_at": "1970-01-01"}, NOON + timedelta(minutes=1)),
+        ({"expires_in": "NaN", "expires_at": [], "scope": {}, "refresh_token": {}}, NOON + timedelta(hours=24)),
     ],
 )
 def test_the_end_of_a_token_is_read_in_every_spelling(
@@ -152,4 +173,87 @@ def test_revoking_ends_the_connection_and_may_be_repeated(sandbox: Sandbox, keep
     source = partner_api(sandbox, keeper)
     with pytest.raises(ConnectionInvalid):
         source.company()
+    source.close()
+
+
+def test_scopes_come_as_a_text_or_as_a_list(scripted: Scripted) -> None:
+    for scope in ("a:read b:read", ["a:read", "b:read"], "a:read,b:read"):
+        scripted.answer((200, msgspec.json.encode({"access_token": "a", "scope": scope})))
+        assert scripted_oauth(scripted).exchange("code", CALLBACK).scopes == ("a:read", "b:read")
+
+
+def scripted_oauth(scripted: Scripted) -> OAuth:
+    oauth = OAuth(
+        api_url=scripted.url,
+        authorize_url="",
+        client_id="c",
+        client_secret="s",
+        integration_id="acme",
+        clock=lambda: NOON,
+        retries=QUICK,
+    )
+    OPENED.append(oauth)
+    return oauth
+
+
+SPOILED = [
+    (200, b'{"access_token":"'),
+    (200, b'{"token":"a"}'),
+    (200, b'{"access_token":null}'),
+    (200, b"<html>"),
+    (200, b""),
+    (201, b"[]"),
+    (202, b"{}"),
+    (204, b""),
+    (206, b'{"access_token":"a"}'),
+    (200, b"x", {"Content-Encoding": "br"}),
+]
+
+
+@pytest.mark.parametrize("answer", SPOILED)
+def test_what_was_answered_with_success_is_never_sent_again(scripted: Scripted, answer: Any) -> None:
+    oauth = scripted_oauth(scripted)
+    scripted.answer(answer)
+    with pytest.raises(SourceRefused, match=r"cannot be read.*hris connect acme"):
+        oauth.exchange("code", CALLBACK)
+    assert len(scripted.seen) == 1
+    scripted.answer(answer)
+    with pytest.raises(TokensSpent, match=r"cannot be read.*hris connect acme"):
+        oauth.refresh(Tokens(access="a", refresh="r", expires_at=NOON))
+    assert len(scripted.seen) == 1
+
+
+def test_a_token_of_two_minutes_does_not_cost_a_refresh_a_request(scripted: Scripted) -> None:
+    scripted.answer((200, b'{"access_token":"short","refresh_token":"r","expires_in":120}'))
+    moment = [NOON]
+    keeper = MemoryKeeper(Tokens(access="old", refresh="r", expires_at=NOON))
+    provider = OAuthTokens(keeper, scripted_oauth(scripted), lambda: moment[0])
+    for second in range(0, 100, 10):
+        moment[0] = NOON + timedelta(seconds=second)
+        assert provider.token() == "short"
+    assert keeper.refreshed == 1
+    moment[0] = NOON + timedelta(seconds=110)
+    provider.token()
+    assert keeper.refreshed == 2
+
+
+def test_a_code_serves_only_whoever_asked_for_it(sandbox: Sandbox) -> None:
+    oauth = oauth_of(sandbox)
+    for verifier, is_taken in (("v" * 50, True), ("w" * 50, False), ("", False)):
+        link = oauth.consent_url(redirect_uri=CALLBACK, state="s", verifier="v" * 50)
+        assert "code_challenge_method=S256" in link
+        code = sandbox.consent(link)[1]
+        if is_taken:
+            assert oauth.exchange(code, CALLBACK, verifier).access
+        else:
+            with pytest.raises(SourceRefused):
+                oauth.exchange(code, CALLBACK, verifier)
+
+
+def test_odd_and_spoiled_answers_of_a_real_server(sandbox: Sandbox, keeper: MemoryKeeper) -> None:
+    sandbox.fault("odd_token")
+    sandbox.token_expires_now()
+    source = partner_api(sandbox, keeper)
+    assert source.company().display_name == "Acme"
+    assert keeper.refreshed == 1
     source.close()
