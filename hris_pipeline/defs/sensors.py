@@ -77,7 +77,9 @@ def _count(services: Services, run: RunInfo, message: str) -> None:
         "Dagster's own launcher runs them; Celery's is asked by run monitoring."
     ),
 )
-def dead_runs(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> dg.SkipReason:
+def dead_runs(
+    context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]
+) -> dg.SkipReason | dg.SensorResult:
     """A run without its lock is believed dead when it is seen a second time: it holds none in its first and last
     moment. The cursor is those seen last."""
     if context.instance.run_launcher.supports_check_run_worker_health:
@@ -88,8 +90,8 @@ def dead_runs(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Se
     lost = set(runs) - living_runs(services.store, runs)
     for run_id in lost & seen:
         context.instance.report_run_failed(runs[run_id], "The process of the run is gone.")
-    context.update_cursor(json.dumps(sorted(lost - seen)))
-    return dg.SkipReason(f"{len(lost & seen)} of {len(runs)} runs had lost their process.")
+    summary = f"{len(lost & seen)} of {len(runs)} runs had lost their process."
+    return dg.SensorResult(skip_reason=summary, cursor=json.dumps(sorted(lost - seen)))
 
 
 @dg.sensor(
