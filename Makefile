@@ -6,6 +6,7 @@ BIN := .venv/bin
 install: .venv/.installed
 
 .venv/.installed: requirements.lock pyproject.toml
+	@echo "Installing the locked packages into .venv: one to three minutes the first time, nothing later."
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from hris_pipeline.cli.common import account
+from hris_pipeline.operations.decision_log import decisions_of
+from hris_pipeline.operations.services import open_services
 from hris_pipeline.sandbox.run import Sandbox
 from hris_pipeline_tests.cli.conftest import Hris
 
@@ -132,6 +135,20 @@ def test_a_missing_variable_starts_no_run(saved: dict[str, Any], hris: Hris, mon
         assert refused.exit_code == 2
         assert "JUSTWORKS_CLIENT_SECRET" in refused.error
     assert len(hris("history", "acme", "--json").document["imports"]) == 1
+
+
+def test_each_decision_records_the_account_beside_the_name(changed: dict[str, Any], hris: Hris) -> None:
+    refused = hris("approve", changed["import_id"], "--digest", "0" * 12, "--by", "Dana", "--reason", "x")
+    assert refused.exit_code == 2
+    assert hris("discard", changed["import_id"], "--by", "Dana").exit_code == 0
+    services = open_services()
+    try:
+        newest, refusal = decisions_of(services, "acme")[:2]
+    finally:
+        services.close()
+    assert (newest.action, newest.subject, newest.outcome) == ("discard", changed["import_id"], "done")
+    assert (newest.name, newest.identity, newest.method) == ("Dana", account(), "os")
+    assert (refusal.action, refusal.outcome) == ("approve", "UsageError")
 
 
 def test_the_version_is_told(hris: Hris) -> None:
