@@ -33,8 +33,9 @@ _KNOWN_ENDS = (ImportHeld, ImportStale)
 
 
 @contextmanager
-def recording_failures(context: _Context, services: Services) -> Iterator[RunInfo]:
-    """The body of a step of an import: gives who started the run; a failure is recorded as a failed import.
+def recording_failures(context: _Context, services: Services, extract_id: str | None = None) -> Iterator[RunInfo]:
+    """The body of a step of an import: gives who started the run; a failure is recorded as a failed import, with the
+    extract that the step worked on.
 
     An automatic import that meets another one half-way ends red too, for it cannot go on, but as skipped: it is no
     failure, and its due moment is asked for again.
@@ -46,7 +47,7 @@ def recording_failures(context: _Context, services: Services) -> Iterator[RunInf
             yield run
     except HrisError as error:
         services.hold.release(run.integration_id)
-        _record(context, services, run, error)
+        _record(context, services, run, error, extract_id)
         raise
 
 
@@ -76,7 +77,7 @@ def require_current(instance: dg.DagsterInstance, run_id: str) -> None:
         raise RunReplaced(f"Run {run_id[:8]} was taken for dead meanwhile, and goes no further.")
 
 
-def _record(context: _Context, services: Services, run: RunInfo, error: HrisError) -> None:
+def _record(context: _Context, services: Services, run: RunInfo, error: HrisError, extract_id: str | None) -> None:
     """Leaves the failure in the store and on the run; that this fails too must not hide the failure itself."""
     if isinstance(error, RunReplaced):
         return
@@ -88,7 +89,13 @@ def _record(context: _Context, services: Services, run: RunInfo, error: HrisErro
         return
     try:
         record_failure(
-            services, run.integration_id, str(error), trigger=run.trigger, actor=run.actor, run_id=run.run_id
+            services,
+            run.integration_id,
+            str(error),
+            trigger=run.trigger,
+            actor=run.actor,
+            run_id=run.run_id,
+            extract_id=extract_id,
         )
     except Exception as unrecorded:
         context.log.warning("The failure could not be recorded in the store (%s).", type(unrecorded).__name__)

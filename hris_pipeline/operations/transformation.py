@@ -53,10 +53,14 @@ def build_employees(services: Services, manifest: Manifest) -> Validated:
     return validated
 
 
-def build_mapped_users(services: Services, manifest: Manifest, employees: pd.DataFrame) -> Mapped:
-    """``read_mapped_users`` under the settings in force, with the quarantined rows kept in the store."""
-    with services.store.read() as connection:
-        settings = current_settings(connection, manifest.integration_id).settings
+def build_mapped_users(
+    services: Services, manifest: Manifest, employees: pd.DataFrame, settings: Settings | None = None
+) -> Mapped:
+    """``read_mapped_users`` under the settings in force (read, unless whoever calls has), with the quarantined rows
+    kept in the store."""
+    if settings is None:
+        with services.store.read() as connection:
+            settings = current_settings(connection, manifest.integration_id).settings
     mapped = read_mapped_users(manifest, employees, settings)
     _keep(services, manifest, "mapped_users", mapped.quarantined)
     return mapped

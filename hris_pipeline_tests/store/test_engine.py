@@ -126,7 +126,7 @@ def test_a_reader_sees_one_moment_while_another_writes(store: Store) -> None:
 
 def test_a_reader_cannot_write_on_postgresql(postgres_environment: Environment) -> None:
     store = open_store(postgres_environment)
-    with pytest.raises(sa.exc.DBAPIError), store.read() as connection:
+    with pytest.raises(StoreError, match="read-only"), store.read() as connection:
         connection.execute(sa.text("CREATE TABLE scratch (x INTEGER)"))
     with store.begin() as connection:
         connection.execute(sa.text("CREATE TABLE scratch (x INTEGER)"))

@@ -44,7 +44,7 @@ def change_set(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Plans and stages; in the job ``import_users`` a change set that is held and not approved is not applied, which is
     where that run ends red: what is planned, and the user file of it, is there to be looked at."""
-    with recording_failures(context, services) as run:
+    with recording_failures(context, services, justworks_members.extract_id) as run:
         digest = settings_in_force(services, run.integration_id).digest
         check_provenance("mapped_users", mapped_users, justworks_members, digest)
         summary = _planned(services, justworks_members, mapped_users, run)

@@ -34,7 +34,7 @@ def employees(
     context: dg.AssetExecutionContext, services: dg.ResourceParam[Services], justworks_members: Manifest
 ) -> Iterator[dg.Output[Traced] | dg.AssetCheckResult]:
     """Normalises and validates the members of the extract."""
-    with recording_failures(context, services):
+    with recording_failures(context, services, justworks_members.extract_id):
         try:
             validated = build_employees(services, justworks_members)
         except FrameInvalid as error:

@@ -40,11 +40,11 @@ def mapped_users(
     employees: Traced,
 ) -> Iterator[dg.Output[Traced] | dg.AssetCheckResult]:
     """Maps the employees of the extract."""
-    with recording_failures(context, services) as run:
+    with recording_failures(context, services, justworks_members.extract_id) as run:
         check_provenance("employees", employees, justworks_members)
         in_force = settings_in_force(services, run.integration_id)
         pointer = observe_settings(context.instance, in_force)
-        mapped = build_mapped_users(services, justworks_members, employees.rows)
+        mapped = build_mapped_users(services, justworks_members, employees.rows, in_force.settings)
         warnings = {**employees.warnings, **mapped.warnings}
         context.add_asset_metadata(
             {
