@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,6 +36,15 @@ DATABASES = os.environ.get("HRIS_TEST_DATABASES", "sqlite,postgresql").split(","
 def pytest_configure() -> None:
     """Also in a background of some shell, tests interrupt what they start."""
     hear_interrupts()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many answers of sources and weeks of companies were tried, where tests record that."""
+    tried: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        tried.update({name: number for name, number in report.user_properties if isinstance(number, int)})
+    for name, number in sorted(tried.items()):
+        terminalreporter.write_line(f"{name}: {number:,}")
 
 
 @pytest.fixture(scope="session")

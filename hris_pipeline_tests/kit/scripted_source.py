@@ -34,18 +34,23 @@ class ScriptedSource:
         if path in ("/v1/company", "/employer/company"):
             company = {"id": "company", "display_name": "Acme", "legal_name": "Acme", **self.reading.company}
             return Reply(json_answer(200, company))
-        if self.source == "finch":
-            return self._directory(call) if path == "/employer/directory" else self._details(call)
+        listed = {"/v1/members": self._members, "/employer/directory": self._directory}
+        if path in listed:
+            return listed[path](call)
+        if path in ("/employer/individual", "/employer/employment"):
+            return self._details(call)
         if path == "/v1/company/custom-fields":
             return Reply(json_answer(200, {"items": list(self.reading.custom_definitions), "next_cursor": None}))
-        if path == "/v1/members":
-            return self._members(call)
+        return self._member(path)
+
+    def _member(self, path: str) -> Reply:
+        if not path.startswith("/v1/members/"):
+            return Reply(json_answer(404, {"error": "no such address"}))
         member, _, values = path.removeprefix("/v1/members/").partition("/")
-        hris_id = unquote(member)
+        answer = self.reading.custom_values.get(unquote(member))
         if values:
-            answer = self.reading.custom_values.get(hris_id)
             return Reply(answer) if answer is not None else NO_ANSWER
-        return self._single(hris_id)
+        return self._single(unquote(member))
 
     def _page(self, first: int) -> tuple[tuple[object, ...], bool]:
         """So many members, and whether the reading goes on; a reading that breaks off does so at its end."""

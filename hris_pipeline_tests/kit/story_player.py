@@ -1,18 +1,20 @@
 """Plays a story of the oracle in a real store: every week is previewed, held against the oracle, and saved."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 
 import sqlalchemy as sa
 
-from hris_pipeline.errors import FrameInvalid, SourceError
+from hris_pipeline.errors import FrameInvalid, SourceError, UsageError
+from hris_pipeline.operations.conflicts import open_conflicts, resolve
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.judged import Judged, noon
 from hris_pipeline_tests.kit.oracle_store import user_row
 from hris_pipeline_tests.oracle.laws import Observed, again_is_nothing, check
-from hris_pipeline_tests.oracle.model import User, World
+from hris_pipeline_tests.oracle.model import Resolution, User, World
 from hris_pipeline_tests.oracle.plan import apply, expect
-from hris_pipeline_tests.oracle.strategies import Story, Week, after_edits
+from hris_pipeline_tests.oracle.strategies import Decision, Story, Week, after_edits
 
 __all__ = ["differing_users", "named_apart", "play"]
 
@@ -60,6 +62,7 @@ def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], Wor
     if expectation.status == "held" and week.approve:
         judged.approve(summary)
     saved = expectation.status == "planned" or week.approve
+    world = decide_conflicts(judged, world, week.decisions)
     if not saved:
         return [], world
     judged.acme.save(summary.import_id)
@@ -69,6 +72,18 @@ def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], Wor
     if not breaches and expectation.status == "planned":
         breaches = _again(judged, world, week, observed)
     return breaches, world
+
+
+def decide_conflicts(judged: Judged, world: World, decisions: tuple[Decision, ...]) -> World:
+    """A person decides the first conflicts, as far as the pipeline takes the decision."""
+    services, name = judged.acme.services, judged.acme.name
+    waiting = sorted(open_conflicts(services, name), key=lambda conflict: (conflict.hris_id, conflict.user_id))
+    for conflict, decision in zip(waiting, decisions, strict=False):
+        with suppress(UsageError):
+            resolve(services, conflict.conflict_id, decision, "lee")
+            decided = Resolution(conflict.hris_id, decision, conflict.user_id)
+            world = replace(world, resolutions=(decided, *world.resolutions))
+    return world
 
 
 def _again(judged: Judged, world: World, week: Week, first: Observed) -> list[str]:

@@ -43,6 +43,11 @@ class Body:
     is_json: bool | None = True  # None: a matter of taste
     is_object: bool = False
 
+    @property
+    def is_plain_object(self) -> bool:
+        """A JSON object that is no record: a record beside "not found" contradicts it, and may be left."""
+        return bool(self.is_json and self.is_object and not set(json.loads(self.data)) & {"active", "is_active"})
+
 
 @dataclass(frozen=True)
 class SingleCase:
@@ -159,7 +164,7 @@ def _records(source: Source, hris_id: str) -> list[tuple[str, object, frozenset[
         ("item-404", response({"message": "no such individual"}, 404), GONE),
         ("item-404-float", response({"message": "no such individual"}, 404.0), GONE_OR_HOLE),
         ("item-404-no-body", response(None, 404), HOLE),
-        ("item-404-text-code", response({"message": "no"}, "404"), HOLE),
+        ("item-404-text-code", response({"message": "no"}, "404"), GONE_OR_HOLE),
         ("item-500", response({"id": hris_id, **inactive}, 500), HOLE),
         ("item-202", response({"id": hris_id, **inactive}, 202), HOLE),
         ("item-code-null", response({"id": hris_id, **inactive}, None), HOLE),
@@ -274,7 +279,7 @@ def _allowed(source: Source, status: int, body: Body, effect: Effect, timing: Ti
     if status == 200:
         says = body.says
     elif status == 404 and source == "justworks":
-        says = HOLE if body.is_json is False else GONE if body.is_json and body.is_object else GONE_OR_HOLE
+        says = HOLE if body.is_json is False else GONE if body.is_plain_object else GONE_OR_HOLE
     elif status == 404:
         says = HOLE if body.is_json is False else GONE_OR_HOLE
     elif status in ALMOST_200:

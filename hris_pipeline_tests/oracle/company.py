@@ -10,6 +10,13 @@ from .model import Answer, Reading, Source, User
 JSON_HEADERS = {"Content-Type": "application/json"}
 
 
+CUSTOM_FIELDS = (
+    {"id": "cf1", "label": "Badge", "type": "text", "cardinality": "one"},
+    {"id": "cf2", "label": "Buddy", "type": "text", "cardinality": "one"},
+    {"id": "cf3", "label": "Languages", "type": "select", "cardinality": "many"},
+)
+
+
 @dataclass(frozen=True)
 class Person:
     """One person, and how the source shows them."""
@@ -36,7 +43,12 @@ class Person:
     kind: str = "employee"
     listed: bool = True
     details_fail: bool = False
+    custom: tuple[tuple[str, object], ...] = ()  # values by label of CUSTOM_FIELDS
+    odd: tuple[tuple[Source, str, object], ...] = ()  # keys of the wire that hold something else
     lookup: str = "not_found"  # when not listed: not_found, inactive, active, error, other_id, html, none
+
+    def __repr__(self) -> str:
+        return f"Person({self.hris_id})"
 
 
 def works(person: Person, today: date) -> bool:
@@ -65,7 +77,7 @@ def partner_member(person: Person) -> dict[str, object]:
     emails = [("work", person.email), ("personal", person.personal_email)]
     place = _without_empty({"city": person.city, "state": person.state, "country": person.country})
     history = [{"start_date": _iso(day)} for day in person.rehires]
-    return _without_empty(
+    member = _without_empty(
         {
             "id": person.hris_id,
             "company_id": "company",
@@ -93,6 +105,16 @@ def partner_member(person: Person) -> dict[str, object]:
             "updated_at": "2026-01-01T00:00:00Z",
         }
     )
+    return {**member, **{key: value for source, key, value in person.odd if source == "justworks"}}
+
+
+def custom_items(person: Person) -> list[dict[str, object]]:
+    """Partner API: the values of the custom fields this person has."""
+    ids = {str(field["label"]): field["id"] for field in CUSTOM_FIELDS}
+    return [
+        {"id": ids[label], "values": list(value) if isinstance(value, tuple) else [value]}
+        for label, value in person.custom
+    ]
 
 
 def finch_member(person: Person) -> dict[str, object]:
@@ -123,9 +145,16 @@ def finch_member(person: Person) -> dict[str, object]:
         "latest_rehire_date": _iso(max(person.rehires, default=None)),
         "is_active": person.active,
         "location": None,
-        "custom_fields": [],
+        "custom_fields": [
+            {"name": label, "value": list(value) if isinstance(value, tuple) else value}
+            for label, value in person.custom
+        ],
         "source_id": person.work_id,
     }
+    for source, key, value in person.odd:
+        body = individual if key in individual else employment
+        if source == "finch":
+            body[key] = value
     failed = {"individual_id": person.hris_id, "code": 500, "body": {"message": "try again"}}
     return {
         "directory": {
@@ -183,12 +212,21 @@ def lookup_answer(source: Source, person: Person) -> Answer | None:
     return None
 
 
+def custom_answer(person: Person) -> Answer:
+    """Partner API: what the call for this person's custom values answers."""
+    if person.details_fail:
+        return json_answer(403, {"error": "not for you"})
+    return json_answer(200, {"items": custom_items(person)})
+
+
 def reading_of(source: Source, people: Iterable[Person], *, complete: bool = True) -> Reading:
     people = list(people)
     answers = {person.hris_id: lookup_answer(source, person) for person in people if not person.listed}
     return Reading(
         members=tuple(member(source, person) for person in people if person.listed),
         complete=complete,
+        custom_definitions=CUSTOM_FIELDS if source == "justworks" else (),
+        custom_values={person.hris_id: custom_answer(person) for person in people if person.listed},
         lookups={hris_id: answer for hris_id, answer in answers.items() if answer is not None},
     )
 

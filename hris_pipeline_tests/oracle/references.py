@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from .identity import Identities, agrees, employee_id_after, linked_here
@@ -9,6 +10,7 @@ from .mapping import Mapped
 from .model import Employee, User, World
 from .reading import People
 from .settings import Settings
+from .text import key
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,20 @@ class Directory:
         row = self.rows.get(hris_id)
         user = self.holder(row.employee_id) if row is not None and row.employee_id is not None else None
         if user is None:
-            return NOBODY
+            return self._newcomer(row) if row is not None else NOBODY
         other = self.hris_id_of(user)
         held_by_another = other is not None and other != hris_id and other in self.people.listed
         if held_by_another and row is not None and row.values and not agrees(row, user):
             return NOBODY  # a work id that somebody else has now, and no former id of that user
         return Reference("user", self.employee_id_of(user))
+
+    def _newcomer(self, row: Mapped) -> Reference:
+        """Somebody who becomes a user by this very plan, and was this member before."""
+        for match in self.found.matches.values():
+            if match.user is None and row.employee_id is not None and match.row.employee_id == row.employee_id:
+                alike = not row.values or _same_person(row, match.row)
+                return Reference("user", employee_id_after(match, self.settings)) if alike else NOBODY
+        return NOBODY
 
     def named(self, source: str, value: str, employee: Employee) -> Reference:
         """The person whom the value of a source field names."""
@@ -93,3 +103,15 @@ class Directory:
                     return reference
         user = self.holder(value)
         return Reference("user", self.employee_id_of(user)) if user is not None else NOBODY
+
+
+def _same_person(left: Mapped, right: Mapped) -> bool:
+    """Two members with the same name and birth date, or email."""
+
+    def texts(row: Mapped, *names: str) -> list[str]:
+        return [key(value) for name in names if isinstance(value := row.values.get(name), str) and value]
+
+    names, birth_date = texts(left, "first_name", "last_name"), left.values.get("birth_date")
+    by_name = len(names) == 2 and names == texts(right, "first_name", "last_name")
+    by_email = texts(left, "email") and texts(left, "email") == texts(right, "email")
+    return bool(by_email) or (by_name and isinstance(birth_date, date) and birth_date == right.values.get("birth_date"))

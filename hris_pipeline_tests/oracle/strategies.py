@@ -1,8 +1,9 @@
 """Made-up companies, settings and weeks for hypothesis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 
@@ -20,6 +21,67 @@ PHONES = (None, None, "+14155552671", "4155552671", "ask me", "+49 30 901820")
 LOOKUPS = ("not_found", "not_found", "inactive", "active", "error", "other_id", "html", "none")
 
 
+Decision = Literal["link", "create", "ignore"]
+DECISIONS: tuple[Decision, ...] = ("link", "create", "ignore")
+
+ODD: Mapping[Source, tuple[tuple[str, object], ...]] = {
+    "justworks": (
+        ("emails", [{"mail": "x@y.test"}]),
+        ("emails", ["a@b.test"]),
+        ("emails", [None, {"email": None, "type": "work"}]),
+        ("phones", [{"tel": "+14155552671"}]),
+        ("phones", [None]),
+        ("department", {"title": "Sales"}),
+        ("department", "Sales"),
+        ("manager", {"ref": "m1"}),
+        ("manager", "m1"),
+        ("current_employment", {"Narnia": {"employment_type": "full_time"}}),
+        ("addresses", [{"street": "Main"}]),
+        ("employment_history", [{"from": "2020-01-01"}]),
+        ("date_of_birth", "31/12/1980"),
+        ("employment_start_date", "soon"),
+        ("employment_termination_date", "9999-12-31"),
+        ("employment_termination_date", "never"),
+        ("active", "false"),
+        ("active", None),
+        ("active", 0),
+        ("name", None),
+        ("work_id", 7),
+        ("work_id", {"number": "0007"}),
+        ("work_id", " 0002\u200b"),
+    ),
+    "finch": (
+        ("emails", [{"mail": "x@y.test"}]),
+        ("emails", [None, {"data": None, "type": "work"}]),
+        ("phone_numbers", [{"tel": "+14155552671"}]),
+        ("department", {"title": "Sales"}),
+        ("manager", {"ref": "m1"}),
+        ("residence", {"street": "Main"}),
+        ("dob", "31/12/1980"),
+        ("start_date", "soon"),
+        ("end_date", "9999-12-31"),
+        ("end_date", "never"),
+        ("is_active", "false"),
+        ("is_active", None),
+        ("is_active", 0),
+        ("employment_status", "leave"),
+        ("source_id", 7),
+        ("source_id", {"number": "0007"}),
+        ("source_id", " 0002\u200b"),
+        ("employment", {"kind": "employee"}),
+    ),
+}
+"""Spelled otherwise, or garbled: keys of the wire, and what they may hold."""
+
+CUSTOM: tuple[tuple[tuple[str, object], ...], ...] = (
+    (),
+    (("Badge", "B-1"),),
+    (("Buddy", "0001"), ("Languages", ("en", "fr"))),
+    (("Buddy", "nobody"), ("Badge", "")),
+    (("Languages", ("de",)),),
+)
+
+
 @dataclass(frozen=True)
 class Week:
     """One import: the day, what the source says, and what users and persons did before it."""
@@ -29,6 +91,7 @@ class Week:
     reading: Reading
     edits: tuple[tuple[str, str, object], ...] = ()  # (hris_id of the user, field, value)
     resolutions: tuple[Resolution, ...] = ()
+    decisions: tuple[Decision, ...] = ()  # what a person decides of this week's conflicts, one after the other
     approve: bool = False
 
 
@@ -38,6 +101,14 @@ class Story:
 
     world: World
     weeks: tuple[Week, ...]
+
+    def __repr__(self) -> str:
+        people = len(self.weeks[0].people) if self.weeks else 0
+        return f"Story({self.world.source}, {people} people, {len(self.weeks)} weeks, {dict(self.world.settings)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For hypothesis, which else would print every person of a failing story."""
+        printer.text(repr(self))
 
 
 def dates(first: date = date(1960, 1, 1), last: date = date(2026, 6, 1)) -> st.SearchStrategy[date]:
@@ -69,6 +140,7 @@ def persons(draw: st.DrawFn, number: int) -> Person:
         country=draw(st.sampled_from(("US", "US", "CA", "DE", None))),
         city=draw(st.sampled_from((None, "Köln", "New York"))),
         kind=draw(st.sampled_from(("employee", "employee", "employee", "contractor"))),
+        custom=draw(st.sampled_from(CUSTOM)),
     )
 
 
@@ -97,6 +169,7 @@ RULES: tuple[JsonObject, ...] = (
     },
     {"name": "No department", "any": [{"field": "department", "operator": "is_empty"}]},
     {"name": "New", "all": [{"field": "hire_date", "operator": "after", "value": "2025-01-01"}]},
+    {"name": "Badges", "all": [{"field": "custom:Badge", "operator": "starts_with", "value": "b-"}]},
 )
 
 METADATA: tuple[list[JsonObject], ...] = (
@@ -105,6 +178,11 @@ METADATA: tuple[list[JsonObject], ...] = (
     [
         {"name": "Dept", "source": "department", "type": "hidden"},
         {"name": "Second", "source": "supervisor_hris_id", "type": "associated"},
+    ],
+    [
+        {"name": "Badge", "source": "custom:Badge", "type": "hidden"},
+        {"name": "Buddy", "source": "custom:Buddy", "type": "associated"},
+        {"name": "Languages", "source": "custom:Languages", "type": "default"},
     ],
 )
 
@@ -126,7 +204,15 @@ def settings_documents(draw: st.DrawFn) -> JsonObject:
             st.sampled_from(("birth_date", "phone_number", "secondary_email", "JobTitle")), max_size=2, unique=True
         ),
         "import_days_before_start": st.sampled_from((0, 7, 30)),
-        "mapping": st.sampled_from(({}, {"preferred_first_name": "first_name"}, {"email": "secondary_email"})),
+        "mapping": st.sampled_from(
+            (
+                {},
+                {"preferred_first_name": "first_name"},
+                {"email": "secondary_email"},
+                {"supervisor_id": "supervisor_justworks_id"},
+                {"preferred_first_name": "custom:Badge"},
+            )
+        ),
         "metadata": st.sampled_from(METADATA),
     }
     for name, strategy in options.items():
@@ -241,6 +327,19 @@ def _fail_details(draw: st.DrawFn, people: list[Person], today: date, fresh: int
     return _with(people, draw(st.integers(0, len(people) - 1)), details_fail=True)
 
 
+def _spell_otherwise(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    """Of one person, or of many at once: something the source never sent before."""
+    odd = tuple((source, *draw(st.sampled_from(options))) for source, options in ODD.items())
+    number = draw(st.sampled_from((1, 1, 1, len(people))))
+    first = draw(st.integers(0, len(people) - 1))
+    places = {(first + step) % len(people) for step in range(number)}
+    return [replace(person, odd=odd) if place in places else person for place, person in enumerate(people)]
+
+
+def _spell_plainly(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    return [replace(person, odd=()) for person in people]
+
+
 def _with(people: list[Person], place: int, **fields: object) -> list[Person]:
     changed = replace(people[place], **fields)  # type: ignore[arg-type]
     return [*people[:place], changed, *people[place + 1 :]]
@@ -250,6 +349,7 @@ Event = Callable[[st.DrawFn, list[Person], date, int], list[Person]]
 EVENTS: tuple[Event, ...] = (
     _hire, _leave, _vanish, _return, _rehire_under_a_new_id, _swap_work_ids, _re_use_work_id, _take_address,
     _change, _change, _blank, _move_manager, _fail_details, _many,
+    _spell_otherwise, _spell_plainly,
 )  # fmt: skip
 
 EDITS: tuple[tuple[str, object], ...] = (
@@ -301,18 +401,41 @@ def _local_users(draw: st.DrawFn, person: Person, source: Source) -> User:
 
 
 @st.composite
+def _sibling_users(draw: st.DrawFn, person: Person | None) -> User:
+    """A user of another integration of the directory: alike one of these people, or their manager elsewhere."""
+    if person is None:
+        return User("u-outside", "9001", "other", "outside", first_name="Boss", last_name="Outside")
+    return User(
+        user_id=f"other-{person.hris_id}",
+        employee_id=draw(st.sampled_from((person.work_id or "none", f"x-{person.hris_id}"))),
+        integration_id="other",
+        hris_id=draw(st.sampled_from((person.hris_id, f"o-{person.hris_id}"))),
+        first_name=person.first_name,
+        last_name=person.last_name,
+        email=draw(st.sampled_from((person.email, None, f"other-{person.hris_id}@acme.test"))),
+        birth_date=draw(st.sampled_from((person.birth_date, None))),
+    )
+
+
+@st.composite
 def worlds(draw: st.DrawFn, people: tuple[Person, ...], source: Source = "justworks") -> World:
     """A directory before its first import: empty, or with local users who are some of these people, or like them."""
     users = []
     if draw(st.booleans()):
         users = [draw(_local_users(person, source)) for person in people if draw(st.integers(0, 3)) == 0]
+    if draw(st.integers(0, 3)) == 0:
+        users += [
+            draw(_sibling_users(people[place])) for place in draw(st.lists(st.integers(0, len(people) - 1), max_size=3))
+        ]
+        users += [draw(_sibling_users(None))]
     ids: set[str] = set()
     emails: set[str] = set()
     unique = []
     for user in users:
-        if user.employee_id not in ids and user.email not in emails:
+        taken = {user.employee_id, user.user_id} & ids
+        if not taken and user.email not in emails:
             unique.append(user)
-            ids.add(user.employee_id)
+            ids |= {user.employee_id, user.user_id}
             emails |= {user.email} if user.email is not None else set()
     return World(
         integration_id="acme", source=source, users=tuple(unique), today=MONDAY, settings=draw(settings_documents())
@@ -336,15 +459,17 @@ def stories(
                 people = event(draw, people, today, fresh)
                 fresh += 1
             for name, value in draw(st.lists(st.sampled_from(EDITS), max_size=1)):
-                edits.append((draw(st.sampled_from(people)).hris_id, name, value))
+                edits.append((draw(st.sampled_from([person.hris_id for person in people])), name, value))
         complete = draw(st.integers(0, 9)) > 0
+        shuffled = [people[place] for place in draw(st.permutations(range(len(people))))]
         weeks.append(
             Week(
                 today=today,
                 people=tuple(people),
-                reading=reading_of(source, draw(st.permutations(people)), complete=complete),
+                reading=reading_of(source, shuffled, complete=complete),
                 edits=tuple(edits),
                 approve=draw(st.booleans()),
+                decisions=tuple(draw(st.lists(st.sampled_from(DECISIONS), max_size=2))),
             )
         )
         people = [replace(person, details_fail=False) for person in people]
