@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hris_pipeline.sources.pacing import Ceilings
-
 from hris_pipeline.errors import ConnectionInvalid, SourceError
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.extract import extract
+from hris_pipeline.sources.pacing import Ceilings
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.sources.protocol import Source as Client
 from hris_pipeline_tests.kit.answering_source import AnsweringSource, Single

@@ -9,10 +9,6 @@ from typing import cast
 from hris_pipeline.operations.decisions import approve_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sandbox import Company, Sandbox
-from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.http import FixedToken
-from hris_pipeline.sources.pacing import UNLIMITED
-from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.settings_versions import current_settings
@@ -20,6 +16,7 @@ from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import Clock
 from hris_pipeline_tests.kit.observed import observed_import
 from hris_pipeline_tests.kit.oracle_store import read_users, set_up_world
+from hris_pipeline_tests.kit.scripted_clients import open_client
 from hris_pipeline_tests.kit.scripted_source import ScriptedSource
 from hris_pipeline_tests.oracle.laws import Observed
 from hris_pipeline_tests.oracle.model import Reading, User, World
@@ -40,17 +37,8 @@ class ScriptedServices(Services):
 
     def open_source(self, integration_id: str) -> Source:
         """The client of the integration's kind of source."""
-        if self._kind(integration_id) == "finch":
-            return Finch(
-                "credential",
-                integration_id=integration_id,
-                api_url=self.address,
-                rate_limiter=UNLIMITED,
-                retries=self.retries,
-            )
-        bearer = FixedToken("token")
-        return PartnerApi(
-            self.address, bearer, integration_id=integration_id, rate_limiter=UNLIMITED, retries=self.retries
+        return open_client(
+            self._kind(integration_id), self.address, integration_id=integration_id, retries=self.retries
         )
 
     def _kind(self, integration_id: str) -> str:
@@ -86,7 +74,7 @@ class Judged:
         self.script.reading = reading
         self.acme.clock.time = max(self.acme.clock.time, noon(world.today))
         summary = self.acme.preview()
-        return summary, observed_import(self.acme.services, summary, world)
+        return summary, observed_import(self.acme.services, summary, world, reading)
 
     def approve(self, summary: Import) -> None:
         """A person lets the held import through."""

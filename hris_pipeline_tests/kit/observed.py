@@ -14,8 +14,8 @@ from hris_pipeline.store.quarantine import quarantined
 from hris_pipeline.store.staged_rows import rows_of
 from hris_pipeline.store.tables import conflicts
 from hris_pipeline_tests.kit.oracle_store import FIELDS
-from hris_pipeline_tests.oracle.laws import Observed, ObservedRow
-from hris_pipeline_tests.oracle.model import World
+from hris_pipeline_tests.oracle.laws import Observed, ObservedRow, facts
+from hris_pipeline_tests.oracle.model import Reading, World
 
 __all__ = ["figures", "observed_import"]
 
@@ -24,8 +24,8 @@ DATES = ("birth_date", "hire_date", "latest_rehire_date")
 _FIGURES = re.compile(r"(\d+)(?: of (\d+))?")
 
 
-def observed_import(services: Services, summary: Import, world: World) -> Observed:
-    """The import as it was staged against the world's users."""
+def observed_import(services: Services, summary: Import, world: World, reading: Reading) -> Observed:
+    """The import as it was staged against the world's users, of what the source said."""
     with services.store.read() as connection:
         lines = rows_of(connection, summary.import_id)
         open_conflicts = sa.select(conflicts.c.hris_id, conflicts.c.user_id).where(
@@ -47,7 +47,7 @@ def observed_import(services: Services, summary: Import, world: World) -> Observ
         | {linked[hris_id] for hris_id in in_conflict if hris_id in linked},
         conflict_hris_ids=in_conflict,
         quarantined=frozenset(bad["hris_id"].dropna()),
-        excluded=_excluded(summary, world),
+        excluded=_excluded(summary, world, reading),
         holes=frozenset(manifest.holes),
         complete=summary.complete,
     )
@@ -91,8 +91,9 @@ def _value(name: str, value: Any) -> object:
     return date.fromisoformat(value) if name in DATES else value
 
 
-def _excluded(summary: Import, world: World) -> frozenset[str]:
-    """Named in the import by EmployeeId where there is one: taken back to hris_ids where the world knows the id."""
+def _excluded(summary: Import, world: World, reading: Reading) -> frozenset[str]:
+    """Named in the import by EmployeeId where there is one: taken back to the hris_ids of everybody who has it."""
     names = {name for reason, ids in summary.diagnostics.items() if reason.startswith("excluded:") for name in ids}
-    by_employee_id = {user.employee_id: user.hris_id for user in world.users if user.hris_id}
-    return frozenset(by_employee_id.get(name) or name for name in names)
+    users = {user.hris_id for user in world.users if user.hris_id and user.employee_id in names}
+    members = {row.hris_id for row in facts(world, reading).rows.values() if row.employee_id in names}
+    return frozenset({*names, *users, *members})

@@ -98,7 +98,8 @@ def user_row(services: Services, directory: str, user: User) -> dict[str, Any]:
 
 def _user(row: Mapping[Any, Any]) -> User:
     archived_by = row["archived_by"]
-    former = (row["former_source"], row["former_hris_id"]) if row["former_hris_id"] else None
+    is_former = row["former_hris_id"] and row["integration_id"] is None
+    former = (row["former_source"], row["former_hris_id"]) if is_former else None
     values = {name: row[name] for name in FIELDS} | {"employee_id": row["employee_id"] or ""}
     return User(
         **values,

@@ -1,9 +1,8 @@
 """The real clients of the sources, as the pipeline opens them, but for one address and without a log-in."""
 
-from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, Retries
-
 from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.http import FixedToken
+from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, Retries
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 

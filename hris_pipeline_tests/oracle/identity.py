@@ -121,6 +121,8 @@ def identify(world: World, people: People, rows: list[Mapped], settings: Setting
 def _match_unlinked(
     world: World, people: People, rows: list[Mapped], found: Identities, row: Mapped, taken: set[str]
 ) -> None:
+    if _decided(world, found, row, taken):
+        return
     holders = [user for user in world.users if row.employee_id is not None and user.employee_id == row.employee_id]
     for user in holders:
         if user.is_local and user.user_id not in taken:  # rule 2
@@ -152,6 +154,24 @@ def _match_unlinked(
         _conflict(world, found, row, "name_and_birth_date", by_name)
     else:
         found.matches[row.hris_id] = Match(row, None, "create")
+
+
+def _decided(world: World, found: Identities, row: Mapped, taken: set[str]) -> bool:
+    """What a person decided of this member comes before rules 2 to 4, as far as it still can be followed."""
+    for resolution in world.resolutions:
+        if resolution.hris_id != row.hris_id:
+            continue
+        if resolution.decision == "ignore":
+            found.ignored.add(row.hris_id)
+            return True
+        target = next((user for user in world.users if user.user_id == resolution.user_id), None)
+        if resolution.decision == "link" and target is not None and target.user_id not in taken:
+            if archived_by_person(target) and not resolution.restore:
+                return False
+            found.matches[row.hris_id] = Match(row, target, "resolved")
+            taken.add(target.user_id)
+            return True
+    return False
 
 
 def _resolution(world: World, conflict: Conflict) -> Resolution | None:

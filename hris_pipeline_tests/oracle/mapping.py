@@ -219,7 +219,7 @@ def phone(number: str, settings: Settings) -> str:
         parsed = _parsed(number, settings.default_calling_country)
         if parsed is not None and phonenumbers.is_valid_number(parsed):
             number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    if settings.add_plus_to_phone_numbers and not number.startswith("+"):
+    if settings.add_plus_to_phone_numbers and not number.startswith("+") and any(map(str.isdigit, number)):
         number = "+" + number
     return number
 

@@ -310,9 +310,12 @@ def _department(value: object, company: JsonObject, notes: _Notes) -> str | None
         name, seen = _first_text(_by_id(company.get("departments"), holder.get("id")), ("name",), is_id=False)
     if name is None and not seen:
         notes.could_not_read("department")
-    if name is not None and key(name) == "no department":
-        return None
     return name
+
+
+def _unless_no_department(name: str | None) -> str | None:
+    """The Partner API's word for none."""
+    return None if name is not None and key(name) == "no department" else name
 
 
 # Managers and employment
@@ -523,7 +526,7 @@ def partner_employee(member: JsonObject, company: JsonObject | None = None) -> E
         latest_rehire_date=max(later, default=None),
         country_code=code,
         job_title=title,
-        department=_department(member.get("department"), company, notes),
+        department=_unless_no_department(_department(member.get("department"), company, notes)),
         employment_type=kind,
         employment_subtype=subtype,
         active=active if isinstance(active, bool) else None,
