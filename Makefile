@@ -60,6 +60,7 @@ bench-companies: install
 soak: install
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak_schedule
+	$(BIN)/python -m benchmarks.soak_answers
 
 ui: install
 	$(BIN)/hris ui

@@ -200,7 +200,7 @@ def bodies(source: Source, hris_id: str) -> list[Body]:
         Body("single-quotes", inactive.replace(b'"', b"'"), HOLE, False),
         Body("bom", b"\xef\xbb\xbf" + inactive, GONE_OR_HOLE, None, True),
         Body("utf-16", inactive.decode().encode("utf-16"), GONE_OR_HOLE, None, True),
-        Body("bad-utf-8", b'{"id": "\xff\xfe"}', HOLE, False),
+        Body("bad-utf-8", b'{"id": "\xff\xfe"}', HOLE, None),
         Body("padded", b"  " + inactive + b"\n\n", GONE, True, True),
         Body("null", b"null", HOLE, None),
         Body("true", b"true", HOLE, None),

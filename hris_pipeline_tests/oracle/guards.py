@@ -138,7 +138,8 @@ def _matched_users(plan: Plan, row: Mapped) -> list[User]:
 
 def email_change_limit(plan: Plan) -> GuardResult:
     limits = plan.settings.guards["email_change_limit"]
-    n = sum(row.action != "create" and row.change("email") is not None for row in plan.rows)
+    changes = [row.change("email") for row in plan.rows if row.action == "update"]
+    n = sum(change is not None and not is_empty(change.before) for change in changes)
     denominator = len(plan.updatable)
     return GuardResult(n, denominator, exceeds(n, denominator, limits))
 
@@ -196,7 +197,7 @@ def field_wipe(plan: Plan) -> GuardResult:
     worst = GuardResult(0, 0, False)
     for name in sorted(fields):
         n = sum(
-            row.action != "create" and change.field == name and not is_empty(change.before) and is_empty(change.after)
+            row.action == "update" and change.field == name and not is_empty(change.before) and is_empty(change.after)
             for row in plan.rows
             for change in row.changes
         )
