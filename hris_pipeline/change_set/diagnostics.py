@@ -115,7 +115,7 @@ def guard_inputs(
         email_changed=tuple(names[result.difference.email_changed]),
         changeable=len({*active["user_id"], *touched["user_id"]}),
         reidentified=_named(reidentified),
-        identifiable=len({*active["user_id"], *reidentified["user_id"]}) + active_linked,
+        identifiable=len({*active["user_id"], *reidentified["user_id"]}),
         newly_quarantined=grown,
         quarantine_checks=checks,
         unread=_unread_in_use(context, settings),
@@ -168,12 +168,13 @@ def _stored_ids(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -
 
 
 def _reidentified(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
-    """The active users who come back under another member id and whom nobody re-links because they are many; before the
-    first applied import also managed users whose EmployeeId somebody in conflict comes with."""
+    """The active users who come back under another member id, re-linked or, because they are many, in conflict; before
+    the first applied import also managed users whose EmployeeId somebody in conflict comes with."""
     people, conflicts = result.people, result.conflicts
-    hris_ids = people.rows.loc[people.identities.reidentified, "hris_id"]
+    rows = people.rows[people.identities.reidentified]
     by_employee_id = conflicts[conflicts["kind"] == "employee_id"]
-    hit = is_in(snapshot["user_id"], by_employee_id.loc[is_in(by_employee_id["hris_id"], hris_ids), "user_id"])
+    hit = is_in(snapshot["user_id"], by_employee_id.loc[is_in(by_employee_id["hris_id"], rows["hris_id"]), "user_id"])
+    hit |= is_in(snapshot["user_id"], rows["user_id"])
     if context.first_import:
         hit |= snapshot["integration_id"].notna() & is_in(snapshot["user_id"], by_employee_id["user_id"])
     return snapshot[hit & null_as_false(snapshot["status"] == "active")]

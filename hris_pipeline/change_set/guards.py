@@ -162,7 +162,7 @@ def _field_wipe(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit = limits.field_wipe
     counted = {wiped: (len(ids), inputs.filled.get(wiped, 0)) for wiped, ids in inputs.wiped.items()}
     tripped = [wiped for wiped, (n, base) in counted.items() if exceeds(limit, n, base)]
-    worst = max(counted, key=lambda wiped: (_ratio(*counted[wiped]), wiped), default="")
+    worst = max(tripped or counted, key=lambda wiped: (_ratio(*counted[wiped]), wiped), default="")
     observed = f"{worst}: {_of(*counted[worst])}" if worst else "none"
     affected = dict.fromkeys(employee_id for wiped in tripped for employee_id in inputs.wiped[wiped])
     return _judged(name, f"{_words(limit)} of a field", observed, bool(tripped), tuple(affected))

@@ -44,8 +44,8 @@ _PERSON = ("first_name", "last_name", "birth_date")
 class Identities:
     """Per row: ``user_id`` (null: a new person, or none of our business), ``recognised`` (the user known by link,
     email, or name and birth date, matched or not), ``restorable`` (linked by a person who said that the user may come
-    back), ``ignored``, ``in_conflict`` and ``reidentified`` (an active user under another member id, whom nobody links
-    unasked because there are many); ``conflicts`` has one line a collision (``CONFLICT_COLUMNS``; ``incoming`` is the
+    back), ``ignored``, ``in_conflict`` and ``reidentified`` (an active user under another member id: re-linked, or in
+    conflict when there are many); ``conflicts`` has one line a collision (``CONFLICT_COLUMNS``; ``incoming`` is the
     mapped row as JSON text)."""
 
     user_id: pd.Series
@@ -107,7 +107,7 @@ def match(
         restorable=is_in(rows["hris_id"], decisions.restorable),
         ignored=ignored,
         in_conflict=is_in(rows["hris_id"], conflicts["hris_id"]),
-        reidentified=null_as_false((reidentified & mass).reindex(rows.index)),
+        reidentified=null_as_false(reidentified.reindex(rows.index)),
         conflicts=conflicts,
     )
 
