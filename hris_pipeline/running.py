@@ -96,8 +96,16 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():
         shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
+    _make_private(home)
     os.environ["DAGSTER_HOME"] = str(home)
     return dg.DagsterInstance.get()
+
+
+def _make_private(home: Path) -> None:
+    """Also where somebody made them, Dagster's folders are their owner's alone: logs and events name ids of people."""
+    for folder in (home, *(path for path in home.iterdir() if path.is_dir() and not path.is_symlink())):
+        if folder.stat().st_uid == os.geteuid() and folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
 
 
 def run_job(
