@@ -1,6 +1,7 @@
-"""Takes the pictures of the docs from the running UI with headless Chromium: `.venv/bin/python docs/take_pictures.py`.
+"""Takes the pictures of the docs with headless Chromium: `.venv/bin/python docs/take_pictures.py`.
 
-Starts the UI on what the demo left in HRIS_HOME (run `make demo` first), or uses the one at --url.
+Those of Dagster from `hris ui` on what the demo left in HRIS_HOME (run `make demo` first), logging in by the link that it
+prints; those of the console of a company of their own (``console_pictures``).
 """
 
 import argparse
@@ -15,82 +16,78 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+from console_pictures import take_console_pictures
 
 __all__ = ["main"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PICTURES = {
-    "assets": "/locations/hris_pipeline/asset-groups/import",
-    "checks": "/assets/employees?view=checks&checkDetail=rows_valid",
-    "change_set": "/assets/change_set?view=events",
+    "assets": "/dagster/locations/hris_pipeline/asset-groups/import",
+    "checks": "/dagster/assets/employees?view=checks&checkDetail=rows_valid",
+    "change_set": "/dagster/assets/change_set?view=events",
 }
-"""File name and address of each picture."""
+"""File name and address of each picture of Dagster."""
 
-OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--hide-scrollbars",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1600,1000",
-    "--virtual-time-budget=20000",
-)
+SETTLE_MS = 8000
+"""How long Dagster's pages take to load what they show."""
 
 
 @contextmanager
 def running_ui(port: int) -> Iterator[str]:
-    """The UI in a process group of its own, because it does not end its children by itself."""
+    """`hris ui` in a process group of its own; gives the link by which to log in."""
     hris = Path(sys.executable).with_name("hris")
-    process = subprocess.Popen([hris, "ui", "--port", str(port)], start_new_session=True, stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(120):
-            try:
-                if httpx.get(f"{url}/server_info", timeout=5).is_success:
-                    break
-            except httpx.HTTPError:
-                pass
-            time.sleep(1)
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
+    with tempfile.NamedTemporaryFile("w+") as log:
+        process = subprocess.Popen([hris, "ui", "--port", str(port)], start_new_session=True, stdout=log, stderr=log)
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            link = ""
+            for _ in range(120):
+                lines = Path(log.name).read_text().splitlines()
+                link = next((line.strip() for line in lines if "/login/link" in line), "")
+                if link:
+                    break
+                time.sleep(1)
+            yield link
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-def take(browser: str, url: str, folder: Path) -> None:
-    """Each picture in a browser profile that is thrown away."""
-    for name, address in PICTURES.items():
-        with tempfile.TemporaryDirectory() as profile:
-            target = folder / f"{name}.png"
-            command = [browser, *OPTIONS, f"--user-data-dir={profile}", f"--screenshot={target}", url + address]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=180)
-            sys.stderr.write(f"{target}\n")
+def take(browser: str, link: str, folder: Path) -> None:
+    """Each picture of Dagster, by somebody who logged in."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development dependency
+
+    origin = link.partition("/login")[0]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1600, "height": 1000})
+        page.goto(link)
+        for name, address in PICTURES.items():
+            page.goto(origin + address)
+            page.wait_for_timeout(SETTLE_MS)
+            page.screenshot(path=str(folder / f"{name}.png"))
+            sys.stderr.write(f"{folder / name}.png\n")
+        chromium.close()
 
 
 def main() -> int:
     """Takes all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", help="a UI that runs already")
     parser.add_argument("--port", type=int, default=3111)
+    parser.add_argument("--console", action="store_true", help="only those of the console")
     arguments = parser.parse_args()
-    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         sys.stderr.write("No Chromium on this machine: install one to take pictures.\n")
         return 1
     folder = Path(__file__).parent / "pictures"
     folder.mkdir(exist_ok=True)
-    if arguments.url:
-        take(browser, arguments.url, folder)
-    else:
-        with running_ui(arguments.port) as url:
-            take(browser, url, folder)
+    if not arguments.console:
+        with running_ui(arguments.port) as link:
+            take(browser, link, folder)
+    take_console_pictures(browser, folder)
     return 0
 
 
