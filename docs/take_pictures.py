@@ -1,7 +1,7 @@
 """Takes the pictures of the docs with headless Chromium: `.venv/bin/python docs/take_pictures.py`.
 
-Those of Dagster from `hris ui` on what the demo left in HRIS_HOME (run `make demo` first), logging in by the link that it
-prints; those of the console of a company of their own (``console_pictures``).
+Those of Dagster from `hris ui` on what the demo left in HRIS_HOME (run `make demo` first), logging in by the link that
+it prints; those of the console of a company of their own (``console_pictures``).
 """
 
 import argparse

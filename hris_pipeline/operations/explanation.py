@@ -4,8 +4,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Literal
 
 import pandas as pd
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.planning import compute_plan
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.transformation import read_employees, read_mapped_users
+from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.settings.values import custom_label
@@ -70,7 +71,8 @@ class FieldExplanation:
 @dataclass(frozen=True)
 class Explanation:
     """Everything known of one person. ``outcome`` says what an import of the latest extract would make of them now, and
-    why; ``user_id`` is None when they are no user."""
+    why; ``employment`` how the latest extract has them (missing, inactive, ended, active; None: no extract is kept);
+    ``user_id`` is None when they are no user."""
 
     integration: str
     employee_id: str
@@ -80,6 +82,7 @@ class Explanation:
     extract_id: str | None
     outcome: tuple[str, ...]
     fields: tuple[FieldExplanation, ...]
+    employment: Literal["missing", "inactive", "ended", "active"] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,20 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
             _explain_field(name, _effective_source(name, source, settings, person), user, person, origins.get(name))
             for name, source in chosen.items()
         ),
+        employment=_employment(person, local_date(settings, services.now())),
     )
+
+
+def _employment(person: _Person, today: date) -> Literal["missing", "inactive", "ended", "active"] | None:
+    """How the latest extract has somebody, in a word that holds no person's data."""
+    if person.manifest is None:
+        return None
+    if person.hris_id is None:
+        return "missing"
+    if person.value("active") != "true":
+        return "inactive"
+    last_day = person.value("termination_date")
+    return "ended" if last_day is not None and last_day < today.isoformat() else "active"
 
 
 def user_as_of(services: Services, integration_id: str, employee_id: str, at: datetime) -> dict[str, Any] | None:

@@ -416,6 +416,19 @@ class TestHistory:
         assert browser.post("/i/acme/history/explain", employee_id="nobody").status_code == 422
         assert browser.post("/i/acme/history/explain").status_code == 422
 
+    def test_why_somebody_is_archived_is_one_click_away(self, changed: Acme, served: Served) -> None:
+        leaver = changed.users()[changed.active()[2]]
+        browser, address = served.browser("reviewer"), review_of(changed)
+        page = browser.get(f"{address}?action=archive").text
+        assert f'name="employee_id" value="{leaver["employee_id"]}"' in page
+        text = words_of(browser.post("/i/acme/history/explain", employee_id=leaver["employee_id"]))
+        assert "The source says that this person is inactive." in text
+        changed.lose([changed.active()[3]])
+        changed.preview()
+        missing = changed.users()[changed.active()[3]]
+        text = words_of(browser.post("/i/acme/history/explain", employee_id=missing["employee_id"]))
+        assert "does not list this person" in text
+
     def test_hidden_metadata_is_never_shown(self, make: Any, served: Served) -> None:
         acme = make(settings=settings_from({"metadata": [{"name": "Title", "source": "job_title", "type": "hidden"}]}))
         acme.company.edit(next(iter(acme.company.persons())).id, job_title="Geheimnisträger")
