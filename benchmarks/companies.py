@@ -3,7 +3,7 @@
 Usage: python -m benchmarks.companies [--companies 200] [--people 200] [--only default celery-files two-machines]
 
 Five of the companies fail (the source refuses three, two have dead tokens) and three are paused. Each way is measured
-with everything that it needs included: daemon, webserver, workers, PostgreSQL; the sandbox is apart. Two machines are
+by the computing of the project's processes; servers and sandbox are in the wall clock alone. Two machines are
 two process trees with nothing in common but PostgreSQL, Redis and an S3 server.
 """
 
