@@ -16,7 +16,7 @@ from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.review import review
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.settings import set_up
+from hris_pipeline.operations.settings import set_up, settings_in_force
 from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.operations.undo import plan_undo
 from hris_pipeline.sandbox import Company, Sandbox, SandboxState
@@ -88,9 +88,10 @@ def _plan(services: Services, meter: Meter) -> tuple[int, Import]:
     with meter.step("extract"):
         manifest = extract_members(services, NAME)
     with meter.step("employees"):
-        validated = build_employees(services, manifest)
+        settings = settings_in_force(services, NAME).settings
+        validated = build_employees(services, manifest, settings)
     with meter.step("mapped_users"):
-        mapped = build_mapped_users(services, manifest, validated.employees)
+        mapped = build_mapped_users(services, manifest, validated.people, settings)
     warnings = {**validated.warnings, **mapped.warnings}
     users = mapped.users
     del validated, mapped

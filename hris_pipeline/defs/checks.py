@@ -12,7 +12,8 @@ from hris_pipeline.change_set.guards import GUARDS
 from hris_pipeline.defs.metadata import failed_rows_table, ids
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.store.imports import Import
-from hris_pipeline.transform.validate import TooManyBadRows, check_summary
+from hris_pipeline.transform.checks import check_summary
+from hris_pipeline.transform.validate import TooManyBadRows
 
 __all__ = [
     "EMPLOYEES_CHECKS",

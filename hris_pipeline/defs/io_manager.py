@@ -47,6 +47,7 @@ class Provenance(msgspec.Struct, frozen=True):
     extract_id: str
     settings_digest: str
     warnings: Mapping[str, tuple[str, ...]]
+    also: tuple[str, ...] = ()
 
 
 def frames_root(files_url: str) -> UPath:
@@ -72,6 +73,28 @@ def purge_frames(root: UPath, before: datetime) -> int:
 def _files(root: UPath) -> list[UPath]:
     folders = [folder for folder in root.iterdir() if folder.is_dir()] if root.exists() else []
     return [path for folder in folders for path in folder.iterdir() if path.is_file()]
+
+
+def _frame_key(name: str) -> bytes:
+    """The key of the schema metadata under which a further frame is kept."""
+    return _ORIGIN + b"." + name.encode()
+
+
+def _to_frame(table: Any) -> pd.DataFrame:
+    frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
+
+
+def _to_bytes(frame: pd.DataFrame) -> bytes:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _from_bytes(stream: bytes) -> pd.DataFrame:
+    return _to_frame(pa.ipc.open_stream(stream).read_all())
 
 
 class _WholeFiles(dg.UPathIOManager):
@@ -118,9 +141,10 @@ class FrameIOManager(_WholeFiles):
     extension = ".parquet"
 
     def encode(self, value: Traced, name: str) -> bytes:
-        origin = Provenance(value.extract_id, value.settings_digest, value.warnings)
+        origin = Provenance(value.extract_id, value.settings_digest, value.warnings, tuple(value.also))
         table = pa.Table.from_pandas(value.rows, preserve_index=False)
-        table = table.replace_schema_metadata({_ORIGIN: msgspec.json.encode(origin)})
+        frames = {_frame_key(also): _to_bytes(frame) for also, frame in value.also.items()}
+        table = table.replace_schema_metadata({_ORIGIN: msgspec.json.encode(origin), **frames})
         buffer = pa.BufferOutputStream()
         with pq.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
             writer.write_table(table)
@@ -131,9 +155,10 @@ class FrameIOManager(_WholeFiles):
     def decode(self, content: bytes, name: str) -> Traced:
         check_frame(self._sealer, content, name)
         table = pq.read_table(pa.BufferReader(content))
-        origin = msgspec.json.decode(table.schema.metadata[_ORIGIN], type=Provenance)
-        rows = table.replace_schema_metadata(None).to_pandas(types_mapper=pd.ArrowDtype)
-        return Traced(rows, origin.extract_id, origin.settings_digest, origin.warnings)
+        metadata = table.schema.metadata
+        origin = msgspec.json.decode(metadata[_ORIGIN], type=Provenance)
+        also = {key: _from_bytes(metadata[_frame_key(key)]) for key in origin.also}
+        return Traced(_to_frame(table), origin.extract_id, origin.settings_digest, origin.warnings, also)
 
 
 class ManifestIOManager(_WholeFiles):

@@ -14,7 +14,8 @@ from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
-from hris_pipeline.transform.validate import CheckCount, employees_schema
+from hris_pipeline.transform.checks import CheckCount
+from hris_pipeline.transform.validate import employees_schema
 
 __all__ = [
     "MOST_IDS",
@@ -50,11 +51,14 @@ _BESIDE_FIELDS = {
     "hris_id": "The source's own id; the link to the store.",
     "justworks_id": "Justworks EmployeeId.",
     "active": "Whether the source calls the person active.",
-    "termination_date": "Last day worked.",
-    "starts_on": "The later of hire and re-hire: from this day on the person is imported.",
-    "rehired_on": "The latest re-hire date.",
+    "termination_date": "Last day worked; none where it belongs to an earlier spell.",
+    "starts_on": "The earliest start known.",
+    "present_start": "The latest start that has come.",
+    "rehired_on": "The latest re-hire, which may still be to come.",
     "exclusion": "Why the person is left out: rule:<name> or service_account.",
     "archive_existing": "Whether that rule archives an existing user.",
+    "leaver_only": "Quarantined: only the ids and the employment are to be believed.",
+    "unread": "Columns that the source sent and nobody could read; they change nothing.",
 }
 
 

@@ -17,12 +17,14 @@ __all__ = [
 @dataclass(frozen=True)
 class Traced:
     """``rows`` with what they came from: the extract, the digest of the settings in force (both empty when neither
-    matters), and the warnings of the step that made them: hris_ids by code."""
+    matters), and the warnings of the step that made them: hris_ids by code. ``also``: further frames of the same people
+    that the next step needs, by name."""
 
     rows: pd.DataFrame = field(repr=False)
     extract_id: str = ""
     settings_digest: str = ""
     warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    also: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False)
 
 
 def check_provenance(asset: str, frame: Traced, manifest: Manifest, settings_digest: str | None = None) -> None:

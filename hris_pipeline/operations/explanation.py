@@ -15,7 +15,7 @@ from hris_pipeline.errors import FrameInvalid, UnknownName, UsageError
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.planning import compute_plan
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.transformation import read_employees, read_mapped_users
+from hris_pipeline.operations.transformation import read_users
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
@@ -28,7 +28,7 @@ from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import users
 from hris_pipeline.transform.columns import as_text
-from hris_pipeline.transform.map_users import SourceColumns
+from hris_pipeline.transform.source_columns import SourceColumns
 
 __all__ = [
     "Explanation",
@@ -191,19 +191,17 @@ def _person(
 ) -> _Person:
     try:
         manifest = kept_manifest(services, integration_id)
-        validated = read_employees(services, manifest)
-        mapped = read_mapped_users(manifest, validated.employees, settings)
+        transformed = read_users(services, manifest, settings)
     except UnknownName:
         return _Person()
     except (FrameInvalid, UsageError) as unusable:
         return _Person(outcome=(str(unusable),))
-    bad = pd.concat([validated.quarantined, mapped.quarantined], ignore_index=True)
-    warnings = {**validated.warnings, **mapped.warnings}
-    plan = compute_plan(services, connection, manifest, mapped.users, settings, bad=bad, warnings=warnings)
+    mapped, bad = transformed.mapped, transformed.quarantined
+    plan = compute_plan(services, connection, manifest, mapped.users, settings, bad=bad, warnings=transformed.warnings)
     # A linked user is their own member and nobody else's, even if somebody else came to have their work id.
     linked = user["hris_id"] if user else None
     names = {linked} if linked else {known_as}
-    employees = validated.employees
+    employees = transformed.validated.employees
     found = employees[_named(employees, "hris_id", names) | (not linked and _named(employees, "justworks_id", names))]
     mine = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
     hris_id = next((str(one) for one in [*found["hris_id"], *mine["hris_id"].dropna()]), None)

@@ -11,11 +11,12 @@ from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, Unknown
 from hris_pipeline.operations.automation import carry_over_due, start_if_configured
 from hris_pipeline.operations.connection import disconnect
 from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.mapping import who_was_asked
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.transformation import read_employees
-from hris_pipeline.settings.document import Settings, named_sources
+from hris_pipeline.settings.document import Rule, Settings, named_sources
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata, metadata_renames
-from hris_pipeline.settings.rules import match_rule
+from hris_pipeline.settings.rules import match_rule, matches_everybody, matching_everybody
 from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.validating import format_path
 from hris_pipeline.settings.values import custom_label
@@ -33,12 +34,14 @@ from hris_pipeline.store.kept_users import record_kept_users
 from hris_pipeline.store.settings_versions import SettingsVersion, current_settings, put_settings, settings_since
 from hris_pipeline.store.tables import users
 from hris_pipeline.transform.columns import as_text, is_in
-from hris_pipeline.transform.map_users import SourceColumns
+from hris_pipeline.transform.source_columns import SourceColumns, custom_labels
 
 __all__ = [
     "SettingsChange",
     "change_settings",
     "check_against_extract",
+    "check_settings",
+    "put_change",
     "set_up",
     "settings_changed",
     "settings_in_force",
@@ -93,21 +96,38 @@ def change_settings(services: Services, integration_id: str, settings: Settings,
         SettingsInvalid: something is impossible here; nothing was changed.
         UsageError: something cannot be changed any more.
     """
-    errors, warnings = _checked(services, integration_id, settings)
-    if errors:
-        raise SettingsInvalid(errors)
+    warnings = check_settings(services, integration_id, settings)
     with services.store.read() as connection:
         old = current_settings(connection, integration_id).settings
         _refuse_late_changes(connection, integration_id, old, settings)
     if old.source != settings.source:
         disconnect(services, integration_id)
     with services.store.begin() as connection:
-        version = _put(connection, integration_id, settings, actor, services.now())
+        version = put_change(connection, integration_id, settings, actor=actor, now=services.now())
     return SettingsChange(version, warnings)
 
 
-def _put(connection: sa.Connection, integration_id: str, settings: Settings, actor: str, now: datetime) -> int:
+def check_settings(services: Services, integration_id: str, settings: Settings) -> tuple[Problem, ...]:
+    """What about the settings looks odd against the last extract; nothing while there is none that can be used.
+
+    Raises:
+        SettingsInvalid: something is impossible for this company.
+    """
+    errors, warnings = _checked(services, integration_id, settings)
+    if errors:
+        raise SettingsInvalid(errors)
+    return warnings
+
+
+def put_change(connection: sa.Connection, integration_id: str, settings: Settings, *, actor: str, now: datetime) -> int:
+    """Stores checked settings as the version in force, which it gives, with all that follows from them in the store:
+    renamed metadata is renamed in the users, a due moment is carried over, automatic imports start.
+
+    Raises:
+        UsageError: something cannot be changed any more.
+    """
     before = automation(connection, integration_id)
+    _refuse_late_changes(connection, integration_id, before.settings, settings)
     for old_name, new_name in metadata_renames(before.settings, settings).items():
         rename_metadata(connection, integration_id, old_name, new_name, now)
     _describe(connection, integration_id, settings)
@@ -147,16 +167,23 @@ def _checked(
     """Errors and warnings; none while there is no extract that can be used."""
     try:
         manifest = kept_manifest(services, integration_id)
-        employees = read_employees(services, manifest).employees
+        employees = read_employees(services, manifest, settings).employees
     except (UnknownName, FrameInvalid):
         return (), ()
     columns = SourceColumns(employees, manifest.company)
+    asked = SourceColumns(who_was_asked(employees, manifest), manifest.company)
     errors, warnings = check_against_extract(
         settings,
-        [item.label for item in manifest.company.custom_fields],
+        custom_labels(manifest.company).values(),
         _rule_shares(settings, manifest, columns),
-        _reference_shares(settings, manifest, columns),
+        _reference_shares(settings, columns, asked),
     )
+    if not manifest.with_custom_fields and len(manifest.sampled):
+        warnings += [
+            Problem(f"do_not_import[{index}]", f"rule {rule.name!r} matches all {manifest.asked} people asked so far")
+            for index, rule in enumerate(settings.do_not_import)
+            if _asks_custom_fields(rule) and matches_everybody(rule, asked)
+        ]
     return tuple(errors), tuple(warnings)
 
 
@@ -165,25 +192,25 @@ def _rule_shares(settings: Settings, manifest: Manifest, columns: SourceColumns)
     return {
         rule.name: float(match_rule(rule, columns).mean())
         for rule in settings.do_not_import
-        if all(_was_read(manifest, condition.field) for condition in rule.conditions)
+        if manifest.with_custom_fields or not _asks_custom_fields(rule)
     }
 
 
-def _reference_shares(settings: Settings, manifest: Manifest, columns: SourceColumns) -> dict[str, float]:
-    """Of each associated metadata field that has values, the share of them that name somebody."""
+def _reference_shares(settings: Settings, columns: SourceColumns, asked: SourceColumns) -> dict[str, float]:
+    """Of each associated metadata field that has values, among those asked, the share of them that name somebody."""
     named_by = {"hris_id", "justworks_id", effective_mapping(settings).get("employee_id", "justworks_id")}
     known = {name for source in named_by for name in as_text(columns(source)).dropna()}
     given = {
-        entry.name: as_text(columns(entry.source)).dropna()
+        entry.name: as_text(asked(entry.source)).dropna()
         for entry in effective_metadata(settings)
-        if entry.type == "associated" and _was_read(manifest, entry.source)
+        if entry.type == "associated"
     }
     return {name: float(is_in(values, known).mean()) for name, values in given.items() if len(values)}
 
 
-def _was_read(manifest: Manifest, source: str) -> bool:
-    """Custom field values are only read when something in force names one."""
-    return custom_label(source) is None or manifest.with_custom_fields
+def _asks_custom_fields(rule: Rule) -> bool:
+    """Whether the rule needs custom field values: of everybody they are only read when something in force names one."""
+    return any(custom_label(condition.field) is not None for condition in rule.conditions)
 
 
 def settings_in_force(services: Services, integration_id: str) -> SettingsVersion:
@@ -225,7 +252,7 @@ def check_against_extract(
         if (label := custom_label(source)) is not None and label not in known_custom_labels
     ]
     errors += [
-        Problem(f"do_not_import[{index}]", f"rule {rule.name!r} matches everybody; nobody would be imported")
+        Problem(f"do_not_import[{index}]", matching_everybody(rule))
         for index, rule in enumerate(settings.do_not_import)
         if rule_shares.get(rule.name, 0) >= 1
     ]

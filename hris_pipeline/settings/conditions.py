@@ -45,7 +45,8 @@ OPERATORS: Mapping[Operator, Mapping[Kind, str]] = {
 
 COMPARISON: tuple[str, ...] = (
     "Blanks around a text never count, and a text that is only blanks is missing.",
-    "Letter case never counts, except in ids (`hris_id`, `justworks_id` and the supervisors'): those compare exactly.",
+    "Letter case never counts, nor do full-width letters, except in ids (`hris_id`, `justworks_id` and the "
+    "supervisors'): those compare exactly.",
     "Dates compare as dates; a custom field is a date where its text is YYYY-MM-DD.",
     "`at_least` and `at_most` compare as numbers when their value is a number, else as dates; a text that is not one "
     "matches neither. They include the value itself, `before` and `after` do not.",

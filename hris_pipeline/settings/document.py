@@ -17,6 +17,7 @@ from hris_pipeline.settings.limits import GuardLimits
 from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.values import (
     AppriseUrl,
+    CallingCountry,
     Label,
     MetadataLabel,
     OnOff,
@@ -119,6 +120,10 @@ class Settings(StrictModel):
     override_hire_date: OnOff = Field(
         False,
         description="Let any other difference replace a stored hire date; off: written only where none is stored.",
+    )
+    default_calling_country: CallingCountry | None = Field(
+        None,
+        description="Country whose national numbers are completed to international form; none: numbers stay as sent.",
     )
     add_plus_to_phone_numbers: OnOff = Field(False, description='Put "+" before phone numbers that have none.')
     employee_ids: Literal["justworks", "generated"] = Field(

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from hris_pipeline.settings.conditions import Condition, Operator, Rule
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS
+from hris_pipeline.settings.text import clean_value, fold_case
 
-__all__ = ["match_condition", "match_rule", "match_rules"]
+__all__ = ["match_condition", "match_rule", "match_rules", "matches_everybody", "matching_everybody"]
 
 _IDS = frozenset(
     field.name for field in EMPLOYEE_FIELDS if field.reference or field.name in ("hris_id", "justworks_id")
@@ -36,6 +37,17 @@ def match_rules(rules: Sequence[Rule], columns: Columns) -> pd.Series:
 def match_rule(rule: Rule, columns: Columns) -> pd.Series:
     """Whether each employee matches ``rule``; never null."""
     return pd.Series(_rule(rule, columns), index=columns("hris_id").index, dtype=pd.ArrowDtype(pa.bool_()))
+
+
+def matches_everybody(rule: Rule, columns: Columns) -> bool:
+    """Whether there are people, and the rule matches all of them."""
+    matches = match_rule(rule, columns)
+    return bool(len(matches) and matches.all())
+
+
+def matching_everybody(rule: Rule) -> str:
+    """What is wrong with a rule that matches everybody, in an administrator's words."""
+    return f"rule {rule.name!r} matches everybody; nobody would be imported"
 
 
 def _rule(rule: Rule, columns: Columns) -> pa.Array:
@@ -63,11 +75,15 @@ def _as_text(value: object) -> str | None:
 
 
 def _comparable(values: pa.Array | pa.ChunkedArray, *, exact: bool) -> pa.Array:
-    """Any column as trimmed text, in one letter case unless ``exact``; blanks are null."""
+    """Any column as trimmed text, without letter case (``text.fold_case``) unless ``exact``; blanks are null."""
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     text = pc.utf8_trim_whitespace(pc.cast(whole, pa.string()))
     text = pc.if_else(pc.equal(text, ""), None, text)
-    return text if exact else pc.utf8_lower(pc.utf8_upper(text))
+    unusual = pc.fill_null(pc.invert(pc.string_is_ascii(text)), False)
+    if pc.any(unusual).as_py():
+        alike = [clean_value(value, "id") if exact else fold_case(value) for value in text.filter(unusual).to_pylist()]
+        text = pc.replace_with_mask(text, unusual, pa.array(alike, pa.string()))
+    return text if exact else pc.ascii_lower(text)
 
 
 def _ordered(compare: Callable[[pa.Array, pa.Scalar], pa.Array]) -> Callable[[pa.Array, pa.Array], pa.Array]:

@@ -16,6 +16,7 @@ from hris_pipeline.settings.suggestion import suggestion
 __all__ = [
     "SOURCE_COLUMNS",
     "AppriseUrl",
+    "CallingCountry",
     "Label",
     "MetadataLabel",
     "OnOff",
@@ -97,6 +98,15 @@ def _label(value: str) -> str:
     return value
 
 
+def _calling_country(value: str) -> str:
+    from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415 (slow to import, and most settings have no country)
+
+    country = value.strip().upper()
+    if country not in SUPPORTED_REGIONS:
+        raise ValueError("must be a country that has phone numbers, as its two letters (ISO 3166-1), such as US or GB")
+    return country
+
+
 def _slug(value: str) -> str:
     if not re.fullmatch(_SLUG, value):
         raise ValueError("must be a slug: lower-case letters, digits and hyphens, at most 63, no hyphen first")
@@ -156,6 +166,11 @@ MetadataLabel = Annotated[
 ]
 Slug = Annotated[
     str, AfterValidator(_slug), WithJsonSchema({"title": "slug", "type": "string", "pattern": f"^{_SLUG}$"})
+]
+CallingCountry = Annotated[
+    str,
+    AfterValidator(_calling_country),
+    WithJsonSchema({"title": "country", "type": "string", "pattern": "^[A-Za-z]{2}$"}),
 ]
 ZoneName = Annotated[str, AfterValidator(_zone), WithJsonSchema({"title": "time zone", "type": "string"})]
 QuarterHour = Annotated[

@@ -1,13 +1,19 @@
 """Arrow-backed columns: their types, text made clean and dates made dates, and what pandas lacks or does slowly:
 look-ups, null-safe comparison, keys. Nothing here knows what a column means."""
 
+import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from hris_pipeline.settings.fields import TextRule
+from hris_pipeline.settings.text import clean_value, fold_case
 
 __all__ = [
     "DATE",
@@ -90,8 +96,10 @@ def is_in(keys: pd.Series, among: Collection[str] | pd.Series) -> pd.Series:
 
 
 def as_text(values: pd.Series) -> pd.Series:
-    """The Series as text: dates in ISO 8601, flags as true and false."""
-    return from_arrow(to_arrow(values).cast(pa.string()), values.index)
+    """The Series as text: dates in ISO 8601, flags as true and false, the texts of a list joined with ", "."""
+    array = to_arrow(values)
+    joined = pc.binary_join(array, ", ") if pa.types.is_list(array.type) else array.cast(pa.string())
+    return from_arrow(joined, values.index)
 
 
 def is_distinct(left: pd.Series, right: pd.Series) -> pd.Series:
@@ -112,12 +120,10 @@ def map_chunks(function: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> 
 
 
 def casefold_key(*columns: pd.Series) -> pd.Series:
-    """One comparable text of the columns, casefolded: in Python unless it is all ASCII (no column operation folds every
-    script); null where any part is null."""
+    """One comparable text of the columns without letter case (``text.fold_case``); null where any part is null."""
     joined = pc.binary_join_element_wise(*(to_arrow(as_text(part)) for part in columns), "\x1f")
-    other = pc.fill_null(pc.invert(pc.string_is_ascii(joined)), False)
-    folded = pa.array([value.casefold() for value in joined.filter(other).to_pylist()], pa.string())
-    return from_arrow(pc.replace_with_mask(pc.ascii_lower(joined), other, folded), columns[0].index)
+    folded = _replaced(joined, pc.invert(pc.string_is_ascii(joined)), fold_case)
+    return from_arrow(pc.ascii_lower(folded), columns[0].index)
 
 
 def _mask(array: Any, index: pd.Index) -> pd.Series:
@@ -131,6 +137,8 @@ FLAG = pd.ArrowDtype(pa.bool_())
 INTEGER = pd.ArrowDtype(pa.int64())
 
 _ISO_DATE = r"^[1-9]\d{3}-\d{2}-\d{2}(?:[T ].*)?$"
+_YEAR_FIRST = re.compile(r"([1-9]\d{3})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[T ].*)?")
+_UNUSUAL = r"[^\x20-\x7e]"
 
 
 def text_from_source(values: Sequence[object]) -> pd.Series:
@@ -148,25 +156,48 @@ def list_column(rows: Any, values: Any, length: int) -> pd.Series:
     return from_arrow(pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, pa.string())))
 
 
-def clean_text(values: pd.Series) -> pd.Series:
-    """Text without control characters (line breaks and tabs become spaces) and outer blanks; nothing left is null."""
+def clean_text(values: pd.Series, rule: TextRule = "free") -> pd.Series:
+    """The texts as they are kept (``text.clean_value``); null where nothing is left. Only values that are not plain
+    ASCII are looked at one by one."""
     plain = to_arrow(values)
-    if pc.any(pc.match_substring_regex(plain, r"\p{Cc}")).as_py():  # looking costs a third of replacing
-        plain = pc.replace_substring_regex(plain, r"[\t\n\v\f\r\x{85}]+", " ")
-        plain = pc.replace_substring_regex(plain, r"\p{Cc}", "")
+    plain = _replaced(plain, pc.match_substring_regex(plain, _UNUSUAL), lambda value: clean_value(value, rule))
     plain = pc.utf8_trim_whitespace(plain)
     return from_arrow(pc.if_else(pc.equal(plain, ""), None, plain), values.index)
 
 
 def to_date(values: pd.Series) -> pd.Series:
-    """ISO 8601 dates as dates, and the date part of ISO date-times; null for anything else."""
+    """Dates of texts that give the year, the month and the day in this order: ISO 8601, with or without a time, and the
+    same with other signs between, without any, or without leading zeros. Null for anything else: which of 3/4/2025 is
+    the month cannot be known."""
     if values.dtype == DATE:
         return values
-    given = to_arrow(as_text(values))
-    spelled = pc.utf8_slice_codeunits(pc.if_else(pc.match_substring_regex(given, _ISO_DATE), given, None), 0, 10)
-    read = pc.strptime(spelled, format="%Y-%m-%d", unit="s", error_is_null=True).cast(pa.date32())
-    # strptime reads 30 February as 2 March: a date that is not spelled as it was given is none.
-    return from_arrow(pc.if_else(pc.equal(read.cast(pa.string()), spelled), read, None), values.index)
+    spelled = to_arrow(as_text(values))
+    iso = pc.match_substring_regex(spelled, _ISO_DATE)
+    spelled = _replaced(spelled, pc.invert(iso), _iso_date)
+    spelled = pc.utf8_slice_codeunits(spelled, 0, 10)
+    dates = pc.strptime(spelled, format="%Y-%m-%d", unit="s", error_is_null=True).cast(pa.date32())
+    # strptime reads 30 February as 2 March: a date that is not spelled as it was sent is none.
+    return from_arrow(pc.if_else(pc.equal(dates.cast(pa.string()), spelled), dates, None), values.index)
+
+
+def _iso_date(text: str) -> str | None:
+    """The date as ISO 8601, None for what is no date with the year first."""
+    match = _YEAR_FIRST.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if match is None:
+        return None
+    year, _, month, day, short_month, short_day = match.groups()
+    try:
+        return date(int(year), int(month or short_month), int(day or short_day)).isoformat()
+    except ValueError:
+        return None
+
+
+def _replaced(texts: Any, where: Any, function: Callable[[str], str | None]) -> Any:
+    """The Arrow texts, those at ``where`` (null: not there) replaced by what the function makes of each."""
+    where = pc.fill_null(where, False)
+    if not pc.any(where).as_py():
+        return texts
+    return pc.replace_with_mask(texts, where, pa.array(map(function, texts.filter(where).to_pylist()), pa.string()))
 
 
 def to_flag(values: pd.Series) -> pd.Series:

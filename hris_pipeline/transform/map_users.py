@@ -1,23 +1,33 @@
 """Map: settings and mapping turn employees into users, as far as one extract tells; the store is not asked here.
 
-Who is left out stays in the frame with the reason in ``exclusion``, because being left out is not being absent.
+Who is left out stays in the frame with the reason in ``exclusion``, because being left out is not being absent; whose
+row cannot be used stays in it too, as ``leaver_only``, because they may have left.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
+from datetime import date, timedelta
 
-import msgspec
 import pandas as pd
+import pandera.pandas as pandera
 import pyarrow.compute as pc
 
+from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS, Kind
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
-from hris_pipeline.settings.rules import match_rules
-from hris_pipeline.settings.values import custom_label
+from hris_pipeline.settings.rules import matches_everybody, matching_everybody
+from hris_pipeline.transform.checks import (
+    MISSING,
+    Check,
+    check_summary,
+    checks_for,
+    concat_quarantine,
+    quarantine_rows,
+    read_typed,
+)
 from hris_pipeline.transform.columns import (
+    DATE,
     FLAG,
     TEXT,
     TEXTS,
@@ -26,55 +36,56 @@ from hris_pipeline.transform.columns import (
     from_arrow,
     is_in,
     null_as_false,
-    text_from_source,
     to_arrow,
-    to_date,
 )
-from hris_pipeline.transform.phones import is_international, with_plus
-from hris_pipeline.transform.validate import MISSING, Check, checks_for, concat_quarantine, quarantine_rows
+from hris_pipeline.transform.countries import to_alpha2
+from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
+from hris_pipeline.transform.exclusion import exclusion_columns
+from hris_pipeline.transform.phones import international, is_international, with_plus
+from hris_pipeline.transform.source_columns import CompanyLike, SourceColumns
+from hris_pipeline.transform.unread import UnreadFields
+from hris_pipeline.transform.validate import Employees, TooManyBadRows, limit_bad_rows
 
-__all__ = ["SERVICE_ACCOUNT", "CompanyLike", "CustomFieldLike", "Mapped", "SourceColumns", "map_users"]
-
-SERVICE_ACCOUNT = "service_account"
-"""The ``exclusion`` of the third-party Admin or Accountant that the connection adds."""
+__all__ = ["EMPLOYMENT_COLUMNS", "Mapped", "map_users", "mapped_users_schema"]
 
 EMPLOYEE_ID_MISSING = Check("employee_id_missing", "is blank, so nobody can be known by it", pd.Series.notna)
 EMPLOYEE_ID_SHARED = Check(
     "employee_id_shared", "is the EmployeeId of several people", lambda values: ~values.duplicated(keep=False)
 )
 
-_SERVICE_MARKER = r"\bservice account\b|\b(?:3rd|third)[ -]party[ -](?:admin|accountant)\b"
-_RESIDENCE = ("residence_city", "residence_state", "residence_country")
-_NEEDED = (MISSING, EMPLOYEE_ID_MISSING)
+EMPLOYMENT_COLUMNS: Mapping[str, pd.ArrowDtype] = {
+    "active": FLAG,
+    "termination_date": DATE,
+    "starts_on": DATE,
+    "present_start": DATE,
+    "rehired_on": DATE,
+    "exclusion": TEXT,
+    "archive_existing": FLAG,
+    "leaver_only": FLAG,
+    "unread": TEXTS,
+}
+"""What a mapped row tells beside its ids and the user's fields.
+
+The first five are ``employment.employment_columns``; ``exclusion`` and ``archive_existing`` as in ``exclusion``.
+``leaver_only`` marks somebody whose row failed a check: nothing of it may be written, and only ``hris_id`` and the
+employment are to be believed, so that whoever has left is seen to have left; such a person counts as quarantined too.
+``unread`` lists the columns of the row (user fields, ``#Name``) that the source sent though nobody could read them:
+they are null here and must change nothing that is stored.
+"""
+
+_FEW = 5
+"""So many people a rule may match without being taken for a mistake, even when there are no others."""
+
 _CATALOGUE = {field.name: field for field in EMPLOYEE_FIELDS}
-
-
-class CustomFieldLike(Protocol):
-    """The definition of a custom field: the id its values are keyed by, the label people know it by."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def label(self) -> str: ...
-
-
-class CompanyLike(Protocol):
-    """A company, as far as mapping needs it."""
-
-    @property
-    def custom_fields(self) -> Sequence[CustomFieldLike]: ...
+_USER_FIELDS = {field.name: field for field in USER_FIELDS}
 
 
 @dataclass(frozen=True)
 class Mapped:
     """``users``, one row a person who can be told apart: ``hris_id``, ``justworks_id``, each mapped user field,
-    ``#Name`` of each metadata field (text), ``active``, ``termination_date``, ``starts_on`` (the earlier of hire and
-    re-hire), ``rehired_on``, ``exclusion`` (null, ``rule:<name>`` or ``service_account``) and ``archive_existing``.
-    ``supervisor_id`` and associated metadata still hold the source's reference. ``leaver_only`` marks the row of
-    somebody whose row failed a check: nothing of it may be written, and only ``hris_id``, ``active``,
-    ``termination_date``, ``starts_on`` and ``rehired_on`` are to be believed, so that whoever has left is seen to have
-    left; such a person counts as quarantined too.
+    ``#Name`` of each metadata field (text), and ``EMPLOYMENT_COLUMNS``. ``supervisor_id`` and associated metadata still
+    hold the source's reference. The EmployeeId and justworks_id of somebody who has left are null where somebody who is
+    employed has them now.
 
     ``quarantined``: one line a failed check, as in ``validate``. ``warnings``: hris_ids by code.
     """
@@ -84,156 +95,221 @@ class Mapped:
     warnings: Mapping[str, tuple[str, ...]]
 
 
-class SourceColumns:
-    """The column behind any source that a mapping, a metadata field or a rule may name; called with its name.
+@dataclass(frozen=True)
+class _Standing:
+    """How each row stands on the local date: ``employed``; ``coming``, who is not yet but is imported early; ``left``;
+    and ``failed`` in validation."""
 
-    A custom field is text, several values joined with ", "; two definitions with one label are one field, the first
-    that has a value counts. A label nobody defined is empty for everybody.
-    """
-
-    def __init__(self, employees: pd.DataFrame, company: CompanyLike) -> None:
-        self._employees = employees
-        self._company = company
-
-    def __call__(self, source: str) -> pd.Series:
-        label = custom_label(source)
-        if label is None:
-            return self._employees[source]
-        values = self._by_label.get(label, [None] * len(self._employees))
-        return clean_text(text_from_source(values)).set_axis(self._employees.index)
-
-    @cached_property
-    def _by_label(self) -> dict[str, list[object]]:
-        labels = {field.id: field.label for field in self._company.custom_fields}
-        decode = msgspec.json.Decoder(dict[str, str | list[str]]).decode
-        columns: dict[str, list[object]] = {label: [None] * len(self._employees) for label in labels.values()}
-        for row, custom_fields in enumerate(to_arrow(self._employees["custom_fields"]).to_pylist()):
-            for field_id, value in decode(custom_fields).items() if custom_fields else ():
-                if field_id in labels:
-                    column = columns[labels[field_id]]
-                    column[row] = column[row] or (value if isinstance(value, str) else ", ".join(value))
-        return columns
+    employed: pd.Series
+    coming: pd.Series
+    left: pd.Series
+    failed: pd.Series
 
 
-def map_users(employees: pd.DataFrame, settings: Settings, company: CompanyLike) -> Mapped:
-    """Users as the settings in force make them from valid employees.
+def mapped_users_schema(settings: Settings) -> pandera.DataFrameSchema:
+    """The schema of the mapped frame under the settings: types, order, and that one row stands for each ``hris_id``."""
+    fields = {name: _type(_USER_FIELDS[name].kind) for name in effective_mapping(settings)}
+    metadata = {entry.name.column: TEXT for entry in effective_metadata(settings)}
+    types = {"hris_id": TEXT, "justworks_id": TEXT, **fields, **metadata, **EMPLOYMENT_COLUMNS}
+    needed = ("hris_id", "active", "archive_existing", "leaver_only")
+    return pandera.DataFrameSchema(
+        {
+            name: pandera.Column(kind, nullable=name not in needed, unique=name == "hris_id")
+            for name, kind in types.items()
+        },
+        name="mapped_users",
+        strict=True,
+        ordered=True,
+    )
+
+
+def map_users(people: Employees, settings: Settings, company: CompanyLike, today: date) -> Mapped:
+    """Users as the settings in force make them from the employees of an extract.
 
     A re-mapped field is held to the checks of the field it replaces. A blank EmployeeId quarantines its row, a shared
-    one every row that has it. People left out are not quarantined, except for a shared EmployeeId.
+    one every employed row that has it. People left out are not quarantined, except for a shared EmployeeId.
+
+    Raises:
+        SettingsInvalid: a do-not-import rule matches everybody, as it could not be known when it was set.
+        TooManyBadRows: no employed member has an EmployeeId; or validation and mapping together find more than a fifth
+            of the employed people's rows, and at least 5, to be bad.
     """
-    source = SourceColumns(employees, company)
-    fields = _core_fields(source, settings)
-    metadata = {entry.name.column: as_text(source(entry.source)) for entry in effective_metadata(settings)}
-    exclusion = _exclusion(source, settings)
-    quarantined = _quarantined(employees, fields, effective_mapping(settings), exclusion["exclusion"])
+    rows, standing = _all_rows(people, settings, today)
+    _refuse_rules_for_everybody(SourceColumns(people.rows, company), settings)
+    source = SourceColumns(rows, company)
+    unread = UnreadFields(rows["hris_id"], people.unread)
+    texts, fields = _core_fields(source, settings)
+    exclusion = exclusion_columns(source, settings, unread)
+    quarantined = _quarantined(rows, texts, fields, settings, exclusion["exclusion"], standing)
+    bad = standing.failed | rows.index.isin(quarantined.index)
+    quarantined = quarantined.reset_index(drop=True)
+    _require_employee_ids(fields, standing, quarantined, settings)
+    limit_bad_rows(int((bad & standing.employed).sum()), int(standing.employed.sum()), quarantined)
     users = pd.concat(
         [
-            employees[["hris_id", "justworks_id"]],
-            _typed(fields, employees["latest_rehire_date"], settings),
-            pd.DataFrame(metadata, index=employees.index),
-            _employment(employees),
-            exclusion,
+            rows[["hris_id", "justworks_id"]],
+            _dated(fields, rows["latest_rehire_date"], settings, today),
+            pd.DataFrame({entry.name.column: as_text(source(entry.source)) for entry in effective_metadata(settings)}),
+            employment_columns(rows, today),
+            exclusion.assign(exclusion=exclusion["exclusion"].mask(bad)),
         ],
         axis="columns",
     )
-    users = users[~users.index.isin(quarantined.index)].reset_index(drop=True)
     users = users.assign(
-        leaver_only=pd.Series(False, index=users.index, dtype=FLAG),
-        unread=pd.Series(None, index=users.index, dtype=TEXTS),
+        archive_existing=(users["archive_existing"].astype(bool) & ~bad).astype(FLAG),
+        leaver_only=bad.astype(FLAG),
+        unread=unread.targets(_lineage(settings)),
     )
-    return Mapped(users, quarantined.reset_index(drop=True), _warnings(users))
+    users = _without_given_up_ids(users, standing)
+    users = users[users["hris_id"].notna()].reset_index(drop=True)
+    return Mapped(users, quarantined, _warnings(users))
 
 
-def _core_fields(source: SourceColumns, settings: Settings) -> pd.DataFrame:
-    """The mapped user fields, all still text."""
-    fields = pd.DataFrame({name: as_text(source(column)) for name, column in effective_mapping(settings).items()})
-    if "country_code" in fields:
-        fields["country_code"] = fields["country_code"].str.upper()
-    if "phone_number" in fields and settings.add_plus_to_phone_numbers:
-        fields["phone_number"] = with_plus(fields["phone_number"])
-    return fields
-
-
-def _typed(fields: pd.DataFrame, rehired_on: pd.Series, settings: Settings) -> pd.DataFrame:
-    dates = [field.name for field in USER_FIELDS if field.kind == "date" and field.name in fields]
-    typed = fields.assign(**{name: to_date(fields[name]) for name in dates})
-    if "hire_date" in typed and settings.hire_date_priority == "latest":
-        typed["hire_date"] = from_arrow(pc.coalesce(to_arrow(rehired_on), to_arrow(typed["hire_date"])), typed.index)
-    return typed
-
-
-def _employment(employees: pd.DataFrame) -> pd.DataFrame:
-    hired, rehired = to_arrow(employees["hire_date"]), to_arrow(employees["latest_rehire_date"])
-    return pd.DataFrame(
-        {
-            "active": employees["active"],
-            "termination_date": employees["termination_date"],
-            "starts_on": from_arrow(pc.min_element_wise(hired, rehired), employees.index),
-            "rehired_on": employees["latest_rehire_date"],
-        }
-    )
-
-
-def _exclusion(source: SourceColumns, settings: Settings) -> pd.DataFrame:
-    """Who is left out and why; that somebody is a service account comes before any rule."""
-    rule = match_rules(settings.do_not_import, source)
-    archiving = is_in(rule, [one.name for one in settings.do_not_import if one.archive_existing])
-    service = _is_service_account(source)
-    return pd.DataFrame(
-        {
-            "exclusion": ("rule:" + rule).mask(service, SERVICE_ACCOUNT).astype(TEXT),
-            "archive_existing": (archiving & ~service).astype(FLAG),
-        }
-    )
-
-
-def _is_service_account(source: SourceColumns) -> pd.Series:
-    name = pc.binary_join_element_wise(to_arrow(source("first_name")), to_arrow(source("last_name")), " ")
-    marked = [
-        pc.fill_null(pc.match_substring_regex(text, _SERVICE_MARKER, ignore_case=True), False)
-        for text in (to_arrow(source("job_title")), name)
+def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> None:
+    if len(source("hris_id")) < _FEW:
+        return
+    problems = [
+        Problem(f"do_not_import[{index}]", matching_everybody(rule))
+        for index, rule in enumerate(settings.do_not_import)
+        if matches_everybody(rule, source)
     ]
-    marker = from_arrow(pc.or_(*marked), source("job_title").index)
-    empty = pd.concat([source(column).isna() for column in ("birth_date", *_RESIDENCE)], axis="columns")
-    return null_as_false(marker) & empty.all(axis="columns")
+    if problems:
+        raise SettingsInvalid(problems)
+
+
+def _type(kind: Kind) -> pd.ArrowDtype:
+    return DATE if kind == "date" else TEXT
+
+
+def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.DataFrame, _Standing]:
+    rows = pd.concat([people.rows, people.failed], ignore_index=True)
+    employed = is_employed(rows, today)
+    coming = is_employed(rows, today + timedelta(days=settings.import_days_before_start)) & ~employed
+    left = has_left(rows, today) & ~coming
+    failed = pd.Series(rows.index >= len(people.rows), index=rows.index)
+    return rows, _Standing(employed, coming, left, failed)
+
+
+def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The mapped user fields as text, and as what they are; what cannot be read is null there."""
+    texts, typed = {}, {}
+    for name, column in effective_mapping(settings).items():
+        field, values = _USER_FIELDS[name], source(column)
+        if field.kind == "text":
+            values = as_text(values)
+            values = values if column == field.source else clean_text(values, field.text)
+        if field.text == "country":
+            values = to_alpha2(values)
+        if field.text == "phone":
+            values = _phone_numbers(values, settings)
+        texts[name] = values
+        typed[name] = read_typed(values, field.kind)[0]
+    index = source("hris_id").index
+    return pd.DataFrame(texts, index=index), pd.DataFrame(typed, index=index)
+
+
+def _phone_numbers(numbers: pd.Series, settings: Settings) -> pd.Series:
+    if settings.default_calling_country is not None:
+        numbers = international(numbers, settings.default_calling_country)
+    return with_plus(numbers) if settings.add_plus_to_phone_numbers else numbers
+
+
+def _dated(fields: pd.DataFrame, rehired_on: pd.Series, settings: Settings, today: date) -> pd.DataFrame:
+    """With the priority ``latest`` the hire date is that of the latest re-hire, from its day on."""
+    if "hire_date" not in fields or settings.hire_date_priority != "latest":
+        return fields
+    come = rehired_on.mask(null_as_false(rehired_on > today))
+    return fields.assign(hire_date=from_arrow(pc.coalesce(to_arrow(come), to_arrow(fields["hire_date"])), fields.index))
+
+
+def _lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Column of the mapped frame → the sources it is made from."""
+    sources: dict[str, tuple[str, ...]] = {name: (source,) for name, source in effective_mapping(settings).items()}
+    if "hire_date" in sources and settings.hire_date_priority == "latest":
+        sources["hire_date"] += ("latest_rehire_date",)
+    return sources | {entry.name.column: (entry.source,) for entry in effective_metadata(settings)}
 
 
 def _quarantined(
-    employees: pd.DataFrame, fields: pd.DataFrame, mapping: Mapping[str, str], exclusion: pd.Series
+    rows: pd.DataFrame,
+    texts: pd.DataFrame,
+    fields: pd.DataFrame,
+    settings: Settings,
+    exclusion: pd.Series,
+    standing: _Standing,
 ) -> pd.DataFrame:
-    """Quarantine lines of everything wrong in the mapped fields; the index is the row's own."""
-    rows = fields.assign(hris_id=employees["hris_id"])
-    known_by = employees["justworks_id"]
+    """Quarantine lines of everything wrong in the mapped fields of rows that passed validation; the index is the row's
+    own."""
+    texts = texts.assign(hris_id=rows["hris_id"])
+    known_by = rows["justworks_id"]
     if "employee_id" in fields:
         known_by = fields["employee_id"].fillna(known_by)
-    included = exclusion.isna()
+    included = exclusion.isna() & ~standing.failed
     lines = []
-    for field, check in _checks(mapping):
-        values = fields[field]
-        asked = values.isna() if check in _NEEDED else values.notna()
-        broken = asked & ~null_as_false(check.holds(values))
-        broken &= included if check is not EMPLOYEE_ID_SHARED else True
-        lines.append(quarantine_rows(rows[broken], field, known_by[broken], check))
+    for name, check, broken in _failures(texts, fields, effective_mapping(settings)):
+        failing = broken & included
+        lines.append(quarantine_rows(texts[failing], name, known_by[failing], check))
+    if "employee_id" in fields:
+        shared = _shared(fields["employee_id"], standing) & ~standing.failed
+        lines.append(quarantine_rows(texts[shared], "employee_id", known_by[shared], EMPLOYEE_ID_SHARED))
     return concat_quarantine(lines)
 
 
-def _checks(mapping: Mapping[str, str]) -> Iterator[tuple[str, Check]]:
-    """Every check that mapping makes necessary, with the user field it is made of."""
-    if "employee_id" in mapping:
-        yield "employee_id", EMPLOYEE_ID_MISSING
-        yield "employee_id", EMPLOYEE_ID_SHARED
-    for field in USER_FIELDS:
-        if mapping.get(field.name, field.source) != field.source:
-            replaced = _CATALOGUE[field.source]
-            yield from ((field.name, check) for check in checks_for(replaced))
-            if replaced.needed:
-                yield field.name, MISSING
+def _shared(employee_ids: pd.Series, standing: _Standing) -> pd.Series:
+    """Employed rows that share an EmployeeId; and who is only coming, where somebody employed or coming has it."""
+    employed = employee_ids.where(standing.employed)
+    present = employee_ids.where(standing.employed | standing.coming)
+    doubled = employed.notna() & employed.duplicated(keep=False)
+    return doubled | (standing.coming & present.notna() & present.duplicated(keep=False))
+
+
+def _failures(
+    texts: pd.DataFrame, fields: pd.DataFrame, mapping: Mapping[str, str]
+) -> Iterator[tuple[str, Check, pd.Series]]:
+    """Every check that mapping makes necessary: the user field, the check, and whose value breaks it."""
+    if "employee_id" in fields:
+        yield "employee_id", EMPLOYEE_ID_MISSING, fields["employee_id"].isna()
+    for name, column in mapping.items():
+        field = _USER_FIELDS[name]
+        if column == field.source:
+            continue
+        _, unreadable, broken = read_typed(texts[name], field.kind)
+        yield name, unreadable, broken
+        replaced, values = _CATALOGUE[field.source], fields[name]
+        for check in checks_for(replaced):
+            yield name, check, values.notna() & ~null_as_false(check.holds(values))
+        if replaced.needed:
+            yield name, MISSING, values.isna()
+
+
+def _require_employee_ids(
+    fields: pd.DataFrame, standing: _Standing, quarantined: pd.DataFrame, settings: Settings
+) -> None:
+    if "employee_id" not in fields:
+        return
+    asked = fields.loc[standing.employed, "employee_id"] if standing.employed.any() else fields["employee_id"]
+    if len(asked) and asked.isna().all():
+        checks = ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
+        raise TooManyBadRows(
+            f"No employed member has an EmployeeId, which comes from {effective_mapping(settings)['employee_id']} "
+            f"({checks or 'nobody has any'}): map employee_id from a field that people have, or check the permissions "
+            "given to the connection.",
+            quarantined,
+        )
+
+
+def _without_given_up_ids(users: pd.DataFrame, standing: _Standing) -> pd.DataFrame:
+    """Whoever has left holds no id that somebody who is employed, or about to be, has now."""
+    present = standing.employed | standing.coming
+    names = [name for name in ("justworks_id", "employee_id") if name in users]
+    given_up = {name: standing.left & is_in(users[name], users.loc[present, name].dropna()) for name in names}
+    return users.assign(**{name: users[name].mask(mask) for name, mask in given_up.items()})
 
 
 def _warnings(users: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     if "phone_number" not in users:
         return {}
-    numbers = users["phone_number"][users["exclusion"].isna()]
+    numbers = users["phone_number"][users["exclusion"].isna() & ~users["leaver_only"].astype(bool)]
     unusable = numbers[numbers.notna() & ~null_as_false(is_international(numbers))]
     ids = users["hris_id"].loc[unusable.index]
     return {"phone_not_international": tuple(ids)} if len(ids) else {}

@@ -3,50 +3,99 @@
 What is wrong with a value is not decided here but in ``validate``; so dates and flags stay as they were received.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
-from hris_pipeline.transform.columns import as_text, clean_text, from_arrow, lookup, text_from_source, to_arrow
+from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS, RAW_COLUMNS, EmployeeField
+from hris_pipeline.transform.columns import TEXT, as_text, clean_text, from_arrow, lookup, text_from_source, to_arrow
+from hris_pipeline.transform.countries import to_alpha2
 
-__all__ = ["normalise"]
+__all__ = ["Normalised", "normalise"]
 
-_DERIVED = ("supervisor_justworks_id", "is_manager")
 _FLAG_TEXT = {True: "true", False: "false"}
+_FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
 
 
-def normalise(columns: Mapping[str, list[object]]) -> pd.DataFrame:
-    """The employee columns of every member, in catalogue order, one row a person.
+@dataclass(frozen=True)
+class Normalised:
+    """``rows``: the employee columns as text, in catalogue order, one row a member. ``unread``: what the source sent
+    though nobody could read it, one line an ``hris_id`` and employee ``column``; such a column is null in ``rows``
+    without being empty."""
 
-    Text is trimmed and freed of control characters, blank is null, the country code upper case, and whatever names a
-    contractor is ``contractor``. Dates and flags (``true``, ``false``) stay text until ``validate`` reads them.
+    rows: pd.DataFrame
+    unread: pd.DataFrame
+
+
+def normalise(columns: Mapping[str, Sequence[object]]) -> Normalised:
+    """The employee columns of every member.
+
+    Text is cleaned by its rule in the catalogue, blank is null, country codes are alpha-2 in upper case, and whatever
+    names a contractor is ``contractor``. Dates and flags (``true``, ``false``) stay text until ``validate`` reads them.
+    A member whose id is another's once both are cleaned is that other: the newest ``updated_at`` counts, or the last.
     Derived: ``supervisor_justworks_id`` from the manager's own row, and ``is_manager``: an active employee reports to
     this one, also when that employee's row is bad elsewhere.
 
     Args:
-        columns: equally long lists of text or None, as ``Source.columns`` gives them; ``active`` may hold booleans.
-            A column that is missing is empty for everybody.
+        columns: equally long lists of text or None, as ``Source.columns`` gives them; ``active`` may hold booleans. A
+            column that is missing is empty for everybody. Beside the raw columns: ``unread`` lists the employee columns
+            that could not be read, ``updated_at`` is ISO 8601 text.
     """
     length = len(next(iter(columns.values()), ()))
-    given = {name: columns.get(name, [None] * length) for name in EMPLOYEE_COLUMNS if name not in _DERIVED}
-    given["active"] = [_FLAG_TEXT[value] if isinstance(value, bool) else value for value in given["active"]]
-    frame = pd.DataFrame({name: clean_text(text_from_source(values)) for name, values in given.items()})
-    frame["country_code"] = frame["country_code"].str.upper()
+    sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
+    sent["active"] = [_FLAG_TEXT[value] if isinstance(value, bool) else value for value in sent["active"]]
+    frame = pd.DataFrame({name: _cleaned(_FIELDS[name], text_from_source(sent[name])) for name in RAW_COLUMNS})
+    newest = _newest(frame["hris_id"], columns.get("updated_at"))
+    unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
+    frame = frame[newest].reset_index(drop=True)
+    frame["country_code"] = to_alpha2(frame["country_code"])
     frame["employment_type"] = _employment_type(frame["employment_type"])
     frame["supervisor_justworks_id"] = lookup(frame["supervisor_hris_id"], frame["hris_id"], frame["justworks_id"])
     frame["is_manager"] = _is_manager(frame)
-    return frame[list(EMPLOYEE_COLUMNS)]
+    return Normalised(frame[list(EMPLOYEE_COLUMNS)], unread)
 
 
-def _employment_type(given: pd.Series) -> pd.Series:
+def _cleaned(field: EmployeeField, texts: pd.Series) -> pd.Series:
+    """By its rule; dates and flags like ids. Custom fields are JSON that a wire wrote: their texts are cleaned when
+    they are taken out of it."""
+    if field.kind == "custom":
+        return texts
+    return clean_text(texts, field.text if field.kind == "text" else "id")
+
+
+def _newest(hris_ids: pd.Series, updated_at: Sequence[object] | None) -> pd.Series:
+    """Which rows count: of those with one hris_id the newest, among equals the last; without an id each for itself."""
+    repeated = hris_ids.notna() & hris_ids.duplicated(keep=False)
+    if not repeated.any():
+        return ~repeated
+    stamps = text_from_source(updated_at) if updated_at is not None else hris_ids.mask(hris_ids.notna())
+    moments = pd.to_datetime(stamps.astype(object), utc=True, errors="coerce", format="ISO8601")
+    order = moments.where(moments.notna(), pd.Timestamp.min.tz_localize("UTC")).sort_values(kind="stable").index
+    last = ~hris_ids.reindex(order).duplicated(keep="last").reindex(hris_ids.index)
+    return last | ~repeated
+
+
+def _unread(hris_ids: pd.Series, names: Sequence[object], newest: pd.Series) -> pd.DataFrame:
+    lines = [
+        (hris_id, column)
+        for hris_id, columns, counts in zip(hris_ids, names, newest, strict=True)
+        if columns and counts and hris_id is not pd.NA
+        for column in (columns if isinstance(columns, list | tuple) else ())
+    ]
+    ids, columns = zip(*lines, strict=True) if lines else ((), ())
+    return pd.DataFrame({"hris_id": pd.Series(ids, dtype=TEXT), "column": pd.Series(columns, dtype=TEXT)})
+
+
+def _employment_type(sent: pd.Series) -> pd.Series:
     """Sources name contractors in several ways, and rules must recognise them all; every other word stays."""
-    contractor = pc.match_substring(to_arrow(given), "contractor", ignore_case=True)
-    return from_arrow(pc.if_else(contractor, "contractor", to_arrow(given)))
+    contractor = pc.match_substring(to_arrow(sent), "contractor", ignore_case=True)
+    return from_arrow(pc.if_else(contractor, "contractor", to_arrow(sent)))
 
 
 def _is_manager(frame: pd.DataFrame) -> pd.Series:
     active = pc.equal(to_arrow(frame["active"]), "true")
     supervisors = pc.drop_null(to_arrow(frame["supervisor_hris_id"]).filter(active))
-    return as_text(from_arrow(pc.is_in(to_arrow(frame["hris_id"]), value_set=supervisors)))
+    return as_text(from_arrow(pc.is_in(to_arrow(frame["hris_id"]), value_set=supervisors.cast(pa.string()))))

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.settings.document import MetadataField
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, METADATA_PREFIX, USER_FIELDS
+from hris_pipeline.transform.checks import checks_for, read_typed
 from hris_pipeline.transform.columns import (
     as_text,
     clean_text,
@@ -28,10 +29,8 @@ from hris_pipeline.transform.columns import (
     null_as_false,
     text_from_source,
     to_arrow,
-    to_date,
 )
 from hris_pipeline.transform.spreadsheets import FORMULA, PHONE, read_table, write_xlsx
-from hris_pipeline.transform.validate import checks_for
 
 __all__ = [
     "USER_FILES",
@@ -45,6 +44,8 @@ __all__ = [
 _HEADERS = {field.header: field for field in USER_FIELDS if field.header}
 _NEEDED = ("employee_id", "first_name", "last_name")
 _CATALOGUE = {field.name: field for field in EMPLOYEE_FIELDS}
+_RULES = {field.name: field.text for field in USER_FIELDS}
+_KINDS = {field.name: field.kind for field in USER_FIELDS}
 _NO_DATE = "is no date as 1990-02-28 (in a spreadsheet, format the column as YYYY-MM-DD)"
 _FORMULA = re.sub(r"\\u([0-9a-f]{4})", r"\\x{\1}", FORMULA)
 """As Arrow's regular expressions spell it."""
@@ -110,15 +111,17 @@ def read_user_file(data: bytes) -> pd.DataFrame:
     _refuse(_length_problems(table.lines, table.rows, len(header)))
     names = [_HEADERS[title].name if title in _HEADERS else title for title in header]
     cells = zip(*table.rows, strict=True) if table.rows else [()] * len(names)
-    frame = pd.DataFrame(
+    texts = pd.DataFrame(
         {
-            name: clean_text(_unescape_formulas(text_from_source(values)))
+            name: clean_text(_unescape_formulas(text_from_source(values)), _RULES.get(name, "free"))
             for name, values in zip(names, cells, strict=True)
         },
     )
-    lines = table.lines
-    _refuse(_value_problems(frame, pd.Series(lines, dtype="int64")))
-    return frame.assign(**{f.name: to_date(frame[f.name]) for f in USER_FIELDS if f.kind == "date" and f.name in frame})
+    typed = {name: read_typed(texts[name], _KINDS.get(name, "text")) for name in texts}
+    frame = pd.DataFrame({name: values for name, (values, _, _) in typed.items()})
+    unreadable = {name: broken for name, (_, _, broken) in typed.items()}
+    _refuse(_value_problems(frame, unreadable, pd.Series(table.lines, dtype="int64")))
+    return frame
 
 
 def _escape_formulas(values: pd.Series) -> pd.Series:
@@ -157,7 +160,9 @@ def _length_problems(lines: Sequence[int], rows: Sequence[Sequence[str]], length
             yield Problem("", f"{len(row)} cells under {length} headers", line)
 
 
-def _value_problems(frame: pd.DataFrame, lines: pd.Series) -> Iterator[Problem]:
+def _value_problems(
+    frame: pd.DataFrame, unreadable: Mapping[str, pd.Series], lines: pd.Series
+) -> Iterator[Problem]:
     for header, field in _HEADERS.items():
         if field.name not in frame:
             continue
@@ -167,7 +172,7 @@ def _value_problems(frame: pd.DataFrame, lines: pd.Series) -> Iterator[Problem]:
             for check in checks_for(_CATALOGUE[field.source])
         }
         if field.kind == "date":
-            broken = {_NO_DATE: reduce(or_, broken.values())}
+            broken = {_NO_DATE: reduce(or_, broken.values(), unreadable[field.name])}
         if field.name in _NEEDED:
             broken["is needed and blank"] = values.isna()
         if field.name == "employee_id":

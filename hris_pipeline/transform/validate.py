@@ -1,192 +1,84 @@
-"""Validate: which employees can be used, and what is wrong with the others; one table of checks for all values."""
+"""Validate: which employees can be used, and what is wrong with the others."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-import msgspec
 import pandas as pd
 import pandera.pandas as pandera
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.errors import FrameInvalid
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, EmployeeField
-from hris_pipeline.transform.columns import DATE, FLAG, TEXT, as_text, from_arrow, is_in, to_arrow, to_date, to_flag
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS
+from hris_pipeline.transform.checks import (
+    MISSING,
+    Check,
+    check_summary,
+    checks_for,
+    concat_quarantine,
+    quarantine_rows,
+    read_typed,
+)
+from hris_pipeline.transform.columns import DATE, FLAG, TEXT, is_in, null_as_false
+from hris_pipeline.transform.employment import is_employed
+from hris_pipeline.transform.normalise import Normalised
 
-__all__ = [
-    "MISSING",
-    "NOT_A_DATE",
-    "Check",
-    "CheckCount",
-    "TooManyBadRows",
-    "Validated",
-    "check_summary",
-    "checks_for",
-    "concat_quarantine",
-    "employees_schema",
-    "quarantine_rows",
-    "validate",
-]
-
+__all__ = ["Employees", "TooManyBadRows", "Validated", "employees_schema", "limit_bad_rows", "validate"]
 
 _TOO_MANY_BAD = (5, 0.2)
-"""From this many bad rows, and above this share of all rows, the extract is unusable rather than its rows."""
+"""From this many bad rows of employed people, and above this share of them, the extract is unusable rather than its
+rows."""
 
-_EARLIEST, _LATEST = date(1900, 1, 1), date(2100, 12, 31)
+_NO_END = 9999
+"""The year that sources write for an employment without an end."""
+
+_FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
 
 _EMPLOYMENT_TYPES = ("employee", "contractor", "international_employee", "employee_eor")
 
+_STARTS = ("hire_date", "latest_rehire_date")
+_SPELL = (*_STARTS, "termination_date")
+
 
 @dataclass(frozen=True)
-class Check:
-    """A rule about one value: its name, why a value that breaks it cannot be used, and whether each value holds
-    (nulls are never asked about)."""
+class Employees:
+    """The people of an extract, typed, each frame with the employee columns: ``rows`` can be used; ``failed`` did not
+    pass, and hold what of them could be read, so that a leaver among them is still seen to have left. Who of the failed
+    is uncertain to have left counts as active, without an end. ``unread`` is as in ``normalise``."""
 
-    name: str
-    reason: str
-    holds: Callable[[pd.Series], pd.Series]
-
-
-MISSING = Check("missing", "is needed and missing", pd.Series.notna)
-NOT_A_DATE = Check("not_a_date", "is no ISO 8601 date", lambda values: to_date(values).notna())
+    rows: pd.DataFrame
+    failed: pd.DataFrame
+    unread: pd.DataFrame
 
 
 @dataclass(frozen=True)
 class Validated:
-    """``employees``: the good rows, typed. ``quarantined``: one line a failed check (``QUARANTINE_COLUMNS``, text;
-    ``employee_id`` is the justworks_id). ``warnings``: hris_ids by code."""
+    """``people``, and ``employees`` for short: the rows among them that can be used. ``quarantined``: one line a failed
+    check (``QUARANTINE_COLUMNS``, text; ``employee_id`` is the justworks_id). ``warnings``: hris_ids by code."""
 
-    employees: pd.DataFrame
+    people: Employees
     quarantined: pd.DataFrame
     warnings: Mapping[str, tuple[str, ...]]
 
+    @property
+    def employees(self) -> pd.DataFrame:
+        """The good rows, typed."""
+        return self.people.rows
+
 
 class TooManyBadRows(FrameInvalid):
-    """More than a fifth (and at least 5) of the rows are bad; ``quarantined`` (``QUARANTINE_COLUMNS``) says whose."""
+    """Too many employed people's rows are bad; ``quarantined`` (``QUARANTINE_COLUMNS``) says whose."""
 
     def __init__(self, message: str, quarantined: pd.DataFrame) -> None:
         super().__init__(message)
         self.quarantined = quarantined
 
 
-@dataclass(frozen=True)
-class CheckCount:
-    """How often one check of one field failed and for whom: EmployeeIds, or hris_ids of those who have none."""
-
-    field: str
-    check: str
-    count: int
-    employee_ids: tuple[str, ...]
-
-
-def checks_for(field: EmployeeField) -> tuple[Check, ...]:
-    """Every check of a value of the field, text or already typed; whether it is needed is not among them."""
-    limit = (_at_most(field.limit),) if field.limit else ()
-    return limit + _CHECKS.get(field.name, ()) + _CHECKS.get(field.kind, ())
-
-
-def employees_schema() -> pandera.DataFrameSchema:
-    """The schema of valid employees: types, order, descriptions, needed columns and every check."""
-    return _schema(typed=True)
-
-
-def validate(frame: pd.DataFrame) -> Validated:
-    """Parts the good rows from the bad; a bad row blocks no other and is known by its ids in the quarantine.
-
-    Args:
-        frame: what ``normalise`` gives.
-
-    Raises:
-        FrameInvalid: no rows, or a needed column empty for everybody.
-        TooManyBadRows: more than a fifth of the rows, and at least 5, are bad.
-    """
-    _require_rows(frame)
-    quarantined = _failures(frame)
-    bad = frame.index.isin(quarantined.index)
-    quarantined = quarantined.reset_index(drop=True)
-    least, share = _TOO_MANY_BAD
-    if bad.sum() >= least and bad.sum() > share * len(frame):
-        checks = ", ".join(f"{one.field} {one.check}: {one.count}" for one in check_summary(quarantined))
-        raise TooManyBadRows(
-            f"{bad.sum()} of {len(frame)} members fail validation ({checks}), more than {share:.0%}: "
-            "look at these fields in the source, then import again.",
-            quarantined,
-        )
-    employees = _typed(frame[~bad].reset_index(drop=True))
-    return Validated(employees, quarantined, _warnings(employees))
-
-
-def quarantine_rows(rows: pd.DataFrame, field: str, employee_id: pd.Series, check: Check) -> pd.DataFrame:
-    """Quarantine lines, on the index of ``rows``: every one of them fails ``check`` with its value of ``field``."""
-    lines = pd.DataFrame({"hris_id": rows["hris_id"], "employee_id": employee_id, "value": as_text(rows[field])})
-    return lines.assign(field=field, check=check.name, reason=check.reason).astype(TEXT)[list(QUARANTINE_COLUMNS)]
-
-
-def concat_quarantine(lines: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """All the quarantine lines in one frame, in the order of their index."""
-    none = pd.DataFrame({name: pd.Series([], dtype=TEXT, index=pd.RangeIndex(0)) for name in QUARANTINE_COLUMNS})
-    return pd.concat([none, *lines]).sort_index(kind="stable")
-
-
-def check_summary(quarantined: pd.DataFrame) -> list[CheckCount]:
-    """The failed checks by field and check: counts and ids, never values."""
-    shown = quarantined.assign(shown=quarantined["employee_id"].fillna(quarantined["hris_id"]))
-    return [
-        CheckCount(str(field), str(check), len(rows), tuple(rows["shown"].dropna()))
-        for (field, check), rows in shown.groupby(["field", "check"], sort=True)
-    ]
-
-
-def _at_most(limit: int) -> Check:
-    return Check("too_long", f"is longer than {limit} characters", lambda values: values.str.len() <= limit)
-
-
-def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
-    return lambda values: from_arrow(pc.match_substring_regex(to_arrow(values), pattern), values.index)
-
-
-def _is_custom_fields(values: pd.Series) -> pd.Series:
-    decode = msgspec.json.Decoder(dict[str, str | list[str]]).decode
-
-    def holds(value: str) -> bool:
-        try:
-            decode(value)
-        except msgspec.MsgspecError:
-            return False
-        return True
-
-    return from_arrow(pa.array([holds(value) for value in to_arrow(values).to_pylist()], pa.bool_()), values.index)
-
-
-def _in_range(values: pd.Series) -> pd.Series:
-    dates = to_date(values)
-    return dates.between(_EARLIEST, _LATEST).fillna(True)
-
-
-_EMAIL = Check("not_an_email", "is no email address", _matches(r"^[^@\s]+@[^@\s]+$"))
-
-_CHECKS: Mapping[str, tuple[Check, ...]] = {
-    "email": (_EMAIL,),
-    "secondary_email": (_EMAIL,),
-    "country_code": (Check("not_a_country", "is no ISO 3166-1 alpha-2 code", _matches("^[A-Z]{2}$")),),
-    "date": (
-        NOT_A_DATE,
-        Check("date_out_of_range", f"lies outside {_EARLIEST.year} to {_LATEST.year}", _in_range),
-    ),
-    "flag": (Check("not_a_flag", "is neither true nor false", lambda values: to_flag(values).notna()),),
-    "custom": (Check("not_custom_fields", "is no JSON object of text or lists of text", _is_custom_fields),),
-}
-"""By the field's name or kind."""
-
-
 @functools.cache
-def _schema(*, typed: bool) -> pandera.DataFrameSchema:
-    """For dates and flags as such, or for all columns still as text; built once, because that takes longer than using
-    it on a small company."""
-    types = {"date": DATE, "flag": FLAG} if typed else {}
+def employees_schema() -> pandera.DataFrameSchema:
+    """The schema of valid employees: types, order, descriptions, needed columns and every check. Built once, because
+    that takes longer than using it on a small company."""
+    types = {"date": DATE, "flag": FLAG}
     return pandera.DataFrameSchema(
         {
             field.name: pandera.Column(
@@ -204,6 +96,45 @@ def _schema(*, typed: bool) -> pandera.DataFrameSchema:
     )
 
 
+def validate(members: Normalised, today: date) -> Validated:
+    """Parts the good rows from the bad; a bad row blocks no other and is known by its ids in the quarantine.
+
+    Args:
+        members: what ``normalise`` gives.
+        today: the local date, which says who is employed.
+
+    Raises:
+        FrameInvalid: no rows, or a needed column empty for everybody.
+        TooManyBadRows: more than a fifth of the employed people's rows, and at least 5, are bad.
+    """
+    _require_rows(members.rows)
+    typed, quarantined = _typed(members.rows)
+    typed["termination_date"] = typed["termination_date"].mask(_starts_unread(typed, members.unread))
+    bad = pd.Series(typed.index.isin(quarantined.index), index=typed.index)
+    quarantined = quarantined.reset_index(drop=True)
+    failed = _as_far_as_certain(typed[bad], quarantined)
+    employed = is_employed(typed[~bad], today).sum() + is_employed(failed, today).sum()
+    limit_bad_rows(int(is_employed(failed, today).sum()), int(employed), quarantined)
+    rows = typed[~bad].reset_index(drop=True)
+    return Validated(Employees(rows, failed.reset_index(drop=True), members.unread), quarantined, _warnings(rows))
+
+
+def limit_bad_rows(bad: int, employed: int, quarantined: pd.DataFrame) -> None:
+    """Refuses an extract of which too many employed people's rows are bad.
+
+    Raises:
+        TooManyBadRows: with the reasons by field and check.
+    """
+    least, share = _TOO_MANY_BAD
+    if bad >= least and bad > share * employed:
+        checks = ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
+        raise TooManyBadRows(
+            f"The rows of {bad} of {employed} employed members cannot be used ({checks}), more than {share:.0%}: look "
+            "at these fields in the source and in the mapping, then import again.",
+            quarantined,
+        )
+
+
 def _require_rows(frame: pd.DataFrame) -> None:
     if frame.empty:
         raise FrameInvalid("The extract holds no members: check the connection and the company, then import again.")
@@ -214,28 +145,53 @@ def _require_rows(frame: pd.DataFrame) -> None:
         )
 
 
-def _failures(frame: pd.DataFrame) -> pd.DataFrame:
-    """Quarantine lines of everything wrong in the frame, in its own order; the index is the row's number."""
+def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows typed, each value that fails a check taken away; and the quarantine lines, whose index is the row's."""
+    typed, failures = {}, []
+    for field in EMPLOYEE_FIELDS:
+        values, unreadable, broken = read_typed(frame[field.name], field.kind)
+        if field.name == "termination_date":
+            values = values.mask(null_as_false(values.dt.year == _NO_END))
+        typed[field.name] = values
+        failures.append((field.name, unreadable, frame.index[broken]))
+    rows = pd.DataFrame(typed)
+    failures += _failures(rows, frame)
+    lines = []
+    for name, check, index in failures:
+        lines.append(quarantine_rows(frame.loc[index], name, frame.loc[index, "justworks_id"], check))
+        rows.loc[index, name] = None
+    return rows, concat_quarantine(lines)
+
+
+def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check, pd.Index]]:
+    """What the schema finds wrong with the typed rows: field, check and whose. A needed value that is there, as
+    ``frame`` tells, but could not be read is not missing."""
     try:
-        _schema(typed=False).validate(frame, lazy=True)
+        employees_schema().validate(rows, lazy=True)
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases
     else:
-        return concat_quarantine([])
-    fields = {field.name: field for field in EMPLOYEE_FIELDS}
-    found = []
-    for (name, check), failed in cases.groupby(["column", "check"], sort=False):
-        by_name = {one.name: one for one in checks_for(fields[name])}
-        rows = frame.loc[failed["index"]]
-        found.append(quarantine_rows(rows, name, rows["justworks_id"], by_name.get(check, MISSING)))
-    return concat_quarantine(found)
+        return []
+    failures = []
+    for (name, word), failed in cases.groupby(["column", "check"], sort=False):
+        by_name = {check.name: check for check in checks_for(_FIELDS[name])}
+        check, index = by_name.get(word, MISSING), pd.Index(failed["index"])
+        failures.append((name, check, index[frame.loc[index, name].isna()] if check is MISSING else index))
+    return failures
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    convert = {"date": to_date, "flag": to_flag}
-    return frame.assign(
-        **{field.name: convert[field.kind](frame[field.name]) for field in EMPLOYEE_FIELDS if field.kind in convert}
+def _as_far_as_certain(failed: pd.DataFrame, quarantined: pd.DataFrame) -> pd.DataFrame:
+    """Nobody has left because of a value that could not be read: an unreadable date of the employment may have been
+    any, and so may an unreadable word for active."""
+    doubtful = is_in(failed["hris_id"], quarantined.loc[quarantined["field"].isin(_SPELL), "hris_id"].dropna())
+    return failed.assign(
+        active=failed["active"].fillna(True), termination_date=failed["termination_date"].mask(doubtful)
     )
+
+
+def _starts_unread(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.Series:
+    """Whose starts the source sent in a way that could not be read: a termination may belong to an earlier spell."""
+    return is_in(rows["hris_id"], unread.loc[unread["column"].isin(_STARTS), "hris_id"])
 
 
 def _warnings(employees: pd.DataFrame) -> dict[str, tuple[str, ...]]:

@@ -17,14 +17,13 @@ from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import open_import, save_import
 from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.imports import read_import
-from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sandbox.run import Sandbox, running
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.tables import imports
+from hris_pipeline_tests.kit.planning import plan_extract
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
@@ -64,10 +63,7 @@ class Company:
 
     def saved(self) -> "Company":
         """Has one saved manual import, made without Dagster, and automatic imports running."""
-        manifest = extract_members(self.services, NAME)
-        validated = build_employees(self.services, manifest)
-        users = build_mapped_users(self.services, manifest, validated.employees).users
-        plan_import(self.services, manifest, users, warnings={}, trigger="manual", actor="ann", run_id=None)
+        plan_extract(self.services, extract_members(self.services, NAME), actor="ann")
         save_import(self.services, NAME, actor="ann")
         self.resume()
         return self

@@ -11,10 +11,8 @@ from hris_pipeline.contract import Trigger
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
-from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import SettingsChange, change_settings, set_up
-from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
@@ -23,6 +21,7 @@ from hris_pipeline.store.imports import Import
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit.clock import Clock
+from hris_pipeline_tests.kit.planning import plan_extract
 
 __all__ = ["CALLBACK", "Acme", "MakeAcme"]
 
@@ -49,12 +48,7 @@ class Acme:
         return extract_members(self.services, self.name)
 
     def plan(self, manifest: Manifest, trigger: Trigger = "manual") -> Import:
-        validated = build_employees(self.services, manifest)
-        mapped = build_mapped_users(self.services, manifest, validated.employees)
-        warnings = {**validated.warnings, **mapped.warnings}
-        return plan_import(
-            self.services, manifest, mapped.users, warnings=warnings, trigger=trigger, actor="dana", run_id=None
-        )
+        return plan_extract(self.services, manifest, trigger=trigger, actor="dana")
 
     def preview(self, trigger: Trigger = "manual") -> Import:
         """Reads the source and plans, a minute after whatever came before."""

@@ -14,14 +14,13 @@ from hris_pipeline.operations.automation import resume
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
-from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.settings.calendar import latest_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.tables import imports, integrations
+from hris_pipeline_tests.kit.planning import plan_extract
 
 __all__ = ["BY", "Companies", "Found", "automatic_settings", "companies_of", "half_a_day_away"]
 
@@ -82,10 +81,7 @@ class Companies:
 
     def import_(self, name: str) -> None:
         """A manual import, saved."""
-        manifest = extract_members(self.services, name)
-        validated = build_employees(self.services, manifest)
-        mapped = build_mapped_users(self.services, manifest, validated.employees)
-        plan_import(self.services, manifest, mapped.users, warnings={}, trigger="manual", actor=BY, run_id=None)
+        plan_extract(self.services, extract_members(self.services, name), actor=BY)
         save_import(self.services, name, actor=BY)
 
     def make_due(self, *names: str, days: int = 1) -> None:

@@ -9,12 +9,11 @@ import sqlalchemy as sa
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
-from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.crash_processes import Parent
+from hris_pipeline_tests.kit.planning import plan_extract
 
 __all__ = ["NAME", "NEVER", "extract_and_save", "plan", "planned", "save", "save_when_told"]
 
@@ -59,12 +58,7 @@ def extract_and_save(parent: Parent, environment: Environment, stop: int) -> int
 
 def planned(services: Services, manifest: Manifest) -> Import:
     """The import that an extract leads to, staged."""
-    validated = build_employees(services, manifest)
-    mapped = build_mapped_users(services, manifest, validated.employees)
-    warnings = {**validated.warnings, **mapped.warnings}
-    return plan_import(
-        services, manifest, mapped.users, warnings=warnings, trigger="manual", actor="tester", run_id=None
-    )
+    return plan_extract(services, manifest, actor="tester")
 
 
 class _Boundaries:

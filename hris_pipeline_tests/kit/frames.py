@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,8 @@ from hris_pipeline.settings.fields import RAW_COLUMNS
 from hris_pipeline.transform.columns import text_from_source
 from hris_pipeline.transform.normalise import normalise
 from hris_pipeline.transform.validate import Validated, validate
+
+TODAY = date(2025, 6, 2)
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,9 @@ def columns(*members: dict[str, object]) -> dict[str, list[object]]:
     return {name: [one[name] for one in members] for name in RAW_COLUMNS}
 
 
-def validated(*members: dict[str, object]) -> Validated:
+def validated(*members: dict[str, object], today: date = TODAY) -> Validated:
     """Members normalised and validated."""
-    return validate(normalise(columns(*members)))
+    return validate(normalise(columns(*members)), today)
 
 
 def text_frame(**values: Sequence[str | None]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from hris_pipeline.defs.partitions import IMPORT_GROUP, OWNERS, integration_part
 from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.operations.transformation import build_employees
 from hris_pipeline.sources.protocol import Manifest
 
@@ -34,9 +35,10 @@ def employees(
     context: dg.AssetExecutionContext, services: dg.ResourceParam[Services], justworks_members: Manifest
 ) -> Iterator[dg.Output[Traced] | dg.AssetCheckResult]:
     """Normalises and validates the members of the extract."""
-    with recording_failures(context, services, justworks_members.extract_id):
+    with recording_failures(context, services, justworks_members.extract_id) as run:
         try:
-            validated = build_employees(services, justworks_members)
+            settings = settings_in_force(services, run.integration_id).settings
+            validated = build_employees(services, justworks_members, settings)
         except FrameInvalid as error:
             yield extract_unusable(error)
             raise
@@ -50,6 +52,13 @@ def employees(
                 "quarantined": int(validated.quarantined["hris_id"].nunique()),
             }
         )
-        yield dg.Output(Traced(validated.employees, justworks_members.extract_id, warnings=validated.warnings))
+        yield dg.Output(
+            Traced(
+                validated.employees,
+                justworks_members.extract_id,
+                warnings=validated.warnings,
+                also={"failed": validated.people.failed, "unread": validated.people.unread},
+            )
+        )
         yield extract_usable()
         yield rows_valid("employees", validated.quarantined)

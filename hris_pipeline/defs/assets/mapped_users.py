@@ -16,6 +16,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.operations.transformation import build_mapped_users
 from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.transform.validate import Employees, TooManyBadRows
 
 __all__ = ["mapped_users"]
 
@@ -30,7 +31,8 @@ __all__ = ["mapped_users"]
     check_specs=MAPPED_USERS_CHECKS,
     description=(
         "One row a person, as the settings and mapping in force make users of employees. People left out by a rule "
-        "stay in the frame with the reason. A blank or shared EmployeeId quarantines its rows."
+        "stay in the frame with the reason, and whose row is quarantined with what tells whether they have left. A "
+        "blank or shared EmployeeId quarantines its rows."
     ),
 )
 def mapped_users(
@@ -44,17 +46,23 @@ def mapped_users(
         check_provenance("employees", employees, justworks_members)
         in_force = settings_in_force(services, run.integration_id)
         pointer = observe_settings(context.instance, in_force)
-        mapped = build_mapped_users(services, justworks_members, employees.rows, in_force.settings)
+        people = Employees(employees.rows, **employees.also)
+        try:
+            mapped = build_mapped_users(services, justworks_members, people, in_force.settings)
+        except TooManyBadRows as error:
+            yield rows_valid("mapped_users", error.quarantined)
+            raise
+        believed = mapped.users[~mapped.users["leaver_only"].astype(bool)]
         warnings = {**employees.warnings, **mapped.warnings}
         context.add_asset_metadata(
             {
                 **extract_metadata(justworks_members, services.now()),
                 **settings_metadata(in_force.version, in_force.digest),
-                "dagster/row_count": len(mapped.users),
+                "dagster/row_count": len(believed),
                 "dagster/column_schema": mapped_users_table_schema(mapped.users, in_force.settings),
                 "dagster/column_lineage": mapped_users_lineage(in_force.settings),
-                "headcount": int(mapped.users["active"].sum()),
-                "left_out": int(mapped.users["exclusion"].notna().sum()),
+                "headcount": int(believed["active"].sum()),
+                "left_out": int(believed["exclusion"].notna().sum()),
                 "quarantined": int(mapped.quarantined["hris_id"].nunique()),
                 "warnings": {code: len(people) for code, people in warnings.items()},
             }

@@ -1,0 +1,81 @@
+"""What text is made of, one value at a time: how it is cleaned by what it is, and how it compares where letter case
+does not count. Whole columns are cleaned in ``transform.columns``, which asks here only about values that are not plain
+ASCII; the store and the sources ask about single ids and addresses."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from hris_pipeline.settings.fields import TextRule
+
+__all__ = ["clean_value", "fold_case"]
+
+_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+_JOINERS = "\u200c\u200d"
+_INVISIBLE_ENDS = "\u200b\ufeff\u2060\u00ad"
+"""What a free text must not begin or end with; other format characters there may belong to it (directions, flags)."""
+
+
+def clean_value(value: str, rule: TextRule) -> str:
+    """The text as it is kept: trimmed, composed (NFC), a line break or tab a blank, without control characters; '' when
+    nothing is left to see.
+
+    Format characters (Unicode Cf) go from ids, addresses, numbers and country codes, and from names unless they join
+    two letters of a word. A free text keeps them inside, where they may be part of a flag or of a right-to-left text.
+    """
+    if _PLAIN.fullmatch(value):
+        return value.strip()
+    kept = "".join(character for character in _BREAKS.sub(" ", value) if unicodedata.category(character) != "Cc")
+    if rule == "free":
+        text = unicodedata.normalize("NFC", _strip(kept))
+        return text if any(_is_visible(character) for character in text) else ""
+    text = "".join(_inside_words(kept) if rule == "name" else _without_format(kept))
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def fold_case(value: str) -> str:
+    """The text for comparing without letter case: Unicode's NFKC_Casefold, so that also full-width letters, ligatures
+    and what cannot be seen make no difference."""
+    if value.isascii():
+        return value.lower()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+    return unicodedata.normalize("NFKC", "".join(_without_format(folded)))
+
+
+@lru_cache(maxsize=4096)
+def _category(character: str) -> str:
+    return unicodedata.category(character)
+
+
+def _is_visible(character: str) -> bool:
+    return not character.isspace() and _category(character) != "Cf"
+
+
+def _without_format(text: str) -> list[str]:
+    return [character for character in text if _category(character) != "Cf"]
+
+
+def _inside_words(text: str) -> list[str]:
+    """Without format characters, but for one joiner between two letters."""
+    letters: list[str] = []
+    waiting = ""
+    for character in text:
+        if _category(character) == "Cf":
+            waiting = waiting or (character if character in _JOINERS else "")
+            continue
+        if waiting and letters and _joins(letters[-1]) and _joins(character):
+            letters.append(waiting)
+        waiting = ""
+        letters.append(character)
+    return letters
+
+
+def _joins(character: str) -> bool:
+    return _category(character)[0] in "LM"
+
+
+def _strip(text: str) -> str:
+    while (stripped := text.strip().strip(_INVISIBLE_ENDS)) != text:
+        text = stripped
+    return text
