@@ -38,12 +38,15 @@ def is_employed(employees: pd.DataFrame, today: date) -> pd.Series:
     present spell, whose day counts as worked. Who is not known to be inactive counts as active."""
     spells = employment_columns(employees, today)
     to_come = null_as_false(spells["starts_on"] > today) & spells["present_start"].isna()
-    return ~to_come & ~has_left(employees, today)
+    return ~to_come & ~_is_over(spells, today)
 
 
 def has_left(employees: pd.DataFrame, today: date) -> pd.Series:
     """Who is known to be inactive, or is past the termination date of the present spell, as plain booleans."""
-    spells = employment_columns(employees, today)
+    return _is_over(employment_columns(employees, today), today)
+
+
+def _is_over(spells: pd.DataFrame, today: date) -> pd.Series:
     inactive = ~spells["active"].fillna(True).astype(bool)
     return inactive | null_as_false(spells["termination_date"] < today)
 

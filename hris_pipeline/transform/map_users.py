@@ -248,7 +248,8 @@ def _quarantined(
     lines = []
     for name, check, broken in _failures(texts, fields, effective_mapping(settings)):
         failing = broken & included
-        lines.append(quarantine_rows(texts[failing], name, known_by[failing], check))
+        if failing.any():
+            lines.append(quarantine_rows(texts[failing], name, known_by[failing], check))
     if "employee_id" in fields:
         shared = _shared(fields["employee_id"], standing) & ~standing.failed
         lines.append(quarantine_rows(texts[shared], "employee_id", known_by[shared], EMPLOYEE_ID_SHARED))

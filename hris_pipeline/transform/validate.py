@@ -113,8 +113,9 @@ def validate(members: Normalised, today: date) -> Validated:
     bad = pd.Series(typed.index.isin(quarantined.index), index=typed.index)
     quarantined = quarantined.reset_index(drop=True)
     failed = _as_far_as_certain(typed[bad], quarantined)
-    employed = is_employed(typed[~bad], today).sum() + is_employed(failed, today).sum()
-    limit_bad_rows(int(is_employed(failed, today).sum()), int(employed), quarantined)
+    if len(failed):
+        broken = int(is_employed(failed, today).sum())
+        limit_bad_rows(broken, broken + int(is_employed(typed[~bad], today).sum()), quarantined)
     rows = typed[~bad].reset_index(drop=True)
     return Validated(Employees(rows, failed.reset_index(drop=True), members.unread), quarantined, _warnings(rows))
 
@@ -153,7 +154,8 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         if field.name == "termination_date":
             values = values.mask(null_as_false(values.dt.year == _NO_END))
         typed[field.name] = values
-        failures.append((field.name, unreadable, frame.index[broken]))
+        if broken.any():
+            failures.append((field.name, unreadable, frame.index[broken]))
     rows = pd.DataFrame(typed)
     failures += _failures(rows, frame)
     lines = []
