@@ -201,7 +201,7 @@ def _reference_shares(settings: Settings, columns: SourceColumns, asked: SourceC
     named_by = {"hris_id", "justworks_id", effective_mapping(settings).get("employee_id", "justworks_id")}
     known = {name for source in named_by for name in as_text(columns(source)).dropna()}
     given = {
-        entry.name: as_text(asked(entry.source)).dropna()
+        entry.name: as_text((columns if custom_label(entry.source) is None else asked)(entry.source)).dropna()
         for entry in effective_metadata(settings)
         if entry.type == "associated"
     }
