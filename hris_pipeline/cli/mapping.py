@@ -1,8 +1,7 @@
 """The mapping: which source field feeds which user field or metadata."""
 
-import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,7 +33,8 @@ def show(name: IntegrationArgument, reveal: Reveal = False) -> CommandResult:
         fields = mapping_view(services, name)
     rows = [{**vars(field), "sample": field.sample if reveal else mask(field.sample)} for field in fields]
     lines = [
-        (row["source"], row["title"], f"{row['fill_rate']:.0%}", row["sample"], ", ".join(row["feeds"])) for row in rows
+        (field.source, field.title, field.filled, row["sample"], ", ".join(field.feeds))
+        for field, row in zip(fields, rows, strict=True)
     ]
     grid = table(("source", "title", ">filled", "sample", "feeds"), lines)
     return CommandResult({"integration": name, "fields": rows}, [grid])
@@ -98,13 +98,9 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
 
 def _touched(services: Services, name: str, new: Settings) -> int | None:
     """How many users an import of the latest extract would write; None when only reading again can say."""
-    changes: list[str] = [
-        f"{key}={json.dumps(new.document()[key], ensure_ascii=False)}"
-        for key in ("mapping", "metadata", "exclude_fields")
-    ]
     try:
         with progress("Comparing"):
-            counts: Any = what_if(services, name, changes=changes).then.counts
+            plan = what_if(services, name, settings=new).then
     except (UnknownName, UsageError):
         return None
-    return sum(int(counts[count]) for count in ("created", "updated", "restored"))
+    return len(plan.rows)

@@ -40,7 +40,7 @@ class SourceField:
 
     @property
     def filled(self) -> str:
-        """How many people have it, in words: ``12%``, ``12% of 50 asked``, ``unknown``; and of how many it is unread."""
+        """How many people have it, in words (``12%``, ``12% of 50 asked``, ``unknown``), and how many are unread."""
         if self.fill_rate is None:
             return "unknown"
         share = f"{self.fill_rate:.0%} of {self.asked} asked" if self.sampled else f"{self.fill_rate:.0%}"

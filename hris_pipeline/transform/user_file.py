@@ -117,7 +117,7 @@ def read_user_file(data: bytes) -> pd.DataFrame:
             for name, values in zip(names, cells, strict=True)
         },
     )
-    typed = {name: read_typed(texts[name], _KINDS.get(name, "text")) for name in texts}
+    typed = {name: read_typed(texts[name], _KINDS.get(name, "text")) for name in names}
     frame = pd.DataFrame({name: values for name, (values, _, _) in typed.items()})
     unreadable = {name: broken for name, (_, _, broken) in typed.items()}
     _refuse(_value_problems(frame, unreadable, pd.Series(table.lines, dtype="int64")))
@@ -160,9 +160,7 @@ def _length_problems(lines: Sequence[int], rows: Sequence[Sequence[str]], length
             yield Problem("", f"{len(row)} cells under {length} headers", line)
 
 
-def _value_problems(
-    frame: pd.DataFrame, unreadable: Mapping[str, pd.Series], lines: pd.Series
-) -> Iterator[Problem]:
+def _value_problems(frame: pd.DataFrame, unreadable: Mapping[str, pd.Series], lines: pd.Series) -> Iterator[Problem]:
     for header, field in _HEADERS.items():
         if field.name not in frame:
             continue

@@ -15,7 +15,7 @@ from hris_pipeline.settings.fields import MetadataName
 from hris_pipeline.transform.columns import DATE, TEXT, clean_text, text_from_source
 from hris_pipeline.transform.map_users import map_users
 from hris_pipeline.transform.user_file import read_user_file, user_file, user_file_csv
-from hris_pipeline_tests.kit.frames import Company, member, text_frame, validated, values
+from hris_pipeline_tests.kit.frames import TODAY, Company, member, text_frame, validated, values
 
 CORE = [
     "Employee Id",
@@ -41,7 +41,7 @@ def users() -> pd.DataFrame:
         member(1, phone_number="+1 212 555 0100", job_title="=Poet", email="a@x.org"),
         member(2, first_name="李", last_name="O'Brien", birth_date=None),
     ]
-    return map_users(validated(*people).employees, Settings(), Company()).users
+    return map_users(validated(*people).people, Settings(), Company(), TODAY).users
 
 
 def cells(data: bytes) -> list[list[str]]:

@@ -67,7 +67,7 @@ def _options(known: Mapping[str, SourceField], settings: Settings) -> list[tuple
     titles |= {source: field.title for source, field in known.items()}
     named = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
     titles |= {source: source for source in sorted(named) if source not in titles}
-    filled = {source: f" ({field.fill_rate:.0%})" for source, field in known.items()}
+    filled = {source: f" ({field.filled})" for source, field in known.items()}
     return [(source, f"{title}{filled.get(source, '')}") for source, title in titles.items()]
 
 
