@@ -32,7 +32,7 @@ company = read_company({"id": "c-1", "display_name": "Acme"})
 member = {"id": "m-1", "work_id": "0001", "active": True, "name": {"given_name": "Ada", "family_name": "Lo"},
           "cost_center": "R-7", "updated_at": "2026-01-01T00:00:00Z"}
 record = Reception(company).record(member)
-employees = normalise(columns([record.line], company))
+employees = normalise(columns([record.line], company)).rows
 print(json.dumps([employees["cost_center"].tolist(), dict(DEFAULT_METADATA)["CostCenter"]]))
 """
 

@@ -13,7 +13,7 @@ from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, Un
 from hris_pipeline.running import apply_config, approval_config, members_config, reason_config
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
-GUARDS = 7
+GUARDS = 10
 
 
 def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_set(company: Company) -> None:

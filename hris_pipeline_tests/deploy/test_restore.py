@@ -51,7 +51,8 @@ def test_after_a_restore_with_its_keys_everything_goes_on_and_without_them_nothi
             assert settings_in_force(services, NAME).digest == digest
             assert verify(services, NAME).ok
             manifest = kept_manifest(services, NAME)
-            assert len(build_employees(services, manifest).employees) > 5
+            settings = settings_in_force(services, NAME).settings
+            assert len(build_employees(services, manifest, settings).employees) > 5
         finally:
             services.close()
 
