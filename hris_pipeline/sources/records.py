@@ -77,9 +77,7 @@ class Pruner:
         if not _COMPOUND.isdisjoint(map(type, kept.values())):
             self._drop_compounds(kept, shape)
         for key, inner in plan.compounds:
-            kept[key] = self._pruned(item[key], inner)
-            if key not in shape.keys and not holds_something(kept[key]) and holds_something(item[key]):
-                kept[key] = True  # a country that counts, though nothing of it is read
+            kept[key] = self._pruned(item[key], inner) if key in shape.keys else self._in_country(item[key], inner)
         return kept
 
     def counted(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
@@ -125,6 +123,14 @@ class Pruner:
             if isinstance(value, dict | list) and shape.keys[key] is not ANY:
                 self.misfits.append((shape.place, key, value))
                 del kept[key]
+
+    def _in_country(self, value: object, shape: Shape) -> object:
+        """What is kept of a country: objects alone; True when it counts, though nothing of it is read."""
+        if isinstance(value, list):
+            kept: object = [self.prune(item, shape) for item in value if isinstance(item, dict)]
+        else:
+            kept = self.prune(value, shape) if isinstance(value, dict) else None
+        return kept if holds_something(kept) or not holds_something(value) else True
 
     def _pruned(self, value: object, shape: Shape) -> object:
         if type(value) is dict:

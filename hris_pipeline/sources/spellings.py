@@ -66,7 +66,7 @@ HOME = ("home", "residence", "residential", "personal", "mailing")
 
 NO_DEPARTMENT = "no department"
 
-COUNTRY = re.compile(r"[A-Za-z]{2,3}")
+COUNTRY = re.compile(r"[A-Z]{2,3}")
 """A key that is a country and no word of the wire: alpha-2 or alpha-3."""
 
 _SUFFIX = re.compile(r"_?(?:e?mail|phone|number|telephone|address)$")

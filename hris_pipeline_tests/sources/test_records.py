@@ -58,6 +58,15 @@ def test_nor_of_the_aggregators_people(directory: Any, individual: Any, employme
     assert not keys_of(json.loads(record.line)) & set(NEVER)
 
 
+@pytest.mark.parametrize("key", ["current_employment", "employment_history"])
+@pytest.mark.parametrize(
+    "value", [CANARY, [CANARY], {"US": CANARY}, {"US": [CANARY, {"pay": CANARY}]}, {"SSN": CANARY}]
+)
+def test_a_country_keeps_nothing_but_what_is_read_in_its_objects(key: str, value: object) -> None:
+    member = {"id": "a", key: {"SSN": value, "ssn": value, "US": {"CA": value}}}
+    assert CANARY.encode() not in justworks_wire.Reception(Company("c", "Acme")).record(member).line
+
+
 def keys_in(shape: Shape) -> set[str]:
     inner = (kind for kind in shape.keys.values() if isinstance(kind, Shape))
     return {*shape.keys, *(key for kind in inner for key in keys_in(kind))}
