@@ -160,9 +160,9 @@ def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | N
         return record
     if record.status not in OPEN:
         raise ImportStale(f"Import {run.import_id} is {record.status} ({record.message}): preview again.")
+    _check_untouched(run, record)
     if is_outdated(record, run.now):
         raise _Stale(OUTDATED)
-    _check_untouched(run, record)
     _check_settings_and_order(run, record, settings_digest)
     if record.status == "held":
         _check_approval(run, record)
