@@ -56,7 +56,8 @@ def mapping_view(services: Services, integration_id: str) -> tuple[SourceField, 
     manifest = kept_manifest(services, integration_id)
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
-    employees = read_employees(services, manifest, settings).employees
+    people = read_employees(services, manifest, settings).people
+    employees = pd.concat([people.rows, people.failed], ignore_index=True)
     titles = {field.name: field.title for field in EMPLOYEE_FIELDS if field.kind != "custom"}
     titles |= {f"{CUSTOM_PREFIX}{label}": label for label in custom_labels(manifest.company).values()}
     everybody = SourceColumns(employees, manifest.company)

@@ -28,5 +28,6 @@ def reporting(services: Services, integration_id: str) -> tuple[pd.DataFrame, pd
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
         users = users_view(connection, integration_id, settings)
-    associated = [entry.name for entry in effective_metadata(settings) if entry.type == "associated"]
-    return reporting_lines(users, associated), headcount(users)
+    metadata = effective_metadata(settings)
+    associated = [entry.name for entry in metadata if entry.type == "associated"]
+    return reporting_lines(users, associated), headcount(users, metadata)

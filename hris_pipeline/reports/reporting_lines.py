@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hris_pipeline.settings.document import MetadataField
 from hris_pipeline.settings.fields import MetadataName
 from hris_pipeline.transform.columns import (
     FLAG,
@@ -24,11 +25,11 @@ from hris_pipeline.transform.columns import (
 __all__ = ["DIMENSIONS", "headcount", "reporting_lines"]
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
-    "department": ("#Department",),
-    "location": ("#EmploymentCity", "#EmploymentCountry"),
-    "role": ("#JobTitle",),
+    "department": ("department",),
+    "location": ("employment_city", "employment_country"),
+    "role": ("job_title",),
 }
-"""What active users are counted by, and the columns each is made of."""
+"""What active users are counted by, and the sources each is made of, whatever metadata fed from them is called."""
 
 _NOBODY = -1
 
@@ -63,20 +64,22 @@ def reporting_lines(users: pd.DataFrame, associated: Sequence[MetadataName] = ()
     return lines[users["status"] == "active"].sort_values("employee_id", ignore_index=True)
 
 
-def headcount(users: pd.DataFrame) -> pd.DataFrame:
+def headcount(users: pd.DataFrame, metadata: Sequence[MetadataField]) -> pd.DataFrame:
     """Active users by department, location (city and country of employment) and role, the largest first.
 
-    ``dimension``, ``value`` (null for those who have none), ``active_count``. A dimension of which no column is there
-    is left out.
+    ``dimension``, ``value`` (null for those who have none), ``active_count``. A dimension that no metadata is fed from
+    is left out, and so is one of which all is hidden.
 
     Args:
-        users: ``status`` and, where present, the columns of ``DIMENSIONS``.
+        users: ``status`` and the metadata as ``#Name``.
+        metadata: the metadata fields in force.
     """
+    columns = {entry.source: entry.name.column for entry in reversed(metadata) if entry.type != "hidden"}
     active = users[users["status"] == "active"]
     types = {"dimension": TEXT, "value": TEXT, "active_count": INTEGER}
     counts = [pd.DataFrame(columns=list(types)).astype(types)]
-    for dimension, names in DIMENSIONS.items():
-        parts = [to_arrow(active[name]) for name in names if name in active]
+    for dimension, sources in DIMENSIONS.items():
+        parts = [to_arrow(active[columns[source]]) for source in sources if source in columns]
         if parts:
             # Not null_handling="skip": it loses the rows in which every part is null.
             value = from_arrow(pc.coalesce(pc.binary_join_element_wise(*parts, ", "), *parts))

@@ -1,13 +1,13 @@
 """Members as columns of raw text, whatever the wire: the table that every wire fills in (one getter a field), a member
 counted once, and the choices among a person's addresses and numbers that both wires share."""
 
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from hris_pipeline.settings.fields import RAW_COLUMNS, require_getters
+from hris_pipeline.settings.text import clean_value
 from hris_pipeline.sources.decoding import UNREADABLE, as_text
 from hris_pipeline.sources.spellings import MOBILE, PERSONAL, WORK, holds_something, spelled, type_word
 
@@ -179,14 +179,9 @@ def chosen_phone(contacts: Iterable[Contact]) -> tuple[str | None, bool]:
 
 
 def clean_id(value: object) -> str:
-    """An id as it is compared and stored: trimmed, without control and format characters, NFC; '' for what is none."""
-    text = value if type(value) is str else as_text(value)
-    if not text:
-        return ""
-    if not (text.isascii() and text.isprintable()):
-        blank = (" " if character.isspace() else character for character in text)
-        text = unicodedata.normalize("NFC", "".join(c for c in blank if unicodedata.category(c) not in ("Cc", "Cf")))
-    return "" if UNREADABLE in text else text.strip()
+    """An id as it is compared and stored (``text.clean_value``); '' for what is none."""
+    text = clean_value(value if type(value) is str else as_text(value) or "", "id")
+    return "" if UNREADABLE in text else text
 
 
 def _instant(stamp: str) -> datetime:

@@ -54,8 +54,23 @@ def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
     return lambda values: from_arrow(pc.match_substring_regex(to_arrow(values), pattern), values.index)
 
 
+_UNREADABLE_CHARACTER = "\ufffd"
+_READABLE = Check(
+    "unreadable",
+    "holds what could not be read",
+    lambda values: ~values.str.contains(_UNREADABLE_CHARACTER, regex=False),
+)
+_LEGIBLE = Check("unreadable", "could not be read", lambda values: values.str.strip(_UNREADABLE_CHARACTER) != "")
+
 _BY_TEXT: Mapping[TextRule, tuple[Check, ...]] = {
-    "email": (Check("not_an_email", "is no email address", _matches(r"^[^@\s]+@[^@\s]+$")),),
+    "free": (_LEGIBLE,),
+    "name": (_LEGIBLE,),
+    "phone": (_LEGIBLE,),
+    "id": (_READABLE,),
+    "email": (
+        _READABLE,
+        Check("not_an_email", "is no email address", _matches(r"^[^@\s]+@[^@\s]+$")),
+    ),
     "country": (Check("not_a_country", "is no ISO 3166-1 alpha-2 code", _matches("^[A-Z]{2}$")),),
 }
 _BY_KIND: Mapping[Kind, tuple[Check, ...]] = {
@@ -77,7 +92,8 @@ _UNREADABLE: Mapping[Kind, tuple[Callable[[pd.Series], pd.Series], Check]] = {
 def checks_for(field: EmployeeField) -> tuple[Check, ...]:
     """Every check of a typed value of the field; whether it is needed, or can be read at all, is not among them."""
     limit = (_at_most(field.limit),) if field.limit else ()
-    return limit + _BY_TEXT.get(field.text, ()) + _BY_KIND.get(field.kind, ())
+    by_text = _BY_TEXT[field.text] if field.kind == "text" else ()
+    return limit + by_text + _BY_KIND.get(field.kind, ())
 
 
 def read_typed(values: pd.Series, kind: Kind) -> tuple[pd.Series, Check, pd.Series]:

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
+from hris_pipeline.settings.document import MetadataField, Settings
 from hris_pipeline.settings.fields import MetadataName
 from hris_pipeline.transform.columns import FLAG, INTEGER, TEXT, TEXTS
 from hris_pipeline_tests.kit.frames import text_frame, values
@@ -100,7 +101,7 @@ def test_headcount_counts_active_users_by_department_location_and_role() -> None
         _EmploymentCountry=["FR", "FR", "DE", "FR", None],
         _JobTitle=["Poet", "Dev", "Dev", "Dev", "Dev"],
     )
-    frame = headcount(users)
+    frame = headcount(users, Settings().metadata)
     assert list(zip(*(values(frame[name]) for name in frame), strict=True)) == [
         ("department", "Ops", 2),
         ("department", "Art", 1),
@@ -114,7 +115,22 @@ def test_headcount_counts_active_users_by_department_location_and_role() -> None
     assert dict(frame.dtypes) == {"dimension": TEXT, "value": TEXT, "active_count": INTEGER}
 
 
-def test_a_dimension_without_columns_is_left_out() -> None:
-    users = text_frame(status=["active"], _EmploymentCity=["Paris"])
-    assert values(headcount(users)["dimension"]) == ["location"]
-    assert headcount(users[["status"]]).empty
+def test_headcount_asks_by_source_whatever_the_metadata_is_called() -> None:
+    users = text_frame(status=["active", "active"], _Team=["Ops", "Art"], _Town=["Paris", "Rome"])
+    metadata = metadata_of(("Team", "department", "default"), ("Town", "employment_city", "default"))
+    frame = headcount(users, metadata)
+    assert values(frame["dimension"]) == ["department", "department", "location", "location"]
+    assert set(values(frame["value"])) == {"Ops", "Art", "Paris", "Rome"}
+
+
+def test_a_dimension_that_nothing_is_fed_from_or_that_is_hidden_is_left_out() -> None:
+    users = text_frame(status=["active"], _City=["Paris"], _Secret=["Ops"])
+    metadata = metadata_of(("City", "employment_city", "default"), ("Secret", "department", "hidden"))
+    assert values(headcount(users, metadata)["dimension"]) == ["location"]
+    assert headcount(users, ()).empty
+
+
+def metadata_of(*entries: tuple[str, str, str]) -> tuple[MetadataField, ...]:
+    """Metadata fields of name, source and type."""
+    keys = ("name", "source", "type")
+    return tuple(MetadataField.model_validate(dict(zip(keys, entry, strict=True))) for entry in entries)

@@ -1,0 +1,199 @@
+"""Rows that fail: quarantined, and still believed as far as leaving goes; and what makes a whole extract unusable."""
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from hris_pipeline.errors import SettingsInvalid
+from hris_pipeline.settings.validating import settings_from
+from hris_pipeline.transform.map_users import Mapped, map_users, mapped_users_schema
+from hris_pipeline.transform.normalise import normalise
+from hris_pipeline.transform.validate import TooManyBadRows, validate
+from hris_pipeline_tests.kit.frames import TODAY, Company, Definition, columns, member, validated, values
+
+COMPANY = Company((Definition("f1", "Badge"),))
+
+
+def mapped(*members: dict[str, object], **document: object) -> Mapped:
+    """The members of an extract, good and bad, as users."""
+    settings = settings_from(document)
+    result = map_users(validated(*members).people, settings, COMPANY, TODAY)
+    mapped_users_schema(settings).validate(result.users, lazy=True)
+    return result
+
+
+def row(result: Mapped, hris_id: str) -> "pd.Series[Any]":
+    return result.users[result.users["hris_id"] == hris_id].iloc[0]
+
+
+LEFT = {"active": False, "termination_date": "2025-05-01"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"email": "no address"},
+        {"birth_date": "31/12/1980"},
+        {"last_name": None},
+        {"country_code": "U1"},
+        {"justworks_id": None},
+        {"justworks_id": "x" * 101},
+        {"latest_rehire_date": "soon"},
+    ],
+)
+def test_a_leavers_row_that_is_bad_elsewhere_still_says_that_they_left(fault: dict[str, object]) -> None:
+    result = mapped(member(1), member(2, **{**LEFT, **fault}))
+    leaver = row(result, "m-2")
+    assert leaver["leaver_only"]
+    assert not leaver["active"]
+    assert set(values(result.users["leaver_only"])) == {True, False}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"active": "perhaps"},
+        {"active": None},
+        {"termination_date": "01.02.2025"},
+        {"termination_date": "2025-05-01", "hire_date": "soon"},
+        {"termination_date": "2025-05-01", "latest_rehire_date": "soon"},
+    ],
+)
+def test_nobody_has_left_because_of_a_value_that_could_not_be_read(fault: dict[str, object]) -> None:
+    person = row(mapped(member(1), member(2, **fault)), "m-2")
+    assert person["leaver_only"]
+    assert person["active"]
+    assert person["termination_date"] is pd.NA
+
+
+def test_a_row_without_an_hris_id_is_nobodys() -> None:
+    assert values(mapped(member(1), member(2, hris_id=None)).users["hris_id"]) == ["m-1"]
+
+
+def test_what_is_left_of_a_bad_row_is_kept_beside_the_good_ones() -> None:
+    result = validated(member(1), member(2, email="no address", country_code="USA"))
+    assert values(result.employees["hris_id"]) == ["m-1"]
+    assert values(result.people.failed["email"]) == [None]
+    assert values(result.people.failed["country_code"]) == ["US"]
+    assert list(result.people.failed.columns) == list(result.employees.columns)
+
+
+def test_who_left_blocks_nobody_who_has_their_employee_id_now() -> None:
+    result = mapped(member(1, justworks_id="A", **LEFT), member(2, justworks_id="A"))
+    assert result.quarantined.empty
+    assert not row(result, "m-2")["leaver_only"]
+    assert row(result, "m-2")["employee_id"] == "A"
+    leaver = row(result, "m-1")
+    assert leaver["employee_id"] is pd.NA
+    assert leaver["justworks_id"] is pd.NA
+    assert not leaver["active"]
+
+
+def test_who_is_to_come_blocks_nobody_who_is_there() -> None:
+    present, later = member(1, justworks_id="A"), member(2, justworks_id="A", hire_date="2025-06-10")
+    assert mapped(present, later).quarantined.empty
+    early = mapped(present, later, import_days_before_start=14)
+    assert values(early.quarantined["hris_id"]) == ["m-2"]
+    assert not row(early, "m-1")["leaver_only"]
+
+
+def test_employee_ids_equal_once_cleaned_are_shared_and_hris_ids_are_one_person() -> None:
+    result = mapped(member(1, justworks_id="x-1"), member(2, justworks_id="x\u200b-1 "), member(3))
+    assert values(result.quarantined["hris_id"]) == ["m-1", "m-2"]
+    twice = columns(member(1, hris_id="x-1", last_name="Old"), member(2, hris_id="x-1\u200b ", last_name="New"))
+    stamped: dict[str, list[object]] = {**twice, "updated_at": ["2025-01-02T00:00:00Z", "2025-01-01T23:00:00+00:00"]}
+    assert values(normalise(twice).rows["last_name"]) == ["New"]
+    assert values(normalise(stamped).rows["last_name"]) == ["Old"]
+
+
+def test_leavers_do_not_count_towards_too_many_bad_rows() -> None:
+    leavers = [member(number, email="no address", **LEFT) for number in range(40)]
+    result = validated(*leavers, *(member(number) for number in range(100, 105)))
+    assert len(result.employees) == 5
+
+
+def test_validation_and_mapping_count_together() -> None:
+    bad = [member(number, email="no address") for number in range(3)]
+    blank = [member(number, justworks_id=None) for number in range(10, 13)]
+    good = [member(number) for number in range(100, 120)]
+    with pytest.raises(TooManyBadRows, match=r"6 of 26 employed members.*employee_id employee_id_missing: 3"):
+        mapped(*bad, *blank, *good)
+    assert len(mapped(*bad, *blank[:1], *good).users) == 24
+
+
+def test_an_employee_id_that_nobody_has_stops_the_run_with_its_reasons() -> None:
+    with pytest.raises(TooManyBadRows, match=r"custom:Badge \(employee_id employee_id_missing: 2\)") as stopped:
+        mapped(member(1), member(2), mapping={"employee_id": "custom:Badge"})
+    assert values(stopped.value.quarantined["hris_id"]) == ["m-1", "m-2"]
+
+
+def test_a_rule_that_matches_everybody_is_refused_as_soon_as_there_are_values() -> None:
+    rule = {"name": "Badged", "any": [{"field": "custom:Badge", "operator": "is_not_empty"}]}
+    people = [member(number, custom_fields='{"f1": "x"}') for number in range(5)]
+    with pytest.raises(SettingsInvalid, match="'Badged' matches everybody"):
+        mapped(*people, do_not_import=[rule])
+    assert len(mapped(*people, member(9), do_not_import=[rule]).users) == 6
+
+
+UNREAD = {"email": None, "department": None}
+
+
+def unread(*names: list[str], **document: object) -> Mapped:
+    members = [member(number, **UNREAD) for number, _ in enumerate(names)]
+    people = validate(normalise({**columns(*members), "unread": list(names)}), TODAY).people
+    return map_users(people, settings_from(document), COMPANY, TODAY)
+
+
+def test_what_is_unread_is_told_by_the_columns_it_would_have_fed() -> None:
+    result = unread(["department", "email"], [])
+    assert [sorted(names) if names is not None else None for names in values(result.users["unread"])] == [
+        ["#Department", "email"],
+        None,
+    ]
+
+
+def test_a_rule_archives_nobody_because_of_what_is_unread() -> None:
+    rule = {"name": "None", "all": [{"field": "department", "operator": "is_empty"}], "archive_existing": True}
+    result = unread(["department"], [], do_not_import=[rule])
+    assert values(result.users["exclusion"]) == ["rule:None", "rule:None"]
+    assert values(result.users["archive_existing"]) == [False, True]
+
+
+def test_a_termination_is_not_believed_while_the_starts_are_unread() -> None:
+    members = columns(member(1, termination_date="2024-05-01"), member(2, termination_date="2024-05-01"))
+    people = validate(normalise({**members, "unread": [["latest_rehire_date"], []]}), TODAY).people
+    assert values(people.rows["termination_date"]) == [None, date(2024, 5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("country", "sent", "kept"),
+    [
+        (None, "(212) 555-0188", "(212) 555-0188"),
+        ("US", "(212) 555-0188", "+12125550188"),
+        ("US", "1 212 555 0188", "+12125550188"),
+        ("US", "212-555-0188 x12", "+12125550188 x12"),
+        ("US", "+44 20 7946 0958", "+44 20 7946 0958"),
+        ("US", "555-0188", "555-0188"),
+        ("US", "ask Ada", "ask Ada"),
+        ("GB", "020 7946 0958", "+442079460958"),
+        ("GB", "0044 20 7946 0958", "+442079460958"),
+        ("gb", "07911 123456", "+447911123456"),
+    ],
+)
+def test_a_national_number_of_the_country_is_completed_before_anything_else(
+    country: str | None, sent: str, kept: str
+) -> None:
+    document = {} if country is None else {"default_calling_country": country}
+    assert values(mapped(member(phone_number=sent), **document).users["phone_number"]) == [kept]
+
+
+def test_a_completed_number_needs_no_plus() -> None:
+    both = {"default_calling_country": "US", "add_plus_to_phone_numbers": True}
+    assert values(mapped(member(phone_number="(212) 555-0188"), **both).users["phone_number"]) == ["+12125550188"]
+
+
+def test_a_country_without_phone_numbers_is_refused() -> None:
+    with pytest.raises(SettingsInvalid, match="default_calling_country"):
+        settings_from({"default_calling_country": "Atlantis"})
