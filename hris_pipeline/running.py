@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import yaml
 
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.partitions import add_partition, known_partitions
@@ -34,6 +33,7 @@ from hris_pipeline.defs.runs import (
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import open_services
+from hris_pipeline.settings.yaml_text import to_yaml
 from hris_pipeline.store.integrations import get_integration
 
 __all__ = [
@@ -202,7 +202,7 @@ def dagster_ui(instance: dg.DagsterInstance, path_prefix: str, log: Path) -> Ite
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hris-ui-")))
         workspace = folder / "workspace.yaml"
         specs = code.get_code_server_specs()
-        workspace.write_text(yaml.safe_dump({"load_from": [{key: dict(spec[key]) for key in spec} for spec in specs]}))
+        workspace.write_text(to_yaml({"load_from": [{key: dict(spec[key]) for key in spec} for spec in specs]}))
         stack.enter_context(_daemon(workspace, log))
         context = stack.enter_context(WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])))
         yield create_app_from_workspace_process_context(context, path_prefix, live_data_poll_rate=2000)

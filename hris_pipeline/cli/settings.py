@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,8 +10,10 @@ from rich.console import RenderableType
 
 from hris_pipeline.cli.common import IntegrationArgument, actor, deciding, open_services, read_text, write_private
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
+from hris_pipeline.errors import UsageError
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import Difference, differences, dump_settings, load_settings, set_values
+from hris_pipeline.settings.rewriting import rewrite_settings
 from hris_pipeline.settings.schema import settings_schema
 
 if TYPE_CHECKING:
@@ -66,14 +69,16 @@ def export(
     output: Annotated[str | None, typer.Option("--output", "-o", help="A file, readable by you alone.")] = None,
     defaults: Annotated[bool, typer.Option("--all", help="Also the settings that are at their default.")] = False,
 ) -> CommandResult:
-    """What `hris settings apply` reads back; notification addresses are written out whole."""
+    """What `hris settings apply` reads back; notification addresses are written out whole. Where FILE holds settings
+    already, its comments stay.
+    """
     with open_services() as services:
         version, settings, digest = _in_force(services, name)
-    yaml = dump_settings(settings, defaults=defaults)
     payload = {"integration": name, "version": version, "digest": digest, "settings": settings.document()}
     if output is None:
-        return CommandResult(payload, list(_lines(yaml)))
-    target = write_private(output, yaml.encode())
+        return CommandResult(payload, list(_lines(dump_settings(settings, defaults=defaults))))
+    text = rewrite_settings(_standing_text(output), settings, defaults=defaults)
+    target = write_private(output, text.encode())
     return CommandResult({**payload, "file": str(target)}, [cell(f"Version {version} is in {target}.")])
 
 
@@ -138,6 +143,15 @@ def _in_force(services: "Services", name: str) -> tuple[int, Settings, str]:
     with services.store.read() as connection:
         version = current_settings(connection, name)
     return version.version, version.settings, version.digest
+
+
+def _standing_text(path: str) -> str:
+    """What the file holds now; empty where it is none yet, or no text."""
+    target = Path(path).expanduser()
+    try:
+        return read_text(str(target)) if target.is_file() else ""
+    except UsageError:
+        return ""
 
 
 def _without_secrets(settings: Settings) -> Settings:

@@ -4,16 +4,23 @@ Read as YAML 1.2 would be: only ``true`` and ``false`` are switches by themselve
 day are text. Repeated keys, aliases and tags are refused: a document says everything once, where it is read.
 """
 
+import io
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, MaxDepthExceededError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.resolver import BaseResolver
 
 from hris_pipeline.errors import Problem
 from hris_pipeline.settings.validating import Path, format_path
 
-__all__ = ["YamlText", "to_yaml"]
+__all__ = ["YamlText", "make_yaml", "to_yaml"]
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = re.compile(r"[A-Za-z](?:[A-Za-z0-9_ /-]*[A-Za-z0-9_/-])?")
@@ -29,19 +36,70 @@ _SCALARS: Mapping[str, tuple[re.Pattern[str], list[str] | None, Callable[[str], 
 """Each kind of plain value: how it looks, its first characters, how it is read; the first that fits wins."""
 
 
-class _Loader(yaml.SafeLoader):
+DEEPEST = 50
+"""How deep a document may be nested; no setting needs five."""
+
+
+class _Resolver(BaseResolver):
+    """Knows the kinds of plain values above, and no others, whatever version of YAML the document names."""
+
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases are not supported; write the value out", problem_mark=mark)
-        return super().compose_node(parent, index)
+    def __init__(self, version: Any = None, loader: Any = None, loadumper: Any = None) -> None:  # noqa: ARG002
+        super().__init__(loader or loadumper)
+
+    @property
+    def processing_version(self) -> tuple[int, int]:
+        return 1, 2
 
 
 for _name, (_pattern, _first, _) in _SCALARS.items():
     if _first:
-        _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"(?:{_pattern.pattern})$"), _first)
+        _Resolver.add_implicit_resolver_base(_TAG + _name, re.compile(f"(?:{_pattern.pattern})$"), _first)
+
+
+class _Composer(Composer):
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.parser.check_event(AliasEvent):
+            mark = self.parser.peek_event().start_mark
+            raise MarkedYAMLError(problem="aliases are not supported; write the value out", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
+class _Representer(RoundTripRepresenter):
+    """Quotes every text that any YAML reader could take for something else: ids, times, dates, switches."""
+
+
+def _represent_text(representer: _Representer, value: str) -> Any:
+    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return representer.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')
+
+
+def _represent_number(representer: _Representer, value: float) -> Any:
+    return representer.represent_int(int(value)) if value.is_integer() else representer.represent_float(value)
+
+
+def _represent_nothing(representer: _Representer, _: None) -> Any:
+    return representer.represent_scalar(f"{_TAG}null", "null")
+
+
+_Representer.add_representer(str, _represent_text)
+_Representer.add_representer(float, _represent_number)
+_Representer.add_representer(type(None), _represent_nothing)
+
+
+def make_yaml(*, comments: bool = False) -> Any:
+    """A reader and writer of the YAML that this module describes; with ``comments`` it keeps them, and quotes too."""
+    yaml = YAML(typ="rt" if comments else "safe", pure=True)
+    yaml.Resolver, yaml.Composer, yaml.Representer = _Resolver, _Composer, _Representer
+    yaml.max_depth = DEEPEST
+    yaml.preserve_quotes = True
+    yaml.width = 2**31
+    return yaml
 
 
 class YamlText:
@@ -52,39 +110,39 @@ class YamlText:
         self._lines: dict[Path, int] = {}
         self.value: Any = None
         try:
-            node = yaml.compose(text, Loader=_Loader)
+            node = make_yaml().compose(text)
             self.value = None if node is None else self._read(node, ())
-        except yaml.MarkedYAMLError as error:
+        except MaxDepthExceededError:
+            self.problems.append(Problem("", "this is nested too deeply"))
+        except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else None
             self.problems.append(Problem("", f"this is no valid YAML: {error.problem}", line))
-        except yaml.YAMLError:
+        except (YAMLError, ValueError, OverflowError):
             self.problems.append(Problem("", "this is no valid YAML: it holds characters that are not allowed"))
-        except RecursionError:
-            self.problems.append(Problem("", "this is nested too deeply"))
 
     def line(self, path: Path) -> int | None:
         """The line (1-based) where ``path``, or the nearest part around it, stands."""
         return next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), None)
 
-    def _read(self, node: yaml.Node, path: Path) -> Any:
-        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+    def _read(self, node: Node, path: Path) -> Any:
+        if isinstance(node, SequenceNode) and str(node.tag) == f"{_TAG}seq":
             return [self._entered(item, item, (*path, position)) for position, item in enumerate(node.value)]
-        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+        if isinstance(node, MappingNode) and str(node.tag) == f"{_TAG}map":
             return self._mapping(node, path)
-        scalar = _SCALARS.get(node.tag.removeprefix(_TAG)) if isinstance(node, yaml.ScalarNode) else None
+        scalar = _SCALARS.get(str(node.tag).removeprefix(_TAG)) if isinstance(node, ScalarNode) else None
         if scalar is None or not scalar[0].fullmatch(node.value):
             self._refuse(node, path, "tags are not supported")
             return None
         return scalar[2](node.value)
 
-    def _entered(self, at: yaml.Node, node: yaml.Node, path: Path) -> Any:
+    def _entered(self, at: Node, node: Node, path: Path) -> Any:
         self._lines[path] = at.start_mark.line + 1
         return self._read(node, path)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if not isinstance(key, ScalarNode):
                 self._refuse(key, path, "a key must be a single word")
             elif key.value in values:
                 self._refuse(key, (*path, key.value), "is given twice; keep one")
@@ -92,27 +150,12 @@ class YamlText:
                 values[key.value] = self._entered(key, value, (*path, key.value))
         return values
 
-    def _refuse(self, node: yaml.Node, path: Path, message: str) -> None:
+    def _refuse(self, node: Node, path: Path, message: str) -> None:
         self.problems.append(Problem(format_path(path), message, node.start_mark.line + 1))
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes every text that any YAML reader could take for something else: ids, times, dates, switches."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
-    plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS
-    return dumper.represent_scalar(f"{_TAG}str", value, style=None if plain else '"')
-
-
-def _represent_number(dumper: yaml.SafeDumper, value: float) -> yaml.Node:
-    return dumper.represent_int(int(value)) if value.is_integer() else dumper.represent_float(value)
-
-
-_Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(float, _represent_number)
 
 
 def to_yaml(value: Any) -> str:
     """Plain values (JSON's) as YAML text that ``YamlText`` reads back; keys keep their order."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    text = io.StringIO()
+    make_yaml(comments=True).dump(value, text)
+    return text.getvalue()

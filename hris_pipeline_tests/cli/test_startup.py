@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hris_pipeline.cli.app import COMMANDS, GROUPS, load_command
-from hris_pipeline_tests.cli.conftest import PROCESS
 
 PROBE = """
 import json, sys
@@ -40,14 +41,32 @@ def test_a_command_that_reads_nothing_imports_next_to_nothing(arguments: list[st
     assert imported(*arguments) <= needed
 
 
-@pytest.mark.parametrize(
-    "arguments", [["settings", "show", "acme"], ["integrations"], ["connect", "acme", "--code", "x"]]
+LIGHT = (
+    "settings show acme",
+    "settings set acme at=05:15",
+    "settings export acme -o {folder}/acme.yaml",
+    "settings apply acme {folder}/acme.yaml",
+    "settings history acme",
+    "integrations",
+    "connect acme --code x",
+    "history acme",
+    "show {import_id}",
+    "show {import_id} --rows --reveal",
+    "review acme -o {folder}/review.html",
+    "review acme -o {folder}/review.csv",
+    "quarantine acme",
+    "conflicts acme",
 )
-def test_commands_about_settings_and_connections_need_neither_pandas_nor_dagster(
-    arguments: list[str], child_environment: dict[str, str]
+"""Command lines that only look, or change settings; each stands for its command with and without a file."""
+
+
+def test_whoever_only_looks_waits_for_neither_pandas_nor_dagster(
+    saved: dict[str, Any], child_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    subprocess.run([*PROCESS, "store", "upgrade"], env=child_environment, check=True, capture_output=True)
-    assert not imported(*arguments, **child_environment) & {"dagster", "pandas"}
+    lines = [line.format(import_id=saved["import_id"], folder=tmp_path) for line in LIGHT]
+    heavy = {line: imported(*line.split(), **child_environment) & {"dagster", "pandas"} for line in lines}
+    assert {line: modules for line, modules in heavy.items() if modules} == {}
+    assert {file.name for file in tmp_path.glob("*.*")} >= {"acme.yaml", "review.html", "review.csv"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)

@@ -124,12 +124,15 @@ def test_settings_go_out_and_in_as_yaml_and_every_change_is_a_version(acme: str,
     assert hris("settings", "export", acme, "-o", str(file)).exit_code == 0
     assert "word" in file.read_text()
     assert hris("settings", "apply", acme, str(file), "--json").document["version"] == 2
-    file.write_text("at: '06:00'\n")
+    file.write_text("# read by the board\nat: '06:00'  # after payroll\n")
     applied = hris("settings", "apply", acme, str(file), "--json").document
     assert applied["version"] == 3
     assert {change["key"] for change in applied["changes"]} == {"at", "notify[0].to", "notify[0].on"}
+    assert hris("settings", "set", acme, "override_emails=on", "at=07:00").exit_code == 0
+    assert hris("settings", "export", acme, "-o", str(file)).exit_code == 0
+    assert file.read_text() == "# read by the board\nat: '07:00'  # after payroll\noverride_emails: true\n"
     history = hris("settings", "history", acme, "--json")
-    assert [one["version"] for one in history.document["versions"]] == [3, 2, 1]
+    assert [version["version"] for version in history.document["versions"]] == [4, 3, 2, 1]
     assert "word@" not in history.stdout
 
 
