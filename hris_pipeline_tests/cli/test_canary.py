@@ -4,7 +4,6 @@ theirs is printed unasked, told in an error or its traceback, logged, or kept by
 import logging
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,7 +142,7 @@ class Searched:
 @pytest.fixture
 def searched(
     acme: str, hris: Hris, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Searched]:
+) -> Searched:
     """A company with somebody full of canaries, a namesake, records that fail, and files that hold canaries."""
     (tmp_path / "local.csv").write_text(FILE)
     (tmp_path / "bad.csv").write_text(f"Employee Id,First Name,Last Name,Birth Date\nA1,{CANARY},{CANARY},{CANARY}\n")
