@@ -140,9 +140,7 @@ class Searched:
 
 
 @pytest.fixture
-def searched(
-    acme: str, hris: Hris, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Searched:
+def searched(acme: str, hris: Hris, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Searched:
     """A company with somebody full of canaries, a namesake, records that fail, and files that hold canaries."""
     (tmp_path / "local.csv").write_text(FILE)
     (tmp_path / "bad.csv").write_text(f"Employee Id,First Name,Last Name,Birth Date\nA1,{CANARY},{CANARY},{CANARY}\n")
