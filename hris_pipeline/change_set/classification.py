@@ -82,7 +82,7 @@ def _employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) ->
     belongs to an earlier spell. ``started``: some start has come. ``returning``: a re-hire is still to come. A start
     counts so many days early as the settings say."""
     until = context.today + timedelta(days=settings.import_days_before_start)
-    starts = [rows[name] for name in ("starts_on", "present_start", "rehired_on") if name in rows.columns]
+    starts = [rows[name] for name in ("starts_on", "present_start", "rehired_on")]
     latest = starts[0].mask(null_as_false(starts[0] > until))
     for start in starts[1:]:
         later = null_as_false(start <= until) & (latest.isna() | null_as_false(start > latest))

@@ -125,7 +125,7 @@ def hire_dates(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> 
     stored, source = rows["stored_hire_date"], rows["hire_date"]
     rehired = rows["rehired_on"]
     if settings.hire_date_priority == "latest":
-        present = rows["present_start"] if "present_start" in rows.columns else rows["starts_on"]
+        present = rows["present_start"]
         ahead = null_as_false(rehired > context.today)
         begun = ahead & null_as_false(present <= context.today)
         source = source.mask(begun & null_as_false(source == rehired), present)

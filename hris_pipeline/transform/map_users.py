@@ -107,11 +107,12 @@ class _Standing:
 
 
 def mapped_users_schema(settings: Settings) -> pandera.DataFrameSchema:
-    """The schema of the mapped frame under the settings: types, order, and that one row stands for each ``hris_id``."""
+    """The schema of the mapped frame under the settings: its columns with their types, and that one row stands for each
+    ``hris_id``."""
     fields = {name: _type(_USER_FIELDS[name].kind) for name in effective_mapping(settings)}
     metadata = {entry.name.column: TEXT for entry in effective_metadata(settings)}
     types = {"hris_id": TEXT, "justworks_id": TEXT, **fields, **metadata, **EMPLOYMENT_COLUMNS}
-    needed = ("hris_id", "active", "archive_existing", "leaver_only")
+    needed = ("hris_id", "leaver_only")
     return pandera.DataFrameSchema(
         {
             name: pandera.Column(kind, nullable=name not in needed, unique=name == "hris_id")
@@ -119,7 +120,6 @@ def mapped_users_schema(settings: Settings) -> pandera.DataFrameSchema:
         },
         name="mapped_users",
         strict=True,
-        ordered=True,
     )
 
 

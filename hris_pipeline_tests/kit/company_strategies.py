@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from hris_pipeline.change_set.schemas import EMPLOYMENT_COLUMNS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 from hris_pipeline.transform.columns import from_arrow
+from hris_pipeline.transform.map_users import EMPLOYMENT_COLUMNS
 
 TODAY = date(2026, 3, 2)
 METADATA = [
@@ -19,13 +19,11 @@ METADATA = [
     {"name": "Buddy", "source": "custom:Buddy", "type": "associated"},
 ]
 
-_TYPES: dict[str, pa.DataType] = {
-    name: pa.date32()
-    for name in ("birth_date", "hire_date", "latest_rehire_date", "termination_date", "starts_on", "rehired_on")
-} | {"active": pa.bool_(), "archive_existing": pa.bool_(), "leaver_only": pa.bool_(), "unread": pa.list_(pa.string())}
+_TYPES: dict[str, pa.DataType] = {name: pa.date32() for name in ("birth_date", "hire_date", "latest_rehire_date")}
+_TYPES |= {name: dtype.pyarrow_dtype for name, dtype in EMPLOYMENT_COLUMNS.items()}
 
 _MAPPED = (*USER_FIELD_NAMES, "#Team", "#Buddy")
-_BESIDE = tuple(name for name in EMPLOYMENT_COLUMNS if name != "hris_id")
+_BESIDE = ("justworks_id", *EMPLOYMENT_COLUMNS)
 
 Person = dict[str, Any]
 
@@ -48,7 +46,9 @@ def person(number: int = 1, **values: Any) -> Person:
     given = {f"#{name}" if name in ("Team", "Buddy") else name: value for name, value in values.items()}
     one |= {"justworks_id": given.get("employee_id", one["employee_id"])} | given
     one["rehired_on"] = one["latest_rehire_date"]
-    one["starts_on"] = min((day for day in (one["hire_date"], one["rehired_on"]) if day), default=None)
+    starts = [day for day in (one["hire_date"], one["rehired_on"]) if day]
+    one["starts_on"] = min(starts, default=None)
+    one["present_start"] = max((day for day in starts if day <= TODAY), default=None)
     return one
 
 

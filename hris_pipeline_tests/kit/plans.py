@@ -7,8 +7,9 @@ from typing import Any
 
 from hris_pipeline.change_set.context import QuarantinedMember
 from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
-from hris_pipeline.change_set.schemas import change_rows_schema, mapped_users_schema
+from hris_pipeline.change_set.schemas import change_rows_schema
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.transform.map_users import mapped_users_schema
 from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person, under
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 
