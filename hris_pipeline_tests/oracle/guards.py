@@ -150,7 +150,7 @@ def identity_change(world: World, settings: Settings, found: Identities) -> Guar
     if not world.import_applied:
         users += [user for user in found.refused_by_rule_3 if user.is_active]
     affected = {user.user_id for user in users}
-    base = {user.user_id for user in (*managed(world), *linked_local(found.matches)) if user.is_active}
+    base = {user.user_id for user in managed(world) if user.is_active}
     n, denominator = len(affected), len(base | affected)
     return GuardResult(n, denominator, exceeds(n, denominator, settings.guards["identity_change"]))
 

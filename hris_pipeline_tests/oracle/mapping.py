@@ -360,7 +360,7 @@ def map_everybody(employees: list[Employee], settings: Settings, today: date) ->
         if _holds_id(row) and row.employee_id is not None:
             holders[row.employee_id] = holders.get(row.employee_id, 0) + 1
     return [
-        replace(row, failures=(*row.failures, Failure("employee_id", "shared")))
+        replace(row, failures=(*row.failures, Failure("employee_id", "shared")), exclusion=None, rule=None)
         if _holds_id(row) and row.employee_id is not None and holders[row.employee_id] > 1
         else row
         for row in rows
@@ -368,7 +368,7 @@ def map_everybody(employees: list[Employee], settings: Settings, today: date) ->
 
 
 def _holds_id(row: Mapped) -> bool:
-    return row.employment in ("employed", "unknown") and row.exclusion is None
+    return row.employment in ("employed", "unknown") and row.exclusion != "service_account"
 
 
 def frame_failure(rows: list[Mapped], settings: Settings) -> str | None:
@@ -381,7 +381,7 @@ def frame_failure(rows: list[Mapped], settings: Settings) -> str | None:
             return f"missing:{column}"
     if people and not settings.generated_ids and all(row.employee_id is None for row in people):
         return "missing:employee_id"
-    employed = [row for row in people if row.employment in ("employed", "unknown")]
+    employed = [row for row in people if row.employment in ("employed", "unknown") and row.employee.active is not None]
     failing = [row for row in employed if row.failures]
     if len(failing) >= 5 and len(failing) * 100 > 20 * len(employed):
         return "too_many_failures"

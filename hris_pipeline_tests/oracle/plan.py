@@ -78,6 +78,8 @@ def expect(world: World, reading: Reading) -> Expectation:
     _not_matched(draft)
     _missing(draft)
     _warn(draft)
+    with_row = {row.user_id for row in draft.rows}
+    draft.protected -= with_row
     plan = guards.Plan(
         world=world,
         settings=settings,
@@ -323,11 +325,42 @@ def _archive(draft: _Draft, user: User, *, by_rule: bool = False) -> bool:
         return False
     if is_kept_from_archiving(draft.world, draft.settings, user):
         draft.protected.add(user.user_id)
-    elif user.user_id in draft.found.conflict_users():
+    elif user.user_id in draft.found.conflict_users() or (
+        not by_rule and seems_relisted(draft.world, draft.mapped, user)
+    ):
         draft.awaiting.add(user.user_id)
     elif draft.people.complete:
         draft.rows.append(Row("archive", user.hris_id, user.user_id, (Change("status", "active", "archived"),)))
     return True
+
+
+def seems_relisted(world: World, rows: Iterable[Mapped], user: User) -> bool:
+    """Whether the person seems to work on under another member id, whose row is quarantined or left out by a rule.
+
+    A person is archived, not an id. Of a quarantined row whose name or birth date is missing, what is left is compared.
+    """
+    return any(
+        _alike(row, user)
+        for row in rows
+        if row.hris_id != user.hris_id
+        and row.employment in ("employed", "unknown")
+        and (row.failures or (row.rule is not None and not row.rule.archive_existing))
+        and (not row.hris_id or linked_here(world, row.hris_id) is None)
+    )
+
+
+def _alike(row: Mapped, user: User) -> bool:
+    employee = row.employee
+    same_name = same(employee.first_name, user.first_name) and same(employee.last_name, user.last_name)
+    if same(employee.email, user.email) or (same_name and employee.birth_date == user.birth_date is not None):
+        return True
+    if not row.failures:
+        return False
+    nameless = employee.first_name is None or employee.last_name is None
+    same_id = (
+        employee.justworks_id == user.employee_id if row.employee_id is None else row.employee_id == user.employee_id
+    )
+    return (same_name and employee.birth_date is None) or (nameless and same_id)
 
 
 def is_kept_from_archiving(world: World, settings: Settings, user: User) -> bool:

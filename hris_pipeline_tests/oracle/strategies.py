@@ -218,6 +218,10 @@ def settings_documents(draw: st.DrawFn) -> JsonObject:
     for name, strategy in options.items():
         if draw(st.integers(0, 3)) == 0:
             document[name] = draw(strategy)
+    if "metadata" in document and "exclude_fields" in document:
+        excluded = document["exclude_fields"]
+        assert isinstance(excluded, list)
+        document["exclude_fields"] = [name for name in excluded if name != "JobTitle"]  # no such metadata then
     return document
 
 
@@ -459,7 +463,8 @@ def stories(
                 people = event(draw, people, today, fresh)
                 fresh += 1
             for name, value in draw(st.lists(st.sampled_from(EDITS), max_size=1)):
-                edits.append((draw(st.sampled_from([person.hris_id for person in people])), name, value))
+                edited = draw(st.sampled_from([person.hris_id for person in people]))
+                edits.append((edited, name, f"{edited}-{value}" if name == "email" and value else value))
         complete = draw(st.integers(0, 9)) > 0
         shuffled = [people[place] for place in draw(st.permutations(range(len(people))))]
         weeks.append(
