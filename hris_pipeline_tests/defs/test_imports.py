@@ -36,6 +36,17 @@ def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_se
     assert company.metadata("applied_changes")["status"].value == "applied"
 
 
+def test_a_leaver_whose_row_is_quarantined_is_archived_by_a_whole_import(company: Company) -> None:
+    company.saved()
+    people = company.sandbox.company
+    managers = {person.manager for person in people.persons()}
+    leaver = next(person.id for person in people.persons() if person.active and person.id not in managers)
+    people.edit(leaver, birth_date="31/12/1980", active=False)
+    done = company.run("import_users")
+    assert company.import_(done.import_id).status == "applied"
+    assert company.import_(done.import_id).counts["archived"] == 1
+
+
 def test_a_run_stands_under_its_job_with_who_started_it(company: Company) -> None:
     company.run("preview_import", tags={"team": "hr"})
     run = company.last_run()

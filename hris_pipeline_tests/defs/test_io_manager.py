@@ -1,5 +1,6 @@
 """Where frames are kept: whole or not at all, readable by their owner alone, in a folder or a bucket."""
 
+import dataclasses
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -75,6 +76,15 @@ def test_a_frame_comes_back_with_its_types_its_origin_and_its_warnings(root: UPa
     assert loaded.rows.dtypes.tolist() == [TEXT, DATE, FLAG]
     assert (loaded.extract_id, loaded.settings_digest) == (FRAME.extract_id, FRAME.settings_digest)
     assert loaded.warnings == FRAME.warnings
+
+
+def test_the_frames_that_travel_with_a_frame_come_back_too(root: UPath) -> None:
+    nobody = ROWS[:0]
+    keep(root, dataclasses.replace(FRAME, also={"failed": ROWS[1:].reset_index(drop=True), "unread": nobody}))
+    also = load(root).also
+    assert set(also) == {"failed", "unread"}
+    pd.testing.assert_frame_equal(also["failed"], ROWS[1:].reset_index(drop=True))
+    assert dict(also["unread"].dtypes) == dict(nobody.dtypes)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(root: UPath) -> None:
