@@ -99,10 +99,10 @@ def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Serv
 
     if not assets:
         return lambda services, name: run_backfill(services, name, fresh=fresh, apply=apply)
-    assets = known_assets()
+    every_asset = known_assets()
     for asset in assets:
-        if asset not in assets:
-            hint = suggestion(asset, assets) or f" There are: {', '.join(assets)}."
+        if asset not in every_asset:
+            hint = suggestion(asset, every_asset) or f" There are: {', '.join(every_asset)}."
             raise UsageError(f"There is no asset {asset!r}.{hint}")
     if apply:
         raise UsageError("--apply makes everything: leave out --asset.")

@@ -43,17 +43,17 @@ def test_an_idle_tick_is_one_statement_and_reads_no_whole_settings(
     assert due_imports(services, "weekly", AT).due == ()
 
 
-def test_who_is_stalled_is_two_statements(services: Services) -> None:
+def test_who_is_stalled_is_three_statements(services: Services) -> None:
     names = add_integrations(services.store, MANY, due=True)
     with counted_statements(services.store.engine) as statements:
         assert stalled(services, AT + timedelta(hours=2)) == ()
-    assert len(statements) == 2
+    assert len(statements) == 3
     assert [finding.integration_id for finding in stalled(services, AT + timedelta(days=2))] == names
 
 
 def test_a_moment_handled_later_than_now_is_a_finding_and_counts_as_not_there(services: Services) -> None:
     (name,) = add_integrations(services.store, 1, due=False)
-    before = AT - timedelta(hours=1)
+    before = AT - timedelta(hours=2)
     (finding,) = stalled(services, before)
     assert finding == Stalled(name, AT, AT - timedelta(days=1), clock_jumped=True)
     (due,) = due_imports(services, "daily", before).due

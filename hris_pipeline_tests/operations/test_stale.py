@@ -16,10 +16,11 @@ from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import MONDAY
 
 SAVE = """
-import json, sys
+import dataclasses, datetime, json, sys
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.services import open_services
-services = open_services()
+now = datetime.datetime.fromisoformat(sys.argv[3])
+services = dataclasses.replace(open_services(), now=lambda: now)
 print("ready", flush=True)
 sys.stdin.readline()
 saved = save_import(services, "acme", sys.argv[1], actor=sys.argv[2], lock_wait_seconds=20)
@@ -108,7 +109,7 @@ def test_two_processes_that_apply_at_once_apply_once(acme: Acme, changed: str) -
     }
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", SAVE, planned.import_id, name],
+            [sys.executable, "-c", SAVE, planned.import_id, name, acme.services.now().isoformat()],
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
