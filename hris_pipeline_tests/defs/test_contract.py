@@ -75,6 +75,9 @@ def test_there_is_a_check_for_every_guard() -> None:
         "create_limit",
         "employee_id_mismatch",
         "email_change_limit",
+        "identity_change",
+        "quarantine_growth",
+        "unread_field",
         "field_wipe",
     }
     assert ("employees", "rows_valid") in keys
