@@ -42,7 +42,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many answers of sources and weeks of companies were tried, where tests record that."""
     tried: Counter[str] = Counter()
     for report in terminalreporter.getreports("passed"):
-        tried.update({name: number for name, number in report.user_properties if isinstance(number, int)})
+        for name, number in report.user_properties:
+            tried[name] += number if isinstance(number, int) else 0
     for name, number in sorted(tried.items()):
         terminalreporter.write_line(f"{name}: {number:,}")
 

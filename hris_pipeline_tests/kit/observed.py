@@ -75,6 +75,8 @@ def _row(line: Mapping[str, Any], world: World) -> ObservedRow:
         old, new = _value(name, before.get(name)), _value(name, after.get(name))
         if old != new and not (name == "status" and not before):
             changes[name] = (old, new)
+    if before and before.get("integration_id") != after.get("integration_id"):
+        changes["hris_id"] = (before.get("hris_id"), after.get("hris_id"))  # a link, also to the same id elsewhere
     old_metadata, new_metadata = before.get("metadata") or {}, after.get("metadata") or {}
     for key in {*old_metadata, *new_metadata}:
         old, new = old_metadata.get(key) or None, new_metadata.get(key) or None

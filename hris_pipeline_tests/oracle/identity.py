@@ -9,7 +9,7 @@ from .reading import People
 from .settings import Settings
 from .text import same
 
-LINK_KINDS = ("link", "former_link")
+LINK_KINDS = ("link", "former_link", "resolved")
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,15 @@ def is_empty(value: object) -> bool:
     return False
 
 
+def holds_nothing(value: object) -> bool:
+    """Empty at whatever depth."""
+    if isinstance(value, Mapping):
+        return all(map(holds_nothing, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(holds_nothing, value))
+    return is_empty(value)
+
+
 def scalar(value: object, *, is_id: bool = False) -> str | None:
     """The cleaned text of a text or a whole number; None for everything else and for a blank."""
     if isinstance(value, bool):
@@ -146,16 +155,10 @@ def _emails(value: object, spellings: tuple[str, ...], notes: _Notes) -> tuple[s
     work: list[str] = []
     personal: list[str] = []
     untyped: list[str] = []
-    something_read = False
     for item in as_list(value):
-        if is_empty(item):
-            continue
         holder = as_object(item)
-        address, seen = _first_text(holder, spellings)
-        if address is None:
-            something_read = something_read or seen
-            continue
-        if "@" not in address:
+        address, _ = _first_text(holder, spellings)
+        if address is None or "@" not in address:
             continue
         word = _type_word(holder)
         if word in ("work", "work_email"):
@@ -170,7 +173,7 @@ def _emails(value: object, spellings: tuple[str, ...], notes: _Notes) -> tuple[s
         return work[0], (personal[0] if personal else None)
     if personal:
         return personal[0], None
-    if not something_read:
+    if not holds_nothing(value):
         notes.could_not_read("email", "secondary_email")
     return None, None
 
@@ -192,14 +195,10 @@ def _phone(value: object, spellings: tuple[str, ...], notes: _Notes) -> str | No
         return None
     notes.sent.add("phone_number")
     numbers: list[tuple[int, str]] = []
-    something_read = False
     for item in as_list(value):
-        if is_empty(item):
-            continue
         holder = as_object(item)
-        number, seen = _first_text(holder, spellings)
+        number, _ = _first_text(holder, spellings)
         if number is None:
-            something_read = something_read or seen
             continue
         calling, _ = _first_text(holder, ("country_code", "calling_code"))
         word = _type_word(holder)
@@ -207,7 +206,7 @@ def _phone(value: object, spellings: tuple[str, ...], notes: _Notes) -> str | No
         numbers.append((rank, _joined_number(number, calling)))
     if numbers:
         return min(numbers, key=lambda pair: pair[0])[1]
-    if not something_read:
+    if not holds_nothing(value):
         notes.could_not_read("phone_number")
     return None
 
@@ -416,7 +415,7 @@ def custom_value(value: object) -> tuple[str | tuple[str, ...] | None, bool]:
             inner = scalar(item) or scalar(as_object(item).get("label"))
             if inner is not None:
                 texts.append(inner)
-        return (tuple(texts) if texts else None), bool(texts)
+        return (tuple(texts) if texts else None), bool(texts) or all(map(is_empty, value))
     label = scalar(as_object(value).get("label"))
     return label, label is not None
 
