@@ -159,6 +159,7 @@ def test_a_message_that_comes_a_second_time_starts_nothing(site: Site) -> None:
     assert alive(process)
     assert site.starts(run) == 1
     os.kill(process, signal.SIGKILL)
+    until(lambda: not alive(process))
     monitor(site)
     assert site.outcome(run) == "FAILURE"
 
