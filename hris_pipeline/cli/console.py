@@ -41,10 +41,12 @@ def console(
 
 def _serve(access: "Access", listener: "socket.socket", dagster_url: str) -> None:
     from hris_pipeline.console.app import build_console  # noqa: PLC0415
+    from hris_pipeline.console.daemon import DaemonWatch, ask_for_daemon  # noqa: PLC0415
     from hris_pipeline.console.server import serve  # noqa: PLC0415
 
     with open_services() as services:
-        served = build_console(services, access, dagster_url=dagster_url.rstrip("/"))
+        watch = DaemonWatch(partial(ask_for_daemon, services.environment))
+        served = build_console(services, access, dagster_url=dagster_url.rstrip("/"), daemon_seen=watch)
         serve(served, listener, account=actor(), show_link=show_link)
 
 

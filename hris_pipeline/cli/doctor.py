@@ -1,9 +1,8 @@
 """What stands and what does not, for people and for probes."""
 
-from contextlib import suppress
-
 from hris_pipeline.cli.common import open_services
 from hris_pipeline.cli.printing import CommandResult, cell, table
+from hris_pipeline.console.daemon import ask_for_daemon
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.health import Finding, Verdict, examine, examine_environment, needs_daemon
@@ -38,11 +37,6 @@ def _daemon(environment: Environment, *, needed: bool) -> Finding:
     verdict: Verdict = "failed" if needed else "warning"
     if not (environment.dagster_home / "dagster.yaml").exists():
         return Finding("daemon", verdict if needed else "ok", "Dagster has not been started here: `hris ui` starts it")
-    from hris_pipeline.running import daemon_seen, open_instance  # noqa: PLC0415 - Dagster is only loaded to ask it
-
-    seen = False
-    with suppress(Exception), open_instance(environment) as instance:  # whatever Dagster's storage raises
-        seen = daemon_seen(instance)
-    if seen:
+    if ask_for_daemon(environment):
         return Finding("daemon", "ok", "seen")
     return Finding("daemon", verdict, "not seen: nothing starts automatic imports; `hris ui` or dagster-daemon does")

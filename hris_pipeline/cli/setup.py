@@ -1,9 +1,6 @@
 """The guided setup: every step can be taken again, so quitting and starting again continues where it stopped."""
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -31,6 +28,7 @@ from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.review import Review, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import change_settings, set_up
+from hris_pipeline.operations.setup_progress import QUESTIONS, SetupProgress
 from hris_pipeline.operations.terms import PERMISSIONS, TERMS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import load_settings, set_values
@@ -47,7 +45,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class _Wizard:
-    """One guided setup: the integration and where its answered questions are noted."""
+    """One guided setup: the integration, and how far it is."""
 
     services: Services
     name: str
@@ -69,25 +67,9 @@ class _Wizard:
             return current_settings(connection, self.name).settings
 
     @property
-    def _notes(self) -> Path:
-        return self.services.environment.home / "setup" / f"{self.name}.json"
-
-    def answered(self) -> list[str]:
-        """The questions that were answered: an answer that is the default leaves no other trace."""
-        try:
-            noted = json.loads(self._notes.read_text())
-        except (OSError, ValueError):
-            return []
-        return [str(question) for question in noted] if isinstance(noted, list) else []
-
-    def note(self, question: str) -> None:
-        """Remembers that the question was answered."""
-        self._notes.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._notes.write_text(json.dumps([*self.answered(), question]))
-
-    def forget_notes(self) -> None:
-        """Forgets what was answered: of an earlier integration of that name, or because all is done."""
-        self._notes.unlink(missing_ok=True)
+    def progress(self) -> SetupProgress:
+        """Which questions were answered, here or in the console."""
+        return SetupProgress(self.services, self.name)
 
 
 def setup(
@@ -177,15 +159,14 @@ def _guided(wizard: _Wizard) -> bool:
     status(*made_up_notes(wizard.services, wizard.name))
     _terms(wizard)
     _connection(wizard)
-    questions: dict[str, Callable[[_Wizard], None]] = {"archive": _archive, "emails": _emails, "schedule": _schedule}
-    for question, ask in questions.items():
-        if question not in wizard.answered() and not wizard.automation.saved:
+    for question, ask in zip(QUESTIONS, (_archive, _emails, _schedule), strict=True):
+        if question not in wizard.progress.answered() and not wizard.automation.saved:
             ask(wizard)
-            wizard.note(question)
+            wizard.progress.note(question)
     summary = _first_import(wizard)
     if summary == "saved":
         _automatic(wizard)
-        wizard.forget_notes()
+        wizard.progress.forget()
     return summary == "held"
 
 
@@ -195,7 +176,7 @@ def _terms(wizard: _Wizard) -> None:
     status(cell("Terms and privacy", "bold"), *(cell(f"  • {term}") for term in TERMS), "")
     typer.confirm("Do you agree?", abort=True, err=True)
     if not _exists(wizard):
-        wizard.forget_notes()
+        wizard.progress.forget()
     with deciding(wizard.services, wizard.name, "accept_terms"):
         set_up(wizard.services, wizard.name, actor=actor(), accept=True)
 
@@ -261,12 +242,18 @@ def _ask(wizard: _Wizard, key: str, question: str) -> None:
         except SettingsInvalid as error:
             error_line(str(error))
             continue
-        change_settings(wizard.services, wizard.name, changed, actor())
+        _change(wizard, changed)
         return
 
 
 def _store(wizard: _Wizard, **answers: Any) -> None:
-    change_settings(wizard.services, wizard.name, wizard.settings.model_copy(update=answers), actor())
+    _change(wizard, wizard.settings.model_copy(update=answers))
+
+
+def _change(wizard: _Wizard, settings: Settings) -> None:
+    if settings != wizard.settings:
+        with deciding(wizard.services, wizard.name, "change_settings"):
+            change_settings(wizard.services, wizard.name, settings, actor())
 
 
 def _first_import(wizard: _Wizard) -> str:

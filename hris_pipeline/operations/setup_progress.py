@@ -8,7 +8,10 @@ from pathlib import Path
 
 from hris_pipeline.operations.services import Services
 
-__all__ = ["SetupProgress"]
+__all__ = ["QUESTIONS", "SetupProgress"]
+
+QUESTIONS = ("archive", "emails", "schedule")
+"""Every question whose answer may be the default, in the order in which they are asked."""
 
 
 @dataclass(frozen=True)

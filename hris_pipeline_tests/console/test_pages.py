@@ -13,6 +13,7 @@ from hris_pipeline.operations.decisions import is_approved
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.setup_progress import QUESTIONS, SetupProgress
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline_tests.kit.acme import Acme
@@ -568,3 +569,13 @@ def test_an_unexpected_error_tells_its_kind_and_place_alone(
     assert page.status_code == 500
     assert "ValueError" in page.text
     assert "Zwitscherling" not in page.text + caplog.text
+
+
+def test_what_was_answered_on_the_command_line_is_not_asked_again(make: Any, served: Served) -> None:
+    acme, browser = make(), served.browser()
+    assert "2 of 8 steps are done" in words_of(browser.get("/i/acme/setup"))
+    for question in QUESTIONS:
+        SetupProgress(acme.services, "acme").note(question)
+    page = browser.get("/i/acme/setup")
+    assert "5 of 8 steps are done" in words_of(page)
+    assert '/i/acme/setup/check">Go on' in page.text

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
@@ -144,11 +144,13 @@ def serve(
     *,
     host: str = "127.0.0.1",
     dagster: App | None = None,
+    daemon_seen: Callable[[], bool | None] = lambda: None,
 ) -> Served:
     """A console over these services, as ``hris console`` makes it; nothing listens."""
     door = access_of(access or AccessEnvironment(), host, 3000)
     jobs = RecordedJobs(services.environment)
-    console = replace(build_console(services, door, dagster_url="/dagster" if dagster else ""), jobs=jobs)
+    built = build_console(services, door, dagster_url="/dagster" if dagster else "", daemon_seen=daemon_seen)
+    console = replace(built, jobs=jobs)
     links: list[str] = []
     link = OneTimeLink(door, "dana", links.append) if door.mode == "link" else None
     if link is not None:

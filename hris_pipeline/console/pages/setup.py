@@ -16,7 +16,7 @@ from hris_pipeline.operations import automation
 from hris_pipeline.operations.connection import connect, consent_url
 from hris_pipeline.operations.overview import Overview, overview
 from hris_pipeline.operations.settings import change_settings, set_up, settings_in_force
-from hris_pipeline.operations.setup_progress import SetupProgress
+from hris_pipeline.operations.setup_progress import QUESTIONS, SetupProgress
 from hris_pipeline.operations.terms import PERMISSIONS, TERMS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
@@ -189,7 +189,7 @@ def answer(visit: Visit) -> Response:
 def _after(visit: Visit, step: str) -> str:
     """Whoever changes an answer from the list of answers comes back to it."""
     noted = SetupProgress(visit.services, visit.name).answered()
-    if visit.text("back") == "check" or ("check" in noted and step in ("archive", "emails", "schedule")):
+    if visit.text("back") == "check" or ("check" in noted and step in QUESTIONS):
         return "check"
     return KEYS[KEYS.index(step) + 1] if step != KEYS[-1] else "done"
 
