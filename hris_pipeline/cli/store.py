@@ -3,9 +3,6 @@
 from hris_pipeline.cli.common import IntegrationArgument, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, table
 from hris_pipeline.environment import Environment
-from hris_pipeline.operations.rotation import rotate_key as rotate
-from hris_pipeline.operations.verification import describe
-from hris_pipeline.operations.verification import verify as check
 from hris_pipeline.store.engine import upgrade_store
 
 __all__ = [
@@ -30,6 +27,7 @@ def rotate_key() -> CommandResult:
     needed any more. Where the key is a file in HRIS_HOME, a new one is made. Restart whatever is running.
     """
     from hris_pipeline.cli.dagster_side import frames_resealer  # noqa: PLC0415 - frames are Dagster's to know
+    from hris_pipeline.operations.rotation import rotate_key as rotate  # noqa: PLC0415 - reads frames
 
     with open_services() as services:
         counts = rotate(services, frames_resealer(services.environment))
@@ -41,6 +39,9 @@ def verify(name: IntegrationArgument) -> CommandResult:
     """Computes every import's digest again from its rows, and compares the users with what the imports left. Exit 1
     when something was written behind the pipeline's back.
     """
+    from hris_pipeline.operations.verification import describe  # noqa: PLC0415 - reads frames
+    from hris_pipeline.operations.verification import verify as check  # noqa: PLC0415
+
     with open_services() as services:
         verification = check(services, name)
     payload = {

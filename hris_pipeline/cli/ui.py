@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING
 
 from hris_pipeline.cli.common import actor, open_services
 from hris_pipeline.cli.console import Host, Port, log_file, show_link
-from hris_pipeline.cli.demo import (
-    DISPLAY_NAME,
-    add_company,
-    connect_company,
-    integrations_of,
-    sandbox_running,
-)
 from hris_pipeline.cli.printing import CommandResult, cell, status
-from hris_pipeline.defs.partitions import add_partition
-from hris_pipeline.running import daemon_seen, dagster_ui, open_instance
 from hris_pipeline.store.automation import automations
 
 if TYPE_CHECKING:
@@ -44,9 +35,12 @@ def ui(port: Port = 3000, host: Host = "127.0.0.1") -> CommandResult:
 
 
 def _serve(access: "Access", listener: "socket.socket") -> None:
+    from hris_pipeline.cli.demo import integrations_of  # noqa: PLC0415 - Dagster takes seconds; the page is told before
     from hris_pipeline.console.app import build_console  # noqa: PLC0415
     from hris_pipeline.console.gateway import DAGSTER_PATH  # noqa: PLC0415
     from hris_pipeline.console.server import serve  # noqa: PLC0415
+    from hris_pipeline.defs.partitions import add_partition  # noqa: PLC0415
+    from hris_pipeline.running import daemon_seen, dagster_ui, open_instance  # noqa: PLC0415
 
     with ExitStack() as stack:
         _made_up_company(stack)
@@ -62,6 +56,14 @@ def _serve(access: "Access", listener: "socket.socket") -> None:
 
 def _made_up_company(stack: ExitStack) -> None:
     """Serves the made-up company, when there is none but made-up ones."""
+    from hris_pipeline.cli.demo import (  # noqa: PLC0415 - so does the demo
+        DISPLAY_NAME,
+        add_company,
+        connect_company,
+        integrations_of,
+        sandbox_running,
+    )
+
     with open_services() as services:
         integrations = integrations_of(services)
     if not all(integration.display_name == DISPLAY_NAME for integration in integrations):

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.store.engine import Store
@@ -101,7 +102,8 @@ def _file_locks_held(store: Store, names: Collection[str]) -> frozenset[str]:
 
 
 def _is_locked(path: Path) -> bool:
-    """A shared lock is asked for, so that whoever asks at the same moment does not see the other."""
+    """A shared lock of the same kind is asked for, which ``filelock`` has not: whoever asks at the same moment does not
+    see the other."""
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -123,19 +125,16 @@ def _file_name(name: str) -> str:
 def _file_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
     folder = store.home / "locks"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(folder / _file_name(name), os.O_RDWR | os.O_CREAT, 0o600)
+    # A lock that is let go of by another thread than took it, and never one that would outlive its process.
+    lock = FileLock(
+        folder / _file_name(name), mode=0o600, thread_local=False, poll_interval=POLL_SECONDS, fallback_to_soft=False
+    )
+    with suppress(Timeout):
+        lock.acquire(timeout=max(0.0, wait_seconds))
     try:
-        yield _tried(lambda: _flock(file), wait_seconds)
+        yield lock.is_locked
     finally:
-        os.close(file)  # the file stays: removing it would let two processes lock two files of one name
-
-
-def _flock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        lock.release()
 
 
 def _tried(take: Callable[[], bool], wait_seconds: float) -> bool:
