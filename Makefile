@@ -61,6 +61,7 @@ soak: install
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak_schedule
 	$(BIN)/python -m benchmarks.soak_answers
+	$(BIN)/python -m benchmarks.soak_matrix
 
 ui: install
 	$(BIN)/hris ui

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -150,7 +151,7 @@ class Environment:
         def value(name: str) -> str:
             return environ.get(name, "").strip() or defaults[name]
 
-        home = Path(value("HRIS_HOME")).expanduser().absolute()
+        home = _printable("HRIS_HOME", Path(value("HRIS_HOME")).expanduser().absolute())
 
         def placed(name: str) -> str:
             return value(name).replace("$HRIS_HOME", str(home))
@@ -173,7 +174,7 @@ class Environment:
             reading_pages=max(1, int(_positive("HRIS_READING_PAGES", value("HRIS_READING_PAGES")))),
             reading_hours=_positive("HRIS_READING_HOURS", value("HRIS_READING_HOURS")),
             finch_api_url=_web_url("FINCH_API_URL", value("FINCH_API_URL")),
-            dagster_home=Path(placed("DAGSTER_HOME")).expanduser().absolute(),
+            dagster_home=_dagster_home(Path(placed("DAGSTER_HOME")).expanduser().absolute()),
             access=AccessEnvironment.read(value),
         )
 
@@ -192,6 +193,22 @@ class Environment:
         return f"Environment({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
 
+def _printable(name: str, path: Path) -> Path:
+    if not str(path).isprintable():
+        raise EnvironmentInvalid(f"{name} holds characters that cannot be shown, such as a line break: name another.")
+    return path
+
+
+def _dagster_home(path: Path) -> Path:
+    """Dagster makes addresses of databases of it, in which ``?`` and ``%`` lead elsewhere."""
+    if "?" in str(path) or "%" in str(path):
+        raise EnvironmentInvalid(
+            "DAGSTER_HOME, which is inside HRIS_HOME unless it is set, holds a ? or a %, by which Dagster would keep "
+            "its databases elsewhere: let DAGSTER_HOME name a folder without them."
+        )
+    return _printable("DAGSTER_HOME", path)
+
+
 def _store_url(text: str) -> str:
     scheme = text.partition("://")[0].partition("+")[0]
     if scheme == "sqlite" and "://" in text:
@@ -205,14 +222,23 @@ def _store_url(text: str) -> str:
 
 
 def _web_url(name: str, text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # also of a port that is no number, or of one too large
+        raise EnvironmentInvalid(
+            f"{name} is no web address (is its port a number up to 65535?): give one as https://host:port."
+        ) from None
+    if parts.scheme not in ("http", "https") or not host or port == 0 or _ODD_IN_ADDRESS.search(text):
         raise EnvironmentInvalid(f"{name} is no web address: give one that starts with https://.")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not _is_loopback(host):
         raise EnvironmentInvalid(
             f"{name} is plain http to another machine, where anybody on the way reads the tokens: give https://."
         )
     return text.rstrip("/")
+
+
+_ODD_IN_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f\"<>\\^`{|}]")
 
 
 def _is_loopback(host: str) -> bool:

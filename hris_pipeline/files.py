@@ -7,13 +7,15 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import msgspec
+from fsspec.registry import known_implementations, registry
 from upath import UPath
 
-from hris_pipeline.errors import MachineError, Tampered
+from hris_pipeline.errors import EnvironmentInvalid, MachineError, Tampered
 
 __all__ = [
     "Sealer",
@@ -65,20 +67,46 @@ def _message(name: str, content: Mapping[str, Any]) -> bytes:
 
 
 def open_root(url: str | UPath) -> UPath:
-    """The folder, or the prefix of a bucket, that a URL names.
+    """The folder, or the prefix of a bucket, that a URL names. Nothing is asked of it yet.
 
     A bucket's listings are never kept: in a process that lives long they would miss what others wrote since.
+
+    Raises:
+        EnvironmentInvalid: no kind of place that is known.
+        MachineError: the library for that kind of place is not installed.
     """
-    with explaining_machine(f"Opening HRIS_FILES_URL ({str(url).partition('://')[0]}://)"):
-        root = UPath(url)
+    if isinstance(url, str):
+        _require_library(url)
+    root = UPath(url)
     if root.protocol in ("", "file", "local"):
         return UPath(root.path)
     return UPath(url, use_listings_cache=False) if root.protocol in ("s3", "s3a") else root
 
 
+def _require_library(url: str) -> None:
+    """A bucket opens without its library, and fails long after: in the middle of an import."""
+    protocol, separator, _ = url.partition("://")
+    if not separator:
+        return
+    if protocol not in {*known_implementations, *registry}:
+        raise EnvironmentInvalid(
+            f"HRIS_FILES_URL names no kind of place that is known ({protocol[:20]!r}): give a folder, or a bucket as "
+            "s3://bucket/prefix."
+        )
+    library = str(known_implementations.get(protocol, {}).get("class", "fsspec")).partition(".")[0]
+    if find_spec(library) is None:
+        install = _EXTRAS.get(library, library)
+        raise MachineError(
+            f"HRIS_FILES_URL names a place ({protocol}://) whose library is not installed here: run "
+            f"`pip install {install}`."
+        )
+
+
 _ERRNO_WORDS: Mapping[int, str] = {
     errno.ENOSPC: "the disk is full: free some space, then run this again",
     errno.EDQUOT: "this user's share of the disk is used up: free some space, then run this again",
+    errno.EFBIG: "the file may not grow further: raise this user's limit (`ulimit -f`), or use a disk that takes more",
+    errno.ENOLCK: "the disk gives no locks, as some network drives do: put HRIS_HOME on a disk of this machine",
     errno.EROFS: "the disk is read-only: use another place, or mount it to be written",
     errno.EACCES: "this user may not: change the rights, or use another place",
     errno.EPERM: "this user may not: change the rights, or use another place",
@@ -98,6 +126,9 @@ _ERRNO_WORDS: Mapping[int, str] = {
     errno.EADDRNOTAVAIL: "this machine has no such address: use another",
 }
 
+_EXTRAS = {"s3fs": "'hris-pipeline[s3]'", "socksio": "'httpx[socks]'"}
+"""By library: what to install, where it is not the library itself."""
+
 _LIBRARIES = {"s3fs": "s3", "gcsfs": "gs", "adlfs": "az", "socksio": "SOCKS proxies"}
 
 
@@ -107,17 +138,24 @@ def machine_words(error: BaseException) -> str | None:
     if isinstance(error, UnicodeEncodeError):
         return f"the terminal or file only takes {error.encoding}: set PYTHONIOENCODING=utf-8 or LC_ALL=C.UTF-8"
     if isinstance(error, ImportError):
-        library = next((name for name in _LIBRARIES if name in str(error)), None)
-        what = _LIBRARIES.get(library or "")
-        return f"the library for {what} is not installed: run `pip install {library}`" if library else None
+        return _library_words(error)
     if isinstance(error, MemoryError):
         return _ERRNO_WORDS[errno.ENOMEM]
-    if isinstance(error, OSError) and error.errno is not None and error.errno in _ERRNO_WORDS:
+    if isinstance(error, OSError) and error.errno is not None and type(error).__module__ == "builtins":
         place = f"{error.filename}: " if isinstance(error.filename, str) else ""
-        return f"{place}{_ERRNO_WORDS[error.errno]}"
+        words = f"{os.strerror(error.errno).lower()}: look what is wrong there, then run this again"
+        return f"{place}{_ERRNO_WORDS.get(error.errno, words)}"
     if isinstance(error, OverflowError):
         return "a date or number is further away than can be counted: give one between the years 1 and 9998"
     return None
+
+
+def _library_words(error: ImportError) -> str | None:
+    library = next((name for name in _LIBRARIES if name in str(error)), None)
+    if library is None:
+        return None
+    install = _EXTRAS.get(library, library)
+    return f"the library for {_LIBRARIES[library]} is not installed: run `pip install {install}`"
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from hris_pipeline.console.responses import plain_page
 from hris_pipeline.console.sessions import Sessions
 from hris_pipeline.console.templating import STATIC
 from hris_pipeline.console.visit import Console, route_of
+from hris_pipeline.errors import HrisError
+from hris_pipeline.files import machine_words
 from hris_pipeline.operations.decision_log import DecidedBy, deciding
 from hris_pipeline.operations.services import Services
 
@@ -84,4 +86,8 @@ async def _too_much(_: Request, __: Exception) -> Response:
 
 async def _unexpected(_: Request, error: Exception) -> Response:
     """The message of an unexpected error may quote a person: only its kind is told."""
+    if isinstance(error, HrisError):
+        return plain_page(503, "That did not work", str(error))
+    if (words := machine_words(error)) is not None:
+        return plain_page(503, "This machine is in the way", f"{words}.")
     return plain_page(500, "Something unexpected happened", f"({type(error).__name__}) Please report it.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from hris_pipeline.console.jobs import write_state
 from hris_pipeline.errors import HrisError
+from hris_pipeline.files import machine_words
 
 __all__ = ["main"]
 
@@ -34,11 +35,9 @@ def main() -> int:
     except HrisError as error:
         state |= {"state": "failed", "message": str(error), "exit_code": error.exit_code}
     except BaseException as error:
-        state |= {
-            "state": "failed",
-            "message": f"Something unexpected happened ({type(error).__name__}).",
-            "exit_code": 1,
-        }
+        words = machine_words(error)
+        message = f"This machine is in the way: {words}." if words else f"It stopped ({type(error).__name__})."
+        state |= {"state": "failed", "message": message, "exit_code": 1}
     write_state(path, state)
     return 0 if state["state"] == "done" else 1
 

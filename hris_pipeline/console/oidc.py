@@ -19,6 +19,7 @@ from joserfc.jwk import KeySet
 from hris_pipeline.console.sessions import PendingLogin
 from hris_pipeline.environment import AccessEnvironment
 from hris_pipeline.errors import HrisError
+from hris_pipeline.sources.transport import open_client
 
 __all__ = ["LoginRefused", "Person", "begin", "finish"]
 
@@ -55,7 +56,7 @@ def begin(access: AccessEnvironment, redirect_uri: str, address: str, now: datet
         address=address,
         started_at=now,
     )
-    with httpx.Client(timeout=_TIMEOUT) as client:
+    with open_client(timeout=_TIMEOUT) as client:
         endpoint = _endpoint(_provider(client, access), "authorization_endpoint")
     asked = {
         "response_type": "code",
@@ -83,7 +84,7 @@ def finish(access: AccessEnvironment, redirect_uri: str, pending: PendingLogin, 
         raise LoginRefused("The answer is from another provider: log in again.")
     if not answer.get("code"):
         raise LoginRefused("The provider did not log you in: log in again, or ask whoever runs it.")
-    with httpx.Client(timeout=_TIMEOUT) as client:
+    with open_client(timeout=_TIMEOUT) as client:
         provider = _provider(client, access)
         try:
             token = _token(client, access, provider, redirect_uri, pending, answer["code"])

@@ -19,6 +19,7 @@ from hris_pipeline.console.jobs import Jobs
 from hris_pipeline.console.sessions import Session, Sessions
 from hris_pipeline.console.templating import TEMPLATES
 from hris_pipeline.errors import HrisError, UnknownName, UsageError
+from hris_pipeline.files import machine_words
 from hris_pipeline.operations.decision_log import deciding
 from hris_pipeline.operations.roles import ACTIONS, may
 from hris_pipeline.operations.services import Services
@@ -149,6 +150,8 @@ def _answer(page: Page, visit: Visit) -> Response:
     except HrisError as error:
         return error_page(visit, 409, "That did not work", str(error))
     except Exception as error:  # its message may quote a person: only its kind and place are told
+        if (machine := machine_words(error)) is not None:
+            return error_page(visit, 503, "This machine is in the way", f"{machine}.")
         place = next((frame for frame in reversed(extract_tb(error.__traceback__)) if _PACKAGE in frame.filename), None)
         where = f" at {Path(place.filename).name}:{place.lineno}" if place else ""
         words = f"{type(error).__name__}{where}: please report it. Nothing else was changed."

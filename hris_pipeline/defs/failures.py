@@ -8,7 +8,16 @@ import dagster as dg
 from hris_pipeline.defs.metadata import console_link
 from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, run_info, tag_run
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError, ImportHeld, ImportRunning, ImportStale, RunReplaced, UsageError
+from hris_pipeline.errors import (
+    HrisError,
+    ImportHeld,
+    ImportRunning,
+    ImportStale,
+    MachineError,
+    RunReplaced,
+    UsageError,
+)
+from hris_pipeline.files import machine_words
 from hris_pipeline.operations.automation import complete_due_import
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
@@ -139,7 +148,8 @@ def held_import(summary: Import, environment: Environment) -> HeldImport:
 
 @contextmanager
 def redacted_errors(what: str) -> Iterator[None]:
-    """Lets errors of this project through alone, without what caused them; of any other only its kind and place remain.
+    """Lets errors of this project through alone, without what caused them; what this machine lacks is said in words; of
+    any other only its kind and place remain.
 
     Dagster stores every error with its causes, and a database's or a parser's message may quote a person's data.
     """
@@ -150,5 +160,7 @@ def redacted_errors(what: str) -> Iterator[None]:
     except HrisError as error:
         raise error from None
     except Exception as error:
+        if (words := machine_words(error)) is not None:
+            raise MachineError(f"{what} failed: {words}.") from None
         message = f"{what} failed unexpectedly ({type(error).__name__}): the stack trace of its run shows where."
         raise HrisError(message).with_traceback(error.__traceback__) from None

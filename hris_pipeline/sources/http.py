@@ -2,9 +2,7 @@
 errors that tell whether running again can help. What a status means is decided here, once; what an answer holds is the
 wires' business."""
 
-import functools
 import math
-import ssl
 import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from hris_pipeline.sources.decoding import decode, encode
 from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries
 from hris_pipeline.sources.redaction import describe, error_code
 from hris_pipeline.sources.threads import Workers
+from hris_pipeline.sources.transport import failure_words, open_client
 
 __all__ = ["FixedToken", "Http", "HttpRefused", "TokenProvider", "Unauthorized"]
 
@@ -117,12 +116,6 @@ def _bearer(token: str) -> str:
     return f"Bearer {token}"
 
 
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """One for all clients: reading the certificates takes longer than most requests."""
-    return httpx.create_ssl_context()
-
-
 class Http:
     """One source's kept-alive client; safe for a few threads. Every request has a deadline, whoever else is waiting.
 
@@ -152,9 +145,8 @@ class Http:
         self._on_response = on_response
         self._closed = threading.Event()
         self._workers = Workers("requests")
-        self._client = httpx.Client(
+        self._client = open_client(
             base_url=base_url,
-            verify=_tls(),
             headers={
                 "Accept": "application/json",
                 "Accept-Encoding": ENCODINGS,
@@ -283,7 +275,7 @@ class Http:
         except AnswerUnreadable as error:
             raise self._unreadable(str(error), path, once, statuses[-1]) from None
         except httpx.RequestError as error:
-            raise self._unreadable(type(error).__name__, path, once, statuses[-1]) from None
+            raise self._unreadable(failure_words(error), path, once, statuses[-1]) from None
         except RuntimeError:
             if not self._closed.is_set():
                 raise

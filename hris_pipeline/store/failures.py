@@ -16,7 +16,7 @@ __all__ = ["SERIALIZATION_FAILURE", "error_code", "translating"]
 SERIALIZATION_FAILURE = "40001"
 """Somebody wrote what a transaction writes that sees one moment of the store; tried again, it sees that."""
 
-_AGAIN = "then run this again; nothing of it was stored"
+_AGAIN = "then run this again"
 
 WORDS: tuple[tuple[str, str, str], ...] = (
     ("SQLITE_FULL", "its disk is full", f"free some space, {_AGAIN}"),

@@ -170,6 +170,8 @@ SOURCE: list[tuple[str, Callable[[Sandbox, MonkeyPatch], object], str, int, str]
     ("expired refresh", lambda box, _: box.fault("expired_refresh"), "preview acme", 1, "hris connect acme"),
     ("revoked", lambda box, _: box.fault("revoked_token"), "preview acme", 1, "hris connect acme"),
     ("nobody", lambda box, _: box.fault("empty_list"), "preview acme", 1, "check the connection"),
+    ("bad proxy list", lambda _, env: env.setenv("NO_PROXY", "[::1]"), "preview acme", 1, "NO_PROXY"),
+    ("bad proxy", lambda _, env: env.setenv("HTTP_PROXY", "x://y"), "connect acme --code x", 1, "HTTP_PROXY"),
     ("not json", lambda box, _: box.fault("not_json"), "preview acme", 1, "Justworks"),
 ]
 

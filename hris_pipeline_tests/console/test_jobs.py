@@ -11,6 +11,7 @@ import pytest
 from hris_pipeline.console.jobs import Jobs, write_state
 from hris_pipeline.environment import VARIABLES
 from hris_pipeline.operations.services import Services
+from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.processes import until
 
 REQUEST: dict[str, Any] = {
@@ -85,3 +86,18 @@ def test_a_job_that_cannot_run_says_why_in_its_own_words(jobs: Jobs, services: S
     assert set(json.loads(path.read_text())) <= {
         *("name", "state", "run_id", "started_at", "pid", "read", "import_id", "message", "exit_code")
     }
+
+
+def test_a_job_that_this_machine_keeps_from_running_says_what_is_in_its_way(
+    jobs: Jobs, services: Services, acme: Acme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HRIS_SECRET_KEY", ",".join(services.environment.secret_keys))
+    monkeypatch.setenv("NO_PROXY", "[::1]")
+    for name in ("JUSTWORKS_CLIENT_ID", "JUSTWORKS_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "x")
+    jobs.start("preview_import", "acme", REQUEST)
+    until(lambda: (job := jobs.latest("acme")) is not None and job.ended, what="the end of the job")
+    job = jobs.latest("acme")
+    assert job is not None
+    assert job.state == "failed"
+    assert "NO_PROXY holds what is no host" in str(job.message)

@@ -1,5 +1,6 @@
 """Every page over HTTP: what it shows to whom, and what its forms do."""
 
+import errno
 import re
 from html import unescape
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from hris_pipeline.console.jobs import Job
+from hris_pipeline.errors import MachineError
 from hris_pipeline.operations.conflicts import open_conflicts
 from hris_pipeline.operations.decision_log import decisions_of
 from hris_pipeline.operations.decisions import is_approved
@@ -556,6 +558,28 @@ class TestSetup:
 )
 def test_what_there_is_not_is_said(acme: Acme, served: Served, path: str) -> None:
     assert served.browser().get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "Zwitscherling"), "disk is full"),
+        (ImportError("Install s3fs to access S3"), "pip install"),
+        (MachineError("NO_PROXY holds what is no host."), "NO_PROXY"),
+    ],
+)
+def test_what_this_machine_lacks_is_said_in_words(
+    acme: Acme, served: Served, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("hris_pipeline.console.pages.people.milestones", broken)
+    page = served.browser().get("/i/acme/people")
+    assert page.status_code in (409, 503)
+    assert words in page.text
+    assert "unexpected" not in page.text
+    assert "Zwitscherling" not in page.text
 
 
 def test_an_unexpected_error_tells_its_kind_and_place_alone(

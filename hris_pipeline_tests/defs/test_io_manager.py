@@ -1,6 +1,7 @@
 """Where frames are kept: whole or not at all, readable by their owner alone, in a folder or a bucket."""
 
 import dataclasses
+import errno
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from upath import UPath
 
 from hris_pipeline.defs.io_manager import FrameIOManager, check_frames, frames_root, purge_frames, remove_frames
 from hris_pipeline.defs.provenance import Traced
-from hris_pipeline.errors import HrisError, Tampered, UnknownName
+from hris_pipeline.errors import HrisError, MachineError, Tampered, UnknownName
 from hris_pipeline.store.keyring import Keyring
 from hris_pipeline.transform.columns import DATE, FLAG, TEXT
 
@@ -69,6 +70,13 @@ class Breaking(FrameIOManager):
         raise ValueError("cannot write Zoë")
 
 
+class OnFullDisk(FrameIOManager):
+    """Cannot write at all."""
+
+    def encode(self, value: Traced, name: str) -> bytes:
+        raise OSError(errno.ENOSPC, "Zoë")
+
+
 def test_a_frame_comes_back_with_its_types_its_origin_and_its_warnings(root: UPath) -> None:
     keep(root, FRAME)
     loaded = load(root)
@@ -101,6 +109,11 @@ def test_an_error_on_the_way_says_nothing_of_what_was_written(root: UPath) -> No
     assert "Zoë" not in str(raised.value)
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
+
+
+def test_what_this_machine_lacks_is_said_in_words(root: UPath) -> None:
+    with pytest.raises(MachineError, match="the disk is full"):
+        keep(root, FRAME, OnFullDisk)
 
 
 def test_a_frame_that_was_never_made_names_the_asset_to_materialize(root: UPath) -> None:

@@ -59,6 +59,15 @@ class Child:
         """Lets it go on from where it waits."""
         self._connection.send("go")
 
+    def freeze(self) -> None:
+        """Stops it where it is, until it is thawed."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets a frozen one go on."""
+        os.kill(self._pid, signal.SIGCONT)
+        self.go()
+
     def kill(self) -> None:
         """Ends it without any chance to clean up; returns once it is gone."""
         os.kill(self._pid, signal.SIGKILL)

@@ -25,9 +25,12 @@ __all__ = [
     "at_every_boundary",
     "at_moments",
     "history_is_whole",
+    "import_is_whole",
     "kill_extracting",
     "kill_planning",
     "kill_saving",
+    "plan_is_whole",
+    "save_is_whole",
 ]
 
 FREE_WITHIN = 5.0
@@ -61,14 +64,7 @@ def kill_saving(story: Story, processes: Processes, moment: Moment, tally: Tally
         stop = moment if isinstance(moment, int) else NEVER
         _kill(processes.start(work.save, services.environment, stop, story.staged.import_id), moment, tally)
         _wait_for_lock(services, tally)
-        found = people(services.store)
-        done = found == story.after
-        assert done or found == story.before, "the users are neither as before nor as after"
-        assert _status(services, story.staged.import_id) == ("applied" if done else "planned")
-        _count(tally, done)
-        assert save_import(services, NAME, story.staged.import_id, actor="tester").status == "applied"
-        assert people(services.store) == story.after
-        history_is_whole(services)
+        _count(tally, save_is_whole(services, story))
 
 
 def kill_planning(story: Story, processes: Processes, moment: Moment, tally: Tally) -> None:
@@ -77,9 +73,7 @@ def kill_planning(story: Story, processes: Processes, moment: Moment, tally: Tal
         stop = moment if isinstance(moment, int) else NEVER
         _kill(processes.start(work.plan, services.environment, stop), moment, tally)
         _wait_for_lock(services, tally)
-        assert people(services.store) == story.before
-        _count(tally, _staged_wholly(services, story))
-        _plan_and_save(services, story)
+        _count(tally, plan_is_whole(services, story))
 
 
 def kill_extracting(story: Story, processes: Processes, moment: Moment, tally: Tally) -> None:
@@ -88,21 +82,46 @@ def kill_extracting(story: Story, processes: Processes, moment: Moment, tally: T
         stop = moment if isinstance(moment, int) else NEVER
         _kill(processes.start(work.extract_and_save, services.environment, stop), moment, tally)
         _wait_for_lock(services, tally)
-        found = by_hris_id(people(services.store))
-        done = found == by_hris_id(story.after)
-        assert done or found == by_hris_id(story.before), "the users are neither as before nor as after"
-        for extract_id in services.archive.extracts(NAME):
-            manifest = services.archive.manifest(NAME, extract_id)
-            assert manifest.complete
-            assert len(set(services.archive.lines(manifest))) >= manifest.records
-        _count(tally, done)
-        if done:
-            planned(services, extract_members(services, NAME))
-        else:
-            extract_members(services, NAME)
-            _plan_and_save(services, story)
-        assert by_hris_id(people(services.store)) == by_hris_id(story.after)
-        history_is_whole(services)
+        _count(tally, import_is_whole(services, story))
+
+
+def save_is_whole(services: Services, story: Story) -> bool:
+    """Whether the staged import, whose save was disturbed, was applied: wholly or not at all; then saves it."""
+    present = people(services.store)
+    done = present == story.after
+    assert done or present == story.before, "the users are neither as before nor as after"
+    assert _status(services, story.staged.import_id) == ("applied" if done else "planned")
+    assert save_import(services, NAME, story.staged.import_id, actor="tester").status == "applied"
+    assert people(services.store) == story.after
+    history_is_whole(services)
+    return done
+
+
+def plan_is_whole(services: Services, story: Story) -> bool:
+    """Whether the plan that was disturbed was staged: wholly or not at all; then plans and saves."""
+    assert people(services.store) == story.before
+    done = _staged_wholly(services, story)
+    _plan_and_save(services, story)
+    return done
+
+
+def import_is_whole(services: Services, story: Story) -> bool:
+    """Whether the import that was disturbed was applied: wholly or not at all; then does it all again."""
+    present = by_hris_id(people(services.store))
+    done = present == by_hris_id(story.after)
+    assert done or present == by_hris_id(story.before), "the users are neither as before nor as after"
+    for extract_id in services.archive.extracts(NAME):
+        manifest = services.archive.manifest(NAME, extract_id)
+        assert manifest.complete
+        assert len(set(services.archive.lines(manifest))) >= manifest.records
+    if done:
+        planned(services, extract_members(services, NAME))
+    else:
+        extract_members(services, NAME)
+        _plan_and_save(services, story)
+    assert by_hris_id(people(services.store)) == by_hris_id(story.after)
+    history_is_whole(services)
+    return done
 
 
 def _kill(child: Child, moment: Moment, tally: Tally) -> None:

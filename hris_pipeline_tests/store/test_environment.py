@@ -1,5 +1,7 @@
 """Environment variables that would be unsafe or make no sense are refused by name."""
 
+from pathlib import Path
+
 import pytest
 
 from hris_pipeline.environment import Environment
@@ -19,6 +21,46 @@ def test_plain_http_to_another_machine_is_refused(name: str, host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.8.8.8"])
 def test_plain_http_to_this_machine_is_for_trying_out(host: str) -> None:
     assert Environment.read({"JUSTWORKS_API_URL": f"http://{host}:8080"}).api_url == f"http://{host}:8080"
+
+
+@pytest.mark.parametrize("name", [*ADDRESSES, "HRIS_OIDC_ISSUER", "HRIS_CONSOLE_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://api.example:port",
+        "https://api.example:99999",
+        "https://api.example:0",
+        "https://[::1",
+        "https://",
+        "https://:443",
+        "https://api exam.ple",
+        "https://api.example/\n",
+        "ftp://api.example",
+        "api.example",
+    ],
+)
+def test_what_is_no_web_address_is_refused_by_name(name: str, address: str) -> None:
+    value = {name: address + "x"} if address.endswith("\n") else {name: address}
+    with pytest.raises(EnvironmentInvalid, match=f"^{name} is no web address"):
+        Environment.read({"HRIS_OIDC_CLIENT_ID": "x"} | value)
+
+
+@pytest.mark.parametrize("name", ["what?x=1", "50%", "50%41"])
+@pytest.mark.parametrize("variable", ["HRIS_HOME", "DAGSTER_HOME"])
+def test_a_home_in_which_dagster_would_go_astray_is_refused_before_anything_is_made(
+    tmp_path: Path, variable: str, name: str
+) -> None:
+    homes = {"HRIS_HOME": str(tmp_path / "home")} | {variable: str(tmp_path / name)}
+    with pytest.raises(EnvironmentInvalid, match="DAGSTER_HOME"):
+        Environment.read(homes)
+    assert Environment.read({**homes, "DAGSTER_HOME": str(tmp_path / "d")}).home == Path(homes["HRIS_HOME"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["HRIS_HOME", "DAGSTER_HOME"])
+def test_a_home_that_cannot_be_shown_is_refused(tmp_path: Path, variable: str) -> None:
+    with pytest.raises(EnvironmentInvalid, match=f"{variable} holds characters"):
+        Environment.read({variable: f"{tmp_path}/a\nb"})
 
 
 @pytest.mark.parametrize(

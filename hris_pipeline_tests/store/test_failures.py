@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from upath import UPath
 
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError, MachineError, StoreError
+from hris_pipeline.errors import EnvironmentInvalid, HrisError, MachineError, StoreError
 from hris_pipeline.files import machine_words, open_root, replacing
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
 from hris_pipeline.store.tables import import_rows, users
@@ -186,7 +187,7 @@ def test_a_port_that_is_no_number_names_the_variable(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["what?x=1", "50%", "50%25", "a#b", "a b", "ä"])
 def test_a_home_of_any_name_holds_the_store(tmp_path: Path, name: str) -> None:
     home = tmp_path / name
-    environment = Environment.read({"HRIS_HOME": str(home)})
+    environment = Environment.read({"HRIS_HOME": str(home), "DAGSTER_HOME": str(tmp_path / "dagster")})
     upgrade_store(environment)
     store = open_store(environment)
     with store.read() as connection:
@@ -225,7 +226,9 @@ def test_a_file_that_cannot_be_written_says_why(
     ("error", "words"),
     [
         (UnicodeEncodeError("ascii", "ä", 0, 1, "x"), "PYTHONIOENCODING"),
-        (ImportError("Install s3fs to access S3"), "pip install s3fs"),
+        (ImportError("Install s3fs to access S3"), "pip install 'hris-pipeline[s3]'"),
+        (OSError(errno.EFBIG, "x"), "ulimit -f"),
+        (OSError(errno.EBUSY, "x"), "busy"),
         (ImportError("the 'socksio' package is not installed"), "SOCKS"),
         (OverflowError("date value out of range"), "between the years"),
         (MemoryError(), "no memory"),
@@ -239,9 +242,11 @@ def test_what_is_the_machines_fault_is_told_and_nothing_else(error: Any, words: 
 
 
 def test_a_bucket_without_its_library_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: object, **__: object) -> None:
-        raise ImportError("Install s3fs to access S3")
-
-    monkeypatch.setattr("hris_pipeline.files.UPath", missing)
-    with pytest.raises(MachineError, match=r"s3://.*pip install s3fs"):
+    monkeypatch.setattr("hris_pipeline.files.find_spec", lambda name: None if name == "s3fs" else find_spec(name))
+    with pytest.raises(MachineError, match=r"s3://.*pip install 'hris-pipeline\[s3\]'"):
         open_root("s3://bucket/files")
+
+
+def test_a_place_of_no_known_kind_is_refused() -> None:
+    with pytest.raises(EnvironmentInvalid, match=r"HRIS_FILES_URL.*'warehouse'"):
+        open_root("warehouse://bucket/files")
