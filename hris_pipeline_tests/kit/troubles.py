@@ -95,7 +95,7 @@ class _Statements:
                 self._bring(getattr(pooled, "driver_connection", pooled), "COMMIT")
             commit(pooled)
 
-        dialect.do_commit = do_commit  # type: ignore[method-assign]
+        dialect.do_commit = do_commit  # type: ignore[method-assign,assignment]
 
     def _hook_copies(self) -> None:
         """COPY goes past SQLAlchemy."""
