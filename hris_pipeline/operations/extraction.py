@@ -6,6 +6,7 @@ from hris_pipeline.errors import ConnectionInvalid, UnknownName
 from hris_pipeline.operations.notification import notify
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.mapping import needs_custom_fields
+from hris_pipeline.sources.column_builder import ColumnBuilder
 from hris_pipeline.sources.extract import extract
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.integrations import get_integration
@@ -39,8 +40,9 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
         settings = current_settings(connection, integration_id).settings
         expected = expected_hris_ids(connection, integration_id)
     source = services.open_source(integration_id)
+    columns = ColumnBuilder()
     try:
-        return extract(
+        manifest = extract(
             source,
             services.archive,
             integration_id=integration_id,
@@ -49,12 +51,15 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
             now=services.now,
             progress=progress,
             ceilings=services.ceilings,
+            columns=columns,
         )
     except ConnectionInvalid as failure:
         notify(services, integration_id, "expiring", str(failure), str(failure))
         raise
     finally:
         source.close()
+    services.fresh.keep(manifest, columns)
+    return manifest
 
 
 def kept_manifest(services: Services, integration_id: str, extract_id: str | None = None) -> Manifest:

@@ -8,6 +8,7 @@ from functools import cache
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.locking import ImportHold
 from hris_pipeline.sources.archive import Archive
+from hris_pipeline.sources.extract_reader import FreshExtract
 from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.oauth import OAuth
 from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, Retries
@@ -28,7 +29,8 @@ def _utc_now() -> datetime:
 @dataclass(frozen=True)
 class Services:
     """Opened once, closed by whoever opened it; ``now`` gives an aware UTC moment, ``retries`` says how often and how
-    patiently the source is asked again, ``hold`` is what keeps other imports of an integration out meanwhile."""
+    patiently the source is asked again, ``hold`` is what keeps other imports of an integration out meanwhile,
+    ``fresh`` what was just read."""
 
     environment: Environment
     store: Store
@@ -36,6 +38,7 @@ class Services:
     now: Callable[[], datetime] = _utc_now
     retries: Retries = field(default_factory=Retries)
     hold: ImportHold = field(default_factory=ImportHold, repr=False)
+    fresh: FreshExtract = field(default_factory=FreshExtract, repr=False)
 
     def tokens(self, integration_id: str) -> StoredTokens:
         """Where the integration's tokens are kept."""

@@ -53,7 +53,8 @@ def read_employees(services: Services, manifest: Manifest, settings: Settings) -
     Raises:
         FrameInvalid: the extract as a whole cannot be used.
     """
-    members = normalise(read_columns(manifest, services.archive))
+    columns = services.fresh.take(manifest, services.archive) or read_columns(manifest, services.archive)
+    members = normalise(columns)
     return validate(members, local_date(settings, services.now()))
 
 

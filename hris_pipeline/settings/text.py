@@ -11,7 +11,6 @@ from hris_pipeline.settings.fields import TextRule
 __all__ = ["clean_value", "fold_case"]
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
-_PLAIN = re.compile(r"[\x20-\x7e]*")
 _JOINERS = "\u200c\u200d"
 _INVISIBLE_ENDS = "\u200b\ufeff\u2060\u00ad"
 """What a free text must not begin or end with; other format characters there may belong to it (directions, flags)."""
@@ -24,7 +23,7 @@ def clean_value(value: str, rule: TextRule) -> str:
     Format characters (Unicode Cf) go from ids, addresses, numbers and country codes, and from names unless they join
     two letters of a word. A free text keeps them inside, where they may be part of a flag or of a right-to-left text.
     """
-    if _PLAIN.fullmatch(value):
+    if value.isascii() and value.isprintable():
         return value.strip()
     kept = "".join(character for character in _BREAKS.sub(" ", value) if unicodedata.category(character) != "Cc")
     if rule == "free":

@@ -81,9 +81,18 @@ class Archive:
             UnknownName: the lines are gone.
             FrameInvalid: the file is damaged.
         """
-        path = self._path(manifest.integration_id, manifest.extract_id, LINES)
+        self.check(manifest)
+        return _lines(self._path(manifest.integration_id, manifest.extract_id, LINES))
+
+    def check(self, manifest: Manifest) -> None:
+        """Proves that what is stored is what the manifest says.
+
+        Raises:
+            UnknownName: the lines are gone.
+            FrameInvalid: the file is damaged.
+        """
         try:
-            damaged = _sha256(path) != manifest.sha256
+            damaged = _sha256(self._path(manifest.integration_id, manifest.extract_id, LINES)) != manifest.sha256
         except FileNotFoundError:
             raise self._unknown(manifest.integration_id, manifest.extract_id) from None
         if damaged:
@@ -91,7 +100,6 @@ class Archive:
                 f"Extract {manifest.extract_id} of {manifest.integration_id} is damaged (not the recorded checksum): "
                 f"take a new one with `hris preview {manifest.integration_id}`."
             )
-        return _lines(path)
 
     def manifest(self, integration_id: str, extract_id: str) -> Manifest:
         """The manifest of one extract.

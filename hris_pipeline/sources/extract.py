@@ -9,6 +9,7 @@ import msgspec
 
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources.archive import Archive
+from hris_pipeline.sources.column_builder import ColumnBuilder
 from hris_pipeline.sources.pacing import Ceilings
 from hris_pipeline.sources.protocol import Company, CustomField, Manifest, Page, Source
 
@@ -37,12 +38,14 @@ def extract(
     shuffle: random.Random | None = None,
     progress: Callable[[int], None] | None = None,
     ceilings: Ceilings | None = None,
+    columns: ColumnBuilder | None = None,
 ) -> Manifest:
     """Reads and archives all members, and gives the manifest with the verdict.
 
     ``expected`` are the hris_ids of managed active users: those whom the list lacks are asked for singly, in random
     order. The extract is incomplete when a page failed for good, the source stopped being ready, the list was short or
-    without end, or nobody's absence could be confirmed. ``progress`` hears how many records have come.
+    without end, or nobody's absence could be confirmed. ``progress`` hears how many records have come; ``columns``
+    gathers what a later reading of the archive would give, while the records pass.
 
     Raises:
         SourceUnavailable: nothing could be read at all.
@@ -52,7 +55,7 @@ def extract(
     started_at = now()
     company = source.company()
     chance = shuffle or random.SystemRandom()
-    tally = _ExtractTally(progress or (lambda _: None), ceilings or Ceilings())
+    tally = _ExtractTally(progress or (lambda _: None), ceilings or Ceilings(), columns)
     extract_id = archive.new_id(integration_id, started_at)
     stored = archive.write(integration_id, extract_id, tally.lines(source.pages(custom_fields=custom_fields)))
     absent = sorted(set(expected) - tally.seen - tally.holes)
@@ -88,8 +91,11 @@ def extract(
 class _ExtractTally:
     """What is known so far: who was seen, who is a hole, who is confirmed gone, and why the population is uncertain."""
 
-    def __init__(self, progress: Callable[[int], None], ceilings: Ceilings) -> None:
+    def __init__(
+        self, progress: Callable[[int], None], ceilings: Ceilings, columns: ColumnBuilder | None = None
+    ) -> None:
         self._progress = progress
+        self._columns = columns
         self._ceilings = ceilings
         self._until = time.monotonic() + ceilings.reading_seconds
         self._definitions: dict[str, CustomField] = {}
@@ -147,10 +153,14 @@ class _ExtractTally:
     def _add(self, page: Page) -> bool:
         """Takes note of a page; whether it brought anybody new, whom only an id can tell."""
         before = len(self.seen) + len(self.holes)
-        self.seen.update(record.hris_id for record in page.records if record.hris_id)
-        self.active.update(record.hris_id for record in page.records if record.hris_id and record.active)
-        self.active.difference_update(record.hris_id for record in page.records if not record.active)
-        self.without_id += sum(not record.hris_id for record in page.records)
+        for record in page.records:
+            if record.hris_id:
+                self.seen.add(record.hris_id)
+                (self.active.add if record.active else self.active.discard)(record.hris_id)
+            else:
+                self.without_id += 1
+            if self._columns is not None:
+                self._columns.append(record.row, record.unread, record.updated_at)
         self.holes.update(page.holes)
         self.asked.update(page.asked)
         self._definitions.update((field.id, field) for field in page.custom_fields)

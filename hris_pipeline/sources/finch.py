@@ -119,7 +119,7 @@ class Finch:
         """What was noticed of the shapes of the people read so far."""
         return self._reception.report()
 
-    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:  # noqa: ARG002
+    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:  # noqa: ARG002
         """Archived people as raw columns; places stand in each person's own record."""
         return finch_wire.columns(lines)
 

@@ -2,16 +2,16 @@
 ``{id, directory, individual, employment}``. Every field may be null; custom fields are known by name, so the name is
 both id and label."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hris_pipeline.sources.column_builder import ColumnBuilder, RawColumns
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, as_text, decode, encode
 from hris_pipeline.sources.justworks_shapes import custom_fields_text
 from hris_pipeline.sources.places import NOWHERE, Place, holds_unknown, place_in
 from hris_pipeline.sources.protocol import CustomField, Record, ShapeReport
 from hris_pipeline.sources.raw_columns import (
     UNREAD,
-    ColumnBuilder,
     WireField,
     chosen_phone,
     clean_id,
@@ -23,7 +23,7 @@ from hris_pipeline.sources.raw_columns import (
 from hris_pipeline.sources.records import ANY, MEMBER, SINGLE, Pruner, Shape, UnreadTally
 from hris_pipeline.sources.spellings import SPELLINGS, holds_something, scalar, spelled
 
-__all__ = ["FIELDS", "Reception", "columns", "employed"]
+__all__ = ["FIELDS", "Reception", "arrow_columns", "columns", "employed"]
 
 Part = Mapping[str, Any]
 
@@ -234,11 +234,13 @@ class Reception:
             self._tally.unread(spoiled, None)
             unread.update(spoiled)
         if unread:
-            encoded = encode(kept | {UNREAD: sorted(unread)})
+            kept |= {UNREAD: sorted(unread)}
+            encoded = encode(kept)
         for item in kept["employment"].get("custom_fields") or ():
             if isinstance(item, dict) and (name := scalar(item.get("name"))):
                 self.custom_fields.setdefault(name, CustomField(name, name))
-        return Record(clean_id(hris_id), "", encoded, employed(employment, directory) is True)
+        row, columns = _read_kept(kept, encoded)
+        return Record(clean_id(hris_id), "", encoded, employed(employment, directory) is True, row, tuple(columns))
 
     def report(self) -> ShapeReport:
         """What was noticed so far."""
@@ -259,7 +261,12 @@ class Reception:
         return unread
 
 
-def columns(lines: Iterable[bytes]) -> dict[str, list[object]]:
+def columns(lines: Iterable[bytes]) -> dict[str, list[Any]]:
+    """``arrow_columns`` as lists."""
+    return {name: values.to_pylist() for name, values in arrow_columns(lines).items()}
+
+
+def arrow_columns(lines: Iterable[bytes]) -> RawColumns:
     """Archived people as raw columns, and ``unread``; never raises."""
     builder = ColumnBuilder()
     for line in lines:
@@ -267,15 +274,20 @@ def columns(lines: Iterable[bytes]) -> dict[str, list[object]]:
             value = decode(line)
         except ValueError:
             value = {}
-        person = Person(_part(value))
-        unread = person.line.get(UNREAD) or ()
-        if person.unread:
-            unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
-        row = _row(person)
-        if UNREADABLE_BYTES in line:
-            unread = sorted({*unread, *unreadable_columns(row)})
-        builder.append(row, unread, None)
+        builder.append(*_read_kept(_part(value), line), None)
     return builder.finish()
+
+
+def _read_kept(kept: Part, line: bytes) -> tuple[list[object], Sequence[str]]:
+    """The raw columns of what was kept of a person, and which of them are unread."""
+    person = Person(kept)
+    unread = kept.get(UNREAD) or ()
+    if person.unread:
+        unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
+    row = _row(person)
+    if UNREADABLE_BYTES in line:
+        unread = sorted({*unread, *unreadable_columns(row)})
+    return row, unread
 
 
 def _row(person: Person) -> list[object]:

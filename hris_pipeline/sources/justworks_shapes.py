@@ -2,13 +2,13 @@
 and whether there was something that could not be read; addresses are ``places``' business."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from hris_pipeline.sources.decoding import encode
 from hris_pipeline.sources.places import NOWHERE, Place, place_of_office
 from hris_pipeline.sources.protocol import Office
-from hris_pipeline.sources.raw_columns import Contact, read_contacts
+from hris_pipeline.sources.raw_columns import Contact, WorkId, read_contacts
 from hris_pipeline.sources.spellings import (
     COUNTRY,
     NO_DEPARTMENT,
@@ -20,8 +20,8 @@ from hris_pipeline.sources.spellings import (
 
 __all__ = [
     "EMPLOYMENT_KEYS",
-    "WorkId",
     "custom_fields_text",
+    "later_start",
     "read_custom_values",
     "read_department",
     "read_employment",
@@ -29,6 +29,7 @@ __all__ = [
     "read_numbers",
     "read_office_place",
     "read_rehire_date",
+    "real_department",
 ]
 
 EMPLOYMENT_KEYS = ("employment_type", "type", "start_date", "end_date", "country", "country_code")
@@ -38,12 +39,6 @@ _PHONE = SPELLINGS["phone"]
 _CUSTOM = SPELLINGS["custom_value"]
 _CUSTOM_KEYS = frozenset({*_CUSTOM["id"], *_CUSTOM["value"], "label", "type", "category", "cardinality", "options"})
 _DIGITS = re.compile(r"\+?(\d{1,4})")
-
-
-class WorkId(str):
-    """Names somebody by the work id, where an hris_id belongs."""
-
-    __slots__ = ()
 
 
 def read_numbers(phones: object) -> list[Contact]:
@@ -115,8 +110,13 @@ def read_rehire_date(history: object, first: str | None) -> tuple[str | None, bo
             broken = broken or holds_something(period)
     if broken:
         return None, True
+    return later_start(starts, first), False
+
+
+def later_start(starts: Collection[str], first: str | None) -> str | None:
+    """The latest of the starts when it is later than the ``first``, or, without that, than the earliest of them."""
     latest, earliest = max(starts, default=None), first or min(starts, default=None)
-    return (latest if latest and earliest and latest[:10] > earliest[:10] else None), False
+    return latest if latest and earliest and latest[:10] > earliest[:10] else None
 
 
 def _periods(history: object) -> Iterator[object]:
@@ -136,12 +136,13 @@ def read_department(department: object, names: Mapping[str, str]) -> tuple[str |
         department = department[0]
     if not isinstance(department, dict):
         name = scalar(department)
-        return _real(name), name is None and holds_something(department)
+        return real_department(name), name is None and holds_something(department)
     name = spelled(department, ("name",)) or names.get(spelled(department, ("id",)) or "")
-    return _real(name), name is None and holds_something(department)
+    return real_department(name), name is None and holds_something(department)
 
 
-def _real(name: str | None) -> str | None:
+def real_department(name: str | None) -> str | None:
+    """The name, unless it is the word for having none."""
     return None if name is None or name.strip().lower() == NO_DEPARTMENT else name
 
 

@@ -8,31 +8,14 @@ are archived inside the member as ``custom_field_values``.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hris_pipeline.sources.column_builder import ColumnBuilder, RawColumns
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, decode, encode
-from hris_pipeline.sources.justworks_shapes import (
-    EMPLOYMENT_KEYS,
-    WorkId,
-    read_custom_values,
-    read_department,
-    read_employment,
-    read_manager,
-    read_numbers,
-    read_office_place,
-    read_rehire_date,
-)
-from hris_pipeline.sources.places import home_of, is_an_office, read_office
+from hris_pipeline.sources.documented import DocumentedReader
+from hris_pipeline.sources.justworks_person import COLUMNS_OF, CUSTOM_VALUES_KEY, Member, Person
+from hris_pipeline.sources.justworks_shapes import EMPLOYMENT_KEYS
+from hris_pipeline.sources.places import is_an_office, read_office
 from hris_pipeline.sources.protocol import Company, CustomField, Office, Record, ShapeReport
-from hris_pipeline.sources.raw_columns import (
-    UNREAD,
-    ColumnBuilder,
-    WireField,
-    chosen_phone,
-    clean_id,
-    pick_emails,
-    read_contacts,
-    unreadable_columns,
-    wire_getters,
-)
+from hris_pipeline.sources.raw_columns import UNREAD, WireField, clean_id, unreadable_columns, wire_getters
 from hris_pipeline.sources.records import MEMBER, SINGLE, Pruner, Shape, UnreadTally
 from hris_pipeline.sources.spellings import SPELLINGS, holds_something, keys_of, scalar, spelled
 
@@ -40,29 +23,11 @@ __all__ = [
     "CUSTOM_VALUES_KEY",
     "FIELDS",
     "Reception",
+    "arrow_columns",
     "columns",
     "read_company",
     "read_custom_fields",
 ]
-
-CUSTOM_VALUES_KEY = "custom_field_values"
-"""Where a member's custom field values stand in its archived line."""
-
-COLUMNS_OF: Mapping[str, tuple[str, ...]] = {
-    "name": ("first_name", "last_name", "preferred_first_name"),
-    "emails": ("email", "secondary_email"),
-    "phones": ("phone_number",),
-    "addresses": ("residence_city", "residence_state", "residence_country", "country_code"),
-    "office": ("employment_city", "employment_state", "employment_country"),
-    "current_employment": ("employment_subtype", "country_code"),
-    "employment_history": ("latest_rehire_date",),
-    "department": ("department",),
-    "manager": ("supervisor_hris_id", "supervisor_justworks_id"),
-    CUSTOM_VALUES_KEY: ("custom_fields",),
-}
-"""By key of a member that holds a list or an object: the columns that are unread when nothing can be read there."""
-
-Member = Mapping[str, Any]
 
 _ADDRESS = Shape.of("address", "addresses")
 _OFFICE = Shape.of("office", "office", *keys_of("address"), address=_ADDRESS, addresses=_ADDRESS)
@@ -80,62 +45,6 @@ _NESTED: Mapping[str, Shape] = {
     CUSTOM_VALUES_KEY: Shape.of("custom_value", CUSTOM_VALUES_KEY, values=_OPTION, value=_OPTION),
 }
 """What is kept of the keys that hold a list or an object."""
-
-
-class Person:
-    """A member as read: what needs more than one key of it. ``unread`` names, by the member's key, the columns of which
-    it holds something that could not be read; their values are None."""
-
-    __slots__ = (
-        *("country", "custom", "department", "email", "home", "member", "name", "office", "phone", "rehired"),
-        *("secondary_email", "subtype", "supervisor", "unread"),
-    )
-
-    def __init__(self, member: Member, company: Company, offices: Mapping[str, Office]) -> None:
-        self.member = member
-        self.unread: dict[str, tuple[str, ...]] = {}
-        self._read_name(member.get("name"))
-        self.email, self.secondary_email, unread = pick_emails(read_contacts(member.get("emails"), SPELLINGS["email"]))
-        if unread:
-            self.unread["emails"] = unread
-        self.phone, no_phone = chosen_phone(read_numbers(member.get("phones")))
-        if no_phone:
-            self.unread["phones"] = COLUMNS_OF["phones"]
-        self._read_places(member, company, offices)
-        self._read_work(member, company)
-
-    def _read_name(self, name: object) -> None:
-        self.name = name if isinstance(name, dict) else {}
-        if holds_something(name) and not any(spelled(self.name, keys) for keys in SPELLINGS["name"].values()):
-            self.unread["name"] = COLUMNS_OF["name"]
-
-    def _read_places(self, member: Member, company: Company, offices: Mapping[str, Office]) -> None:
-        self.home, homeless = home_of(member.get("addresses"), company.offices)
-        self.office, nowhere = read_office_place(member.get("office"), offices)
-        if nowhere:
-            self.unread["office"] = COLUMNS_OF["office"]
-        country, self.subtype, no_employment = read_employment(member.get("current_employment"))
-        self.country = country or self.home.country
-        if no_employment:
-            self.unread["current_employment"] = COLUMNS_OF["current_employment"][: 1 if country else 2]
-        if homeless:
-            self.unread["addresses"] = COLUMNS_OF["addresses"][: 3 if country else 4]
-
-    def _read_work(self, member: Member, company: Company) -> None:
-        self.rehired, no_history = read_rehire_date(
-            member.get("employment_history"), scalar(member.get("employment_start_date"))
-        )
-        self.department, no_department = read_department(member.get("department"), company.departments)
-        self.supervisor, nobody = read_manager(member.get("manager"))
-        self.custom, no_values = read_custom_values(member.get(CUSTOM_VALUES_KEY))
-        for is_unread, key in (
-            (no_history, "employment_history"),
-            (no_department, "department"),
-            (nobody, "manager"),
-            (no_values, CUSTOM_VALUES_KEY),
-        ):
-            if is_unread:
-                self.unread[key] = COLUMNS_OF[key]
 
 
 def _key(name: str) -> WireField[Person]:
@@ -189,13 +98,15 @@ _SINGLES = {field.paths[0]: (name,) for name, field in FIELDS.items() if SHAPE.k
 
 
 class Reception:
-    """Takes in the members of one reading: what is kept of each, and what was noticed of their shapes."""
+    """Takes in the members of one reading: what is kept of each, its raw columns, and what was noticed of their
+    shapes."""
 
     def __init__(self, company: Company) -> None:
         self._company = company
         self._offices = _by_id(company)
         self._pruner = Pruner()
         self._tally = UnreadTally()
+        self._documented = DocumentedReader(SHAPE, self._pruner, self._offices)
 
     def record(self, member: object) -> Record:
         """The record of one member; one that is no object gives a record without an id.
@@ -204,7 +115,24 @@ class Reception:
             ValueError: it cannot be kept.
         """
         if not isinstance(member, dict):
-            return Record("", "", b"{}")
+            return Record("", "", b"{}", row=_row(Person({}, self._company, self._offices)))
+        if (reading := self._documented.read(member)) is not None:
+            kept, person = reading
+            line = encode(kept)
+            if UNREADABLE_BYTES not in line:
+                self._documented.count()
+                return _record(kept, line, _row(person), ())
+        return self._tolerant(member)
+
+    def report(self) -> ShapeReport:
+        """What was noticed so far."""
+        for keys, count in self._documented.sent.items():
+            for key in keys:
+                self._tally.sent(COLUMNS_OF[key], count)
+        self._documented.sent.clear()
+        return ShapeReport(*self._pruner.counted(), self._tally.counted())
+
+    def _tolerant(self, member: Member) -> Record:
         self._pruner.misfits.clear()
         kept = self._pruner.prune(member, SHAPE)
         self._drop_offices(kept, member)
@@ -215,13 +143,9 @@ class Reception:
             self._tally.unread(spoiled, None)
             unread.update(spoiled)
         if unread:
-            line = encode(kept | {UNREAD: sorted(unread)})
-        is_active = kept.get("active") is True
-        return Record(clean_id(kept.get("id")), scalar(kept.get("updated_at")) or "", line, is_active)
-
-    def report(self) -> ShapeReport:
-        """What was noticed so far."""
-        return ShapeReport(*self._pruner.counted(), self._tally.counted())
+            kept |= {UNREAD: sorted(unread)}
+            line = encode(kept)
+        return _record(kept, line, *_read_kept(kept, line, self._company, self._offices))
 
     def _drop_offices(self, kept: dict[str, Any], member: Member) -> None:
         """An untyped address that is an office's is told by its street, which is not kept: so it is told here."""
@@ -245,7 +169,17 @@ class Reception:
         return unread
 
 
-def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
+def _record(kept: Member, line: bytes, row: list[object], unread: Sequence[str]) -> Record:
+    updated_at = scalar(kept.get("updated_at")) or ""
+    return Record(clean_id(kept.get("id")), updated_at, line, kept.get("active") is True, row, tuple(unread))
+
+
+def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
+    """``arrow_columns`` as lists."""
+    return {name: values.to_pylist() for name, values in arrow_columns(lines, company).items()}
+
+
+def arrow_columns(lines: Iterable[bytes], company: Company) -> RawColumns:
     """Archived members as raw columns, and ``unread``; never raises."""
     offices = _by_id(company)
     builder = ColumnBuilder()
@@ -254,15 +188,23 @@ def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[object]]
             member = decode(line)
         except ValueError:
             member = {}
-        person = Person(member if isinstance(member, dict) else {}, company, offices)
-        unread = person.member.get(UNREAD) or ()
-        if person.unread:
-            unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
-        row = _row(person)
-        if UNREADABLE_BYTES in line:
-            unread = sorted({*unread, *unreadable_columns(row)})
-        builder.append(row, unread, scalar(person.member.get("updated_at")))
-    return _with_managers(builder.finish())
+        kept = member if isinstance(member, dict) else {}
+        builder.append(*_read_kept(kept, line, company, offices), scalar(kept.get("updated_at")))
+    return builder.finish()
+
+
+def _read_kept(
+    kept: Member, line: bytes, company: Company, offices: Mapping[str, Office]
+) -> tuple[list[object], Sequence[str]]:
+    """The raw columns of what was kept of a member, and which of them are unread."""
+    person = Person(kept, company, offices)
+    unread = kept.get(UNREAD) or ()
+    if person.unread:
+        unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
+    row = _row(person)
+    if UNREADABLE_BYTES in line:
+        unread = sorted({*unread, *unreadable_columns(row)})
+    return row, unread
 
 
 def _row(person: Person) -> list[object]:
@@ -313,23 +255,3 @@ def _flag(value: object) -> bool | None:
 
 def _by_id(company: Company) -> dict[str, Office]:
     return {office.id: office for office in company.offices}
-
-
-def _with_managers(columns: dict[str, list[object]]) -> dict[str, list[object]]:
-    """Managers named by their work id become those who have it; where it is nobody's, or several people's, the manager
-    is unread."""
-    supervisors = columns["supervisor_hris_id"]
-    if WorkId not in set(map(type, supervisors)):
-        return columns
-    present: dict[object, set[object]] = {}
-    former: dict[object, set[object]] = {}
-    for work_id, hris_id, active in zip(columns["justworks_id"], columns["hris_id"], columns["active"], strict=True):
-        (present if active is True else former).setdefault(work_id, set()).add(hris_id)
-    holders = former | present
-    for row, supervisor in enumerate(supervisors):
-        if type(supervisor) is WorkId:
-            ids = holders.get(str(supervisor), set())
-            supervisors[row] = next(iter(ids)) if len(ids) == 1 else None
-            if len(ids) != 1:
-                columns[UNREAD][row] = sorted({*columns[UNREAD][row], *COLUMNS_OF["manager"]})  # type: ignore[misc]
-    return columns

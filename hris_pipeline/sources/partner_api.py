@@ -145,7 +145,7 @@ class PartnerApi:
         """What was noticed of the shapes of the members read so far."""
         return self._reception.report() if self._reception else ShapeReport()
 
-    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
+    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
         """Archived members as raw columns."""
         return justworks_wire.columns(lines, company)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -22,12 +22,15 @@ __all__ = [
 
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One member: ``line`` is the JSON of what is kept of it; ``updated_at`` is ISO text or ''; ``active`` is whether
-    the source called it so in plain words."""
+    the source called it so in plain words. ``row`` are the raw columns of that line, and ``unread`` those of them that
+    could not be read: what a later reading of the archive gives too."""
 
     hris_id: str
     updated_at: str
     line: bytes
     active: bool = False
+    row: list[object] | None = None
+    unread: tuple[str, ...] = ()
 
 
 class CustomField(msgspec.Struct, frozen=True, gc=False):
@@ -134,7 +137,7 @@ class Source(Protocol):
         """What was noticed of the shapes of the members that ``pages`` gave so far."""
         ...
 
-    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
+    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
         """The archived lines of this source as columns: one list a raw employee column, equally long."""
         ...
 

@@ -1,9 +1,8 @@
-"""Members as columns of raw text, whatever the wire: the table that every wire fills in (one getter a field), a member
-counted once, and the choices among a person's addresses and numbers that both wires share."""
+"""What every wire has in common: the table that it fills in (one getter a field), how an id is cleaned, and the choices
+among a person's addresses and numbers. How rows become columns is ``column_builder``'s business."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from hris_pipeline.settings.fields import RAW_COLUMNS, require_getters
@@ -13,9 +12,9 @@ from hris_pipeline.sources.spellings import MOBILE, PERSONAL, WORK, holds_someth
 
 __all__ = [
     "UNREAD",
-    "ColumnBuilder",
     "Contact",
     "WireField",
+    "WorkId",
     "chosen_phone",
     "clean_id",
     "pick_emails",
@@ -27,9 +26,6 @@ __all__ = [
 
 UNREAD = "unread"
 """Beside the raw columns: of each row the names of employee columns of which something came that could not be read."""
-
-_WIDTH = len(RAW_COLUMNS) + 1
-_PLACES = {name: place for place, name in enumerate(RAW_COLUMNS)}
 
 P = TypeVar("P")
 
@@ -70,42 +66,10 @@ def _nothing(_: object) -> None:
     return None
 
 
-class ColumnBuilder:
-    """Rows in the order of ``RAW_COLUMNS`` and what is unread, gathered as columns; of rows with one hris_id the newest
-    stays."""
+class WorkId(str):
+    """Names somebody by the work id, where an hris_id belongs."""
 
-    def __init__(self) -> None:
-        self._cells: list[object] = []  # row after row: rows kept as such would keep the garbage collector busy
-        self._updated: list[str] = []
-        self._position: dict[str, int] = {}
-
-    def append(self, row: list[object], unread: Sequence[str], updated_at: str | None) -> None:
-        """One member; ``updated_at`` is ISO text. Without an hris_id a row stands for itself."""
-        for name in unread:
-            if name in _PLACES:
-                row[_PLACES[name]] = None
-        hris_id, updated = clean_id(row[0]), updated_at or ""
-        if hris_id:
-            position = self._position.setdefault(hris_id, len(self._updated))
-            if position < len(self._updated):
-                if _instant(updated) >= _instant(self._updated[position]):
-                    self._updated[position] = updated
-                    self._cells[position * _WIDTH : (position + 1) * _WIDTH] = (*row, unread)
-                return
-        self._updated.append(updated)
-        self._cells.extend(row)
-        self._cells.append(unread)
-
-    def finish(self) -> dict[str, list[object]]:
-        """The columns by name, and ``unread``; text or None, ``active`` bool or None."""
-        columns = {name: self._cells[place::_WIDTH] for place, name in enumerate(RAW_COLUMNS)}
-        for name, column in columns.items():
-            if name != "active" and not _TEXT.issuperset(map(type, column)):
-                columns[name] = [as_text(value) for value in column]
-        return columns | {UNREAD: self._cells[len(RAW_COLUMNS) :: _WIDTH]}
-
-
-_TEXT = frozenset({str, type(None)})
+    __slots__ = ()
 
 
 class Contact(NamedTuple):
@@ -180,13 +144,7 @@ def chosen_phone(contacts: Iterable[Contact]) -> tuple[str | None, bool]:
 
 def clean_id(value: object) -> str:
     """An id as it is compared and stored (``text.clean_value``); '' for what is none."""
+    if type(value) is str and value.isascii() and value.isalnum():
+        return value
     text = clean_value(value if type(value) is str else as_text(value) or "", "id")
     return "" if UNREADABLE in text else text
-
-
-def _instant(stamp: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(stamp)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

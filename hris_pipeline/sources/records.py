@@ -11,7 +11,7 @@ from typing import Any
 from hris_pipeline.sources.protocol import UnreadColumn
 from hris_pipeline.sources.spellings import COUNTRY, holds_something, keys_of
 
-__all__ = ["ANY", "MEMBER", "SINGLE", "Pruner", "Shape", "UnreadTally"]
+__all__ = ["ANY", "MEMBER", "SINGLE", "Plan", "Pruner", "Shape", "UnreadTally"]
 
 SINGLE = None
 """A kept key that holds a single value."""
@@ -48,37 +48,48 @@ class Shape:
         return cls(place, {**dict.fromkeys((*keys_of(spelling), *singles), SINGLE), **more}, by_country)
 
 
-@dataclass
-class _Plan:
-    """What to do with objects that have the same keys: met ``count`` times."""
+@dataclass(slots=True, eq=False)
+class Plan:
+    """What to do with objects of one shape that have the same keys: those that are kept, as single values and with the
+    shape of what is in them; ``whole`` when that is all of them, as single values. Met ``count`` times, unless it is
+    not ``lasting``, because there were too many."""
 
     shape: Shape
     keys: tuple[str, ...]
     singles: tuple[str, ...]
     compounds: tuple[tuple[str, Shape], ...]
+    whole: bool
+    lasting: bool
     count: int = 0
 
 
 class Pruner:
     """Cuts members down to their shape; counts the names of keys. ``misfits`` are the kept keys of the last member, by
-    place, under which a list or an object stood where a single value belongs: those are dropped too."""
+    place, under which a list or an object stood where a single value belongs: those are dropped too; ``plans``
+    those that last."""
 
     def __init__(self) -> None:
-        self._plans: dict[tuple[int, tuple[str, ...]], _Plan] = {}
+        self.plans: dict[tuple[int, tuple[str, ...]], Plan] = {}
         self._overflow: Counter[tuple[str, str, bool]] = Counter()
         self.misfits: list[tuple[str, str, object]] = []
 
     def prune(self, item: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         """What is kept of one object."""
-        keys = tuple(item)
-        plan = self._plans.get((id(shape), keys)) or self._planned(shape, keys)
+        plan = self.plan(tuple(item), shape)
         plan.count += 1
+        if not plan.lasting:
+            is_kept = shape.keys.__contains__
+            self._overflow.update((shape.place, key if is_kept(key) else _ODD, is_kept(key)) for key in plan.keys)
         kept = {key: item[key] for key in plan.singles}
         if not _COMPOUND.isdisjoint(map(type, kept.values())):
             self._drop_compounds(kept, shape)
         for key, inner in plan.compounds:
             kept[key] = self._pruned(item[key], inner) if key in shape.keys else self._in_country(item[key], inner)
         return kept
+
+    def plan(self, keys: tuple[str, ...], shape: Shape) -> Plan:
+        """What to do with objects that have those keys; whoever acts on it counts it."""
+        return self.plans.get((id(shape), keys)) or self._planned(shape, keys)
 
     def counted(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
         """Keys that are read, by place; and all others, by dotted name."""
@@ -93,14 +104,14 @@ class Pruner:
         return {place: dict(keys) for place, keys in sorted(read.items())}, dict(sorted(other.items()))
 
     def _names(self) -> Iterable[tuple[tuple[str, str, bool], int]]:
-        for plan in self._plans.values():
+        for plan in self.plans.values():
             countries = {key for key, _ in plan.compounds if key not in plan.shape.keys}
             for key in plan.keys:
                 if key not in countries:
                     yield (plan.shape.place, key, key in plan.shape.keys), plan.count
         yield from self._overflow.items()
 
-    def _planned(self, shape: Shape, keys: tuple[str, ...]) -> _Plan:
+    def _planned(self, shape: Shape, keys: tuple[str, ...]) -> Plan:
         singles, compounds = [], []
         for key in keys:
             kind = shape.keys.get(key, self)
@@ -110,12 +121,10 @@ class Pruner:
                 compounds.append((key, kind))
             elif shape.by_country and COUNTRY.fullmatch(key):
                 compounds.append((key, shape))
-        plan = _Plan(shape, keys, tuple(singles), tuple(compounds))
-        if len(self._plans) < _MOST_SHAPES:
-            self._plans[id(shape), keys] = plan
-        else:
-            is_kept = shape.keys.__contains__
-            self._overflow.update((shape.place, key if is_kept(key) else _ODD, is_kept(key)) for key in keys)
+        lasting = len(self.plans) < _MOST_SHAPES
+        plan = Plan(shape, keys, tuple(singles), tuple(compounds), len(singles) == len(keys), lasting)
+        if lasting:
+            self.plans[id(shape), keys] = plan
         return plan
 
     def _drop_compounds(self, kept: dict[str, Any], shape: Shape) -> None:
@@ -154,9 +163,10 @@ class UnreadTally:
     _keys: dict[str, set[str]] = field(default_factory=dict)
     _types: dict[str, set[str]] = field(default_factory=dict)
 
-    def sent(self, columns: Iterable[str]) -> None:
-        """Somebody sent something for the columns."""
-        self._sent.update(columns)
+    def sent(self, columns: Iterable[str], people: int = 1) -> None:
+        """So many people sent something for the columns."""
+        for column in columns:
+            self._sent[column] += people
 
     def unread(self, columns: Iterable[str], value: object) -> None:
         """Of what somebody sent for the columns, ``value``, nothing could be read."""

@@ -141,8 +141,11 @@ _YEAR_FIRST = re.compile(r"([1-9]\d{3})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d
 _UNUSUAL = r"[^\x20-\x7e]"
 
 
-def text_from_source(values: Sequence[object]) -> pd.Series:
-    """Text and None from outside as a text column; what UTF-8 cannot hold (half a surrogate pair) becomes ``?``."""
+def text_from_source(values: "Sequence[object] | pa.Array") -> pd.Series:
+    """Text and None from outside, or Arrow text, as a text column; what UTF-8 cannot hold (half a surrogate pair)
+    becomes ``?``."""
+    if isinstance(values, pa.Array):
+        return from_arrow(values)
     try:
         return from_arrow(pa.array(values, pa.string()))
     except UnicodeEncodeError:

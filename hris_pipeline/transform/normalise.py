@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS, RAW_COLUMNS, EmployeeField
-from hris_pipeline.transform.columns import TEXT, as_text, clean_text, from_arrow, lookup, text_from_source, to_arrow
+from hris_pipeline.transform.columns import as_text, clean_text, from_arrow, lookup, text_from_source, to_arrow
 from hris_pipeline.transform.countries import to_alpha2
 
 __all__ = ["Normalised", "normalise"]
@@ -30,7 +30,7 @@ class Normalised:
     unread: pd.DataFrame
 
 
-def normalise(columns: Mapping[str, Sequence[object]]) -> Normalised:
+def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalised:
     """The employee columns of every member.
 
     Text is cleaned by its rule in the catalogue, blank is null, country codes are alpha-2 in upper case, and whatever
@@ -40,13 +40,13 @@ def normalise(columns: Mapping[str, Sequence[object]]) -> Normalised:
     this one, also when that employee's row is bad elsewhere.
 
     Args:
-        columns: equally long lists of text or None, as ``Source.columns`` gives them; ``active`` may hold booleans. A
+        columns: equally long, Arrow as a source gives them, or lists of text or None; ``active`` may hold booleans. A
             column that is missing is empty for everybody. Beside the raw columns: ``unread`` lists the employee columns
             that could not be read, ``updated_at`` is ISO 8601 text.
     """
     length = len(next(iter(columns.values()), ()))
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
-    sent["active"] = [_FLAG_TEXT[value] if isinstance(value, bool) else value for value in sent["active"]]
+    sent["active"] = _flag_text(sent["active"])
     frame = pd.DataFrame({name: _cleaned(_FIELDS[name], text_from_source(sent[name])) for name in RAW_COLUMNS})
     newest = _newest(frame["hris_id"], columns.get("updated_at"))
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
@@ -56,6 +56,12 @@ def normalise(columns: Mapping[str, Sequence[object]]) -> Normalised:
     frame["supervisor_justworks_id"] = lookup(frame["supervisor_hris_id"], frame["hris_id"], frame["justworks_id"])
     frame["is_manager"] = _is_manager(frame)
     return Normalised(frame[list(EMPLOYEE_COLUMNS)], unread)
+
+
+def _flag_text(values: "Sequence[object] | pa.Array") -> "Sequence[object] | pa.Array":
+    if isinstance(values, pa.Array):
+        return values.cast(pa.string())
+    return [_FLAG_TEXT[value] if isinstance(value, bool) else value for value in values]
 
 
 def _cleaned(field: EmployeeField, texts: pd.Series) -> pd.Series:
@@ -78,15 +84,13 @@ def _newest(hris_ids: pd.Series, updated_at: Sequence[object] | None) -> pd.Seri
     return last | ~repeated
 
 
-def _unread(hris_ids: pd.Series, names: Sequence[object], newest: pd.Series) -> pd.DataFrame:
-    lines = [
-        (hris_id, column)
-        for hris_id, columns, counts in zip(hris_ids, names, newest, strict=True)
-        if columns and counts and hris_id is not pd.NA
-        for column in (columns if isinstance(columns, list | tuple) else ())
-    ]
-    ids, columns = zip(*lines, strict=True) if lines else ((), ())
-    return pd.DataFrame({"hris_id": pd.Series(ids, dtype=TEXT), "column": pd.Series(columns, dtype=TEXT)})
+def _unread(hris_ids: pd.Series, names: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
+    lists = names if isinstance(names, pa.Array) else pa.array(names, pa.list_(pa.string()))
+    rows = pc.list_parent_indices(lists)
+    ids = to_arrow(hris_ids).take(rows)
+    counts = pc.and_(pc.is_valid(ids), pa.array(newest.to_numpy()).take(rows))
+    columns = pc.list_flatten(lists).filter(counts)
+    return pd.DataFrame({"hris_id": from_arrow(ids.filter(counts)), "column": from_arrow(columns)})
 
 
 def _employment_type(sent: pd.Series) -> pd.Series:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hris_pipeline.errors import HrisError
 from hris_pipeline.settings.fields import RAW_COLUMNS
 from hris_pipeline.sources import finch_wire, justworks_wire
+from hris_pipeline.sources.column_builder import ColumnBuilder
 from hris_pipeline.sources.justworks_wire import Reception, columns, read_company, read_custom_fields
-from hris_pipeline.sources.protocol import Company, CustomField, Office
+from hris_pipeline.sources.protocol import Company, CustomField, Office, Record
 from hris_pipeline.sources.raw_columns import UNREAD, WireField, wire_getters
 
 COMPANY = Company(
@@ -28,12 +29,22 @@ COMPANY = Company(
 )
 
 
+def gathered(*records: Record) -> dict[str, list[object]]:
+    """The columns gathered while members arrived, without the archive."""
+    builder = ColumnBuilder()
+    for record in records:
+        builder.append(record.row, record.unread, record.updated_at)
+    return {name: column.to_pylist() for name, column in builder.finish().items()}
+
+
 def received(**member: Any) -> dict[str, object]:
     """A member that was taken in, archived and read again."""
     reception = Reception(COMPANY)
-    read = columns([reception.record({"id": "m1", "active": True, **member}).line], COMPANY)
+    record = reception.record({"id": "m1", "active": True, **member})
+    read = columns([record.line], COMPANY)
+    assert gathered(record) == read
     unread = reception.report().unread
-    assert set(unread) == set(read["unread"][0])  # type: ignore[call-overload]
+    assert set(unread) == set(read["unread"][0])
     assert all(column.count == column.of == 1 for column in unread.values())
     return {name: values[0] for name, values in read.items()} | {"report": unread}
 
@@ -282,7 +293,7 @@ def test_the_company_is_read_tolerantly() -> None:
 def test_every_spelling_is_read() -> None:
     for spelling, column, value in SPELLED:
         assert received(**spelling)[column] == value, spelling
-        assert received(**spelling)["unread"] == (), spelling
+        assert received(**spelling)["unread"] == [], spelling
 
 
 SPELLED: tuple[tuple[dict[str, Any], str, object], ...] = (
@@ -484,6 +495,7 @@ def test_ids_that_are_equal_once_cleaned_are_one_member() -> None:
     assert (len(read["hris_id"]), read["job_title"][0]) == (2, "newest")
     records = [Reception(COMPANY).record(json.loads(line)) for line in lines]
     assert [record.hris_id for record in records] == ["x-1", "x-1", "x-1", "café", "café"]
+    assert gathered(*records) == read
 
 
 @pytest.mark.parametrize("wire", [justworks_wire, finch_wire])
