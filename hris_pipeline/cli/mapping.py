@@ -1,7 +1,7 @@
 """The mapping: which source field feeds which user field or metadata."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,13 +9,11 @@ from hris_pipeline.cli.common import IntegrationArgument, Reveal, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, progress, table
 from hris_pipeline.cli.settings import store_settings
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.mapping import mapping_view
-from hris_pipeline.operations.masking import mask
-from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.what_if import what_if
 from hris_pipeline.settings import mapping as edits
 from hris_pipeline.settings.document import MetadataType, Settings
-from hris_pipeline.store.settings_versions import current_settings
+
+if TYPE_CHECKING:
+    from hris_pipeline.operations.services import Services
 
 __all__ = ["add", "change_type", "delete", "rename", "set_", "show"]
 
@@ -29,6 +27,9 @@ def show(name: IntegrationArgument, reveal: Reveal = False) -> CommandResult:
     """From the latest extract, custom fields included: how many people have each field, the first value that anybody
     has (masked unless `--reveal` is given), and the user fields and metadata (`#Name`) it feeds.
     """
+    from hris_pipeline.operations.mapping import mapping_view  # noqa: PLC0415 - reads frames
+    from hris_pipeline.operations.masking import mask  # noqa: PLC0415
+
     with open_services() as services:
         fields = mapping_view(services, name)
     rows = [{**vars(field), "sample": field.sample if reveal else mask(field.sample)} for field in fields]
@@ -81,6 +82,8 @@ def _kind(text: str) -> MetadataType:
 
 
 def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
+    from hris_pipeline.store.settings_versions import current_settings  # noqa: PLC0415 - the store takes long to load
+
     with open_services() as services:
         with services.store.read() as connection:
             old = current_settings(connection, name).settings
@@ -96,8 +99,10 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
     )
 
 
-def _touched(services: Services, name: str, new: Settings) -> int | None:
+def _touched(services: "Services", name: str, new: Settings) -> int | None:
     """How many users an import of the latest extract would write; None when only reading again can say."""
+    from hris_pipeline.operations.what_if import what_if  # noqa: PLC0415 - reads frames
+
     try:
         with progress("Comparing"):
             plan = what_if(services, name, settings=new).then

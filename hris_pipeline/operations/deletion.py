@@ -9,7 +9,6 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.store.integrations import delete_integration as remove_integration
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline.store.retention import end_outdated, forget_people, purge
 
 __all__ = ["RETENTION", "delete_integration", "purge_old"]
 
@@ -33,6 +32,8 @@ def delete_integration(
         UsageError: the name was not typed again.
         ImportRunning: an import of it is under way.
     """
+    from hris_pipeline.store.retention import forget_people  # noqa: PLC0415 - its frames take long to load
+
     with services.store.read() as connection:
         get_integration(connection, integration_id)
     if confirm != integration_id:
@@ -50,6 +51,8 @@ def delete_integration(
 def purge_old(services: Services) -> int:
     """Removes extracts, quarantined values and discarded plans older than the retention, and ends open imports that
     nobody saved; gives the number of extracts that went."""
+    from hris_pipeline.store.retention import end_outdated, purge  # noqa: PLC0415
+
     before = services.now() - RETENTION
     with services.store.begin() as connection:
         end_outdated(connection, services.now())

@@ -15,11 +15,10 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
-from hris_pipeline.store import local_users
 from hris_pipeline.store.erasing import erase_person, find_person, integrations_of_directory
 from hris_pipeline.store.imports import open_import
 from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.local_users import Loaded
+from hris_pipeline.store.local_users import Loaded, find_user, load_local_users, protect_user
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.snapshot import read_users
@@ -55,7 +54,7 @@ def load_users(services: Services, integration_id: str, user_file: bytes) -> Loa
         users["metadata"] = pd.Series(pd.DataFrame(columns, dtype=object).to_dict("records"), users.index, dtype=object)
     with services.store.begin() as connection:
         directory_id = get_integration(connection, integration_id).directory_id
-        return local_users.load_local_users(connection, directory_id, users, services.now())
+        return load_local_users(connection, directory_id, users, services.now())
 
 
 def protect(services: Services, integration_id: str, employee_id: str, *, protected: bool) -> None:
@@ -66,8 +65,8 @@ def protect(services: Services, integration_id: str, employee_id: str, *, protec
     """
     with services.store.begin() as connection:
         directory_id = get_integration(connection, integration_id).directory_id
-        user_id = local_users.find_user(connection, directory_id, employee_id)
-        local_users.protect_user(connection, user_id, protected, services.now())
+        user_id = find_user(connection, directory_id, employee_id)
+        protect_user(connection, user_id, protected, services.now())
 
 
 def erase(

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from upath import UPath
 
 from hris_pipeline.errors import HrisError, Tampered
-from hris_pipeline.operations import decisions
 from hris_pipeline.operations.decisions import approve_import, is_approved
 from hris_pipeline.operations.imports import history, read_import
 from hris_pipeline.operations.users import load_users, protect
@@ -102,7 +101,10 @@ MEDDLING: dict[str, tuple[Meddle, str]] = {
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was notified."""
     bodies: list[str] = []
-    monkeypatch.setattr(decisions, "notify", lambda _services, _name, event, _state, body: bodies.append(event + body))
+    monkeypatch.setattr(
+        "hris_pipeline.operations.decisions.notify",
+        lambda _services, _name, event, _state, body: bodies.append(event + body),
+    )
     return bodies
 
 
