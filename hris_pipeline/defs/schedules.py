@@ -39,6 +39,13 @@ BEHIND_PEOPLE = {"dagster/priority": "-1"}
 LARGE_QUEUE = {"dagster-celery/queue": "large"}
 """Where runs go to Celery's workers, a company that needs a machine nearly for itself goes to workers of their own."""
 
+_NOT_ENDED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
 NO_PARTITION = "not known to this Dagster instance: run `hris setup` for it here"
 
 
@@ -170,13 +177,19 @@ def _import_schedule(frequency: str) -> dg.ScheduleDefinition:
 def connection_refresh(
     context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
 ) -> dg.SkipReason | list[dg.RunRequest]:
-    """One run a connection."""
+    """One run a connection, those that end first first; one whose run still waits in the queue gets no second."""
     tick = context.scheduled_execution_time
-    known = set(known_partitions(context.instance))
+    known = set(known_partitions(context.instance)) - _being_refreshed(context.instance)
     due = [name for name in connections_due(services, tick) if name in known]
     return [refresh_request(name, tick) for name in due[:REQUESTS_A_TICK]] or dg.SkipReason(
-        "Every connection is fresh."
+        "Every connection is fresh, or is being renewed."
     )
+
+
+def _being_refreshed(instance: dg.DagsterInstance) -> set[str]:
+    """The integrations with a refresh that has not ended; one question, however many."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=refresh_connection.name, statuses=_NOT_ENDED))
+    return {run.tags["dagster/partition"] for run in runs if "dagster/partition" in run.tags}
 
 
 SCHEDULES = (

@@ -13,7 +13,7 @@ from hris_pipeline.defs.run_lock import living_runs
 from hris_pipeline.defs.runs import FAILURE_TAG, FROM_HERE, HELD_TAG, IMPORT_USERS, SKIPPED_TAG, RunInfo, run_info
 from hris_pipeline.operations.automation import attempt_failed, stalled
 from hris_pipeline.operations.deletion import RETENTION, purge_old
-from hris_pipeline.operations.notification import notify
+from hris_pipeline.operations.notification import notify, untold
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_changed
@@ -24,6 +24,9 @@ _HALF_MINUTE, _MINUTE, _QUARTER_HOUR, _DAY = 30, 60, 900, 86_400
 
 SETTINGS_SLICE = 250
 """So many changed settings are observed at one look."""
+
+TOLD_A_LOOK = 100
+"""So many stalled integrations are told of at one look: each message takes its time, and the daemon waits a minute."""
 
 _WILL_RETRY_TAG = "dagster/will_retry"
 
@@ -103,7 +106,14 @@ def dead_runs(
 def stalled_imports(services: dg.ResourceParam[Services]) -> dg.SkipReason:
     """That nothing happened is an alarm too."""
     findings = stalled(services, services.now())
+    to_tell = frozenset(
+        untold(services, "stalled", {finding.integration_id: finding.due_at.isoformat() for finding in findings})[
+            :TOLD_A_LOOK
+        ]
+    )
     for finding in findings:
+        if finding.integration_id not in to_tell:
+            continue
         last = f"{finding.last_good_at:%Y-%m-%d %H:%M} UTC" if finding.last_good_at else "never"
         body = f"An import was due {finding.due_at:%Y-%m-%d %H:%M} UTC; the last good one: {last}."
         if finding.clock_jumped:

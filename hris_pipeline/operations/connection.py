@@ -138,12 +138,13 @@ def _connect_with_token(services: Services, integration_id: str, token: str) -> 
 
 
 def connections_due(services: Services, now: datetime) -> tuple[str, ...]:
-    """The connected integrations whose refresh token should be renewed now."""
+    """The connected integrations whose refresh token should be renewed now, those that end first first; one statement,
+    however many."""
     due = (
         sa.select(connections.c.integration_id)
         .join(integrations, integrations.c.integration_id == connections.c.integration_id)
         .where(integrations.c.connection == "connected", connections.c.refresh_expires_at < now + RENEW_BEFORE)
-        .order_by(connections.c.integration_id)
+        .order_by(connections.c.refresh_expires_at, connections.c.integration_id)
     )
     with services.store.read() as connection:
         return tuple(connection.execute(due).scalars())

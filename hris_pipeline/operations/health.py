@@ -16,8 +16,7 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.errors import EnvironmentInvalid, HrisError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import next_due
-from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.integrations import list_integrations
+from hris_pipeline.store.automation import AutomationState, automation_states, last_good_imports
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.tables import connections
 
@@ -62,21 +61,21 @@ def examine(services: Services) -> Iterator[Finding]:
     """What the store says: whether the keys open every token, how the connections are, how old good imports are."""
     yield Finding("store", "ok", "reachable, and of this version")
     with services.store.read() as connection:
-        states = {state.integration_id: state for state in automations(connection)}
+        states = automation_states(connection, with_off=True)
+        names = [state.integration_id for state in states]
         tokens = {row.integration_id: row for row in connection.execute(sa.select(connections))}
-        live = list_integrations(connection)
+        last_good = last_good_imports(connection, names)
     now = services.now()
-    for integration in live:
-        name = integration.integration_id
-        yield _connection(services, name, integration.connection, tokens.get(name), now)
-        if name in states:
-            yield _imports(states[name], now)
+    for state in states:
+        name = state.integration_id
+        yield _connection(services, name, state.connection, tokens.get(name), now)
+        yield _imports(state, last_good.get(name), now)
 
 
 def needs_daemon(services: Services) -> bool:
     """Whether some integration imports automatically."""
     with services.store.read() as connection:
-        return any(state.automatic == "running" for state in automations(connection))
+        return any(state.automatic == "running" for state in automation_states(connection))
 
 
 def _connection(
@@ -102,9 +101,9 @@ def _connection(
     return Finding(what, "ok", f"refreshed {age} ago" + (f", good for {_age(until - now)}" if until else ""))
 
 
-def _imports(state: Automation, now: datetime) -> Finding:
+def _imports(state: AutomationState, last: datetime | None, now: datetime) -> Finding:
     """How old the newest good import is, against when the next was due after it."""
-    name, last = state.integration_id, state.last_good_at
+    name = state.integration_id
     what = f"imports of {name}"
     if last is None:
         return Finding(what, "ok" if state.automatic != "running" else "warning", "no import was applied yet")
@@ -115,7 +114,7 @@ def _imports(state: Automation, now: datetime) -> Finding:
         return Finding(
             what, "warning", f"{detail}; automatic imports are paused ({state.automatic_reason or 'no reason'})"
         )
-    if state.automatic == "running" and now > next_due(state.settings, last) + LATE_AFTER:
+    if state.automatic == "running" and now > next_due(state.calendar, last) + LATE_AFTER:
         return Finding(what, "failed", f"{detail}, and a later one was due: `hris history {name}` tells what failed")
     return Finding(what, "ok", detail)
 

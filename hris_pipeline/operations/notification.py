@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
@@ -10,8 +10,9 @@ from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Event
 from hris_pipeline.store.imports import Import
+from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.tables import notifications
+from hris_pipeline.store.tables import integration_settings, notifications
 
 __all__ = [
     "Sender",
@@ -19,6 +20,7 @@ __all__ = [
     "notify_import",
     "reset_notification",
     "send_with_apprise",
+    "untold",
 ]
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,30 @@ def notify(
     except Exception as failure:
         log.warning("Nobody could be told of %s for %s: %s", event, integration_id, type(failure).__name__)
         return False
+
+
+def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the integrations those whose settings name somebody to be told of anything, and who were not told of
+    ``states`` (by integration) yet, in order of name; one statement, however many."""
+    newer, document = integration_settings.alias(), integration_settings.c.document
+    told = sa.and_(
+        notifications.c.integration_id == integration_settings.c.integration_id, notifications.c.event == event
+    )
+    select = (
+        sa.select(integration_settings.c.integration_id, notifications.c.state)
+        .outerjoin(notifications, told)
+        .where(
+            sa.func.coalesce(document["notify"].as_string(), "[]") != "[]",
+            ~sa.exists().where(
+                newer.c.integration_id == integration_settings.c.integration_id,
+                newer.c.version > integration_settings.c.version,
+            ),
+        )
+        .order_by(integration_settings.c.integration_id)
+    )
+    with services.store.read() as connection:
+        rows = connection.execute(select.where(in_values(connection, integration_settings.c.integration_id, [*states])))
+        return tuple(name for name, state in rows if state != states[name])
 
 
 def reset_notification(services: Services, integration_id: str, *events: Event) -> None:

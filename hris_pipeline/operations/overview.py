@@ -1,5 +1,6 @@
 """How each integration is doing, and what of it waits for a person: in states and counts, nobody's data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,12 +10,25 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.imports import Import, imports_of, open_import
-from hris_pipeline.store.integrations import Integration, get_integration, list_integrations
+from hris_pipeline.store.imports import Import
+from hris_pipeline.store.integrations import Integration, get_integration
+from hris_pipeline.store.overviews import (
+    IntegrationCounts,
+    IntegrationFacts,
+    company_names,
+    count_integrations,
+    integration_names,
+    integrations_named,
+    newest_imports,
+    open_conflicts,
+    open_imports,
+)
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.tables import conflicts, connections
 
-__all__ = ["Overview", "Waiting", "overview", "overviews"]
+__all__ = ["PAGE_SIZE", "Overview", "OverviewPage", "Waiting", "overview", "overview_page"]
+
+PAGE_SIZE = 50
+"""Integrations on a page."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +64,27 @@ class Overview:
         return self.integration.connection != "none" and self.saved and self.integration.automatic != "off"
 
 
-def overviews(services: Services) -> tuple[Overview, ...]:
-    """Every integration, by name."""
-    now = services.now()
+@dataclass(frozen=True)
+class OverviewPage:
+    """Some of the integrations, in order of name; ``page`` of ``pages`` is counted from 1."""
+
+    overviews: tuple[Overview, ...]
+    counts: IntegrationCounts
+    page: int
+    pages: int
+
+
+def overview_page(services: Services, *, search: str = "", only_waiting: bool = False, page: int = 1) -> OverviewPage:
+    """One page of the integrations whose name contains ``search``, by name; with ``only_waiting`` of those that wait
+    for a person. Page 1 stands for one that is not there. The same few statements, however many there are."""
     with services.store.read() as connection:
-        states = {state.integration_id: state for state in automations(connection)}
-        return tuple(
-            _overview(connection, integration, states[integration.integration_id], now)
-            for integration in list_integrations(connection)
-            if integration.integration_id in states
-        )
+        counts = count_integrations(connection, search)
+        pages = max(1, -(-(counts.waiting if only_waiting else counts.matching) // PAGE_SIZE))
+        page = page if 1 <= page <= pages else 1
+        offset = (page - 1) * PAGE_SIZE
+        names = integration_names(connection, search, only_waiting=only_waiting, offset=offset, limit=PAGE_SIZE)
+        overviews = _overviews(connection, names, services.now())
+    return OverviewPage(overviews, counts, page, pages)
 
 
 def overview(services: Services, integration_id: str) -> Overview:
@@ -69,48 +94,66 @@ def overview(services: Services, integration_id: str) -> Overview:
         UnknownName: there is none of that name, or it has no settings.
     """
     with services.store.read() as connection:
-        integration = get_integration(connection, integration_id)
+        get_integration(connection, integration_id)
         current_settings(connection, integration_id)
-        return _overview(connection, integration, automations(connection, integration_id)[0], services.now())
+        return _overviews(connection, (integration_id,), services.now())[0]
 
 
-def _overview(connection: sa.Connection, integration: Integration, state: Automation, now: datetime) -> Overview:
-    name = integration.integration_id
-    newest = imports_of(connection, name, limit=1)
-    waiting_import = open_import(connection, name)
+def _overviews(connection: sa.Connection, names: Sequence[str], now: datetime) -> tuple[Overview, ...]:
+    states = {state.integration_id: state for state in automations(connection, *names)}
+    newest, waiting = newest_imports(connection, names), open_imports(connection, names)
+    undecided, companies = open_conflicts(connection, names), company_names(connection, names)
+    return tuple(
+        _overview(
+            facts,
+            states[name],
+            now,
+            last_import=newest.get(name),
+            open_import=waiting.get(name),
+            undecided=undecided.get(name, 0),
+            company_name=companies.get(name),
+        )
+        for facts in integrations_named(connection, names)
+        if (name := facts.integration.integration_id) in states
+    )
+
+
+def _overview(
+    facts: IntegrationFacts,
+    state: Automation,
+    now: datetime,
+    *,
+    last_import: Import | None,
+    open_import: Import | None,
+    undecided: int,
+    company_name: str | None,
+) -> Overview:
     running = state.automatic == "running"
     return Overview(
-        integration=integration,
+        integration=facts.integration,
         settings=state.settings,
-        settings_version=current_settings(connection, name).version,
+        settings_version=facts.settings_version,
         saved=state.saved,
         next_due=next_due(state.settings, now) if running else None,
         due_now=running and (state.last_due_at is None or state.last_due_at < latest_due(state.settings, now)),
-        last_import=newest[0] if newest else None,
-        open_import=waiting_import,
+        last_import=last_import,
+        open_import=open_import,
         last_good_at=state.last_good_at,
-        company_name=connection.execute(
-            sa.select(connections.c.company_name).where(connections.c.integration_id == name)
-        ).scalar(),
-        waiting=_waiting(connection, integration, waiting_import, newest[0] if newest else None),
+        company_name=company_name,
+        waiting=_waiting(facts.integration, undecided, open_import, last_import),
     )
 
 
 def _waiting(
-    connection: sa.Connection, integration: Integration, waiting_import: Import | None, newest: Import | None
+    integration: Integration, undecided: int, open_import: Import | None, last_import: Import | None
 ) -> tuple[Waiting, ...]:
-    name = integration.integration_id
-    mine = sa.and_(conflicts.c.integration_id == name, conflicts.c.status == "open")
-    undecided = int(connection.execute(sa.select(sa.func.count()).select_from(conflicts).where(mine)).scalar_one())
-    quarantined = newest.counts["quarantined"] if newest else 0
-    found = [
+    """What waits for a person; ``store.overviews`` asks the same of all integrations at once."""
+    quarantined = last_import.counts["quarantined"] if last_import else 0
+    items = [
         (integration.connection != "connected", Waiting("connection")),
-        (
-            waiting_import is not None,
-            Waiting(waiting_import.status, waiting_import.changes) if waiting_import else None,
-        ),
+        (open_import is not None, Waiting(open_import.status, open_import.changes) if open_import else None),
         (undecided > 0, Waiting("conflicts", undecided)),
         (quarantined > 0, Waiting("quarantine", quarantined)),
         (integration.automatic == "paused", Waiting("automatic")),
     ]
-    return tuple(waiting for waits, waiting in found if waits and waiting is not None)
+    return tuple(waiting for waits, waiting in items if waits and waiting is not None)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.settings.calendar import Calendar
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.keyring import decrypt_settings
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import Instant, imports, integration_settings, integrations
@@ -80,8 +81,8 @@ def automation(connection: sa.Connection, integration_id: str) -> Automation:
     return found[0]
 
 
-def automations(connection: sa.Connection, integration_id: str | None = None) -> tuple[Automation, ...]:
-    """All integrations that are not deleted (or the one named), in order of name; one statement, however many."""
+def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Automation, ...]:
+    """The integrations of those names that are not deleted, in order of name; one statement, however many."""
     applied = (
         sa.select(
             imports.c.integration_id,
@@ -89,7 +90,7 @@ def automations(connection: sa.Connection, integration_id: str | None = None) ->
             sa.func.max(imports.c.finished_at).label("last_good_at"),
             sa.func.max(sa.case((imports.c.trigger == "manual", 1), else_=0)).label("saved"),
         )
-        .where(imports.c.status == "applied")
+        .where(imports.c.status == "applied", imports.c.integration_id.in_(integration_ids))
         .group_by(imports.c.integration_id, imports.c.life)
         .subquery()
     )
@@ -103,6 +104,7 @@ def automations(connection: sa.Connection, integration_id: str | None = None) ->
         )
         .where(
             integrations.c.deleted_at.is_(None),
+            integrations.c.integration_id.in_(integration_ids),
             ~sa.exists().where(
                 newer.c.integration_id == integration_settings.c.integration_id,
                 newer.c.version > integration_settings.c.version,
@@ -110,8 +112,6 @@ def automations(connection: sa.Connection, integration_id: str | None = None) ->
         )
         .order_by(integrations.c.integration_id)
     )
-    if integration_id is not None:
-        found = found.where(integrations.c.integration_id == integration_id)
     return tuple(_automation(connection, row) for row in connection.execute(found))
 
 
@@ -159,8 +159,6 @@ def _calendar(frequency: str, at: str, weekday: str, day_of_month: str, time_zon
 
 def saved_integrations(connection: sa.Connection, integration_ids: Sequence[str]) -> frozenset[str]:
     """Those of the integrations of which a manual import was saved in this life; one statement."""
-    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - brings pandas, which most commands do without
-
     select = sa.select(imports.c.integration_id).join(integrations, _of_this_life()).distinct()
     saved = select.where(imports.c.status == "applied", imports.c.trigger == "manual")
     return frozenset(
@@ -170,8 +168,6 @@ def saved_integrations(connection: sa.Connection, integration_ids: Sequence[str]
 
 def large_integrations(connection: sa.Connection, integration_ids: Sequence[str], people: int) -> frozenset[str]:
     """Those of the integrations of which an applied import concerned so many people or more; one statement."""
-    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - as above
-
     concerned = imports.c.created + imports.c.updated + imports.c.archived + imports.c.restored + imports.c.unchanged
     select = sa.select(imports.c.integration_id).where(imports.c.status == "applied", concerned >= people).distinct()
     return frozenset(
@@ -179,17 +175,17 @@ def large_integrations(connection: sa.Connection, integration_ids: Sequence[str]
     )
 
 
-def last_good_imports(connection: sa.Connection, integration_ids: Sequence[str], now: datetime) -> dict[str, datetime]:
-    """By integration when an import of this life was last applied; one made later than now counts as not there. One
-    statement."""
-    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - as above
-
+def last_good_imports(
+    connection: sa.Connection, integration_ids: Sequence[str], now: datetime | None = None
+) -> dict[str, datetime]:
+    """By integration when an import of this life was last applied; with ``now`` one made later than that counts as not
+    there. One statement."""
     select = (
         sa.select(imports.c.integration_id, sa.func.max(imports.c.finished_at))
         .join(integrations, _of_this_life())
         .where(
             imports.c.status == "applied",
-            imports.c.finished_at <= now,
+            sa.true() if now is None else imports.c.finished_at <= now,
             in_values(connection, imports.c.integration_id, integration_ids),
         )
         .group_by(imports.c.integration_id)
@@ -200,8 +196,6 @@ def last_good_imports(connection: sa.Connection, integration_ids: Sequence[str],
 def imports_ahead(connection: sa.Connection, integration_ids: Sequence[str], now: datetime) -> dict[str, datetime]:
     """By integration the latest moment at which an import of this life claims to have been made, later than now. One
     statement."""
-    from hris_pipeline.store.bulk import in_values  # noqa: PLC0415 - as above
-
     made = sa.func.coalesce(imports.c.finished_at, imports.c.planned_at)
     select = (
         sa.select(imports.c.integration_id, sa.func.max(made, type_=Instant))

@@ -1,9 +1,5 @@
-"""Frames in and out of a connection, fast: COPY on PostgreSQL, plain fetches and executemany on SQLite.
+"""Frames in and out of a connection, fast: COPY on PostgreSQL, plain fetches and executemany on SQLite."""
 
-What is common to all statements that take many values stands here too: ``in_values``.
-"""
-
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,14 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from hris_pipeline.store.tables import Instant
 
 __all__ = [
     "INSTANT",
     "TEXT",
-    "in_values",
     "read_frame",
     "write_frame",
 ]
@@ -64,16 +58,6 @@ def write_frame(connection: sa.Connection, table: sa.Table, frame: pd.DataFrame)
     rows = rows.cast(pa.schema([(name, _arrow_type(table.c[name].type)) for name in rows.column_names]))
     write = _copy_in if connection.dialect.name == "postgresql" else _insert
     write(connection, table, rows)
-
-
-def in_values(
-    connection: sa.Connection, column: sa.ColumnElement[str], values: Sequence[str]
-) -> sa.ColumnElement[bool]:
-    """Whether ``column`` is one of ``values``, however many: they travel as one parameter, not as one each."""
-    if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(sa.Text)))
-    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
 
 
 def _arrow_type(column: sa.types.TypeEngine[Any]) -> pa.DataType:

@@ -7,7 +7,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.context import Resolution
-from hris_pipeline.store.bulk import INSTANT, TEXT, in_values, write_frame
+from hris_pipeline.store.bulk import INSTANT, TEXT, write_frame
+from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.tables import conflicts
 
 __all__ = ["record_conflicts", "resolutions"]

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from hris_pipeline.contract import OPEN
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.store.bulk import in_values
 from hris_pipeline.store.imports import Import, end_import, tampered_parts, update_statement
+from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.staged_rows import prove_staged_rows
 from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, notifications, quarantine, users
 

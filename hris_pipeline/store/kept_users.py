@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from hris_pipeline.store.bulk import in_values
+from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.tables import kept_users, users
 
 __all__ = ["followed_users", "record_kept_users"]

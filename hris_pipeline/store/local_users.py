@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
-from hris_pipeline.store.bulk import in_values
+from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.seals import keyring_of, seal_user
 from hris_pipeline.store.tables import users
 

@@ -8,7 +8,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS
-from hris_pipeline.store.bulk import in_values, read_frame
+from hris_pipeline.store.bulk import read_frame
+from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.tables import imports, integrations, users
 
 __all__ = [

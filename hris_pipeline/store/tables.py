@@ -157,7 +157,7 @@ imports = sa.Table(
     "imports",
     metadata,
     sa.Column("import_id", sa.Text, primary_key=True),
-    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), nullable=False, index=True),
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), nullable=False),
     sa.Column("directory_id", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("trigger", sa.Text, nullable=False),
@@ -184,6 +184,7 @@ imports = sa.Table(
     _one_of("status", "planned", "held", "applied", "stale", "discarded", "failed"),
     _one_of("trigger", "manual", "schedule", "catch_up", "backfill", "undo"),
 )
+sa.Index("ix_imports_newest", imports.c.integration_id, imports.c.planned_at)
 sa.Index(
     "uq_imports_open",
     imports.c.integration_id,

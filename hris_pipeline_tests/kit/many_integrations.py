@@ -1,6 +1,6 @@
 """Thousands of integrations, written into the store in bulk: connected, imported once by hand, and automatic."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from hris_pipeline.settings.calendar import latest_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.tables import imports, integration_settings, integrations
+from hris_pipeline.store.tables import conflicts, imports, integration_settings, integrations
 
-__all__ = ["AT", "add_integrations", "counted_statements"]
+__all__ = ["AT", "add_integrations", "add_waiting", "counted_statements"]
 
 AT = datetime(2026, 3, 4, 4, 0, tzinfo=UTC)
 """When all of them are due, every day."""
@@ -19,30 +19,56 @@ AT = datetime(2026, 3, 4, 4, 0, tzinfo=UTC)
 _SETTINGS = Settings(at="04:00", time_zone="UTC")
 
 
-def add_integrations(store: Store, number: int, *, due: bool) -> list[str]:
-    """So many integrations, whose moment ``AT`` is to be handled, or was; gives their names in order."""
-    names = [f"company-{index:05}" for index in range(number)]
+def add_integrations(
+    store: Store, number: int, *, due: bool, prefix: str = "company", imports_each: int = 1
+) -> list[str]:
+    """So many integrations, whose moment ``AT`` is to be handled, or was, with so many imports that were applied; gives
+    their names in order."""
+    names = [f"{prefix}-{index:05}" for index in range(number)]
     handled = latest_due(_SETTINGS, AT - timedelta(days=1) if due else AT)
     before = AT - timedelta(days=30)
     settings = {"version": 1, "created_at": before, "actor": "ann", "document": _SETTINGS.document(), "digest": "d"}
     rows = {"display_name": "Company", "source": "justworks", "connection": "connected", "automatic": "running"}
     times = {"automatic_at": before, "created_at": before, "last_due_at": handled}
     applied = {"status": "applied", "trigger": "manual", "guards": [], "diagnostics": {}, "actor": "ann"}
-    moments = {"planned_at": AT - timedelta(days=1), "finished_at": AT - timedelta(days=1)}
     with store.begin() as connection:
         connection.execute(
             sa.insert(integrations),
             [{"integration_id": name, "directory_id": name, **rows, **times} for name in names],
         )
         connection.execute(sa.insert(integration_settings), [{"integration_id": name, **settings} for name in names])
-        connection.execute(
-            sa.insert(imports),
-            [
-                {"import_id": f"{name}-1", "integration_id": name, "directory_id": name, **applied, **moments}
-                for name in names
-            ],
-        )
+        for day in range(imports_each):
+            moment = AT - timedelta(days=1 + day)
+            connection.execute(
+                sa.insert(imports),
+                [
+                    {"import_id": f"{name}-{day}", "integration_id": name, "directory_id": name, **applied}
+                    | {"planned_at": moment, "finished_at": moment}
+                    for name in names
+                ],
+            )
     return names
+
+
+def add_waiting(store: Store, names: Sequence[str]) -> None:
+    """For six integrations, what can wait for a person: in turn the connection, a pause, a held and a planned import, a
+    conflict, quarantined people."""
+    unconnected, paused, held, planned, undecided, quarantined = names
+    newest = {"trigger": "schedule", "guards": [], "diagnostics": {}, "actor": "daily", "planned_at": AT, "status": ""}
+    conflict = {"conflict_id": "c", "hris_id": "h", "kind": "email", "user_id": "u", "status": "open", "incoming": {}}
+    seen = {"first_seen_at": AT, "last_seen_at": AT}
+    with store.begin() as connection:
+        for name, values in ((unconnected, {"connection": "expired"}), (paused, {"automatic": "paused"})):
+            connection.execute(sa.update(integrations).where(integrations.c.integration_id == name).values(values))
+        ends: list[tuple[str, dict[str, object]]] = [
+            (held, {"status": "held"}),
+            (planned, {"status": "planned"}),
+            (quarantined, {"status": "applied", "quarantined": 3}),
+        ]
+        for name, end in ends:
+            own = {"import_id": f"{name}-new", "integration_id": name, "directory_id": name}
+            connection.execute(sa.insert(imports), newest | own | end)
+        connection.execute(sa.insert(conflicts), conflict | seen | {"integration_id": undecided})
 
 
 @contextmanager

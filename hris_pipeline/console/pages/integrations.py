@@ -8,7 +8,7 @@ from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.decision_log import decisions_of
-from hris_pipeline.operations.overview import overview, overviews
+from hris_pipeline.operations.overview import overview, overview_page
 
 __all__ = ["PAGES", "start_job"]
 
@@ -16,8 +16,18 @@ CONNECT_HINT = "connect first"
 
 
 def index(visit: Visit) -> Response:
-    """All integrations."""
-    return visit.page("integrations.html", integrations=overviews(visit.services), now=visit.services.now())
+    """The integrations, a page of them at a time, searched by name or only those that wait for a person."""
+    number, search = visit.query.get("page", "1"), visit.query.get("search", "").strip()
+    only_waiting = visit.query.get("show") == "waiting"
+    page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
+    listing = overview_page(visit.services, search=search, only_waiting=only_waiting, page=page)
+    return visit.page(
+        "integrations.html",
+        listing=listing,
+        search=search,
+        only_waiting=only_waiting,
+        now=visit.services.now(),
+    )
 
 
 def show(visit: Visit) -> Response:

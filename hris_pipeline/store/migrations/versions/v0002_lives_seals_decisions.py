@@ -87,3 +87,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
     )
     op.create_index(op.f("ix_decisions_integration_id"), "decisions", ["integration_id"], unique=False)
+    op.drop_index(op.f("ix_imports_integration_id"), table_name="imports")
+    op.create_index("ix_imports_newest", "imports", ["integration_id", "planned_at"], unique=False)
