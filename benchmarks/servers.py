@@ -107,6 +107,7 @@ def environment(home: Path, store_url: str, api_url: str) -> dict[str, str]:
         "JUSTWORKS_CLIENT_ID": CLIENT_ID,
         "JUSTWORKS_CLIENT_SECRET": CLIENT_SECRET,
         "JUSTWORKS_REQUESTS_PER_SECOND": "1000000",
+        "JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND": "1000000",
     }
 
 

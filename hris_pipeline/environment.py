@@ -33,12 +33,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("JUSTWORKS_AUTHORIZE_URL", "https://secure.justworks.com/oauth/authorize", "Where an admin consents."),
     Variable("JUSTWORKS_CLIENT_ID", "", "Issued by Justworks with access to the Partner API."),
     Variable("JUSTWORKS_CLIENT_SECRET", "", "Issued by Justworks with access to the Partner API."),
-    Variable("JUSTWORKS_REQUESTS_PER_SECOND", "10", "Ceiling on calls to the Partner API; no limit is published."),
+    Variable("JUSTWORKS_REQUESTS_PER_SECOND", "10", "Ceiling on calls to the Partner API for one integration."),
+    Variable("JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND", "100", "The same for all together; no limit is published."),
     Variable("HRIS_ANSWER_SECONDS", "120", "Until an answer of a source must be there wholly."),
     Variable("HRIS_ANSWER_MEGABYTES", "32", "The most that one answer of a source may hold, unpacked."),
     Variable("HRIS_READING_PAGES", "50000", "The most pages that one reading of a company may take."),
     Variable("HRIS_READING_HOURS", "12", "The longest that one reading of a company may take."),
     Variable("FINCH_API_URL", "https://api.tryfinch.com", "The HRIS aggregator, for integrations with source finch."),
+    Variable("FINCH_REQUESTS_PER_MINUTE", "20", "Ceiling on calls to each of its endpoints, for all integrations."),
     Variable("DAGSTER_HOME", "$HRIS_HOME/dagster", "Dagster's own instance."),
     Variable("HRIS_CONSOLE_URL", "", "Where people open the console, when it is not where it listens: https://…"),
     Variable("HRIS_ROLES", "", "Who may do what: dana@acme.example=administrator, group:hr=reviewer; * is anybody."),
@@ -130,11 +132,13 @@ class Environment:
     client_id: str
     client_secret: str
     requests_per_second: float
+    application_requests_per_second: float
     answer_seconds: float
     answer_megabytes: float
     reading_pages: int
     reading_hours: float
     finch_api_url: str
+    finch_requests_per_minute: float
     dagster_home: Path
     access: AccessEnvironment = AccessEnvironment()
 
@@ -169,6 +173,10 @@ class Environment:
             client_id=value("JUSTWORKS_CLIENT_ID"),
             client_secret=value("JUSTWORKS_CLIENT_SECRET"),
             requests_per_second=_positive("JUSTWORKS_REQUESTS_PER_SECOND", value("JUSTWORKS_REQUESTS_PER_SECOND")),
+            application_requests_per_second=_positive(
+                "JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND", value("JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND")
+            ),
+            finch_requests_per_minute=_positive("FINCH_REQUESTS_PER_MINUTE", value("FINCH_REQUESTS_PER_MINUTE")),
             answer_seconds=_positive("HRIS_ANSWER_SECONDS", value("HRIS_ANSWER_SECONDS")),
             answer_megabytes=_positive("HRIS_ANSWER_MEGABYTES", value("HRIS_ANSWER_MEGABYTES")),
             reading_pages=max(1, int(_positive("HRIS_READING_PAGES", value("HRIS_READING_PAGES")))),

@@ -182,7 +182,7 @@ def connection_refresh(
     known = set(known_partitions(context.instance)) - _being_refreshed(context.instance)
     due = [name for name in connections_due(services, tick) if name in known]
     return [refresh_request(name, tick) for name in due[:REQUESTS_A_TICK]] or dg.SkipReason(
-        "Every connection is fresh, or is being renewed."
+        "Every connection is fresh."
     )
 
 

@@ -1,9 +1,10 @@
 """What every operation works with: the environment, the store, the archive, the clock, and how a source is opened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from urllib.parse import urlsplit
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.locking import ImportHold
@@ -11,11 +12,12 @@ from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.extract_reader import FreshExtract
 from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.oauth import OAuth
-from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, Retries
+from hris_pipeline.sources.pacing import Bucket, Ceilings, Retries, SharedRateLimiter
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
 from hris_pipeline.store.keyring import load_keyring
+from hris_pipeline.store.rate_buckets import StoredBuckets
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tokens import StoredTokens
 
@@ -79,10 +81,15 @@ class Services:
             credential,
             api_url=self.environment.finch_api_url,
             integration_id=integration_id,
+            rate_limiter=self.rate_limiter(_finch_buckets(self.environment)),
             retries=self.retries,
             ceilings=self.ceilings,
             on_expired=on_expired,
         )
+
+    def rate_limiter(self, buckets_of: Callable[[str], Sequence[Bucket]]) -> SharedRateLimiter:
+        """Ceilings that all processes on this store share, by the path of a request."""
+        return SharedRateLimiter(StoredBuckets(self.store), buckets_of)
 
     def open_source(self, integration_id: str) -> Source:
         """The integration's source, connected; to be closed.
@@ -119,6 +126,24 @@ def open_services(environment: Environment | None = None, *, create: bool = Fals
     return Services(environment, open_store(environment), archive)
 
 
+def _partner_buckets(environment: Environment, integration_id: str) -> Callable[[str], Sequence[Bucket]]:
+    """One for the integration's token, one for the application, both of that host."""
+    host = urlsplit(environment.api_url).netloc
+    buckets = (
+        Bucket(f"justworks/{host}/token/{integration_id}", environment.requests_per_second),
+        Bucket(f"justworks/{host}/application", environment.application_requests_per_second),
+    )
+    return lambda _path: buckets
+
+
+def _finch_buckets(environment: Environment) -> Callable[[str], Sequence[Bucket]]:
+    """One for each endpoint, for all integrations: a tenth of its ceiling is the burst, so that no minute has more."""
+    host, ceiling = urlsplit(environment.finch_api_url).netloc, environment.finch_requests_per_minute
+    burst = max(1, int(ceiling / 10))
+    per_second = max(ceiling - burst, ceiling / 2) / 60
+    return lambda path: (Bucket(f"finch/{host}{path}", per_second, burst),)
+
+
 def _partner_api(services: Services, integration_id: str) -> Source:
     keeper = services.tokens(integration_id)
     keeper.current()
@@ -128,7 +153,7 @@ def _partner_api(services: Services, integration_id: str) -> Source:
         api_url=services.environment.api_url,
         integration_id=integration_id,
         clock=services.now,
-        rate_limiter=AdaptiveRateLimiter(services.environment.requests_per_second),
+        rate_limiter=services.rate_limiter(_partner_buckets(services.environment, integration_id)),
         retries=services.retries,
         ceilings=services.ceilings,
     )

@@ -71,6 +71,7 @@ class Sandbox:
             "JUSTWORKS_CLIENT_ID": self.client_id,
             "JUSTWORKS_CLIENT_SECRET": self.client_secret,
             "JUSTWORKS_REQUESTS_PER_SECOND": "10000",
+            "JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND": "10000",
         }
 
     def add_company(self, username: str, company: Company) -> None:

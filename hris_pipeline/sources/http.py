@@ -226,7 +226,7 @@ class Http:
         if status in TRANSIENT:
             retry_after = _retry_after(answer.headers.get("Retry-After"))
             if status == 429:
-                self._rate_limiter.on_throttled(min(retry_after or 0.0, self._retries.max_retry_after))
+                self._rate_limiter.on_throttled(min(retry_after or 0.0, self._retries.max_retry_after), path)
             return _Transient(seen, retry_after)
         code = error_code(answer.body)
         if status == 401 and self._auth:
@@ -256,7 +256,7 @@ class Http:
         """One request and its whole answer, within its deadline."""
         if self._closed.is_set():
             raise SourceUnavailable(f"{self._title} was not asked for {path}: the reading was stopped.")
-        if wait := self._rate_limiter.reserve():
+        if wait := self._rate_limiter.reserve(path):
             self._pause(wait)
 
         statuses = [0]

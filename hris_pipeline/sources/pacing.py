@@ -3,23 +3,140 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["UNLIMITED", "AdaptiveRateLimiter", "Ceilings", "RateLimiter", "Retries"]
+__all__ = [
+    "LEAST_PART",
+    "RECOVERY",
+    "UNLIMITED",
+    "AdaptiveRateLimiter",
+    "Bucket",
+    "Buckets",
+    "Ceilings",
+    "Lease",
+    "RateLimiter",
+    "Retries",
+    "SharedRateLimiter",
+]
+
+RECOVERY = 1.02
+"""After a 429 the rate grows by so much a request, until it is the ceiling's again."""
+
+LEAST_PART = 1 / 20
+"""However often a source says 429, this part of the ceiling is left."""
+
+FIRST_LEASE = 5
+"""So many turns are taken at first: a small company needs no more."""
 
 
 class RateLimiter(Protocol):
     """When the next request may go out."""
 
-    def reserve(self) -> float:
-        """Takes the next turn; gives the seconds until it comes."""
+    def reserve(self, path: str = "") -> float:
+        """Takes the next turn for a request to ``path``; gives the seconds until it comes."""
         ...
 
-    def on_throttled(self, seconds: float) -> None:
-        """The source said 429, and to leave it alone for so long."""
+    def on_throttled(self, seconds: float, path: str = "") -> None:
+        """The source said 429 to a request to ``path``, and to leave it alone for so long."""
         ...
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A ceiling that processes share: at most ``per_second`` requests a second, after ``burst`` free ones."""
+
+    bucket_id: str
+    per_second: float
+    burst: int = 5
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two turns."""
+        return 1 / self.per_second
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Turns of a bucket: the first in ``start`` seconds (it may lie behind), the others ``interval`` seconds apart."""
+
+    start: float
+    interval: float
+
+
+class Buckets(Protocol):
+    """Where buckets are kept for all processes."""
+
+    def take(self, buckets: Sequence[Bucket], turns: int) -> Sequence[Lease] | None:
+        """The next ``turns`` turns of each of the buckets; None when nobody can be asked."""
+        ...
+
+    def slow(self, buckets: Sequence[Bucket], seconds: float) -> None:
+        """No turn for so long, and half as many afterwards."""
+        ...
+
+
+class SharedRateLimiter:
+    """Turns from buckets that all processes share; a request waits for all of its buckets. Safe for several threads.
+
+    Turns are leased some at a time: five, then twice as many as before, for a second at most; so companies take turns
+    by short slices, however many requests one of them has. While the buckets cannot be asked, the process keeps to
+    their ceilings by itself.
+    """
+
+    def __init__(
+        self,
+        shared: Buckets,
+        buckets_of: Callable[[str], Sequence[Bucket]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._shared = shared
+        self._buckets_of = buckets_of
+        self._clock = clock
+        self._leased: dict[tuple[Bucket, ...], _Leased] = {}
+        self._lock = threading.Lock()
+
+    def reserve(self, path: str = "") -> float:
+        """Takes the next turn for a request to ``path``; gives the seconds until it comes."""
+        buckets = tuple(self._buckets_of(path))
+        with self._lock:
+            leased = self._leased.setdefault(buckets, _Leased(buckets))
+            if not leased.turns:
+                leased.fill(self._shared.take(buckets, leased.next_size), self._clock())
+            return max(0.0, leased.turns.popleft() - self._clock())
+
+    def on_throttled(self, seconds: float, path: str = "") -> None:
+        """Slows the buckets down for everybody, and gives up the turns that were leased."""
+        buckets = tuple(self._buckets_of(path))
+        with self._lock:
+            self._leased.pop(buckets, None)
+        self._shared.slow(buckets, seconds)
+
+
+class _Leased:
+    """The turns that are left of a lease, as moments of the limiter's clock."""
+
+    def __init__(self, buckets: Sequence[Bucket]) -> None:
+        self.turns: deque[float] = deque()
+        self._most = max(1, int(min(bucket.per_second for bucket in buckets)))
+        self._interval = max(bucket.interval for bucket in buckets)
+        self._last = float("-inf")
+        self.next_size = min(FIRST_LEASE, self._most)
+
+    def fill(self, leases: Sequence[Lease] | None, now: float) -> None:
+        """With a new lease, or without one at the pace of the slowest bucket."""
+        size = self.next_size
+        if leases is None:
+            start = max(now, self._last + self._interval)
+            self.turns.extend(start + turn * self._interval for turn in range(size))
+        else:
+            moments = (max(lease.start + turn * lease.interval for lease in leases) for turn in range(size))
+            self.turns.extend(now + moment for moment in moments)
+        self._last = self.turns[-1]
+        self.next_size = min(2 * size, self._most)
 
 
 class AdaptiveRateLimiter:
@@ -35,27 +152,27 @@ class AdaptiveRateLimiter:
         self._next = float("-inf")
         self._lock = threading.Lock()
 
-    def reserve(self) -> float:
+    def reserve(self, path: str = "") -> float:  # noqa: ARG002
         """Takes the next turn; gives the seconds until it comes."""
         with self._lock:
             now, interval = self._clock(), 1 / self._rate
             start = max(self._next, now - (self._burst - 1) * interval)
             self._next = start + interval
-            self._rate = min(self._limit, self._rate * 1.02)
+            self._rate = min(self._limit, self._rate * RECOVERY)
         return max(0.0, start - now)
 
-    def on_throttled(self, seconds: float) -> None:
+    def on_throttled(self, seconds: float, path: str = "") -> None:  # noqa: ARG002
         """Halves the rate, down to a twentieth of the ceiling, and leaves the source alone for ``seconds``."""
         with self._lock:
-            self._rate = max(self._limit / 20, self._rate / 2)
+            self._rate = max(self._limit * LEAST_PART, self._rate / 2)
             self._next = max(self._next, self._clock() + seconds)
 
 
 class _NoCeiling:
-    def reserve(self) -> float:
+    def reserve(self, path: str = "") -> float:  # noqa: ARG002
         return 0.0
 
-    def on_throttled(self, seconds: float) -> None:
+    def on_throttled(self, seconds: float, path: str = "") -> None:
         pass
 
 

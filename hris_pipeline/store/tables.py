@@ -21,6 +21,7 @@ __all__ = [
     "metadata",
     "notifications",
     "quarantine",
+    "rate_buckets",
     "users",
 ]
 
@@ -296,4 +297,13 @@ notifications = sa.Table(
     sa.Column("event", sa.Text, primary_key=True),
     sa.Column("state", sa.Text, nullable=False, comment="What was last told; told again only when it changes"),
     sa.Column("sent_at", Instant, nullable=False),
+)
+
+rate_buckets = sa.Table(
+    "rate_buckets",
+    metadata,
+    sa.Column("bucket_id", sa.Text, primary_key=True, comment="A ceiling on calls that all processes share"),
+    sa.Column("next_at", sa.Double, nullable=False, comment="When its next turn is: seconds since 1970"),
+    sa.Column("interval_seconds", sa.Double, nullable=False, comment="Between two turns; longer after a 429"),
+    sa.Column("slowed_until", sa.Double, nullable=False, comment="Until when another 429 does not slow it more"),
 )

@@ -261,6 +261,7 @@ def test_setup_without_a_terminal_imports_nothing_and_starts_nothing(
     settings: str, sandbox: Sandbox, hris: Hris, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FINCH_API_URL", sandbox.finch_url)
+    monkeypatch.setenv("FINCH_REQUESTS_PER_MINUTE", "60000")
     file = tmp_path / "settings.yaml"
     file.write_text(settings)
     code = sandbox.finch_token if "finch" in settings else sandbox.authorize()

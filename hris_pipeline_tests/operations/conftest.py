@@ -53,6 +53,7 @@ def connected_environment(environment: Environment, sandbox: Sandbox) -> Environ
         "HRIS_STORE_URL": environment.store_url,
         "HRIS_SECRET_KEY": ",".join(environment.secret_keys),
         "FINCH_API_URL": sandbox.finch_url,
+        "FINCH_REQUESTS_PER_MINUTE": "60000",
         "PATH": os.environ.get("PATH", ""),
     }
     return Environment.read(given | sandbox.environment())

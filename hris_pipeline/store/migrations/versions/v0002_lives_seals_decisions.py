@@ -89,3 +89,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_decisions_integration_id"), "decisions", ["integration_id"], unique=False)
     op.drop_index(op.f("ix_imports_integration_id"), table_name="imports")
     op.create_index("ix_imports_newest", "imports", ["integration_id", "planned_at"], unique=False)
+    op.create_table(
+        "rate_buckets",
+        sa.Column("bucket_id", sa.Text(), nullable=False, comment="A ceiling on calls that all processes share"),
+        sa.Column("next_at", sa.Double(), nullable=False, comment="When its next turn is: seconds since 1970"),
+        sa.Column("interval_seconds", sa.Double(), nullable=False, comment="Between two turns; longer after a 429"),
+        sa.Column("slowed_until", sa.Double(), nullable=False, comment="Until when another 429 does not slow it more"),
+        sa.PrimaryKeyConstraint("bucket_id", name=op.f("pk_rate_buckets")),
+    )
