@@ -25,9 +25,8 @@ class StoredBuckets:
     def __init__(self, store: Store) -> None:
         self._store = store
         postgres = store.dialect == "postgresql"
-        self._greatest, self._least = (
-            (sa.func.greatest, sa.func.least) if postgres else (sa.func.max, sa.func.min)  # SQLite's, of two values
-        )
+        self._greatest: Any = sa.func.greatest if postgres else sa.func.max  # SQLite's, of two values
+        self._least: Any = sa.func.least if postgres else sa.func.min
 
     def take(self, buckets: Sequence[Bucket], turns: int) -> tuple[Lease, ...] | None:
         """The next ``turns`` turns of each of the buckets, in one statement; None when the store cannot be asked."""
