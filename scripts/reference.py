@@ -1,10 +1,15 @@
-"""Writes the pages of the docs made from the code, docs/settings.md and docs/cli.md; `--check` only compares."""
+"""Writes what of the docs is made from the code: docs/settings.md, docs/cli.md, and the table of roles in
+docs/security.md; `--check` only compares."""
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from hris_pipeline.cli.app import COMMANDS, Command, load_command
+from hris_pipeline.console.graphql_rules import JOB_ACTIONS
+from hris_pipeline.console.pages import PAGES as CONSOLE_PAGES
+from hris_pipeline.environment import ROLES
+from hris_pipeline.operations.roles import ACTIONS, may
 from hris_pipeline.settings.schema import settings_page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -46,7 +51,32 @@ def _command_lines(command: Command) -> Iterator[str]:
             yield f"| `{', '.join(names)}` | {meaning.replace('|', chr(92) + '|')} |"
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+def security_page() -> str:
+    """docs/security.md as it stands, with the table of roles as the code has it."""
+    before, begin, rest = _text(DOCS / "security.md").partition(ROLES_BEGIN)
+    _, end, after = rest.partition(ROLES_END)
+    return "".join((before, begin, "\n", roles_table(), end, after))
+
+
+def roles_table() -> str:
+    """Every action by role, and what of it each face has."""
+    lines = [
+        f"| action | {' | '.join(ROLES)} | console | job in Dagster | `hris` |",
+        "|---|" + "---|" * (len(ROLES) + 3),
+    ]
+    for action in ACTIONS:
+        allowed = ["yes" if may(role, action) else "" for role in ROLES]
+        pages = [f"{page.method} {page.path}" for page in CONSOLE_PAGES if page.action == action]
+        jobs = [job for job, taken in JOB_ACTIONS.items() if taken == action]
+        commands = [command.words for command in COMMANDS if command.action == action]
+        faces = [", ".join(f"`{name}`" for name in names) for names in (pages, jobs, commands)]
+        lines.append("| " + " | ".join([f"`{action}`", *allowed, *faces]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+ROLES_BEGIN, ROLES_END = "<!-- the table of roles, made from the code -->", "<!-- its end -->"
+
+PAGES = {"settings.md": settings_page, "cli.md": cli_page, "security.md": security_page}
 
 
 def main() -> int:

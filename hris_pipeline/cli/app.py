@@ -26,12 +26,14 @@ __all__ = ["COMMANDS", "Command", "load_command", "run"]
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its words (`settings show`), where its function is (`settings:show`), and its one line of help."""
+    """One command: its words (`settings show`), where its function is (`settings:show`), its one line of help, and
+    which action of ``roles`` it is; ``see_people`` where the command is for nothing but people's values."""
 
     words: str
     where: str
     summary: str
     panel: str
+    action: str
 
     @property
     def name(self) -> str:
@@ -53,58 +55,120 @@ START, DECIDE, IMPORT, AUTOMATIC, LOOK = (
 )
 
 COMMANDS: tuple[Command, ...] = (
-    Command("demo", "demo:demo", "The whole story on a made-up company: connect, preview, save, a week later.", START),
-    Command("ui", "ui:ui", "Open the console and Dagster; with a made-up company when there is none yet.", START),
-    Command("console", "console:console", "Open the console alone: reviews and settings in the browser.", START),
-    Command("sandbox", "sandbox:sandbox", "Serve a local Justworks with made-up people.", START),
-    Command("setup", "setup:setup", "Set up an integration step by step; continues where it stopped.", START),
-    Command("connect", "connection:connect", "Connect an integration to its company, in the browser.", START),
-    Command("disconnect", "connection:disconnect", "Revoke the connection and forget its tokens.", START),
-    Command("integrations", "integrations:integrations", "One line for each integration: how it is doing.", START),
-    Command("doctor", "doctor:doctor", "What stands and what does not; exit code for probes.", START),
-    Command("delete", "connection:delete", "Delete an integration; its users stay, as local ones.", DECIDE),
-    Command("store upgrade", "store:upgrade", "Create or upgrade the store's tables.", START),
-    Command("store rotate-key", "store:rotate_key", "Encrypt and seal everything with a new key.", START),
-    Command("settings show", "settings:show", "The settings in force.", DECIDE),
-    Command("settings set", "settings:set_", "Change settings, each as key=value.", DECIDE),
-    Command("settings apply", "settings:apply", "Replace the settings by a YAML document.", DECIDE),
-    Command("settings export", "settings:export", "The settings as YAML, for version control.", DECIDE),
-    Command("settings history", "settings:history", "Every version: who, when, and what changed.", DECIDE),
-    Command("settings schema", "settings:schema", "The JSON Schema of the settings document, for editors.", DECIDE),
-    Command("mapping show", "mapping:show", "Every source field: fill rate, a masked sample, what it feeds.", DECIDE),
-    Command("mapping set", "mapping:set_", "Feed a user field or metadata from another source.", DECIDE),
-    Command("mapping add", "mapping:add", "Add metadata.", DECIDE),
-    Command("mapping rename", "mapping:rename", "Give metadata another display name.", DECIDE),
-    Command("mapping change-type", "mapping:change_type", "Make metadata default, associated or hidden.", DECIDE),
-    Command("mapping delete", "mapping:delete", "Take metadata off the list.", DECIDE),
-    Command("preview", "imports:preview", "First half of a manual import: what would change, and why not.", IMPORT),
-    Command("save", "imports:save", "Second half: apply that very change set.", IMPORT),
-    Command("import", "imports:import_", "Preview and save in one, unless a guard holds it.", IMPORT),
-    Command("review", "review:review", "The review of an import as a file, for whoever decides.", IMPORT),
-    Command("approve", "imports:approve", "Let one held change set through.", IMPORT),
-    Command("discard", "imports:discard", "End an open import that nobody wants.", IMPORT),
-    Command("quarantine", "review:quarantine", "Whose records fail validation, by field and check, and why.", IMPORT),
-    Command("history", "imports:history", "The imports of an integration, the newest first.", IMPORT),
-    Command("show", "imports:show", "One import with its changes.", IMPORT),
-    Command("undo", "imports:undo", "Plan an import that takes another one back; save applies it.", IMPORT),
-    Command("conflicts", "conflicts:conflicts", "People held back until somebody decides who they are.", IMPORT),
-    Command("resolve", "conflicts:resolve", "Decide one conflict: link, create or ignore.", IMPORT),
-    Command("verify", "store:verify", "Check the store against its own history.", IMPORT),
-    Command("pause", "automation:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC),
-    Command("resume", "automation:resume", "Start automatic imports, or start them again.", AUTOMATIC),
-    Command("backfill", "automation:backfill", "Plan many integrations again from their stored extracts.", AUTOMATIC),
-    Command("worker", "worker:worker", "Execute runs that Dagster's queue hands out through Celery.", AUTOMATIC),
-    Command("explain", "people:explain", "Why a user is as they are, or why somebody is none.", LOOK),
-    Command("user", "people:user", "A user as they were at a date.", LOOK),
-    Command("user-file", "people:user_file", "The users as CSV, XLSX or Parquet.", LOOK),
-    Command("users load", "people:load", "Load local users from a user file.", LOOK),
-    Command("users protect", "people:protect", "Keep a user from being archived or renamed by imports.", LOOK),
-    Command("users unprotect", "people:unprotect", "Take that protection away.", LOOK),
-    Command("users erase", "people:erase", "Erase a person for good.", LOOK),
     Command(
-        "milestones", "reports:milestones", "Anniversaries, onboarding days and birthdays of the next 90 days.", LOOK
+        "demo",
+        "demo:demo",
+        "The whole story on a made-up company: connect, preview, save, a week later.",
+        START,
+        "set_up",
     ),
-    Command("reporting", "reports:reporting", "Who reports to whom, and headcounts.", LOOK),
+    Command(
+        "ui",
+        "ui:ui",
+        "Open the console and Dagster; with a made-up company when there is none yet.",
+        START,
+        "administer",
+    ),
+    Command(
+        "console",
+        "console:console",
+        "Open the console alone: reviews and settings in the browser.",
+        START,
+        "administer",
+    ),
+    Command("sandbox", "sandbox:sandbox", "Serve a local Justworks with made-up people.", START, "see"),
+    Command("setup", "setup:setup", "Set up an integration step by step; continues where it stopped.", START, "set_up"),
+    Command(
+        "connect", "connection:connect", "Connect an integration to its company, in the browser.", START, "connect"
+    ),
+    Command("disconnect", "connection:disconnect", "Revoke the connection and forget its tokens.", START, "connect"),
+    Command(
+        "integrations", "integrations:integrations", "One line for each integration: how it is doing.", START, "see"
+    ),
+    Command("doctor", "doctor:doctor", "What stands and what does not; exit code for probes.", START, "see"),
+    Command("delete", "connection:delete", "Delete an integration; its users stay, as local ones.", DECIDE, "delete"),
+    Command("store upgrade", "store:upgrade", "Create or upgrade the store's tables.", START, "administer"),
+    Command("store rotate-key", "store:rotate_key", "Encrypt and seal everything with a new key.", START, "administer"),
+    Command("settings show", "settings:show", "The settings in force.", DECIDE, "see"),
+    Command("settings set", "settings:set_", "Change settings, each as key=value.", DECIDE, "change_settings"),
+    Command("settings apply", "settings:apply", "Replace the settings by a YAML document.", DECIDE, "change_settings"),
+    Command(
+        "settings export", "settings:export", "The settings as YAML, for version control.", DECIDE, "change_settings"
+    ),
+    Command("settings history", "settings:history", "Every version: who, when, and what changed.", DECIDE, "see"),
+    Command(
+        "settings schema", "settings:schema", "The JSON Schema of the settings document, for editors.", DECIDE, "see"
+    ),
+    Command(
+        "mapping show", "mapping:show", "Every source field: fill rate, a masked sample, what it feeds.", DECIDE, "see"
+    ),
+    Command(
+        "mapping set", "mapping:set_", "Feed a user field or metadata from another source.", DECIDE, "change_mapping"
+    ),
+    Command("mapping add", "mapping:add", "Add metadata.", DECIDE, "change_mapping"),
+    Command("mapping rename", "mapping:rename", "Give metadata another display name.", DECIDE, "change_mapping"),
+    Command(
+        "mapping change-type",
+        "mapping:change_type",
+        "Make metadata default, associated or hidden.",
+        DECIDE,
+        "change_mapping",
+    ),
+    Command("mapping delete", "mapping:delete", "Take metadata off the list.", DECIDE, "change_mapping"),
+    Command(
+        "preview",
+        "imports:preview",
+        "First half of a manual import: what would change, and why not.",
+        IMPORT,
+        "preview",
+    ),
+    Command("save", "imports:save", "Second half: apply that very change set.", IMPORT, "save"),
+    Command("import", "imports:import_", "Preview and save in one, unless a guard holds it.", IMPORT, "save"),
+    Command("review", "review:review", "The review of an import as a file, for whoever decides.", IMPORT, "see_people"),
+    Command("approve", "imports:approve", "Let one held change set through.", IMPORT, "approve"),
+    Command("discard", "imports:discard", "End an open import that nobody wants.", IMPORT, "discard"),
+    Command(
+        "quarantine", "review:quarantine", "Whose records fail validation, by field and check, and why.", IMPORT, "see"
+    ),
+    Command("history", "imports:history", "The imports of an integration, the newest first.", IMPORT, "see"),
+    Command("show", "imports:show", "One import with its changes.", IMPORT, "see"),
+    Command("undo", "imports:undo", "Plan an import that takes another one back; save applies it.", IMPORT, "undo"),
+    Command("conflicts", "conflicts:conflicts", "People held back until somebody decides who they are.", IMPORT, "see"),
+    Command("resolve", "conflicts:resolve", "Decide one conflict: link, create or ignore.", IMPORT, "resolve"),
+    Command("verify", "store:verify", "Check the store against its own history.", IMPORT, "see"),
+    Command("pause", "automation:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC, "pause"),
+    Command("resume", "automation:resume", "Start automatic imports, or start them again.", AUTOMATIC, "resume"),
+    Command(
+        "backfill",
+        "automation:backfill",
+        "Plan many integrations again from their stored extracts.",
+        AUTOMATIC,
+        "preview",
+    ),
+    Command(
+        "worker",
+        "worker:worker",
+        "Execute runs that Dagster's queue hands out through Celery.",
+        AUTOMATIC,
+        "administer",
+    ),
+    Command("explain", "people:explain", "Why a user is as they are, or why somebody is none.", LOOK, "see_people"),
+    Command("user", "people:user", "A user as they were at a date.", LOOK, "see_people"),
+    Command("user-file", "people:user_file", "The users as CSV, XLSX or Parquet.", LOOK, "see_people"),
+    Command("users load", "people:load", "Load local users from a user file.", LOOK, "load_users"),
+    Command(
+        "users protect", "people:protect", "Keep a user from being archived or renamed by imports.", LOOK, "protect"
+    ),
+    Command("users unprotect", "people:unprotect", "Take that protection away.", LOOK, "protect"),
+    Command("users erase", "people:erase", "Erase a person for good.", LOOK, "erase"),
+    Command(
+        "milestones",
+        "reports:milestones",
+        "Anniversaries, onboarding days and birthdays of the next 90 days.",
+        LOOK,
+        "see_people",
+    ),
+    Command("reporting", "reports:reporting", "Who reports to whom, and headcounts.", LOOK, "see_people"),
 )
 
 GROUPS = {

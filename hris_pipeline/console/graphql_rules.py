@@ -31,6 +31,7 @@ JOB_ACTIONS: Mapping[str, str] = {
     "pause_imports": "pause",
     "resume_imports": "resume",
     "refresh_connection": "connect",
+    "prune": "administer",
 }
 """What it takes to launch each job."""
 

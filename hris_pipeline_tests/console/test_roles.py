@@ -2,6 +2,7 @@
 operating system decides, and is written down (tests of the command line)."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hris_pipeline.environment import ROLES, Role
 from hris_pipeline.operations.decision_log import decisions_of
 from hris_pipeline.operations.services import Services
 from hris_pipeline_tests.kit.browser import ORIGIN, Served, serve, websocket
+from hris_pipeline_tests.kit.role_table import documented_actions
 
 PAGES_BY_ROLE: dict[Role, tuple[str, ...]] = {
     "viewer": (
@@ -67,20 +69,28 @@ PAGES_BY_ROLE: dict[Role, tuple[str, ...]] = {
 CELLS = [(role, least, page) for least, pages in PAGES_BY_ROLE.items() for page in pages for role in ROLES]
 
 
-def test_the_table_has_every_page() -> None:
-    def pattern(page: str) -> str:
-        return page.replace("acme", "{}").replace("ID", "{}").replace("terms", "{}").replace("user-file.csv", "{}")
+ANY = re.compile(r"\{\w+\}|(?<=/)(?:acme|ID|terms|user-file\.csv)(?=/|$)")
+"""What stands for a name in an address."""
 
+
+def pattern(page: str) -> str:
+    return ANY.sub("{}", page)
+
+
+def test_the_table_has_every_page() -> None:
     listed = {pattern(page) for pages in PAGES_BY_ROLE.values() for page in pages}
-    there = {
-        f"{page.method} {page.path}".replace("{name}", "{}")
-        .replace("{import_id}", "{}")
-        .replace("{conflict_id}", "{}")
-        .replace("{step}", "{}")
-        .replace("{file}", "{}")
-        for page in PAGES
-    }
-    assert listed == there
+    assert listed == {pattern(f"{page.method} {page.path}") for page in PAGES}
+
+
+def test_the_table_of_the_docs_is_the_one_that_is_tried() -> None:
+    for row in documented_actions():
+        least = row.roles[0]
+        assert row.roles == ROLES[ROLES.index(least) :], "whoever is above may, too"
+        assert {pattern(page) for page in row.pages} <= {pattern(page) for page in PAGES_BY_ROLE[least]}, row.action
+        assert set(row.jobs) <= set(JOBS_BY_ROLE.get(least, ())), row.action
+    assert sum(len(row.pages) for row in documented_actions()) == len(PAGES)
+    tried = {job for jobs in JOBS_BY_ROLE.values() for job in jobs}
+    assert {job for row in documented_actions() for job in row.jobs} == tried - {"another_job"}
 
 
 @pytest.mark.parametrize(("role", "least", "page"), CELLS, ids=[f"{role} {page}" for role, _, page in CELLS])
@@ -108,7 +118,7 @@ def test_a_form_that_is_not_the_sessions_changes_nothing(page: str, served: Serv
 JOBS_BY_ROLE: dict[Role, tuple[str, ...]] = {
     "reviewer": ("preview_import", "save_import", "import_users", "__ASSET_JOB"),
     "approver": ("approve_import", "pause_imports", "resume_imports"),
-    "administrator": ("refresh_connection", "another_job"),
+    "administrator": ("refresh_connection", "prune", "another_job"),
 }
 
 MUTATIONS_BY_ROLE: dict[Role, tuple[str, ...]] = {
