@@ -129,7 +129,7 @@ def run_job(
         integration_id: The integration; it becomes a partition of the instance if it is none yet.
         actor: Who started it.
         trigger: What started it, as imports record it.
-        tags: Further tags of the run.
+        tags: Further tags of the run; ``hris/method`` says that whoever decided is written down already.
         config: As the ``…_config`` functions here give it.
         assets: Only these of the job's assets; all by default.
         progress: Is told how many members were read so far.
@@ -255,7 +255,7 @@ def _run(
     if assets:
         job = job.get_subset(asset_selection={dg.AssetKey(asset) for asset in assets})
     try:
-        with _holding(run_id):
+        with _holding(run_id), _stacks_afterwards():
             job.execute_in_process(
                 run_config={**config, **_QUIET},
                 instance=instance,
@@ -291,6 +291,19 @@ def _holding(run_id: str) -> Iterator[None]:
             yield
     finally:
         services.close()
+
+
+@contextmanager
+def _stacks_afterwards() -> Iterator[None]:
+    """A run that is held leaves stacks out of errors from then on; this process goes on after it."""
+    limit = getattr(sys, "tracebacklimit", None)
+    try:
+        yield
+    finally:
+        if limit is not None:
+            sys.tracebacklimit = limit
+        elif hasattr(sys, "tracebacklimit"):
+            del sys.tracebacklimit
 
 
 def _own_error(error: BaseException, job: str, run_id: str) -> HrisError:

@@ -24,7 +24,7 @@ __all__ = [
 def pause(name: IntegrationArgument, reason: Reason) -> CommandResult:
     """At once: one that is queued ends as skipped, one that runs finishes its transaction or none of it."""
     with open_services() as services:
-        with deciding(services, name, "pause"):
+        with deciding(services, name, "pause", reason=reason):
             automation.pause(services, name, actor(), reason)
         return _state(services, name)
 
@@ -32,7 +32,7 @@ def pause(name: IntegrationArgument, reason: Reason) -> CommandResult:
 def resume(name: IntegrationArgument, reason: Reason) -> CommandResult:
     """Needs one saved manual import. A due moment that was missed meanwhile is caught up once."""
     with open_services() as services:
-        with deciding(services, name, "resume"):
+        with deciding(services, name, "resume", reason=reason):
             automation.resume(services, name, actor(), reason)
         return _state(services, name)
 

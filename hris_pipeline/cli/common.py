@@ -137,18 +137,24 @@ def account() -> str:
 
 
 def deciding(
-    services: "Services", integration_id: str, action: str, subject: str | None = None, *, by: str | None = None
+    services: "Services",
+    integration_id: str,
+    action: str,
+    subject: str | None = None,
+    *,
+    by: str | None = None,
+    reason: str | None = None,
 ) -> AbstractContextManager[None]:
-    """Writes down that somebody decides on this command line, and what comes of it: the name that was typed (``by``, or
-    the actor's), beside the account of the operating system."""
+    """Writes down that somebody decides on this command line, why, and what comes of it: the name that was typed
+    (``by``, or the actor's), beside the account of the operating system."""
     from hris_pipeline.operations import decision_log  # noqa: PLC0415 - only decisions are written down
 
     decided_by = decision_log.DecidedBy(by or actor(), account(), "os")
-    return decision_log.deciding(services, integration_id, action, decided_by, subject)
+    return decision_log.deciding(services, integration_id, action, decided_by, subject, reason)
 
 
 def deciding_on_import(
-    services: "Services", import_id: str, action: str, *, by: str | None = None
+    services: "Services", import_id: str, action: str, *, by: str | None = None, reason: str | None = None
 ) -> AbstractContextManager[None]:
     """The same about an import.
 
@@ -157,7 +163,8 @@ def deciding_on_import(
     """
     from hris_pipeline.operations.imports import read_import  # noqa: PLC0415
 
-    return deciding(services, read_import(services, import_id).integration_id, action, import_id, by=by)
+    name = read_import(services, import_id).integration_id
+    return deciding(services, name, action, import_id, by=by, reason=reason)
 
 
 def at_terminal() -> bool:

@@ -1,5 +1,6 @@
 """`hris console`: the console alone, for whoever has Dagster running elsewhere."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from hris_pipeline.console.access import Access
 
-__all__ = ["Host", "Port", "console", "show_link"]
+__all__ = ["Host", "Port", "console", "log_file", "name_console", "show_link"]
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Where it is served.")]
 Host = Annotated[str, typer.Option(help="On which address; beyond this machine only with a log-in (docs/security.md).")]
@@ -44,10 +45,16 @@ def _serve(access: "Access", listener: "socket.socket", dagster_url: str) -> Non
     from hris_pipeline.console.daemon import DaemonWatch, ask_for_daemon  # noqa: PLC0415
     from hris_pipeline.console.server import serve  # noqa: PLC0415
 
+    name_console(access)
     with open_services() as services:
         watch = DaemonWatch(partial(ask_for_daemon, services.environment))
         served = build_console(services, access, dagster_url=dagster_url.rstrip("/"), daemon_seen=watch)
         serve(served, listener, account=actor(), show_link=show_link)
+
+
+def name_console(access: "Access") -> None:
+    """Tells every run that is started from here where the console is, so that it links to its import's page."""
+    os.environ.setdefault("HRIS_CONSOLE_URL", access.origin)
 
 
 def show_link(link: str) -> None:

@@ -130,7 +130,7 @@ def approve(
     """It covers nothing else and lapses after 7 days. `hris save` applies the change set."""
     from hris_pipeline.operations.decisions import approve_import  # noqa: PLC0415 - looking needs no frames
 
-    with open_services() as services, deciding_on_import(services, import_id, "approve", by=by):
+    with open_services() as services, deciding_on_import(services, import_id, "approve", by=by, reason=reason):
         record = approve_import(services, import_id, digest, by, reason)
     line = f"Approved for 7 days. To apply it: hris save {record.integration_id} {import_id}"
     return CommandResult(document(record), [cell(line, "bold")])
@@ -144,7 +144,7 @@ def discard(
     """Nothing of it is applied, now or later; the next preview plans anew."""
     from hris_pipeline.operations.decisions import discard_import  # noqa: PLC0415 - looking needs no frames
 
-    with open_services() as services, deciding_on_import(services, import_id, "discard", by=by):
+    with open_services() as services, deciding_on_import(services, import_id, "discard", by=by, reason=reason):
         record = discard_import(services, import_id, by or actor(), reason)
     line = f"Import {import_id} is discarded. A new one: hris preview {record.integration_id}"
     return CommandResult(document(record), [cell(line, "bold")])

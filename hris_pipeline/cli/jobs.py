@@ -7,6 +7,7 @@ from typing import Any
 from hris_pipeline.cli.common import actor
 from hris_pipeline.cli.printing import progress
 from hris_pipeline.definitions import defs
+from hris_pipeline.defs.runs import METHOD_TAG
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.services import Services
@@ -99,6 +100,7 @@ def _ended(
             integration_id,
             actor=actor(),
             trigger=trigger,
+            tags={METHOD_TAG: "os"},
             config=config,
             assets=assets,
             progress=show_progress,

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hris_pipeline.cli.common import actor, open_services
-from hris_pipeline.cli.console import Host, Port, log_file, show_link
+from hris_pipeline.cli.console import Host, Port, log_file, name_console, show_link
 from hris_pipeline.cli.printing import CommandResult, cell, status
 from hris_pipeline.store.automation import automations
 
@@ -42,6 +42,7 @@ def _serve(access: "Access", listener: "socket.socket") -> None:
     from hris_pipeline.defs.partitions import add_partition  # noqa: PLC0415
     from hris_pipeline.running import daemon_seen, dagster_ui, open_instance  # noqa: PLC0415
 
+    name_console(access)
     with ExitStack() as stack:
         _made_up_company(stack)
         services = stack.enter_context(open_services())

@@ -94,10 +94,12 @@ class Visit:
             self.session.messages.append(message)
         return RedirectResponse(address, status_code=303)
 
-    def deciding(self, action: str, subject: str | None = None, integration_id: str | None = None) -> Any:
+    def deciding(
+        self, action: str, subject: str | None = None, integration_id: str | None = None, reason: str | None = None
+    ) -> Any:
         """Writes down that the person decides, and what came of it."""
         about = self.route.get("name", "") if integration_id is None else integration_id
-        return deciding(self.services, about, action, self.session.by, subject)
+        return deciding(self.services, about, action, self.session.by, subject, reason)
 
 
 Handler = Callable[[Visit], Response]

@@ -1,5 +1,6 @@
 """What a failing step leaves behind: the failure recorded, and an error without anybody's data."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,6 +32,7 @@ __all__ = [
     "redacted_errors",
     "require_current",
     "require_integration",
+    "show_no_stack",
     "skip_run",
 ]
 
@@ -129,6 +131,13 @@ def skip_run(context: dg.AssetExecutionContext, reason: str) -> None:
 
 class HeldImport(dg.Failure, ImportHeld):
     """The end of a run whose change set is held: not broken, never retried. One error, so that Dagster shows one."""
+
+
+def show_no_stack() -> None:
+    """Leaves out of every error from here on where it was raised, with Python's own switch for that: under the text of
+    a held run Dagster would show the frames of its own insides, and the run is at its end. Whoever runs a job within a
+    process of theirs sets ``sys.tracebacklimit`` back (``running``)."""
+    sys.tracebacklimit = 0
 
 
 def held_import(summary: Import, environment: Environment) -> HeldImport:

@@ -120,6 +120,13 @@ class _WholeFiles(dg.UPathIOManager):
         with redacted_errors(f"keeping {context.asset_key.to_user_string()}"), replacing(path) as file:
             file.write(self.encode(obj, _name(context)))
 
+    def keep(self, asset: str, integration_id: str, value: Any) -> None:
+        """Keeps a value as the asset of that name would."""
+        folder = self._base_path / asset
+        self.make_directory(folder)
+        with redacted_errors(f"keeping {asset}"), replacing(folder / f"{integration_id}{self.extension}") as file:
+            file.write(self.encode(value, f"{asset} of {integration_id}"))
+
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
         asset, integration_id = context.asset_key.to_user_string(), context.asset_partition_key
         try:

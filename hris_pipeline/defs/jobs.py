@@ -1,18 +1,16 @@
 """The jobs: three that import, and those by which a person steers from the UI. Each runs for one integration."""
 
-from contextlib import AbstractContextManager, nullcontext
-
 import dagster as dg
 from pydantic import Field
 
+from hris_pipeline.defs.deciding import deciding_in_run
 from hris_pipeline.defs.failures import redacted_errors, require_integration
 from hris_pipeline.defs.partitions import integration_partitions
 from hris_pipeline.defs.pruning import prune
-from hris_pipeline.defs.runs import IMPORT_USERS, METHOD_TAG, run_info
+from hris_pipeline.defs.runs import IMPORT_USERS
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.automation import pause, resume
 from hris_pipeline.operations.connection import refresh_connection as refresh
-from hris_pipeline.operations.decision_log import DecidedBy, deciding
 from hris_pipeline.operations.decisions import approve_import as approve
 from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.imports import read_import
@@ -78,7 +76,7 @@ class ApprovalConfig(dg.Config):
 def _pause(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.ResourceParam[Services]) -> None:
     with redacted_errors("pause_imports"):
         run = require_integration(context.run)
-        with _deciding(context.run, services, run.integration_id, "pause", config.by):
+        with deciding_in_run(context.run, services, "pause", config.by, config.reason):
             pause(services, run.integration_id, config.by or run.actor, config.reason)
 
 
@@ -86,7 +84,7 @@ def _pause(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.Re
 def _resume(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.ResourceParam[Services]) -> None:
     with redacted_errors("resume_imports"):
         run = require_integration(context.run)
-        with _deciding(context.run, services, run.integration_id, "resume", config.by):
+        with deciding_in_run(context.run, services, "resume", config.by, config.reason):
             resume(services, run.integration_id, config.by or run.actor, config.reason)
 
 
@@ -94,18 +92,8 @@ def _resume(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.R
 def _approve(context: dg.OpExecutionContext, config: ApprovalConfig, services: dg.ResourceParam[Services]) -> None:
     with redacted_errors("approve_import"):
         held = _held_import(context.run, config.import_id, services)
-        with _deciding(context.run, services, held.integration_id, "approve", config.by, held.import_id):
+        with deciding_in_run(context.run, services, "approve", config.by, config.reason, held):
             approve(services, held.import_id, config.digest or held.digest or "", config.by, config.reason)
-
-
-def _deciding(
-    run: dg.DagsterRun, services: Services, integration_id: str, action: str, by: str, subject: str | None = None
-) -> AbstractContextManager[None]:
-    """Writes down a decision of a run that came past the door of `hris ui`; one that came through it was already."""
-    if METHOD_TAG in run.tags:
-        return nullcontext()
-    actor = run_info(run).actor
-    return deciding(services, integration_id, action, DecidedBy(by or actor, actor, "dagster"), subject)
 
 
 def _held_import(run: dg.DagsterRun, import_id: str, services: Services) -> Import:

@@ -39,7 +39,8 @@ FROM_HERE = {".dagster/repository": "__repository__@hris_pipeline"}
 TRIGGER_TAG = "hris/trigger"
 ACTOR_TAG = "hris/actor"
 METHOD_TAG = "hris/method"
-"""How the actor was authenticated; only the door of `hris ui` and the console write it."""
+"""How the actor was authenticated, by whom their decision was written down: the door of `hris ui`, the console or the
+command line."""
 DUE_TAG = "hris/due"
 DUE_KEY_TAG = "hris/due_key"
 ATTEMPT_TAG = "hris/attempt"

@@ -45,11 +45,17 @@ class Decision:
     method: str
     address: str | None
     outcome: str | None
+    reason: str | None
 
 
 @contextmanager
 def deciding(
-    services: Services, integration_id: str, action: str, by: DecidedBy, subject: str | None = None
+    services: Services,
+    integration_id: str,
+    action: str,
+    by: DecidedBy,
+    subject: str | None = None,
+    reason: str | None = None,
 ) -> Iterator[None]:
     """Writes a decision down, lets the block carry it out, and writes down what came of it.
 
@@ -59,8 +65,10 @@ def deciding(
         action: What is decided: approve, save, discard, undo, resolve, pause …
         by: Who.
         subject: The import, conflict or user it is about.
+        reason: Why, where that is asked.
     """
     values = {"integration_id": integration_id, "action": action, "subject": subject, "decided_at": services.now()}
+    values |= {"reason": reason or None}
     with services.store.begin() as connection:
         inserted = connection.execute(sa.insert(decisions).values(**values, **vars(by)))
         decision_id = inserted.inserted_primary_key[0] if inserted.inserted_primary_key else None

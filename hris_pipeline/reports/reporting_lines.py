@@ -22,7 +22,10 @@ from hris_pipeline.transform.columns import (
     to_arrow,
 )
 
-__all__ = ["DIMENSIONS", "headcount", "reporting_lines"]
+__all__ = ["DIMENSIONS", "SMALLEST_GROUP", "headcount", "reporting_lines", "without_small_groups"]
+
+SMALLEST_GROUP = 5
+"""Fewer people than this are told together with others, where a count must tell of nobody alone."""
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "department": ("department",),
@@ -32,6 +35,8 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 """What active users are counted by, and the sources each is made of, whatever metadata fed from them is called."""
 
 _NOBODY = -1
+
+OTHER = "other"
 
 Rows = npt.NDArray[np.int64]
 
@@ -87,6 +92,28 @@ def headcount(users: pd.DataFrame, metadata: Sequence[MetadataField]) -> pd.Data
             lines = pd.DataFrame({"dimension": dimension, "value": count.index, "active_count": count.to_numpy()})
             counts.append(lines.astype(types).sort_values(["active_count", "value"], ascending=[False, True]))
     return pd.concat(counts, ignore_index=True)
+
+
+def without_small_groups(counts: pd.DataFrame) -> pd.DataFrame:
+    """The headcount with all groups of fewer than ``SMALLEST_GROUP`` of a dimension as one called ``other``. Where that
+    is still too small, or one group alone would be hidden and could be told from the sum, the smallest of the others
+    goes into it.
+
+    Args:
+        counts: as ``headcount`` gives it.
+    """
+    merged = [counts.iloc[:0]]
+    for dimension, groups in counts.groupby("dimension", sort=False):
+        ordered = groups.sort_values("active_count", ascending=False, kind="stable")
+        sizes = ordered["active_count"].to_numpy()
+        kept = int((sizes >= SMALLEST_GROUP).sum())
+        while 0 < kept < len(sizes) and (len(sizes) - kept < 2 or sizes[kept:].sum() < SMALLEST_GROUP):
+            kept -= 1
+        merged.append(ordered.iloc[:kept])
+        if kept < len(sizes):
+            other = {"dimension": dimension, "value": OTHER, "active_count": int(sizes[kept:].sum())}
+            merged.append(pd.DataFrame([other]).astype(dict(counts.dtypes)))
+    return pd.concat(merged, ignore_index=True)
 
 
 def _known_people(users: pd.DataFrame) -> tuple[pd.Series, Rows]:

@@ -288,6 +288,7 @@ decisions = sa.Table(
     sa.Column("method", sa.Text, nullable=False, comment="How: os, link, oidc, proxy, dagster"),
     sa.Column("outcome", sa.Text, comment="done, or what refused it; null: cut off"),
     sa.Column("address", sa.Text, comment="From where"),
+    sa.Column("reason", sa.Text, comment="Why, where that is asked"),
 )
 
 notifications = sa.Table(

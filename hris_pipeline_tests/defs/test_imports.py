@@ -1,5 +1,6 @@
 """The line in Dagster, over a real company: what each job does, what its run shows, what it never does unasked."""
 
+import sys
 from collections.abc import Callable
 
 import dagster as dg
@@ -10,6 +11,9 @@ from hris_pipeline.definitions import defs
 from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
 from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName, UsageError
+from hris_pipeline.operations.decision_log import decisions_of
+from hris_pipeline.operations.reports import reporting
+from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP
 from hris_pipeline.running import apply_config, approval_config, members_config, reason_config
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
@@ -134,6 +138,7 @@ def test_a_held_run_says_so_first_and_what_it_planned_is_there_to_be_looked_at(
     data = event.step_failure_data
     assert data.error is not None
     assert data.error.cause is None
+    assert data.error.stack == [], "nothing of Dagster's insides below the text"
     assert data.user_failure_data is not None
     page = f"https://console.example/i/{NAME}/imports/{run.tags[PLANNED_TAG]}"
     assert data.user_failure_data.metadata["review"].value == page
@@ -141,7 +146,10 @@ def test_a_held_run_says_so_first_and_what_it_planned_is_there_to_be_looked_at(
     assert text.index(page) < text.index("approve_import") < text.index("hris approve")
 
 
-def test_a_held_run_of_the_daemon_makes_everything_but_what_is_held(company: Company) -> None:
+def test_a_held_run_of_the_daemon_makes_everything_but_what_is_held(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "tracebacklimit", 1000, raising=False)  # the run's process would end here
     company.run("import_users")
     company.sandbox.company.add()
     company.sandbox.fault("short_list")
@@ -158,7 +166,13 @@ def test_a_held_run_of_the_daemon_makes_everything_but_what_is_held(company: Com
         for entry in made
         if entry.dagster_event and entry.dagster_event.asset_key
     }
-    assert assets == {"justworks_members", "employees", "mapped_users", "change_set", "user_file"}
+    reports = {"upcoming_milestones", "reporting_lines"}
+    assert assets == {"justworks_members", "employees", "mapped_users", "change_set", "user_file"} | reports
+    for report in reports:
+        entry = company.instance.get_latest_materialization_event(dg.AssetKey(report))
+        assert entry is not None
+        assert (entry.run_id, entry.dagster_event and entry.dagster_event.partition) == (ended.run_id, NAME)
+        assert int(str(company.metadata(report)["dagster/row_count"].value)) >= 0
 
 
 def test_an_approval_from_the_launchpad_asks_for_name_and_reason_only(company: Company) -> None:
@@ -170,9 +184,56 @@ def test_an_approval_from_the_launchpad_asks_for_name_and_reason_only(company: C
     held = company.last_run().tags[PLANNED_TAG]
     company.run("approve_import", config={"ops": {"approve": {"config": {"by": "ann", "reason": "known"}}}})
     company.run(
-        "save_import", config={"ops": {"applied_changes": {"ops": {"apply_change_set": {"config": {"by": "bea"}}}}}}
+        "save_import",
+        config={
+            "ops": {"applied_changes": {"ops": {"apply_change_set": {"config": {"by": "bea", "reason": "looked"}}}}}
+        },
     )
     assert company.import_(held).status == "applied"
+    save, approve = decisions_of(company.services, NAME)[:2]
+    assert (save.action, save.name, save.method, save.reason, save.outcome) == (
+        "save",
+        "bea",
+        "dagster",
+        "looked",
+        "done",
+    )
+    assert (approve.action, approve.name, approve.reason) == ("approve", "ann", "known")
+
+
+def test_errors_after_a_held_run_show_where_they_were_raised(company: Company) -> None:
+    company.run("import_users")
+    company.sandbox.company.add()
+    company.sandbox.fault("short_list")
+    with pytest.raises(ImportHeld):
+        company.run("import_users")
+    assert not hasattr(sys, "tracebacklimit")
+
+
+def test_saving_what_is_held_says_so_in_the_same_words(company: Company) -> None:
+    company.run("import_users")
+    company.sandbox.company.add()
+    company.sandbox.fault("short_list")
+    company.run("preview_import")
+    with pytest.raises(ImportHeld, match="HELD, not broken: import"):
+        company.run("save_import")
+    (failure,) = company.instance.all_logs(company.last_run().run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    assert failure.dagster_event is not None
+    assert failure.dagster_event.step_failure_data.error is not None
+    assert failure.dagster_event.step_failure_data.error.stack == []
+    assert decisions_of(company.services, NAME)[0].outcome == "ImportHeld"
+
+
+def test_a_headcount_in_dagster_tells_of_nobody_alone(company: Company) -> None:
+    company.run("import_users")
+    counted = [record.data for record in company.metadata("reporting_lines")["headcount"].records]
+    groups = [line for line in counted if line["value"] != "other"]
+    assert groups
+    assert all(int(line["active_count"]) >= SMALLEST_GROUP for line in groups)
+    heads = reporting(company.services, NAME)[1]
+    assert (heads["active_count"] < SMALLEST_GROUP).any(), "what the console shows has them"
+    for dimension, total in heads.groupby("dimension")["active_count"].sum().items():
+        assert sum(int(line["active_count"]) for line in counted if line["dimension"] == dimension) == total
 
 
 @pytest.mark.parametrize("job", ["save_import", "pause_imports", "refresh_connection"])

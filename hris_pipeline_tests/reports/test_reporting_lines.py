@@ -1,9 +1,10 @@
 """Reporting lines and headcount."""
 
+import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
+from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP, headcount, reporting_lines, without_small_groups
 from hris_pipeline.settings.document import MetadataField, Settings
 from hris_pipeline.settings.fields import MetadataName
 from hris_pipeline.transform.columns import FLAG, INTEGER, TEXT, TEXTS
@@ -134,3 +135,24 @@ def metadata_of(*entries: tuple[str, str, str]) -> tuple[MetadataField, ...]:
     """Metadata fields of name, source and type."""
     keys = ("name", "source", "type")
     return tuple(MetadataField.model_validate(dict(zip(keys, entry, strict=True))) for entry in entries)
+
+
+@given(st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1, 12), max_size=8))
+def test_a_count_without_small_groups_tells_of_nobody_alone(groups: dict[str, int]) -> None:
+    counts = pd.DataFrame(
+        {"dimension": ["role"] * len(groups), "value": list(groups), "active_count": list(groups.values())}
+    ).astype({"dimension": TEXT, "value": TEXT, "active_count": INTEGER})
+    told = without_small_groups(counts)
+    assert told.dtypes.to_dict() == counts.dtypes.to_dict()
+    rows = dict(zip(values(told["value"]), values(told["active_count"]), strict=True))
+    other = rows.pop("other", 0)
+    assert sum(rows.values()) + other == sum(groups.values())
+    assert all(groups[name] == count >= SMALLEST_GROUP for name, count in rows.items())
+    assert not rows or not other or (other >= SMALLEST_GROUP and len(groups) - len(rows) > 1)
+
+
+def test_groups_are_told_as_they_are_when_all_are_large() -> None:
+    counts = pd.DataFrame({"dimension": ["role"] * 2, "value": ["a", "b"], "active_count": [9, 5]})
+    assert without_small_groups(counts.astype({"dimension": TEXT, "value": TEXT, "active_count": INTEGER})).to_dict(
+        "list"
+    ) == counts.to_dict("list")

@@ -116,7 +116,7 @@ def approve(visit: Visit) -> Response:
         visit.problems["sure"] = "Confirm that you looked at whom the guards name."
     if visit.problems:
         return show(visit)
-    with visit.deciding("approve", summary.import_id):
+    with visit.deciding("approve", summary.import_id, reason=reason):
         approve_import(visit.services, summary.import_id, visit.text("digest"), visit.actor, reason)
     return visit.go(_address(summary), "Approved for seven days. Save it to apply it.")
 
@@ -127,7 +127,7 @@ def discard(visit: Visit) -> Response:
     if not reason:
         visit.problems["discard_reason"] = "Say why nobody wants this import."
         return show(visit)
-    with visit.deciding("discard", summary.import_id):
+    with visit.deciding("discard", summary.import_id, reason=reason):
         discard_import(visit.services, summary.import_id, visit.actor, reason)
     return visit.go(_address(summary), "Discarded: nothing of it was applied.")
 

@@ -100,7 +100,7 @@ def _switch(visit: Visit, action: str, message: str) -> Response:
     if not reason:
         visit.problems["reason"] = "Say why: whoever looks later wants to know."
         return show(visit)
-    with visit.deciding(action):
+    with visit.deciding(action, reason=reason):
         switch = automation.pause if action == "pause" else automation.resume
         switch(visit.services, visit.name, visit.actor, reason)
     return visit.go(f"/i/{visit.name}", message)

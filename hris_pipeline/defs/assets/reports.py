@@ -6,12 +6,10 @@ import dagster as dg
 
 from hris_pipeline.defs.assets.applied_changes import applied_changes
 from hris_pipeline.defs.failures import recording_failures
-from hris_pipeline.defs.metadata import counted_table, frame_metadata, lines_table
 from hris_pipeline.defs.partitions import OWNERS, REPORTS_GROUP, integration_partitions
 from hris_pipeline.defs.provenance import Traced
-from hris_pipeline.operations.reports import milestones, reporting
+from hris_pipeline.defs.report_frames import milestones_frame, reporting_frame
 from hris_pipeline.operations.services import Services
-from hris_pipeline.reports.milestones import KINDS, by_week
 
 __all__ = ["reporting_lines", "upcoming_milestones"]
 
@@ -33,10 +31,8 @@ def upcoming_milestones(
 ) -> Iterator[dg.Output[Traced]]:
     """Milestones of the users as they are in the store."""
     with recording_failures(context, services) as run:
-        rows = milestones(services, run.integration_id)
-        weeks = by_week(rows)
-        counts = {kind: int(weeks[kind].sum()) for kind in KINDS}
-        context.add_asset_metadata({**frame_metadata(rows), **counts, "by_week": counted_table(weeks)})
+        rows, metadata = milestones_frame(services, run.integration_id)
+        context.add_asset_metadata(metadata)
         yield dg.Output(Traced(rows))
 
 
@@ -49,8 +45,8 @@ def upcoming_milestones(
     io_manager_key="frames",
     description=(
         "Whom each active user reports to, up to the top, with associated supervisors as further approvers; cycles are "
-        "shown. The metadata shows the first lines, by EmployeeId, and counts heads by department, location and role; "
-        "`hris reporting NAME` shows them all."
+        "shown. The metadata shows the first lines, by EmployeeId, and counts heads by department, location and role, "
+        "groups of fewer than five together; `hris reporting NAME` shows them all."
     ),
 )
 def reporting_lines(
@@ -58,13 +54,6 @@ def reporting_lines(
 ) -> Iterator[dg.Output[Traced]]:
     """Reporting lines of the users as they are in the store."""
     with recording_failures(context, services) as run:
-        rows, heads = reporting(services, run.integration_id)
-        context.add_asset_metadata(
-            {
-                **frame_metadata(rows),
-                "in_cycle": int(rows["in_cycle"].sum()),
-                "headcount": counted_table(heads),
-                "lines": lines_table(rows),
-            }
-        )
+        rows, metadata = reporting_frame(services, run.integration_id)
+        context.add_asset_metadata(metadata)
         yield dg.Output(Traced(rows))

@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("method", sa.Text(), nullable=False, comment="How: os, link, oidc, proxy, dagster"),
         sa.Column("outcome", sa.Text(), nullable=True, comment="done, or what refused it; null: cut off"),
         sa.Column("address", sa.Text(), nullable=True, comment="From where"),
+        sa.Column("reason", sa.Text(), nullable=True, comment="Why, where that is asked"),
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
     )
     op.create_index(op.f("ix_decisions_integration_id"), "decisions", ["integration_id"], unique=False)
