@@ -79,21 +79,17 @@ def kept_by_settings(users: pd.DataFrame, context: PlanContext, settings: Settin
 
 def _employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> dict[str, pd.Series]:
     """``employed``: active, and not past the termination date, whose day counts as worked; one before the latest start
-    belongs to an earlier spell. ``started``: some start has come. ``returning``: a re-hire is still to come. A start
-    counts so many days early as the settings say."""
+    belongs to an earlier spell. ``started``: the spell of some start runs. ``returning``: left, and another
+    start is still to come. A start counts so many days early as the settings say."""
     until = context.today + timedelta(days=settings.import_days_before_start)
-    starts = [rows[name] for name in ("starts_on", "present_start", "rehired_on")]
-    latest = starts[0].mask(null_as_false(starts[0] > until))
-    for start in starts[1:]:
-        later = null_as_false(start <= until) & (latest.isna() | null_as_false(start > latest))
-        latest = latest.mask(later, start)
+    latest = rows["present_start"].mask(null_as_false(rows["next_start"] <= until), rows["next_start"])
     ended = rows["termination_date"]
     over = null_as_false(ended < context.today) & ~null_as_false(ended < latest)
     active = rows["active"].fillna(True).astype(bool)  # who is not known to be inactive has not left for certain
     return {
         "employed": active & ~over,
         "started": latest.notna() | rows["starts_on"].isna(),
-        "returning": active & over & null_as_false(rows["rehired_on"] > until),
+        "returning": active & over & rows["next_start"].notna(),
     }
 
 

@@ -15,6 +15,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.transform.columns import (
+    DATE,
     casefold_key,
     column_or_nulls,
     is_distinct,
@@ -98,11 +99,11 @@ def resolve_desired_state(
         warnings["email_taken"] = tuple(rows.loc[emails.lost, "hris_id"])
         forbidden |= emails.forbidden
     if "hire_date" in rows:
-        rows["hire_date"] = hire_dates(rows, context, settings)
-    if "latest_rehire_date" in rows:
-        ahead = null_as_false(rows["latest_rehire_date"] > context.today)
-        rows["latest_rehire_date"] = rows["latest_rehire_date"].mask(ahead)
-        retained["latest_rehire_date"] = ahead | retained.get("latest_rehire_date", ahead)
+        rows["hire_date"] = hire_dates(rows, settings)
+    for name in _rehire_fields(rows, settings):
+        ahead = null_as_false(written.loc[rows.index, name] > context.today)
+        rows[name] = rows[name].mask(ahead)
+        retained[name] = ahead | retained.get(name, ahead)
     return DesiredState(
         rows=rows,
         taken=written.index[ids.lost],
@@ -119,22 +120,21 @@ def user_fields(rows: pd.DataFrame) -> list[str]:
     return [name for name in rows.columns if name in USER_FIELD_NAMES or name.startswith("#")]
 
 
-def hire_dates(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> pd.Series:
+def _rehire_fields(rows: pd.DataFrame, settings: Settings) -> list[str]:
+    """The dates that come from a re-hire, which moves nothing before its day."""
+    sources = effective_mapping(settings)
+    return [name for name in rows.columns if sources.get(name) == "latest_rehire_date" and rows[name].dtype == DATE]
+
+
+def hire_dates(rows: pd.DataFrame, settings: Settings) -> pd.Series:
     """The hire date each user should hold: a stored one gives way only to override_hire_date, or with the priority
-    ``latest`` to a later re-hire date; a re-hire moves nothing before its day."""
+    ``latest`` to a later re-hire date."""
     stored, source = rows["stored_hire_date"], rows["hire_date"]
-    rehired = rows["rehired_on"]
-    if settings.hire_date_priority == "latest":
-        present = rows["present_start"]
-        ahead = null_as_false(rehired > context.today)
-        begun = ahead & null_as_false(present <= context.today)
-        source = source.mask(begun & null_as_false(source == rehired), present)
-        rehired = rehired.mask(ahead).fillna(present.where(begun & null_as_false(present > rows["starts_on"])))
     if settings.override_hire_date:
         return source
     replaces = stored.isna()
     if settings.hire_date_priority == "latest":
-        replaces |= null_as_false(rehired > stored)
+        replaces |= null_as_false(rows["rehired_on"] > stored)
     return stored.mask(replaces, source)
 
 

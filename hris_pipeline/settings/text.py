@@ -1,17 +1,19 @@
-"""What text is made of, one value at a time: how it is cleaned by what it is, and how it compares where letter case
-does not count. Whole columns are cleaned in ``transform.columns``, which asks here only about values that are not plain
-ASCII; the store and the sources ask about single ids and addresses."""
+"""What text is made of, one value at a time: how it is cleaned by what it is, how it compares where letter case does
+not count, and which day it names. Whole columns are cleaned in ``transform.columns``, which asks here only about values
+that are not plain; the store and the sources ask about single ids, addresses and dates."""
 
 import re
 import unicodedata
+from datetime import date
 from functools import lru_cache
 
 from hris_pipeline.settings.fields import TextRule
 
-__all__ = ["clean_value", "fold_case"]
+__all__ = ["clean_value", "fold_case", "iso_date"]
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _JOINERS = "\u200c\u200d"
+_YEAR_FIRST = re.compile(r"([1-9]\d{3})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[T ].*)?")
 _INVISIBLE_ENDS = "\u200b\ufeff\u2060\u00ad"
 """What a free text must not begin or end with; other format characters there may belong to it (directions, flags)."""
 
@@ -40,6 +42,18 @@ def fold_case(value: str) -> str:
         return value.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
     return unicodedata.normalize("NFKC", "".join(_without_format(folded)))
+
+
+def iso_date(text: str) -> str | None:
+    """The date as ISO 8601, None for what is no date with the year first."""
+    match = _YEAR_FIRST.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if match is None:
+        return None
+    year, _, month, day, short_month, short_day = match.groups()
+    try:
+        return date(int(year), int(month or short_month), int(day or short_day)).isoformat()
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=4096)

@@ -9,27 +9,28 @@ import pyarrow as pa
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, RAW_COLUMNS
 from hris_pipeline.sources.decoding import as_text
-from hris_pipeline.sources.raw_columns import UNREAD, WorkId, clean_id
+from hris_pipeline.sources.raw_columns import SPELLS, UNREAD, WorkId, clean_id
 
 __all__ = ["ColumnBuilder", "RawColumns"]
 
 RawColumns = dict[str, "pa.Array"]
-"""By raw employee column: text, ``active`` a flag; and ``unread``, of each member the names of columns that could not
-be read. All equally long."""
+"""By raw employee column: text, ``active`` a flag; ``spells``, text; and ``unread``, of each member the names of columns
+that could not be read. All equally long."""
 
 _BLOCK = 2000
+_COLUMNS = (*RAW_COLUMNS, SPELLS)
 _PLACES = {name: place for place, name in enumerate(RAW_COLUMNS)}
 _HRIS_ID, _SUPERVISOR = _PLACES["hris_id"], _PLACES["supervisor_hris_id"]
 _SUPERVISOR_COLUMNS = ("supervisor_hris_id", "supervisor_justworks_id")
 
 
 class ColumnBuilder:
-    """Rows in the order of ``RAW_COLUMNS`` and what is unread, gathered as columns; of rows with one hris_id the newest
-    stays, where the first stood. It ``is_whole`` as long as every member came with its row."""
+    """Rows in the order of ``RAW_COLUMNS``, then ``spells``, and what is unread, gathered as columns; of rows with one
+    hris_id the newest stays, where the first stood. It ``is_whole`` as long as every member came with its row."""
 
     def __init__(self) -> None:
         self._block: list[list[object]] = []
-        self._columns: tuple[list[pa.Array], ...] = tuple([] for _ in RAW_COLUMNS)
+        self._columns: tuple[list[pa.Array], ...] = tuple([] for _ in _COLUMNS)
         self.is_whole = True
         self._rows = 0
         self._row_at: list[int] = []
@@ -67,9 +68,9 @@ class ColumnBuilder:
             self._flush()
 
     def finish(self) -> RawColumns:
-        """The columns by name, and ``unread``."""
+        """The columns by name, ``spells`` and ``unread``."""
         self._flush()
-        columns = {name: _joined(name, self._columns[place]) for place, name in enumerate(RAW_COLUMNS)}
+        columns = {name: _joined(name, self._columns[place]) for place, name in enumerate(_COLUMNS)}
         if self._rows != len(self._row_at):
             rows = pa.array(self._row_at, pa.int64())
             columns = {name: column.take(rows) for name, column in columns.items()}
@@ -80,7 +81,7 @@ class ColumnBuilder:
         return columns | {UNREAD: pa.array(unread, pa.list_(pa.string()))}
 
     def _flush(self) -> None:
-        for name, gathered, values in zip(RAW_COLUMNS, self._columns, zip(*self._block, strict=True), strict=False):
+        for name, gathered, values in zip(_COLUMNS, self._columns, zip(*self._block, strict=True), strict=False):
             gathered.append(_arrow(name, values))
         self._block = []
 

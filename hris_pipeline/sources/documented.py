@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any
 
 from hris_pipeline.sources.justworks_person import CUSTOM_VALUES_KEY, Member, Person
-from hris_pipeline.sources.justworks_shapes import later_start, read_custom_values, real_department
+from hris_pipeline.sources.justworks_shapes import read_custom_values, read_spells, real_department, rehire_date
 from hris_pipeline.sources.places import NOWHERE, Place
 from hris_pipeline.sources.protocol import Office
 from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails
@@ -181,8 +181,10 @@ class DocumentedReader:
 
     def _history(self, value: Any, shape: Shape, person: Person) -> object:
         items = [self._object(item, shape) for item in _items(value)]
-        starts = [_needed(item, SPELLINGS["period"]["start"]) for item in items]
-        person.rehired = later_start(starts, scalar(person.member.get("employment_start_date")))
+        spells, broken = read_spells(value)
+        if broken or len(spells) != len(items):
+            raise _Undocumented
+        person.rehired, person.spells = rehire_date(spells, scalar(person.member.get("employment_start_date")))
         return items
 
     def _custom_values(self, value: Any, shape: Shape, person: Person) -> object:

@@ -33,7 +33,7 @@ wires' own tables."""
 
 
 def read_columns(manifest: Manifest, archive: Archive) -> RawColumns:
-    """The members of an extract by raw employee column, and ``unread``; a member seen twice counts once.
+    """The members of an extract by raw employee column, ``spells`` and ``unread``; a member seen twice counts once.
 
     Raises:
         SourceRefused: the extract came from a source that this code does not know.

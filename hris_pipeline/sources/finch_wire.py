@@ -267,7 +267,7 @@ def columns(lines: Iterable[bytes]) -> dict[str, list[Any]]:
 
 
 def arrow_columns(lines: Iterable[bytes]) -> RawColumns:
-    """Archived people as raw columns, and ``unread``; never raises."""
+    """Archived people as raw columns, ``spells`` and ``unread``; never raises."""
     builder = ColumnBuilder()
     for line in lines:
         try:
@@ -291,7 +291,7 @@ def _read_kept(kept: Part, line: bytes) -> tuple[list[object], Sequence[str]]:
 
 
 def _row(person: Person) -> list[object]:
-    return [getter(person) for getter in _GETTERS]
+    return [*(getter(person) for getter in _GETTERS), None]
 
 
 def _part(value: object) -> Part:

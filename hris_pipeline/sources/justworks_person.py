@@ -11,7 +11,8 @@ from hris_pipeline.sources.justworks_shapes import (
     read_manager,
     read_numbers,
     read_office_place,
-    read_rehire_date,
+    read_spells,
+    rehire_date,
 )
 from hris_pipeline.sources.places import NOWHERE, home_of
 from hris_pipeline.sources.protocol import Company, Office
@@ -46,7 +47,7 @@ class Person:
 
     __slots__ = (
         *("country", "custom", "department", "email", "home", "member", "name", "office", "phone", "rehired"),
-        *("secondary_email", "subtype", "supervisor", "unread"),
+        *("secondary_email", "spells", "subtype", "supervisor", "unread"),
     )
 
     def __init__(self, member: Member, company: Company, offices: Mapping[str, Office]) -> None:
@@ -68,7 +69,7 @@ class Person:
         person = cls.__new__(cls)
         person.member, person.name, person.unread = member, {}, {}
         person.email = person.secondary_email = person.phone = person.country = person.subtype = None
-        person.rehired = person.department = person.supervisor = person.custom = None
+        person.rehired = person.spells = person.department = person.supervisor = person.custom = None
         person.home = person.office = NOWHERE
         return person
 
@@ -90,9 +91,8 @@ class Person:
             self.unread["addresses"] = COLUMNS_OF["addresses"][: 3 if country else 4]
 
     def _read_work(self, member: Member, company: Company) -> None:
-        self.rehired, no_history = read_rehire_date(
-            member.get("employment_history"), scalar(member.get("employment_start_date"))
-        )
+        spells, no_history = read_spells(member.get("employment_history"))
+        self.rehired, self.spells = rehire_date(spells, scalar(member.get("employment_start_date")))
         self.department, no_department = read_department(member.get("department"), company.departments)
         self.supervisor, nobody = read_manager(member.get("manager"))
         self.custom, no_values = read_custom_values(member.get(CUSTOM_VALUES_KEY))

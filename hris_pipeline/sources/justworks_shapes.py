@@ -2,9 +2,10 @@
 and whether there was something that could not be read; addresses are ``places``' business."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from hris_pipeline.settings.text import iso_date
 from hris_pipeline.sources.decoding import encode
 from hris_pipeline.sources.places import NOWHERE, Place, place_of_office
 from hris_pipeline.sources.protocol import Office
@@ -21,24 +22,34 @@ from hris_pipeline.sources.spellings import (
 __all__ = [
     "EMPLOYMENT_KEYS",
     "custom_fields_text",
-    "later_start",
     "read_custom_values",
     "read_department",
     "read_employment",
     "read_manager",
     "read_numbers",
     "read_office_place",
-    "read_rehire_date",
+    "read_spells",
     "real_department",
+    "rehire_date",
 ]
 
 EMPLOYMENT_KEYS = ("employment_type", "type", "start_date", "end_date", "country", "country_code")
 """Of an employment: whoever has any of these has an employment that is read."""
 
+_NO_END = "9999-"
+"""How the end of a spell begins that has none."""
+
 _PHONE = SPELLINGS["phone"]
 _CUSTOM = SPELLINGS["custom_value"]
 _CUSTOM_KEYS = frozenset({*_CUSTOM["id"], *_CUSTOM["value"], "label", "type", "category", "cardinality", "options"})
 _DIGITS = re.compile(r"\+?(\d{1,4})")
+
+
+class Spell(NamedTuple):
+    """One employment of somebody, as ISO dates; without an ``end`` where none is told."""
+
+    start: str
+    end: str | None
 
 
 def read_numbers(phones: object) -> list[Contact]:
@@ -98,25 +109,39 @@ def _employments(employment: object) -> Iterator[tuple[str | None, Mapping[str, 
             yield None, item
 
 
-def read_rehire_date(history: object, first: str | None) -> tuple[str | None, bool]:
-    """The latest start when it is later than the ``first``, from a list of periods, also by country; unread when a
-    period has none. ISO dates order as text; what is no date is passed on for validation to see."""
-    starts, broken = [], False
+def read_spells(history: object) -> tuple[tuple[Spell, ...], bool]:
+    """The spells in a list of periods, also by country; unread when a period has no start, or a date that is none."""
+    spells, broken = [], False
     for period in _periods(history):
-        start = spelled(period, SPELLINGS["period"]["start"]) if isinstance(period, dict) else None
-        if start:
-            starts.append(start)
+        start, end = (_day(period, key) for key in ("start", "end"))
+        if start and end is not None:
+            spells.append(Spell(start, None if end.startswith(_NO_END) else end or None))
         else:
             broken = broken or holds_something(period)
-    if broken:
-        return None, True
-    return later_start(starts, first), False
+    return ((), True) if broken else (tuple(spells), False)
 
 
-def later_start(starts: Collection[str], first: str | None) -> str | None:
-    """The latest of the starts when it is later than the ``first``, or, without that, than the earliest of them."""
-    latest, earliest = max(starts, default=None), first or min(starts, default=None)
-    return latest if latest and earliest and latest[:10] > earliest[:10] else None
+def _day(period: object, key: str) -> str | None:
+    """The date as ISO; '' where none is told, None where there is something that is none."""
+    if not isinstance(period, dict):
+        return None
+    keys = SPELLINGS["period"][key]
+    text = spelled(period, keys)
+    if text is None:
+        return None if any(holds_something(period.get(name)) for name in keys) else ""
+    return iso_date(text)
+
+
+def rehire_date(spells: Sequence[Spell], first: str | None) -> tuple[str | None, str | None]:
+    """The latest start when it is later than the ``first``; and the spells as text (``SPELLS``), None where they tell
+    nothing more than that first start."""
+    starts = [spell.start for spell in spells]
+    first = first and (iso_date(first) or first)
+    if not starts or starts == [first]:
+        return None, None
+    latest, earliest = max(starts), first or min(starts)
+    text = " ".join(f"{spell.start}/{spell.end or ''}" for spell in spells)
+    return latest if latest > earliest else None, text
 
 
 def _periods(history: object) -> Iterator[object]:

@@ -180,7 +180,7 @@ def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
 
 
 def arrow_columns(lines: Iterable[bytes], company: Company) -> RawColumns:
-    """Archived members as raw columns, and ``unread``; never raises."""
+    """Archived members as raw columns, ``spells`` and ``unread``; never raises."""
     offices = _by_id(company)
     builder = ColumnBuilder()
     for line in lines:
@@ -208,7 +208,7 @@ def _read_kept(
 
 
 def _row(person: Person) -> list[object]:
-    return [getter(person) for getter in _GETTERS]
+    return [*(getter(person) for getter in _GETTERS), person.spells]
 
 
 def read_company(body: object, custom_fields: tuple[CustomField, ...] = ()) -> Company:

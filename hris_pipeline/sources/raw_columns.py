@@ -11,6 +11,7 @@ from hris_pipeline.sources.decoding import UNREADABLE, as_text
 from hris_pipeline.sources.spellings import MOBILE, PERSONAL, WORK, holds_something, spelled, type_word
 
 __all__ = [
+    "SPELLS",
     "UNREAD",
     "Contact",
     "WireField",
@@ -23,6 +24,10 @@ __all__ = [
     "wire_getters",
     "wire_paths",
 ]
+
+SPELLS = "spells"
+"""After the raw columns: the spells of employment that the source tells of beside hire, latest re-hire and termination,
+as ISO dates ``start/end start/end``, an end that is not told left out; None where there are no more."""
 
 UNREAD = "unread"
 """Beside the raw columns: of each row the names of employee columns of which something came that could not be read."""
@@ -58,7 +63,7 @@ def wire_paths(fields: Mapping[str, WireField[Any]]) -> dict[str, tuple[str, ...
 def unreadable_columns(row: Sequence[object]) -> list[str]:
     """The raw columns of a row whose text holds what could not be read as text: half a character, no number."""
     return [
-        name for name, value in zip(RAW_COLUMNS, row, strict=True) if isinstance(value, str) and UNREADABLE in value
+        name for name, value in zip(RAW_COLUMNS, row, strict=False) if isinstance(value, str) and UNREADABLE in value
     ]
 
 

@@ -52,7 +52,7 @@ SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "office": {"id": ("id",)},
     "manager": {"id": ("id", "member_id"), "work_id": ("work_id",)},
     "employment": {"subtype": ("employment_type", "type")},
-    "period": {"start": ("start_date", "effective_date")},
+    "period": {"start": ("start_date", "effective_date"), "end": ("end_date",)},
     "custom_value": {"id": ("id", "custom_field_id", "name"), "value": ("values", "value")},
     "option": {"label": ("label", "name", "value")},
 }

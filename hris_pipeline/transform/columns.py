@@ -1,10 +1,7 @@
 """Arrow-backed columns: their types, text made clean and dates made dates, and what pandas lacks or does slowly:
 look-ups, null-safe comparison, keys. Nothing here knows what a column means."""
 
-import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -13,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.settings.fields import TextRule
-from hris_pipeline.settings.text import clean_value, fold_case
+from hris_pipeline.settings.text import clean_value, fold_case, iso_date
 
 __all__ = [
     "DATE",
@@ -137,7 +134,6 @@ FLAG = pd.ArrowDtype(pa.bool_())
 INTEGER = pd.ArrowDtype(pa.int64())
 
 _ISO_DATE = r"^[1-9]\d{3}-\d{2}-\d{2}(?:[T ].*)?$"
-_YEAR_FIRST = re.compile(r"([1-9]\d{3})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[T ].*)?")
 _UNUSUAL = r"[^\x20-\x7e]"
 
 
@@ -176,23 +172,11 @@ def to_date(values: pd.Series) -> pd.Series:
         return values
     spelled = to_arrow(as_text(values))
     iso = pc.match_substring_regex(spelled, _ISO_DATE)
-    spelled = _replaced(spelled, pc.invert(iso), _iso_date)
+    spelled = _replaced(spelled, pc.invert(iso), iso_date)
     spelled = pc.utf8_slice_codeunits(spelled, 0, 10)
     dates = pc.strptime(spelled, format="%Y-%m-%d", unit="s", error_is_null=True).cast(pa.date32())
     # strptime reads 30 February as 2 March: a date that is not spelled as it was sent is none.
     return from_arrow(pc.if_else(pc.equal(dates.cast(pa.string()), spelled), dates, None), values.index)
-
-
-def _iso_date(text: str) -> str | None:
-    """The date as ISO 8601, None for what is no date with the year first."""
-    match = _YEAR_FIRST.fullmatch(unicodedata.normalize("NFKC", text).strip())
-    if match is None:
-        return None
-    year, _, month, day, short_month, short_day = match.groups()
-    try:
-        return date(int(year), int(month or short_month), int(day or short_day)).isoformat()
-    except ValueError:
-        return None
 
 
 def _replaced(texts: Any, where: Any, function: Callable[[str], str | None]) -> Any:

@@ -10,7 +10,6 @@ from datetime import date, timedelta
 
 import pandas as pd
 import pandera.pandas as pandera
-import pyarrow.compute as pc
 
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import Settings
@@ -33,10 +32,8 @@ from hris_pipeline.transform.columns import (
     TEXTS,
     as_text,
     clean_text,
-    from_arrow,
     is_in,
     null_as_false,
-    to_arrow,
 )
 from hris_pipeline.transform.countries import to_alpha2
 from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
@@ -58,6 +55,7 @@ EMPLOYMENT_COLUMNS: Mapping[str, pd.ArrowDtype] = {
     "termination_date": DATE,
     "starts_on": DATE,
     "present_start": DATE,
+    "next_start": DATE,
     "rehired_on": DATE,
     "exclusion": TEXT,
     "archive_existing": FLAG,
@@ -66,7 +64,7 @@ EMPLOYMENT_COLUMNS: Mapping[str, pd.ArrowDtype] = {
 }
 """What a mapped row tells beside its ids and the user's fields.
 
-The first five are ``employment.employment_columns``; ``exclusion`` and ``archive_existing`` as in ``exclusion``.
+The first six are ``employment.employment_columns``; ``exclusion`` and ``archive_existing`` as in ``exclusion``.
 ``leaver_only`` marks somebody whose row failed a check: nothing of it may be written, and only ``hris_id`` and the
 employment are to be believed, so that whoever has left is seen to have left; such a person counts as quarantined too.
 ``unread`` lists the columns of the row (user fields, ``#Name``) that the source sent though nobody could read them:
@@ -145,12 +143,13 @@ def map_users(people: Employees, settings: Settings, company: CompanyLike, today
     quarantined = quarantined.reset_index(drop=True)
     _require_employee_ids(fields, standing, quarantined, settings)
     limit_bad_rows(int((bad & standing.employed).sum()), int(standing.employed.sum()), quarantined)
+    employment = employment_columns(rows, people.spells, today)
     users = pd.concat(
         [
             rows[["hris_id", "justworks_id"]],
-            _dated(fields, rows["latest_rehire_date"], settings, today),
+            _dated(fields, employment, settings, today),
             pd.DataFrame({entry.name.column: as_text(source(entry.source)) for entry in effective_metadata(settings)}),
-            employment_columns(rows, today),
+            employment,
             exclusion.assign(exclusion=exclusion["exclusion"].mask(bad)),
         ],
         axis="columns",
@@ -183,9 +182,10 @@ def _type(kind: Kind) -> pd.ArrowDtype:
 
 def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.DataFrame, _Standing]:
     rows = pd.concat([people.rows, people.failed], ignore_index=True)
-    employed = is_employed(rows, today)
-    coming = is_employed(rows, today + timedelta(days=settings.import_days_before_start)) & ~employed
-    left = has_left(rows, today) & ~coming
+    early = today + timedelta(days=settings.import_days_before_start)
+    employed = is_employed(rows, people.spells, today)
+    coming = is_employed(rows, people.spells, early) & ~employed
+    left = has_left(rows, people.spells, today) & ~coming
     failed = pd.Series(rows.index >= len(people.rows), index=rows.index)
     return rows, _Standing(employed, coming, left, failed)
 
@@ -214,12 +214,20 @@ def _phone_numbers(numbers: pd.Series, settings: Settings) -> pd.Series:
     return with_plus(numbers) if settings.add_plus_to_phone_numbers else numbers
 
 
-def _dated(fields: pd.DataFrame, rehired_on: pd.Series, settings: Settings, today: date) -> pd.DataFrame:
-    """With the priority ``latest`` the hire date is that of the latest re-hire, from its day on."""
+def _dated(fields: pd.DataFrame, employment: pd.DataFrame, settings: Settings, today: date) -> pd.DataFrame:
+    """The hire dates as of the day: a start that is still to come gives way to one that has come, where there is one;
+    with the priority ``latest`` the hire date is that of the latest re-hire."""
+    starts, rehired = employment["starts_on"], employment["rehired_on"]
+    come = {"hire_date": starts.mask(null_as_false(starts > today)), "latest_rehire_date": rehired}
+    dated = {}
+    for name, column in effective_mapping(settings).items():
+        if column in come and fields[name].dtype == DATE:
+            replaced = null_as_false(fields[name] > today) & come[column].notna()
+            dated[name] = fields[name].mask(replaced, come[column])
+    fields = fields.assign(**dated)
     if "hire_date" not in fields or settings.hire_date_priority != "latest":
         return fields
-    come = rehired_on.mask(null_as_false(rehired_on > today))
-    return fields.assign(hire_date=from_arrow(pc.coalesce(to_arrow(come), to_arrow(fields["hire_date"])), fields.index))
+    return fields.assign(hire_date=rehired.fillna(fields["hire_date"]))
 
 
 def _lineage(settings: Settings) -> dict[str, tuple[str, ...]]:

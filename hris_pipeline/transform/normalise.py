@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS, RAW_COLUMNS, EmployeeField
-from hris_pipeline.transform.columns import as_text, clean_text, from_arrow, lookup, text_from_source, to_arrow
+from hris_pipeline.transform.columns import TEXT, clean_text, from_arrow, lookup, text_from_source, to_arrow, to_date
 from hris_pipeline.transform.countries import to_alpha2
 
 __all__ = ["Normalised", "normalise"]
@@ -24,10 +24,12 @@ _FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
 class Normalised:
     """``rows``: the employee columns as text, in catalogue order, one row a member. ``unread``: what the source sent
     though nobody could read it, one line an ``hris_id`` and employee ``column``; such a column is null in ``rows``
-    without being empty."""
+    without being empty. ``spells``: what the source tells of employments beside the columns, one line a spell:
+    ``hris_id``, ``start`` and ``end`` (dates; null: no end is told)."""
 
     rows: pd.DataFrame
     unread: pd.DataFrame
+    spells: pd.DataFrame
 
 
 def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalised:
@@ -36,13 +38,14 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
     Text is cleaned by its rule in the catalogue, blank is null, country codes are alpha-2 in upper case, and whatever
     names a contractor is ``contractor``. Dates and flags (``true``, ``false``) stay text until ``validate`` reads them.
     A member whose id is another's once both are cleaned is that other: the newest ``updated_at`` counts, or the last.
-    Derived: ``supervisor_justworks_id`` from the manager's own row, and ``is_manager``: an active employee reports to
-    this one, also when that employee's row is bad elsewhere.
+    Derived: ``supervisor_justworks_id`` from the manager's own row; ``is_manager`` waits for ``validate``, which knows
+    the day.
 
     Args:
         columns: equally long, Arrow as a source gives them, or lists of text or None; ``active`` may hold booleans. A
             column that is missing is empty for everybody. Beside the raw columns: ``unread`` lists the employee columns
-            that could not be read, ``updated_at`` is ISO 8601 text.
+            that could not be read, ``spells`` is text, ISO dates ``start/end``
+            with blanks between, ``updated_at`` ISO 8601 text.
     """
     length = len(next(iter(columns.values()), ()))
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
@@ -50,12 +53,13 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
     frame = pd.DataFrame({name: _cleaned(_FIELDS[name], text_from_source(sent[name])) for name in RAW_COLUMNS})
     newest = _newest(frame["hris_id"], columns.get("updated_at"))
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
+    spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
     frame = frame[newest].reset_index(drop=True)
     frame["country_code"] = to_alpha2(frame["country_code"])
     frame["employment_type"] = _employment_type(frame["employment_type"])
     frame["supervisor_justworks_id"] = lookup(frame["supervisor_hris_id"], frame["hris_id"], frame["justworks_id"])
-    frame["is_manager"] = _is_manager(frame)
-    return Normalised(frame[list(EMPLOYEE_COLUMNS)], unread)
+    frame["is_manager"] = from_arrow(pa.nulls(len(frame), pa.string()), frame.index)
+    return Normalised(frame[list(EMPLOYEE_COLUMNS)], unread, spells)
 
 
 def _flag_text(values: "Sequence[object] | pa.Array") -> "Sequence[object] | pa.Array":
@@ -84,6 +88,19 @@ def _newest(hris_ids: pd.Series, updated_at: Sequence[object] | None) -> pd.Seri
     return last | ~repeated
 
 
+def _spells(hris_ids: pd.Series, spells: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
+    texts = text_from_source(spells)
+    counts = (texts.notna() & newest & hris_ids.notna()).to_numpy().nonzero()[0]
+    lines = [
+        (hris_id, *spell.split("/"))
+        for hris_id, text in zip(hris_ids.iloc[counts], texts.iloc[counts], strict=True)
+        for spell in text.split()
+    ]
+    ids, starts, ends = zip(*lines, strict=True) if lines else ((), (), ())
+    dates = {"start": to_date(text_from_source(starts)), "end": to_date(text_from_source(ends))}
+    return pd.DataFrame({"hris_id": pd.Series(ids, dtype=TEXT), **dates})
+
+
 def _unread(hris_ids: pd.Series, names: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
     lists = names if isinstance(names, pa.Array) else pa.array(names, pa.list_(pa.string()))
     rows = pc.list_parent_indices(lists)
@@ -97,9 +114,3 @@ def _employment_type(sent: pd.Series) -> pd.Series:
     """Sources name contractors in several ways, and rules must recognise them all; every other word stays."""
     contractor = pc.match_substring(to_arrow(sent), "contractor", ignore_case=True)
     return from_arrow(pc.if_else(contractor, "contractor", to_arrow(sent)))
-
-
-def _is_manager(frame: pd.DataFrame) -> pd.Series:
-    active = pc.equal(to_arrow(frame["active"]), "true")
-    supervisors = pc.drop_null(to_arrow(frame["supervisor_hris_id"]).filter(active))
-    return as_text(from_arrow(pc.is_in(to_arrow(frame["hris_id"]), value_set=supervisors.cast(pa.string()))))

@@ -20,7 +20,7 @@ from hris_pipeline.transform.checks import (
     read_typed,
 )
 from hris_pipeline.transform.columns import DATE, FLAG, TEXT, is_in, null_as_false
-from hris_pipeline.transform.employment import is_employed
+from hris_pipeline.transform.employment import is_employed, is_manager
 from hris_pipeline.transform.normalise import Normalised
 
 __all__ = ["Employees", "TooManyBadRows", "Validated", "employees_schema", "limit_bad_rows", "validate"]
@@ -44,11 +44,12 @@ _SPELL = (*_STARTS, "termination_date")
 class Employees:
     """The people of an extract, typed, each frame with the employee columns: ``rows`` can be used; ``failed`` did not
     pass, and hold what of them could be read, so that a leaver among them is still seen to have left. Who of the failed
-    is uncertain to have left counts as active, without an end. ``unread`` is as in ``normalise``."""
+    is uncertain to have left counts as active, without an end. ``unread`` and ``spells`` are as in ``normalise``."""
 
     rows: pd.DataFrame
     failed: pd.DataFrame
     unread: pd.DataFrame
+    spells: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def employees_schema() -> pandera.DataFrameSchema:
 
 
 def validate(members: Normalised, today: date) -> Validated:
-    """Parts the good rows from the bad; a bad row blocks no other and is known by its ids in the quarantine.
+    """Parts the good rows from the bad; a bad row blocks no other and is known by its ids in the quarantine. Derived:
+    ``is_manager``, to which also the reports count whose rows are bad elsewhere.
 
     Args:
         members: what ``normalise`` gives.
@@ -110,14 +112,17 @@ def validate(members: Normalised, today: date) -> Validated:
     _require_rows(members.rows)
     typed, quarantined = _typed(members.rows)
     typed["termination_date"] = typed["termination_date"].mask(_starts_unread(typed, members.unread))
+    typed["is_manager"] = is_manager(typed, members.spells, today)
     bad = pd.Series(typed.index.isin(quarantined.index), index=typed.index)
     quarantined = quarantined.reset_index(drop=True)
     failed = _as_far_as_certain(typed[bad], quarantined)
     if len(failed):
-        broken = int(is_employed(failed, today).sum())
-        limit_bad_rows(broken, broken + int(is_employed(typed[~bad], today).sum()), quarantined)
+        broken = int(is_employed(failed, members.spells, today).sum())
+        employed = broken + int(is_employed(typed[~bad], members.spells, today).sum())
+        limit_bad_rows(broken, employed, quarantined)
     rows = typed[~bad].reset_index(drop=True)
-    return Validated(Employees(rows, failed.reset_index(drop=True), members.unread), quarantined, _warnings(rows))
+    people = Employees(rows, failed.reset_index(drop=True), members.unread, members.spells)
+    return Validated(people, quarantined, _warnings(rows))
 
 
 def limit_bad_rows(bad: int, employed: int, quarantined: pd.DataFrame) -> None:

@@ -45,10 +45,12 @@ def person(number: int = 1, **values: Any) -> Person:
     }
     given = {f"#{name}" if name in ("Team", "Buddy") else name: value for name, value in values.items()}
     one |= {"justworks_id": given.get("employee_id", one["employee_id"])} | given
-    one["rehired_on"] = one["latest_rehire_date"]
-    starts = [day for day in (one["hire_date"], one["rehired_on"]) if day]
-    one["starts_on"] = min(starts, default=None)
+    rehired = one["latest_rehire_date"]
+    one["rehired_on"] = rehired if rehired and rehired <= TODAY else None
+    starts = [day for day in (one["hire_date"], rehired) if day]
+    one["starts_on"] = min(starts) if one["hire_date"] else one["rehired_on"]
     one["present_start"] = max((day for day in starts if day <= TODAY), default=None)
+    one["next_start"] = min((day for day in starts if day > TODAY), default=None)
     return one
 
 

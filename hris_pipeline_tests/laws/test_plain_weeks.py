@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -32,5 +32,55 @@ def weeks(source: Source) -> tuple[Week, ...]:
 @pytest.mark.parametrize("source", ["justworks", "finch"])
 def test_plain_weeks_end_where_the_oracle_says(stage: Stage, source: Source) -> None:
     story = Story(World("acme", source, (), MONDAY), weeks(source))
+    with stage(story.world) as (judged, world):
+        assert list(play(judged, world, story)) == []
+
+
+BACK, AGAIN, AHEAD = date(2023, 3, 1), date(2025, 4, 1), MONDAY + timedelta(days=3)
+LEFT = date(2022, 5, 1)
+
+
+def histories() -> list[Person]:
+    """People of several spells: re-hires, an end of some spell, and whether the source calls them active."""
+    told: list[dict[str, object]] = [
+        {"rehires": (BACK, AHEAD), "end": LEFT},
+        {"rehires": (BACK, AGAIN), "end": LEFT},
+        {"rehires": (AGAIN, BACK), "end": date(2024, 1, 1)},
+        {"rehires": (BACK, AGAIN, AHEAD), "end": date(2024, 1, 1)},
+        {"rehires": (BACK, AHEAD), "end": MONDAY - timedelta(days=1)},
+        {"rehires": (BACK, AHEAD), "end": MONDAY + timedelta(days=1)},
+        {"rehires": (BACK, AHEAD), "end": None, "active": False},
+        {"rehires": (BACK, AGAIN), "end": date(2025, 5, 1)},
+        {"rehires": (AHEAD,), "end": LEFT},
+        {"rehires": (AHEAD, AHEAD + timedelta(days=2)), "end": None},
+        {"rehires": (), "odd": (("justworks", "employment_history", _periods((LEFT, MONDAY - timedelta(days=1)))),)},
+        {"rehires": (), "odd": (("justworks", "employment_history", _periods((LEFT, None))),)},
+    ]
+    plain = crowd(12 + len(told))
+    return [replace(person, **more) for person, more in zip(plain, [*told, *[{}] * 12], strict=True)]  # type: ignore[arg-type]
+
+
+def _periods(ends: tuple[date | None, date | None]) -> list[dict[str, str]]:
+    starts = (date(2020, 1, 1), BACK, AHEAD)
+    periods = [{"start_date": start.isoformat()} for start in starts]
+    return [
+        period | ({"end_date": end.isoformat()} if end else {})
+        for period, end in zip(periods, (*ends, None), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("priority", ["original", "latest"])
+@pytest.mark.parametrize("source", ["justworks", "finch"])
+def test_any_number_of_spells_is_what_the_oracle_says_on_every_day(stage: Stage, source: Source, priority: str) -> None:
+    """Imported before anything was known, and while starts and ends come and go."""
+    company = histories()
+    before = [replace(person, rehires=(), end=None, active=True, odd=()) for person in company]
+    told = [before, *[company] * 5]
+    days = (MONDAY - timedelta(days=1), *(MONDAY + timedelta(days=number) for number in range(5)))
+    weeks = tuple(
+        Week(day, tuple(people), reading_of(source, people), approve=True)
+        for day, people in zip(days, told, strict=True)
+    )
+    story = Story(World("acme", source, (), days[0], {"hire_date_priority": priority}), weeks)
     with stage(story.world) as (judged, world):
         assert list(play(judged, world, story)) == []

@@ -76,6 +76,8 @@ def employment(employee: Employee, today: date, days_before_start: int = 0) -> E
     if end is not None and end < today:
         if soon:
             return "employed"
+        if not employee.spells and employee.latest_rehire_date in future:
+            return "not_started"  # a spell between the two may run, and this source tells of none
         return "unknown" if "latest_rehire_date" in employee.unread else "left"
     if future:
         ends = [spell.end for spell in employee.spells if spell.start == present]
@@ -86,6 +88,11 @@ def employment(employee: Employee, today: date, days_before_start: int = 0) -> E
 
 def present_spell_runs(employee: Employee, today: date) -> bool:
     return employment(employee, today, 0) == "employed"
+
+
+def returns(employee: Employee, today: date) -> bool:
+    """Whether somebody who left is to come back: a start is announced, and the source calls them active."""
+    return employee.active is True and any(start > today for start in _starts(employee))
 
 
 def _starts(employee: Employee) -> list[date]:

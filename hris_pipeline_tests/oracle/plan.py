@@ -16,7 +16,7 @@ from .identity import (
     relinks_become_conflicts,
     settle_employee_ids,
 )
-from .mapping import Keep, Mapped, frame_failure, hire_dates, is_international, map_everybody
+from .mapping import Keep, Mapped, frame_failure, hire_dates, is_international, map_everybody, returns
 from .model import (
     Change,
     Exclusion,
@@ -302,7 +302,10 @@ def _not_matched(draft: _Draft) -> None:
         elif row.employment == "left":
             was_unchanged = not _archive(draft, user)
             if was_unchanged and row.exclusion is None and not row.failures:
-                draft.unchanged.add(row.hris_id)
+                if not user.is_active and returns(row.employee, draft.world.today):
+                    draft.exclude(row.hris_id, "not_started")
+                else:
+                    draft.unchanged.add(row.hris_id)
         elif row.employment == "not_started" and row.exclusion is None and not row.failures:
             draft.exclude(row.hris_id, "not_started")
 
@@ -310,7 +313,8 @@ def _not_matched(draft: _Draft) -> None:
 def _without_user(draft: _Draft, row: Mapped) -> None:
     if row.failures or row.exclusion is not None:
         return
-    draft.exclude(row.hris_id, "not_started" if row.employment == "not_started" else "inactive")
+    to_come = row.employment == "not_started" or returns(row.employee, draft.world.today)
+    draft.exclude(row.hris_id, "not_started" if to_come else "inactive")
     for user in draft.world.users:
         same_id = row.employee_id is not None and user.employee_id == row.employee_id
         if user.is_local and user.is_active and (same_id or user in former_links(draft.world, row.hris_id)):

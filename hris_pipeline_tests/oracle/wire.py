@@ -617,7 +617,6 @@ def finch_employee(directory: JsonObject, individual: JsonObject, employment: Js
         custom_labels={name: name for name in custom},
         active=active,
         termination_date=_date(employment, "end_date", "termination_date", notes),
-        spells=tuple(Spell(day) for day in sorted(day for day in {start, rehire} if day is not None)),
         waits_for_start=waits,
         unread=frozenset(notes.unread),
         sent=frozenset(notes.sent),

@@ -14,7 +14,7 @@ from hris_pipeline.sources import finch_wire, justworks_wire
 from hris_pipeline.sources.column_builder import ColumnBuilder
 from hris_pipeline.sources.justworks_wire import Reception, columns, read_company, read_custom_fields
 from hris_pipeline.sources.protocol import Company, CustomField, Office, Record
-from hris_pipeline.sources.raw_columns import UNREAD, WireField, wire_getters
+from hris_pipeline.sources.raw_columns import SPELLS, UNREAD, WireField, wire_getters
 
 COMPANY = Company(
     "c",
@@ -52,7 +52,7 @@ def received(**member: Any) -> dict[str, object]:
 def row(**member: Any) -> dict[str, object]:
     """The columns of a member: read of the line as it came, and the same after it was taken in."""
     read = columns([msgspec.json.encode({"id": "m1", "active": True, **member})], COMPANY)
-    plain = {name: values[0] for name, values in read.items() if name != UNREAD}
+    plain = {name: values[0] for name, values in read.items() if name in RAW_COLUMNS}
     if not read[UNREAD][0]:
         after = received(**member)
         assert after["unread"] or {name: after[name] for name in RAW_COLUMNS} == plain
@@ -203,6 +203,17 @@ def test_the_country_is_that_of_the_employment_else_of_the_home(
 def test_the_latest_start_after_the_first_is_a_rehire(first: str | None, starts: list[str], rehire: str | None) -> None:
     read = row(employment_start_date=first, employment_history=[{"start_date": start} for start in starts])
     assert read["latest_rehire_date"] == rehire
+
+
+def test_every_spell_is_handed_on_with_its_end() -> None:
+    periods = [
+        {"start_date": "2024-01-01T00:00:00Z", "end_date": "9999-12-31"},
+        {"start_date": "2019-01-07", "end_date": "2020-12-31"},
+        {"effective_date": "2022/3/1", "end_date": None},
+    ]
+    read = received(employment_start_date="2019-01-07", employment_history=periods)
+    assert read[SPELLS] == "2024-01-01/ 2019-01-07/2020-12-31 2022-03-01/"
+    assert received(employment_start_date="2019-01-07", employment_history=periods[1:2])[SPELLS] is None
 
 
 @pytest.mark.parametrize("kind", ["employee_eor", "contractor", "something_new"])
@@ -437,6 +448,13 @@ UNREADABLE_SHAPES: tuple[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...],
         (),
     ),
     ({"employment_history": {"US": {"from": "2020"}}}, ("latest_rehire_date",), ("US", "from"), ()),
+    ({"employment_history": [{"start_date": "soon"}]}, ("latest_rehire_date",), ("start_date",), ()),
+    (
+        {"employment_history": [{"start_date": "2020-01-01", "end_date": "later"}]},
+        ("latest_rehire_date",),
+        ("end_date", "start_date"),
+        (),
+    ),
     ({"name": {"first": "A"}}, ("first_name", "last_name", "preferred_first_name"), ("first",), ()),
     ({"name": "Ada Lovelace"}, ("first_name", "last_name", "preferred_first_name"), (), ()),
     ({"custom_field_values": [{"id": "f", "text": "a"}]}, ("custom_fields",), ("id", "text"), ()),
@@ -524,7 +542,7 @@ anything = st.recursive(
 
 
 def all_readable(read: dict[str, list[object]], rows: int) -> None:
-    assert tuple(read) == (*RAW_COLUMNS, UNREAD)
+    assert tuple(read) == (*RAW_COLUMNS, SPELLS, UNREAD)
     assert len({len(column) for column in read.values()}) == 1
     assert 1 <= len(read["hris_id"]) <= rows
     for name in RAW_COLUMNS:

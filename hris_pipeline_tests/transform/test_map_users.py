@@ -190,7 +190,7 @@ RETURNING = member(hire_date="2010-01-01", latest_rehire_date="2027-06-01")
     [
         (REHIRED, "original", date(2010, 1, 1), date(2022, 2, 2), date(2010, 1, 1)),
         (REHIRED, "latest", date(2022, 2, 2), date(2022, 2, 2), date(2010, 1, 1)),
-        (RETURNING, "latest", date(2010, 1, 1), date(2027, 6, 1), date(2010, 1, 1)),
+        (RETURNING, "latest", date(2010, 1, 1), None, date(2010, 1, 1)),
         (member(hire_date="2010-01-01"), "latest", date(2010, 1, 1), None, date(2010, 1, 1)),
         (member(hire_date=None, latest_rehire_date="2022-02-02"), "original", None, date(2022, 2, 2), date(2022, 2, 2)),
         (member(hire_date=None), "latest", None, None, None),
@@ -357,7 +357,7 @@ def test_the_order_of_members_never_matters() -> None:
 
 def test_a_company_of_nobody_maps_to_no_users() -> None:
     people = validated(member()).people
-    nobody = Employees(people.rows[:0], people.failed, people.unread)
+    nobody = Employees(people.rows[:0], people.failed, people.unread, people.spells)
     document = settings_from({"do_not_import": [CONTRACTORS], "hire_date_priority": "latest"})
     result = map_users(nobody, document, COMPANY, TODAY)
     assert result.users.empty

@@ -80,18 +80,6 @@ def test_the_supervisors_justworks_id_is_that_persons_own() -> None:
     assert values(frame["supervisor_justworks_id"]) == [None, "0001", None, None, None, None]
 
 
-def test_a_manager_is_who_has_an_active_report_even_when_that_report_is_bad_elsewhere() -> None:
-    frame = normalise(
-        columns(
-            member(1),
-            member(2),
-            member(3, supervisor_hris_id="m-1", first_name=None),
-            member(4, supervisor_hris_id="m-2", active=False),
-        )
-    ).rows
-    assert values(frame["is_manager"]) == ["true", "false", "false", "false"]
-
-
 def test_a_column_the_source_never_gives_is_empty() -> None:
     frame = normalise({"hris_id": ["m-1", "m-2"]}).rows
     assert len(frame) == 2

@@ -57,7 +57,7 @@ def employees(
                 validated.employees,
                 justworks_members.extract_id,
                 warnings=validated.warnings,
-                also={"failed": validated.people.failed, "unread": validated.people.unread},
+                also={name: getattr(validated.people, name) for name in ("failed", "unread", "spells")},
             )
         )
         yield extract_usable()

@@ -59,9 +59,11 @@ def test_between_two_spells_nobody_is_employed() -> None:
         hire_date=date(2020, 1, 1),
         latest_rehire_date=TODAY + 10 * DAY,
         termination_date=TODAY - 10 * DAY,
+        spells=(Spell(TODAY + 10 * DAY),),
     )
     assert employment(employee, TODAY) == "left"
     assert employment(employee, TODAY, days_before_start=14) == "employed"
+    assert employment(replace(employee, spells=()), TODAY) == "not_started"
 
 
 def test_hire_takes_effect_some_days_earlier_when_set_so() -> None:
