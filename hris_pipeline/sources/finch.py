@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import finch_wire
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, Unauthorized
 from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries
 from hris_pipeline.sources.protocol import Company, LookupResult, Page, Record, ShapeReport
@@ -273,13 +274,18 @@ def _answered(hris_id: str, item: "_Item | None") -> _Status:
     """What an item says of the person asked for: something only when it is that very person's."""
     code, body = item or (None, None)
     if code == 404:
-        return "not_found" if body is not None and not body.keys() & {"is_active", "individual_id"} else "error"
+        return "not_found" if body is not None and _is_error_document(body) else "error"
     if code != 200 or body is None or clean_id(scalar(body.get("id"))) != hris_id:
         return "error"
     employed = finch_wire.employed(body)
     if employed is True:
         return "active"
     return "inactive" if employed is False and body.get("is_active") is False else "error"
+
+
+def _is_error_document(body: Mapping[str, object]) -> bool:
+    """Whether the source's own words for an error, wholly readable, and no record of somebody."""
+    return not body.keys() & {"is_active", "individual_id"} and UNREADABLE_BYTES not in encode(body)
 
 
 def _moment(text: str) -> datetime | None:

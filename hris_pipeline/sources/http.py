@@ -296,6 +296,7 @@ class Http:
 
 def _is_error_document(body: bytes) -> bool:
     try:
+        body.decode()  # what is no UTF-8 is no JSON, however much of it could be read
         document = decode(body)
     except ValueError:
         return False

@@ -147,7 +147,9 @@ def _require_rows(frame: pd.DataFrame) -> None:
     empty = [field.name for field in EMPLOYEE_FIELDS if field.needed and frame[field.name].isna().all()]
     if empty:
         raise FrameInvalid(
-            f"No member has {', '.join(empty)}, which every one needs: check the permissions given to the connection."
+            f"No member has {', '.join(empty)} as it can be used, and every one needs it "
+            f"({', '.join(f'{name} {MISSING.name}: {len(frame)}' for name in empty)}): check the permissions given to "
+            "the connection, and what the source sends there."
         )
 
 

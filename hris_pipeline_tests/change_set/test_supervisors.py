@@ -130,6 +130,20 @@ def test_a_report_who_still_names_the_former_member_id_of_a_rehired_manager_keep
     assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
 
 
+def test_a_report_of_somebody_whom_a_person_linked_to_another_member_keeps_her() -> None:
+    people, directory = company(6)
+    people[0] |= {"supervisor_id": "m-6"}
+    directory.apply(plan(people, directory).rows)
+    user_id = directory.by_employee_id("0006")["user_id"]
+    back = people[5] | {"hris_id": "m-60", "first_name": "Another", "birth_date": None}
+    now = [*people[:5], people[5] | {"active": False, "employee_id": None, "justworks_id": None}, back]
+    decided = (Resolution("m-60", user_id, "link"),)
+    directory.apply(plan(now, directory, resolutions=decided).rows)
+    assert directory.by_employee_id("0006")["hris_id"] == "m-60"
+    assert plan(now, directory, resolutions=decided).rows.empty
+    assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
+
+
 def test_a_supervisor_who_left_is_not_the_hire_who_has_the_work_id_now() -> None:
     people, directory = company(3)
     stranger = person(9, active=False, employee_id="0002", justworks_id="0002")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hris_pipeline.errors import ImportHeld, UsageError
+from hris_pipeline.errors import FrameInvalid, ImportHeld, UsageError
 from hris_pipeline.operations.conflicts import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.operations.decisions import approve_import
 from hris_pipeline.operations.users import load_users
@@ -183,3 +183,26 @@ def test_many_who_are_quarantined_anew_are_held_once(make: MakeAcme) -> None:
     approve_import(acme.services, held.import_id, held.digest, "lee", "being mended")
     acme.save(held.import_id)
     assert acme.run("schedule").status == "applied"
+
+
+@pytest.mark.parametrize("sent", ["false", None, 0, [True]])
+def test_active_that_cannot_be_read_of_anybody_stops_the_run_also_on_a_first_import(
+    make_lite: MakeAcme, sent: object
+) -> None:
+    acme = make_lite(12)
+    for person in acme.company.persons():
+        acme.company.edit(person.id, raw={"active": sent})
+    with pytest.raises(FrameInvalid, match="active missing: 12"):
+        acme.preview()
+    for person in acme.company.persons():
+        acme.company.edit(person.id, raw=None)
+    acme.run()
+    for person in acme.company.persons():
+        acme.company.edit(person.id, raw={"active": sent})
+    with pytest.raises(FrameInvalid, match="active missing: 12"):
+        acme.preview()
+    for person in acme.company.persons()[:6]:
+        acme.company.edit(person.id, raw=None)
+    with pytest.raises(FrameInvalid, match="active missing: 6"):
+        acme.preview()
+    assert acme.archived() == set()

@@ -386,9 +386,11 @@ def frame_failure(rows: list[Mapped], settings: Settings) -> str | None:
     for column in ("hris_id", "first_name", "last_name"):
         if people and all(is_blank(getattr(row.employee, column)) for row in people):
             return f"missing:{column}"
+    if all(row.employee.active is None for row in rows):
+        return "missing:active"
     if people and not settings.generated_ids and all(row.employee_id is None for row in people):
         return "missing:employee_id"
-    employed = [row for row in people if row.employment in ("employed", "unknown") and row.employee.active is not None]
+    employed = [row for row in people if row.employment in ("employed", "unknown")]
     failing = [row for row in employed if row.failures]
     if len(failing) >= 5 and len(failing) * 100 > 20 * len(employed):
         return "too_many_failures"

@@ -215,6 +215,8 @@ ANSWERS = [
     (404, b'{"error":', "error"),
     (404, b'"gone"', "error"),
     (404, b"null", "error"),
+    (404, b'{"id":"\xff\xfe"}', "error"),
+    (404, b'{"error":"\xff"}', "error"),
     (404, b'{"id":"b","active":true}', "error"),
     (410, b'{"error":"gone"}', "error"),
     (200, b'{"id":"c","active":false}', "error"),
