@@ -14,7 +14,7 @@ from hris_pipeline.sources.raw_columns import SPELLS, UNREAD, WorkId, clean_id
 __all__ = ["ColumnBuilder", "RawColumns"]
 
 RawColumns = dict[str, "pa.Array"]
-"""By raw employee column: text, ``active`` a flag; ``spells``, text; and ``unread``, of each member the names of columns
+"""By raw employee column: text, ``active`` a flag; ``spells``, text; and ``unread``, of each member names of columns
 that could not be read. All equally long."""
 
 _BLOCK = 2000
