@@ -2,7 +2,11 @@
 
 Nothing is imported until a command needs it, so that ``hris --help`` and the settings commands start at once."""
 
+import atexit
+import os
 import sys
+import threading
+from contextlib import suppress
 
 __all__ = ["main"]
 
@@ -11,4 +15,16 @@ def main() -> None:
     """The command ``hris``."""
     from hris_pipeline.cli.app import run  # noqa: PLC0415 - importing the package must cost nothing
 
-    sys.exit(run(sys.argv[1:]))
+    _leave(run(sys.argv[1:]))
+
+
+def _leave(exit_code: int) -> None:
+    """Ends the process. What a command opened is closed by now, and what asked to be called at the end is called; but
+    nothing is taken apart: that would take the interpreter seconds after Ctrl-C, as large as the servers are."""
+    if any(thread is not threading.current_thread() and not thread.daemon for thread in threading.enumerate()):
+        sys.exit(exit_code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(exit_code)

@@ -16,7 +16,7 @@ from hris_pipeline.errors import UsageError
 
 __all__ = ["listen", "serve"]
 
-STOPS_WITHIN_SECONDS = 3
+STOPS_WITHIN_SECONDS = 1
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -106,7 +106,7 @@ def open_store(environment: Environment) -> Store:
     """
     store = _connected(environment, create=False)
     try:
-        _check_revision(_revision(store.engine))
+        _check_revision(_revision(store))
     except BaseException:
         store.close()
         raise
@@ -127,7 +127,7 @@ def upgrade_store(environment: Environment) -> None:
 
     store = _connected(environment, create=True)
     try:
-        revision = _revision(store.engine)
+        revision = _revision(store)
         if revision == HEAD:
             return
         if revision is not None and revision > HEAD:
@@ -155,8 +155,8 @@ def _check_revision(revision: str | None) -> None:
         )
 
 
-def _revision(engine: sa.Engine) -> str | None:
-    with engine.connect() as connection:
+def _revision(store: Store) -> str | None:
+    with translating(store.where), store.engine.connect() as connection:
         if not sa.inspect(connection).has_table(REVISION_TABLE):
             return None
         return connection.execute(sa.text(f"SELECT version_num FROM {REVISION_TABLE}")).scalar()

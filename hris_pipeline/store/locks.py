@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from hris_pipeline.errors import ImportRunning
+from hris_pipeline.files import explaining_machine
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.failures import translating
 
 __all__ = ["held_locks", "import_running", "imports_running", "integration_lock", "named_lock"]
 
@@ -68,17 +70,24 @@ def named_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
 @contextmanager
 def _advisory_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
     key = _advisory_key(name)
-    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()  # never back into the pool, where a forgotten lock would live on
-        held = _tried(lambda: bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))), wait_seconds)
+    with translating(store.where):
+        connection = store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
-            yield held
-        finally:
+            connection.detach()  # never back into the pool, where a forgotten lock would live on
+            held = _tried(lambda: bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))), wait_seconds)
+        except BaseException:
+            connection.close()
+            raise
+    try:
+        yield held
+    finally:
+        with suppress(sa.exc.DBAPIError):
             if held and not connection.invalidated:
                 # Unlocked before it is closed: the server takes a moment to notice that a client is gone. A session
                 # that was lost has taken its lock along.
-                with suppress(sa.exc.DBAPIError):
-                    connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+        with suppress(sa.exc.DBAPIError):
+            connection.close()
 
 
 def _advisory_key(name: str) -> int:
@@ -124,12 +133,13 @@ def _file_name(name: str) -> str:
 @contextmanager
 def _file_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
     folder = store.home / "locks"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with explaining_machine(f"Locking in {folder}"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A lock that is let go of by another thread than took it, and never one that would outlive its process.
     lock = FileLock(
         folder / _file_name(name), mode=0o600, thread_local=False, poll_interval=POLL_SECONDS, fallback_to_soft=False
     )
-    with suppress(Timeout):
+    with explaining_machine(f"Locking in {folder}"), suppress(Timeout):
         lock.acquire(timeout=max(0.0, wait_seconds))
     try:
         yield lock.is_locked

@@ -1,0 +1,62 @@
+"""Ctrl-C ends what a person waits for within two seconds; twice that is given here, for a busy machine."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hris_pipeline.operations.services import open_services
+from hris_pipeline.sandbox import Sandbox
+from hris_pipeline.store.locks import import_running
+from hris_pipeline_tests.kit.processes import hear_interrupts, until
+
+HRIS = (sys.executable, "-m", "hris_pipeline.cli")
+ENDS_WITHIN_SECONDS = 4.0
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit code and what it still said, when Ctrl-C ended it in time."""
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    exit_code = process.wait(60)
+    seconds = time.monotonic() - began
+    _, said = process.communicate()
+    assert seconds < ENDS_WITHIN_SECONDS, said
+    return exit_code, said
+
+
+def started(*arguments: str, environ: dict[str, str]) -> subprocess.Popen[str]:
+    hear_interrupts()
+    return subprocess.Popen(
+        [*HRIS, *arguments], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_preview_whose_source_says_nothing_stops(
+    acme: str, sandbox: Sandbox, child_environment: dict[str, str]
+) -> None:
+    sandbox.fault("slow", path="/v1/members", seconds=60.0)
+    process = started("preview", acme, environ=child_environment)
+    services = open_services()
+    try:
+        until(lambda: import_running(services.store, acme), what="the reading")
+        time.sleep(1.0)
+        assert process.poll() is None
+        exit_code, said = interrupted(process)
+        assert exit_code == 1
+        assert "Stopped." in said
+        assert "Traceback" not in said
+        assert not import_running(services.store, acme)
+    finally:
+        services.close()
+
+
+def test_the_console_stops(home: Path, child_environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    process = started("console", "--port", port, environ=child_environment)
+    assert process.stderr is not None
+    until(lambda: "/login/link" in str(process.stderr and process.stderr.readline()), what="the link")
+    assert interrupted(process)[0] == 0
