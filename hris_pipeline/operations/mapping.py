@@ -15,7 +15,7 @@ from hris_pipeline.settings.values import custom_label
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.snapshot import read_snapshot
+from hris_pipeline.store.snapshot import holds_users_of_others_alone, read_snapshot
 from hris_pipeline.transform.columns import as_text, is_in
 from hris_pipeline.transform.source_columns import SourceColumns, custom_labels
 
@@ -80,12 +80,13 @@ def matching_ids(services: Services, integration_id: str, extract_id: str | None
     Raises:
         UnknownName: nothing was ever extracted.
     """
-    manifest = kept_manifest(services, integration_id, extract_id)
     with services.store.read() as connection:
+        directory_id = get_integration(connection, integration_id).directory_id
+        if not holds_users_of_others_alone(connection, integration_id, directory_id):
+            return {}
         settings = current_settings(connection, integration_id).settings
-        users = read_snapshot(connection, get_integration(connection, integration_id).directory_id)
-    if users.empty or (users["integration_id"] == integration_id).any():
-        return {}
+        users = read_snapshot(connection, directory_id)
+    manifest = kept_manifest(services, integration_id, extract_id)
     columns = SourceColumns(read_employees(services, manifest, settings).employees, manifest.company)
     labels = custom_labels(manifest.company).values()
     sources = ["justworks_id", "hris_id", *(f"{CUSTOM_PREFIX}{label}" for label in labels)]

@@ -6,7 +6,7 @@ The command line, the files and the console show this and nothing else, so that 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 
 import sqlalchemy as sa
@@ -244,7 +244,7 @@ class _Reader:
         groups = sorted(
             [*self._by_reason(), *self._quarantine()], key=lambda group: (_place(group.reason), group.reason)
         )
-        return tuple(group for group in groups if group.count)
+        return self._with_people([group for group in groups if group.count])
 
     def ids_under(self, reason: str) -> list[str]:
         """Whom the filters leave of a reason's people."""
@@ -263,26 +263,27 @@ class _Reader:
 
     def people(self, ids: Sequence[str]) -> tuple[Person, ...]:
         names = stored.names_of_people(self.connection, self.summary.integration_id, self.directory_id, ids)
-        people = []
-        for key in ids:
-            known = names.get(key)
-            name = known.name if known else None
-            people.append(
-                Person(
-                    key,
-                    name if self.reveal else mask(name),
-                    known.user_id if known else None,
-                    known.hris_id if known else None,
-                )
-            )
-        return tuple(people)
+        return tuple(self._person(key, names.get(key)) for key in ids)
+
+    def _person(self, key: str, known: stored.PersonName | None) -> Person:
+        if known is None:
+            return Person(key, None, None, None)
+        return Person(key, known.name if self.reveal else mask(known.name), known.user_id, known.hris_id)
+
+    def _with_people(self, groups: Sequence[NotApplied]) -> tuple[NotApplied, ...]:
+        """The groups with the people whom they list, all looked up at once."""
+        ids = dict.fromkeys(key for group in groups if group.reason != FIELDS_MISSING for key in group.ids)
+        people = {person.id: person for person in self.people(tuple(ids))}
+        return tuple(
+            group if group.reason == FIELDS_MISSING else replace(group, people=tuple(people[key] for key in group.ids))
+            for group in groups
+        )
 
     def _by_reason(self) -> Iterator[NotApplied]:
         for reason in self.summary.diagnostics:
             if reason != "quarantined":
                 ids = self.ids_under(reason)
-                first = tuple(ids[:PREVIEWED_PEOPLE])
-                yield NotApplied(reason, len(ids), first, () if reason == FIELDS_MISSING else self.people(first))
+                yield NotApplied(reason, len(ids), tuple(ids[:PREVIEWED_PEOPLE]), ())
 
     def _quarantine(self) -> Iterator[NotApplied]:
         """By field and check; as the plan counted them when the quarantined rows are not kept any more."""
@@ -290,19 +291,18 @@ class _Reader:
         if "quarantined" not in self.summary.diagnostics or extract_id is None:
             return
         ids = self.ids_under("quarantined")
-        groups = stored.quarantine_groups(self.connection, self.summary.integration_id, extract_id)
-        if not groups:
+        lines = stored.quarantine_lines(self.connection, self.summary.integration_id, extract_id)
+        if not lines:
             yield NotApplied("quarantined", len(ids), tuple(ids[:PREVIEWED_PEOPLE]), ())
         left = set(ids) if self.filters.text or self.filters.guard else None
-        for group in groups:
-            lines = stored.quarantine_lines(
-                self.connection, self.summary.integration_id, extract_id, field=group.field, check=group.check
-            )
-            named = {line.hris_id or line.employee_id: line.employee_id or line.hris_id or "?" for line in lines}
+        groups: dict[tuple[str, str], list[stored.QuarantineLine]] = {}
+        for line in lines:
+            groups.setdefault((line.field, line.check), []).append(line)
+        for (field, check), failed in groups.items():
+            named = {line.hris_id or line.employee_id: line.employee_id or line.hris_id or "?" for line in failed}
             people = [name for name in named.values() if left is None or name in left]
             first = tuple(dict.fromkeys(people))[:PREVIEWED_PEOPLE]
-            detail = (group.field, group.check, group.reason)
-            yield NotApplied("quarantined", len(people), first, self.people(first), *detail)
+            yield NotApplied("quarantined", len(people), first, (), field, check, min(line.reason for line in failed))
 
     def _shows(self, name: str) -> bool:
         return name not in SYSTEM_FIELDS and not stored.is_hidden(name, self.visible)

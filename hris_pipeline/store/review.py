@@ -21,7 +21,6 @@ from hris_pipeline.store.text_search import SEARCHED, contains, state_contains
 __all__ = [
     "SORTS",
     "PersonName",
-    "QuarantineGroup",
     "QuarantineLine",
     "RowQuery",
     "StoredRow",
@@ -30,7 +29,6 @@ __all__ = [
     "is_hidden",
     "names_of_people",
     "people_matching",
-    "quarantine_groups",
     "quarantine_lines",
     "read_rows",
     "sorted_user_ids",
@@ -64,16 +62,6 @@ class StoredRow:
     before: Mapping[str, Any] | None
     after: Mapping[str, Any]
     erased: bool
-
-
-@dataclass(frozen=True)
-class QuarantineGroup:
-    """How many people failed one check of one field."""
-
-    field: str
-    check: str
-    reason: str
-    people: int
 
 
 @dataclass(frozen=True)
@@ -189,20 +177,6 @@ def people_matching(connection: sa.Connection, directory_id: str, integration_id
     return frozenset(
         str(key) for select in (stored, waiting) for row in connection.execute(select) for key in row if key
     )
-
-
-def quarantine_groups(
-    connection: sa.Connection, integration_id: str, extract_id: str, *, field: str | None = None
-) -> tuple[QuarantineGroup, ...]:
-    """What was quarantined of an extract, by field and check, most people first."""
-    people = sa.func.count(sa.distinct(sa.func.coalesce(quarantine.c.hris_id, quarantine.c.employee_id, "")))
-    select = (
-        sa.select(quarantine.c.field, quarantine.c.check, sa.func.min(quarantine.c.reason), people)
-        .where(*_of_extract(integration_id, extract_id, field, None))
-        .group_by(quarantine.c.field, quarantine.c.check)
-        .order_by(people.desc(), quarantine.c.field, quarantine.c.check)
-    )
-    return tuple(QuarantineGroup(*row) for row in connection.execute(select))
 
 
 def quarantine_lines(

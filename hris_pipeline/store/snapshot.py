@@ -17,6 +17,7 @@ __all__ = [
     "StoredDirectory",
     "expected_hris_ids",
     "filled_fields",
+    "holds_users_of_others_alone",
     "last_applied_extract",
     "read_names",
     "read_snapshot",
@@ -29,6 +30,13 @@ NAME_COLUMNS: tuple[str, ...] = ("user_id", "first_name", "last_name", "birth_da
 def read_snapshot(connection: sa.Connection, directory_id: str) -> pd.DataFrame:
     """One row a user of the directory, archived and local ones too, with ``SLIM_COLUMNS``."""
     return _read(connection, directory_id, SLIM_COLUMNS)
+
+
+def holds_users_of_others_alone(connection: sa.Connection, integration_id: str, directory_id: str) -> bool:
+    """Whether the directory has users, and the integration manages none of them yet."""
+    there = sa.select(users.c.user_id).where(users.c.directory_id == directory_id)
+    managed = sa.select(users.c.user_id).where(users.c.integration_id == integration_id)
+    return bool(connection.scalar(sa.select(sa.and_(there.exists(), ~managed.exists()))))
 
 
 def read_names(connection: sa.Connection, directory_id: str) -> pd.DataFrame:

@@ -2,10 +2,13 @@
 
 import errno
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from hris_pipeline.console.jobs import Job
 from hris_pipeline.errors import MachineError
@@ -603,3 +606,35 @@ def test_what_was_answered_on_the_command_line_is_not_asked_again(make: Any, ser
     page = browser.get("/i/acme/setup")
     assert "5 of 8 steps are done" in words_of(page)
     assert '/i/acme/setup/check">Go on' in page.text
+
+
+MOST_STATEMENTS = {"/": 9, "/i/acme": 14, "review": 20, "/i/acme/history": 9, "/i/acme/conflicts": 9}
+"""How many statements a page may cost, transactions included, however many people and reasons it names."""
+
+
+@pytest.mark.parametrize(("page", "most"), MOST_STATEMENTS.items())
+def test_a_page_is_a_few_statements(changed: Acme, served: Served, page: str, most: int) -> None:
+    for reason, hris_id in zip(("last_name", "birth_date", "first_name"), changed.active()[4:], strict=False):
+        changed.company.edit(hris_id, **{reason: "31/12/1980" if reason == "birth_date" else None})
+    user = changed.users()[changed.active()[3]]
+    changed.company.add(first_name="Neu", last_name="Anders", work_email=user["email"])
+    path, browser = review_of(changed) if page == "review" else page, served.browser()
+    with statements(changed.services.store.engine) as executed:
+        answer = browser.get(path)
+    assert answer.status_code == 200
+    assert 0 < len(executed) <= most, "\n".join(executed)
+
+
+@contextmanager
+def statements(engine: sa.Engine) -> Iterator[list[str]]:
+    """Every statement that the engine is given, until the block ends."""
+    executed: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        executed.append(str(arguments[2]))
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield executed
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)

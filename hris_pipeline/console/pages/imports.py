@@ -47,7 +47,7 @@ def show(visit: Visit) -> Response:
         text=visit.text("text") or None,
     )
     page = int(asked["page"]) if asked["page"].isdigit() and int(asked["page"]) else 1
-    reveal = visit.may("see_people")
+    reveal, is_open = visit.may("see_people"), summary.status in ("planned", "held")
     shown = review(
         visit.services,
         summary.import_id,
@@ -63,12 +63,12 @@ def show(visit: Visit) -> Response:
         shown=shown,
         summary=summary,
         asked={name: value for name, value in asked.items() if name not in ("page", "reason")},
-        approved=is_approved(visit.services, summary),
+        approved=summary.status == "held" and is_approved(visit.services, summary),
         titles=TITLES,
         reason_words=reason_words,
         people=_people(visit, summary, asked["reason"], page, filters),
         matching=_matching_ids(visit, summary),
-        unfinished=visit.may("set_up") and not overview(visit.services, visit.name).set_up,
+        unfinished=visit.may("set_up") and not is_open and not overview(visit.services, visit.name).set_up,
     )
 
 
