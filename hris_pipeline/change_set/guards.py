@@ -121,7 +121,8 @@ def _slow_bleed(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
 def _create_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit, n = limits.create_limit, len(inputs.created)
     tripped = not inputs.first_import and exceeds(limit, n, inputs.managed)
-    return _judged(name, _words(limit), _of(n, inputs.managed), tripped, inputs.created)
+    words = "not on a first import" if inputs.first_import else _words(limit)
+    return _judged(name, words, _of(n, inputs.managed), tripped, inputs.created)
 
 
 def _employee_id_mismatch(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:

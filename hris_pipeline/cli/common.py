@@ -4,6 +4,7 @@ import getpass
 import os
 import pwd
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ __all__ = [
     "at_terminal",
     "deciding",
     "deciding_on_import",
+    "forget_typed",
     "open_services",
     "private_file",
     "read_bytes",
@@ -170,6 +172,12 @@ def deciding_on_import(
 def at_terminal() -> bool:
     """Whether somebody is there to answer questions."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def forget_typed() -> None:
+    """Throws away what was typed before a question was there to be answered."""
+    if at_terminal():
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def read_bytes(path: str) -> bytes:

@@ -54,7 +54,7 @@ def integrations(
         return CommandResult(
             {"integrations": []}, [cell("No integration yet. To set one up: hris setup NAME; to look: hris demo")]
         )
-    columns = ("integration", "connection", "automatic", "frequency", "next due", "last import", "out of date")
+    columns = ("integration", "connection", "automatic", "next due", "last import", "out of date")
     lines: list[Any] = [table(columns, [_line(row) for row in rows[:MOST_SHOWN]])]
     if len(rows) > MOST_SHOWN:
         lines.append(cell(f"and {len(rows) - MOST_SHOWN} more: `hris integrations --json` tells of all"))
@@ -79,6 +79,7 @@ def _row(
         "automatic_reason": integration.automatic_reason,
         "failures": integration.failures,
         "frequency": state.calendar.frequency if state else None,
+        "time_zone": state.calendar.time_zone if state else None,
         "next_due": next_due(state.calendar, now) if state and running else None,
         "last_import": last_import,
         "out_of_date": stale.get(integration.integration_id, []),
@@ -86,17 +87,16 @@ def _row(
 
 
 def _line(row: dict[str, Any]) -> tuple[object, ...]:
-    why = f" ({row['automatic_reason']})" if row["automatic"] == "paused" else ""
+    automatic = {"paused": f"paused ({row['automatic_reason']})", "running": f"running, {row['frequency']}"}
     last = row["last_import"]
-    last_words = f"{last['status']} {moment(last['finished_at'] or last['planned_at'])}" if last else "none"
+    when = moment(last["finished_at"] or last["planned_at"], row["time_zone"]) if last else ""
     stale = ", ".join(row["out_of_date"])
     return (
         row["integration"],
         cell(row["connection"], "green" if row["connection"] == "connected" else "red"),
-        f"{row['automatic']}{why}",
-        row["frequency"],
-        moment(row["next_due"]),
-        last_words,
+        automatic.get(row["automatic"], row["automatic"]),
+        moment(row["next_due"], row["time_zone"]),
+        f"{last['status']} {when}" if last else "none",
         stale,
     )
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -67,7 +68,12 @@ def write(result: CommandResult, *, as_json: bool) -> None:
 def _print(console: Console, renderables: Iterable[RenderableType]) -> None:
     for renderable in renderables:
         line = cell(renderable) if isinstance(renderable, str) else renderable
-        console.print(line, soft_wrap=isinstance(line, Text))
+        console.print(line, soft_wrap=isinstance(line, Text) and not _breaks_at_blanks(line, console))
+
+
+def _breaks_at_blanks(line: Text, console: Console) -> bool:
+    """Whether the line can be broken between words; an address to copy stays in one piece."""
+    return console.is_terminal and all(len(word) <= console.width for word in line.plain.split())
 
 
 def _json_value(value: Any) -> Any:
@@ -103,15 +109,25 @@ def table(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Table:
     grid = Table(header_style="bold", box=None, pad_edge=False)
     grid.show_header = any(name.removeprefix(">") for name in names)
     for name in names:
-        grid.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
+        title = name.removeprefix(">")
+        grid.add_column(
+            title,
+            justify="right" if name.startswith(">") else "left",
+            overflow="fold",
+            min_width=max(map(len, title.split()), default=None),
+        )
     for row in rows:
         grid.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
     return grid
 
 
-def moment(value: datetime | None) -> str:
-    """A moment in this machine's time zone, for people."""
-    return value.astimezone().strftime("%Y-%m-%d %H:%M") if value else ""
+def moment(value: datetime | None, time_zone: str | None = None) -> str:
+    """A moment for people: in ``time_zone``, whose short name then stands behind it, or in this machine's."""
+    if value is None:
+        return ""
+    if time_zone is None:
+        return value.astimezone().strftime("%Y-%m-%d %H:%M")
+    return value.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M %Z")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import typer
 from rich.text import Text
@@ -14,6 +15,7 @@ from hris_pipeline.cli.common import (
     actor,
     at_terminal,
     deciding,
+    forget_typed,
     open_services,
     read_text,
     require_environment,
@@ -39,6 +41,20 @@ from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["setup"]
 
+
+def _zone_name(answer: str) -> str:
+    """The time zone's name as the time zone database spells it."""
+    by_folded = {name.casefold(): name for name in available_timezones()}
+    return by_folded.get(answer.replace(" ", "_").casefold(), answer)
+
+
+READ_ANSWER: dict[str, Callable[[str], str]] = {
+    "frequency": str.lower,
+    "weekday": str.lower,
+    "at": lambda answer: answer.zfill(len("04:00")),
+    "time_zone": _zone_name,
+}
+"""How what a person types is spelled in the settings document, which is exact."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -226,7 +242,7 @@ def _schedule(wizard: _Wizard) -> None:
     _ask(wizard, "frequency", "Frequency (daily, weekly, monthly)")
     frequency = wizard.settings.frequency
     if frequency == "weekly":
-        _ask(wizard, "weekday", "Day of the week")
+        _ask(wizard, "weekday", "Day of the week (monday to sunday)")
     if frequency == "monthly":
         _ask(wizard, "day_of_month", "Day of the month (past its end: its last day)")
     _ask(wizard, "at", "Time (a quarter hour, as 04:00)")
@@ -236,7 +252,7 @@ def _schedule(wizard: _Wizard) -> None:
 def _ask(wizard: _Wizard, key: str, question: str) -> None:
     """Asks for one setting until the answer is one."""
     while True:
-        answer = typer.prompt(question, default=str(getattr(wizard.settings, key)), err=True)
+        answer = READ_ANSWER.get(key, str)(typer.prompt(question, default=str(getattr(wizard.settings, key)), err=True))
         try:
             changed = set_values(wizard.settings, [f"{key}={answer}"])
         except SettingsInvalid as error:
@@ -272,7 +288,8 @@ def _first_import(wizard: _Wizard) -> str:
     status("", *breakdown(_review(wizard, record), previewed=True), "")
     if record.status == "held":
         return "held"
-    if not typer.confirm("Save import?", default=True, err=True):
+    forget_typed()
+    if not typer.confirm("Save import?", default=None, err=True):
         status(f"Nothing is applied. Later: hris setup {wizard.name}")
         return "skipped"
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run

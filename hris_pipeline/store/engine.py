@@ -221,7 +221,9 @@ def _owned_file(path: Path, *, create: bool) -> None:
     if path.exists():
         return
     if not create:
-        raise StoreNotReady(f"There is no store at {path} yet: run `hris store upgrade`.")
+        raise StoreNotReady(
+            f"There is no store at {path} yet: `hris setup NAME` makes it (`hris demo`, one to look at)."
+        )
     with explaining_machine(f"Making the store {path}"):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))

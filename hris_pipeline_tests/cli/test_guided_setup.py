@@ -75,11 +75,11 @@ def schedule(child: Terminal, _: Sandbox) -> None:
     child.sendline("someday")
     child.expect("Error")
     child.expect("Day of the week")
-    child.sendline("friday")
+    child.sendline("Friday")
     child.expect("Time ")
-    child.sendline("05:15")
+    child.sendline("5:15")
     child.expect("Time zone")
-    child.sendline("Europe/Berlin")
+    child.sendline("europe/berlin")
 
 
 def manual_import(child: Terminal, _: Sandbox) -> None:
@@ -174,6 +174,20 @@ def test_the_code_can_be_pasted_and_the_import_skipped(
         child.close()
         assert child.exitstatus == 0
     assert hris("history", "acme", "--json").document["imports"] == []
+
+
+def test_what_was_typed_before_the_plan_was_shown_saves_nothing(
+    terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris
+) -> None:
+    with terminal() as child:
+        for step in STEPS[: STEPS.index(manual_import)]:
+            step(child, sandbox)
+        child.expect("Run a manual import now")
+        child.send("y\ry\ry\r")
+        child.expect("Save import")
+        child.expect(pexpect.TIMEOUT, timeout=1)
+        child.sendintr()
+    assert [line["status"] for line in hris("history", "acme", "--json").document["imports"]] == ["planned"]
 
 
 def test_who_does_not_agree_leaves_nothing(terminal: Callable[[], Any], hris: Hris) -> None:
