@@ -4,6 +4,7 @@ docs/security.md; `--check` only compares."""
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hris_pipeline.cli.app import COMMANDS, Command, load_command
 from hris_pipeline.console.graphql_rules import JOB_ACTIONS
@@ -35,13 +36,15 @@ def cli_page() -> str:
 def _command_lines(command: Command) -> Iterator[str]:
     loaded = load_command(command)
     arguments = [parameter for parameter in loaded.params if parameter.param_type_name == "argument"]
-    words = " ".join((parameter.metavar or parameter.name or "").upper().strip("[]") for parameter in arguments)
+    words = " ".join(_argument_words(parameter) for parameter in arguments)
     yield f"### `hris {command.words}{' ' + words if words else ''}`"
     yield ""
     yield (loaded.help or command.summary).split("\f")[0].strip()
     options = [parameter for parameter in loaded.params if parameter.param_type_name == "option"]
     rows = [
-        (parameter.opts, getattr(parameter, "help", "") or "") for parameter in options if parameter.name != "as_json"
+        (parameter.opts, f"{getattr(parameter, 'help', '') or ''}{' Required.' if parameter.required else ''}")
+        for parameter in options
+        if parameter.name != "as_json"
     ]
     if rows:
         yield ""
@@ -49,6 +52,11 @@ def _command_lines(command: Command) -> Iterator[str]:
         yield "|---|---|"
         for names, meaning in rows:
             yield f"| `{', '.join(names)}` | {meaning.replace('|', chr(92) + '|')} |"
+
+
+def _argument_words(argument: Any) -> str:
+    words = (argument.metavar or argument.name or "").upper().strip("[]")
+    return words if argument.required else f"[{words}]"
 
 
 def security_page() -> str:

@@ -312,13 +312,18 @@ def _failed(error: BaseException, *, as_json: bool) -> int:
     return exit_code
 
 
+def _command_of(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return str(context.command_path) if context is not None else "hris"
+
+
 def _explained(error: BaseException) -> tuple[str, int]:
     """What to say about an error, and the exit code. The message of an unexpected one may quote a person: it stays."""
     if isinstance(error, HrisError):
         return str(error), error.exit_code
     if isinstance(error, TyperException):
         message = error.format_message()
-        return f"{message}{'' if message.endswith(('.', '?')) else '.'} `hris --help` tells more.", 2
+        return f"{message}{'' if message.endswith(('.', '?')) else '.'} `{_command_of(error)} --help` tells more.", 2
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         return "Stopped.", 1
     words = machine_words(error)

@@ -55,11 +55,11 @@ def _row_document(row: ReviewRow, *, reveal: bool) -> dict[str, Any]:
 
 
 def breakdown(
-    review: Review, rows: Iterable[ReviewRow] | None = None, *, previewed: bool = False
+    review: Review, time_zone: str, rows: Iterable[ReviewRow] | None = None, *, previewed: bool = False
 ) -> Iterator[RenderableType]:
     """The whole story of one import, the four applied counts first; ``previewed`` when it was only asked what would
     change, which never says that anything was applied."""
-    yield _headline(review.summary, previewed=previewed)
+    yield _headline(review.summary, time_zone, previewed=previewed)
     yield ""
     yield counts_table(review.summary)
     if review.not_applied:
@@ -67,7 +67,11 @@ def breakdown(
         yield not_applied_table(review.not_applied, revealed=review.revealed)
     if review.summary.guards:
         yield ""
-        yield guards_table(review.summary)
+        yield (
+            guards_table(review.summary)
+            if review.summary.changes or review.summary.status == "held"
+            else _guards_line(review)
+        )
     if rows is not None:
         yield ""
         yield from rows_tables(rows)
@@ -88,6 +92,10 @@ def counts_table(record: Import) -> RenderableType:
         if count not in APPLIED_WORDS
     ]
     return table(("people", ">"), [*applied, *others])
+
+
+def _guards_line(review: Review) -> Text:
+    return cell(f"{len(review.summary.guards)} guards: all ok", "dim")
 
 
 def guards_table(record: Import) -> RenderableType:
@@ -175,10 +183,10 @@ def next_step(record: Import, *, previewed: bool = False) -> Text:
     return Text("\n".join(printable(line) for line in words.splitlines()), style="bold")
 
 
-def _headline(record: Import, *, previewed: bool) -> Text:
+def _headline(record: Import, time_zone: str, *, previewed: bool) -> Text:
     status = "nothing to change" if previewed and record.status == "applied" else record.status
     style = {"planned": "cyan", "held": "red", "applied": "green"}.get(status, "yellow")
-    when = moment(record.finished_at or record.planned_at)
+    when = moment(record.finished_at or record.planned_at, time_zone)
     complete = "" if record.complete else ", from an incomplete extract"
     return Text.assemble(
         (f"{record.integration_id} ", "bold"),

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from hris_pipeline.errors import UsageError
+from hris_pipeline.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from hris_pipeline.operations.review import Filters
@@ -44,6 +44,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "require_environment",
+    "time_zone",
     "write_private",
 ]
 
@@ -167,6 +168,17 @@ def deciding_on_import(
 
     name = read_import(services, import_id).integration_id
     return deciding(services, name, action, import_id, by=by, reason=reason)
+
+
+def time_zone(services: "Services", integration_id: str) -> str:
+    """The zone in which moments of the integration are told and asked for; UTC where no settings are left."""
+    from hris_pipeline.store.settings_versions import current_settings  # noqa: PLC0415 - not needed to print help
+
+    try:
+        with services.store.read() as connection:
+            return current_settings(connection, integration_id).settings.time_zone
+    except UnknownName:
+        return "UTC"
 
 
 def at_terminal() -> bool:

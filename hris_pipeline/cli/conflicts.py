@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, Reveal, actor, deciding, open_services
+from hris_pipeline.cli.common import IntegrationArgument, Reveal, actor, deciding, open_services, time_zone
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, read_conflict, relink_by_employee_id
@@ -28,20 +28,28 @@ def conflicts(
     with open_services() as services:
         statuses = ("open", "resolved", "gone") if all_ else ("open",)
         listed = [conflict if reveal else _masked(conflict) for conflict in open_conflicts(services, name, statuses)]
+        zone = time_zone(services, name)
     payload = {"integration": name, "conflicts": [vars(conflict) for conflict in listed]}
     renderables: list[Any] = []
     for conflict in listed:
         renderables += [
             cell(
-                f"{conflict.conflict_id}  {conflict.kind}, {conflict.status}, since {moment(conflict.first_seen_at)}",
+                f"{conflict.conflict_id}  {conflict.kind}, {conflict.status}, "
+                f"since {moment(conflict.first_seen_at, zone)}",
                 "bold",
             )
         ]
         keys = [key for key in conflict.user if conflict.user.get(key) or conflict.incoming.get(key)]
         rows = [(key, conflict.incoming.get(key), conflict.user.get(key)) for key in keys]
-        renderables += [table(("", "in the source", f"user {conflict.user_id}"), rows), ""]
-    if listed:
-        renderables += [cell("To decide one: hris resolve CONFLICT_ID --link USER_ID | --create | --ignore", "bold")]
+        renderables += [table(("", "in the source", "user"), rows)]
+        if conflict.status == "open":
+            choices = [
+                f"--link {conflict.user_id}",
+                *(["--create"] if conflict.kind != "employee_id" else []),
+                "--ignore",
+            ]
+            renderables += [cell(f"hris resolve {conflict.conflict_id} {' | '.join(choices)}", "bold")]
+        renderables += [""]
     return CommandResult(payload, renderables or [cell("No conflicts.")])
 
 
@@ -94,5 +102,6 @@ def _relinked(name: str | None, *, nothing_else: bool) -> CommandResult:
         raise UsageError("--relink decides all EmployeeId conflicts at once: hris resolve NAME --relink, nothing else.")
     with open_services() as services, deciding(services, name, "relink"):
         number = relink_by_employee_id(services, name, actor())
-    line = f"{number} conflicts linked by EmployeeId. See what that means before saving: hris preview {name}"
+    linked = f"{number} conflict{'' if number == 1 else 's'} linked by EmployeeId"
+    line = f"{linked}. See what that means before saving: hris preview {name}"
     return CommandResult({"integration": name, "linked": number}, [cell(line, "bold")])

@@ -1,9 +1,10 @@
 """Manual imports: preview, save, both at once; approving, discarding, looking back, taking back."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from hris_pipeline.cli.breakdown import breakdown, document
 from hris_pipeline.cli.common import (
@@ -23,14 +24,17 @@ from hris_pipeline.cli.common import (
     deciding_on_import,
     open_services,
     require_environment,
+    time_zone,
     write_private,
 )
 from hris_pipeline.cli.printing import CommandResult, cell, moment, status, table
+from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.errors import ImportHeld, UsageError
 from hris_pipeline.operations.imports import history as past_imports
-from hris_pipeline.operations.review import all_rows, review
+from hris_pipeline.operations.review import all_rows, check_filters, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.imports import Import
+from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["approve", "discard", "history", "import_", "preview", "save", "show", "undo"]
@@ -58,6 +62,7 @@ def preview(
     from an earlier extract, is shown beside today's.
     """
     selection = Selection(rows, reveal, only, field, guard, search, sort)
+    check_filters(selection.filters, sort)
     with open_services() as services:
         if with_ or extract:
             if csv:
@@ -146,8 +151,9 @@ def discard(
 
     with open_services() as services, deciding_on_import(services, import_id, "discard", by=by, reason=reason):
         record = discard_import(services, import_id, by or actor(), reason)
+        notes = _pause_notes(services, record)
     line = f"Import {import_id} is discarded. A new one: hris preview {record.integration_id}"
-    return CommandResult(document(record), [cell(line, "bold")])
+    return CommandResult(document(record), [cell(line, "bold"), *notes])
 
 
 def history(
@@ -160,20 +166,27 @@ def history(
     """
     with open_services() as services:
         records = past_imports(services, name, status, limit)
-    columns = ("when", "import", "status", "by", ">new", ">updated", ">archived", ">restored", "message")
+        zone = time_zone(services, name)
+    columns = ("!import", "when", "status", "by", "changes", "message")
     lines = [
         (
-            moment(record.finished_at or record.planned_at),
             record.import_id,
+            moment(record.finished_at or record.planned_at, zone),
             record.status,
             f"{record.trigger} ({record.actor})",
-            *(record.counts[count] for count in ("created", "updated", "archived", "restored")),
+            _changes(record),
             record.message or "",
         )
         for record in records
     ]
     payload = {"integration": name, "imports": [record.document() for record in records]}
     return CommandResult(payload, [table(columns, lines) if lines else cell(f"No imports yet: hris preview {name}")])
+
+
+def _changes(record: Import) -> str:
+    """What it changes, or would; nothing at all is said so: a preview that finds nothing is recorded as applied."""
+    counts = [f"{record.counts[count]} {word}" for count, word in APPLIED_WORDS.items() if record.counts[count]]
+    return ", ".join(counts) or ("nothing to change" if record.status == "applied" else "")
 
 
 def show(
@@ -208,10 +221,24 @@ def undo(
     from hris_pipeline.operations.undo import plan_undo  # noqa: PLC0415 - looking needs no frames
 
     selection = Selection(rows, reveal, only, field, guard, search, sort)
+    check_filters(selection.filters, sort)
     with open_services() as services:
         with deciding_on_import(services, import_id, "undo"):
             planned = plan_undo(services, import_id, actor=actor())
-        return _result(services, planned, selection, previewed=True)
+        result = _result(services, planned, selection, previewed=True)
+        return replace(result, renderables=[*result.renderables, *_pause_notes(services, planned)])
+
+
+def _pause_notes(services: Services, undo: Import) -> list[Text]:
+    """That an undo paused automatic imports, and how they go on."""
+    name = undo.integration_id
+    with services.store.read() as connection:
+        integration = get_integration(connection, name)
+    if undo.trigger != "undo" or integration.automatic != "paused":
+        return []
+    return [
+        cell(f"Automatic imports of {name} are paused. To go on with them: hris resume {name} --reason WHY", "yellow")
+    ]
 
 
 def _result(services: Services, record: Import, selection: Selection, *, previewed: bool = False) -> CommandResult:
@@ -229,7 +256,8 @@ def _shown(
     if selection.wants_rows:
         rows = list(all_rows(services, import_id, filters=filters, sort=selection.sort, reveal=reveal))
     payload = document(page.summary, rows, reveal=reveal)
-    return CommandResult(payload, breakdown(page, rows, previewed=previewed), exit_code)
+    zone = time_zone(services, page.summary.integration_id)
+    return CommandResult(payload, breakdown(page, zone, rows, previewed=previewed), exit_code)
 
 
 def _require_environment(services: Services, name: str) -> None:

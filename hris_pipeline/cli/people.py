@@ -121,18 +121,18 @@ def user(
     """
     with open_services() as services:
         with services.store.read() as connection:
-            settings = current_settings(connection, name).settings
-        at = _moment_asked(as_of, ZoneInfo(settings.time_zone)) if as_of else services.now()
+            zone = current_settings(connection, name).settings.time_zone
+        at = _moment_asked(as_of, ZoneInfo(zone), services.now()) if as_of else services.now()
         state = user_as_of(services, name, employee_id, at)
         if state is not None and not reveal:
             with services.store.read() as connection:
                 state = _masked_state(state, visible_metadata(connection, name, None, services.now()))
     payload = {"integration": name, "employee_id": employee_id, "as_of": at, "user": state}
     if state is None:
-        return CommandResult(payload, [cell(f"On {moment(at)} no import had made {employee_id} yet.")])
+        return CommandResult(payload, [cell(f"On {moment(at, zone)} no import had made {employee_id} yet.")])
     lines = [(key, value) for key, value in state.items() if key not in ("metadata", "email_key")]
     lines += [(f"#{key}", value) for key, value in (state.get("metadata") or {}).items()]
-    return CommandResult(payload, [table(("field", f"on {moment(at)}"), lines)])
+    return CommandResult(payload, [table(("field", f"on {moment(at, zone)}"), lines)])
 
 
 def _masked_state(state: Mapping[str, Any], visible: Collection[str]) -> dict[str, Any]:
@@ -142,14 +142,21 @@ def _masked_state(state: Mapping[str, Any], visible: Collection[str]) -> dict[st
     return masked | {"metadata": metadata}
 
 
-def _moment_asked(text: str, zone: ZoneInfo) -> datetime:
+def _moment_asked(text: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """The moment, or the end of the day, that was typed; the end of today is now."""
     try:
         if len(text) <= len("2026-01-31"):
-            return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time(), zone).astimezone(UTC)
-        moment_asked = datetime.fromisoformat(text)
+            day = date.fromisoformat(text)
+            end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+            asked = min(end, now) if day == now.astimezone(zone).date() else end
+        else:
+            typed = datetime.fromisoformat(text)
+            asked = (typed if typed.tzinfo else typed.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(f"{text[:40]!r} is no date: give it as 2026-01-31 or 2026-01-31T15:00.") from None
-    return (moment_asked if moment_asked.tzinfo else moment_asked.replace(tzinfo=zone)).astimezone(UTC)
+    if asked > now:
+        raise UsageError(f"{text[:40]} is still to come in {zone.key}: give a moment that has passed.")
+    return asked
 
 
 def user_file(

@@ -104,16 +104,17 @@ def cell(value: object, style: str = "") -> Text:
 
 
 def table(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table of text; columns whose name begins with ``>`` are flush right."""
+    """A table of text; a column whose name begins with ``>`` is flush right, with ``!`` never broken over lines."""
     names = list(columns)
     grid = Table(header_style="bold", box=None, pad_edge=False)
-    grid.show_header = any(name.removeprefix(">") for name in names)
+    grid.show_header = any(name.lstrip(">!") for name in names)
     for name in names:
-        title = name.removeprefix(">")
+        title = name.lstrip(">!")
         grid.add_column(
             title,
             justify="right" if name.startswith(">") else "left",
             overflow="fold",
+            no_wrap=name.startswith("!"),
             min_width=max(map(len, title.split()), default=None),
         )
     for row in rows:

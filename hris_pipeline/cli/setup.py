@@ -1,5 +1,6 @@
 """The guided setup: every step can be taken again, so quitting and starting again continues where it stopped."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -285,7 +286,7 @@ def _first_import(wizard: _Wizard) -> str:
         from hris_pipeline.cli.jobs import run_preview  # noqa: PLC0415 - Dagster is only loaded to run
 
         record = run_preview(wizard.services, wizard.name)
-    status("", *breakdown(_review(wizard, record), previewed=True), "")
+    status("", *breakdown(_review(wizard, record), wizard.settings.time_zone, previewed=True), "")
     if record.status == "held":
         return "held"
     forget_typed()
@@ -295,7 +296,7 @@ def _first_import(wizard: _Wizard) -> str:
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
 
     saved = run_save(wizard.services, wizard.name, record.import_id)
-    status("", *breakdown(_review(wizard, saved)), "")
+    status("", *breakdown(_review(wizard, saved), wizard.settings.time_zone), "")
     return "saved"
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "Review",
     "ReviewRow",
     "all_rows",
+    "check_filters",
     "people_not_applied",
     "review",
 ]
@@ -146,6 +147,7 @@ def review(
         UsageError: a filter or a way of sorting that there is not.
     """
     filters = filters or Filters()
+    check_filters(filters, sort)
     if page < 1 or page_size < 1:
         raise UsageError("Pages are counted from 1, and hold one row at least.")
     with services.store.read() as connection:
@@ -182,8 +184,10 @@ def all_rows(
         UnknownName: no import of that id.
         UsageError: a filter or a way of sorting that there is not.
     """
+    filters = filters or Filters()
+    check_filters(filters, sort)
     with services.store.read() as connection:
-        reader = _open_reader(connection, import_id, filters or Filters(), reveal=reveal)
+        reader = _open_reader(connection, import_id, filters, reveal=reveal)
         user_ids = reader.user_ids(sort)
         for start in range(0, len(user_ids), BATCH):
             yield from reader.rows(user_ids[start : start + BATCH])
@@ -204,8 +208,10 @@ def people_not_applied(
     Raises:
         UnknownName: no import of that id.
     """
+    filters = filters or Filters()
+    check_filters(filters, "action")
     with services.store.read() as connection:
-        reader = _open_reader(connection, import_id, filters or Filters(), reveal=reveal)
+        reader = _open_reader(connection, import_id, filters, reveal=reveal)
         ids = reader.ids_under(reason)
         start = (page - 1) * page_size
         return reader.people(ids[start : start + page_size]), len(ids)
@@ -225,8 +231,6 @@ class _Reader:
 
     def user_ids(self, sort: str, *, offset: int = 0, limit: int | None = None) -> Sequence[str]:
         key, descending = sort.removeprefix("-"), sort.startswith("-")
-        if key not in stored.SORTS:
-            raise UsageError(f"Rows cannot be sorted by {sort[:40]!r}: use {', '.join(stored.SORTS)}.")
         return stored.sorted_user_ids(
             self.connection, self.query, sort=key, descending=descending, offset=offset, limit=limit
         )
@@ -319,7 +323,7 @@ def _place(reason: str) -> int:
 def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *, reveal: bool) -> _Reader:
     summary = get_import(connection, import_id)
     visible = stored.visible_metadata(connection, summary.integration_id, summary.settings_version, summary.planned_at)
-    _refuse_unknown(filters, summary)
+    _refuse_unknown_guard(filters, summary)
     hidden = filters.field is not None and stored.is_hidden(filters.field, visible)
     people = _guarded(summary, filters.guard) if filters.guard else None
     query = stored.RowQuery(
@@ -332,7 +336,14 @@ def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *,
     return _Reader(connection, summary, summary.directory_id, query, filters, visible, reveal)
 
 
-def _refuse_unknown(filters: Filters, summary: Import) -> None:
+def check_filters(filters: Filters, sort: str) -> None:
+    """Refuses what no import could be filtered or sorted by, before one is made to be looked at.
+
+    Raises:
+        UsageError: an action, a field or a way of sorting that there is not.
+    """
+    if sort.removeprefix("-") not in stored.SORTS:
+        raise UsageError(f"Rows cannot be sorted by {sort[:40]!r}: use {', '.join(stored.SORTS)}.")
     if filters.action and filters.action not in ACTIONS:
         raise UsageError(
             f"There is no action {filters.action[:40]!r}: use {', '.join(ACTIONS)}."
@@ -343,6 +354,9 @@ def _refuse_unknown(filters: Filters, summary: Import) -> None:
             f"There is no field {filters.field[:40]!r}: use {', '.join(FILTER_FIELDS)}, or #Name for metadata."
             f"{suggestion(filters.field, FILTER_FIELDS)}"
         )
+
+
+def _refuse_unknown_guard(filters: Filters, summary: Import) -> None:
     guards = [guard.name for guard in summary.guards]
     if filters.guard and filters.guard not in guards:
         listed = ", ".join(guards) or "none, as nothing guards an undo or a failed run"
