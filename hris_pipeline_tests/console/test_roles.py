@@ -296,6 +296,12 @@ def test_graphql_is_never_asked_by_an_address(behind: Served, dagster: Dagster) 
     assert dagster.bodies == []
 
 
+def test_the_name_of_a_question_may_stand_in_the_address(behind: Served, dagster: Dagster) -> None:
+    client = behind.browser().client
+    answer = client.post("/dagster/graphql?op=Version", headers={"origin": ORIGIN}, json={"query": "{ version }"})
+    assert (answer.status_code, len(dagster.bodies)) == (200, 1)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_what_else_dagster_takes_by_post_is_for_administrators(role: Role, behind: Served, dagster: Dagster) -> None:
     client = behind.browser(role).client
