@@ -201,7 +201,7 @@ def test_a_source_that_fails_is_one_line_and_imports_nobody(
 
 def test_a_store_without_tables_or_with_newer_ones_names_the_remedy(hris: Hris, home: Path) -> None:
     result = hris("integrations")
-    assert (result.exit_code, "hris store upgrade" in result.error) == (1, True)
+    assert (result.exit_code, "hris setup NAME" in result.error) == (1, True)
     assert not home.exists()
     home.mkdir()
     sqlite3.connect(home / "store.db").close()
