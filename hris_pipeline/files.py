@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
-from fsspec.registry import known_implementations, registry
-from upath import UPath
 
 from hris_pipeline.errors import EnvironmentInvalid, MachineError, Tampered
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 __all__ = [
     "Sealer",
@@ -24,6 +25,7 @@ __all__ = [
     "machine_words",
     "open_root",
     "replacing",
+    "require_root",
     "seal_document",
 ]
 
@@ -66,7 +68,7 @@ def _message(name: str, content: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode([name, content], order="sorted")
 
 
-def open_root(url: str | UPath) -> UPath:
+def open_root(url: "str | UPath") -> "UPath":
     """The folder, or the prefix of a bucket, that a URL names. Nothing is asked of it yet.
 
     A bucket's listings are never kept: in a process that lives long they would miss what others wrote since.
@@ -75,19 +77,27 @@ def open_root(url: str | UPath) -> UPath:
         EnvironmentInvalid: no kind of place that is known.
         MachineError: the library for that kind of place is not installed.
     """
-    if isinstance(url, str):
-        _require_library(url)
+    from upath import UPath  # noqa: PLC0415 - a third of a second that commands without files need not pay
+
+    require_root(url)
     root = UPath(url)
     if root.protocol in ("", "file", "local"):
         return UPath(root.path)
     return UPath(url, use_listings_cache=False) if root.protocol in ("s3", "s3a") else root
 
 
-def _require_library(url: str) -> None:
-    """A bucket opens without its library, and fails long after: in the middle of an import."""
-    protocol, separator, _ = url.partition("://")
+def require_root(url: "str | UPath") -> None:
+    """Refuses a place that cannot be used: a bucket opens without its library, and fails long after, in the middle of
+    an import.
+
+    Raises:
+        EnvironmentInvalid, MachineError: as ``open_root``.
+    """
+    protocol, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
     if not separator:
         return
+    from fsspec.registry import known_implementations, registry  # noqa: PLC0415 - as above
+
     if protocol not in {*known_implementations, *registry}:
         raise EnvironmentInvalid(
             f"HRIS_FILES_URL names no kind of place that is known ({protocol[:20]!r}): give a folder, or a bucket as "
@@ -175,7 +185,7 @@ def explaining_machine(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: UPath) -> Iterator[IO[bytes]]:
+def replacing(path: "Path | UPath") -> Iterator[IO[bytes]]:
     """A file to write that takes its name when it is whole; nothing of it stays when writing fails.
 
     Raises:
@@ -201,7 +211,7 @@ def _renamed(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _uploaded(path: UPath) -> Iterator[IO[bytes]]:
+def _uploaded(path: "UPath") -> Iterator[IO[bytes]]:
     """An object of a bucket appears whole or not at all, so it needs no temporary name there; but a writer that is
     closed by an exception uploads what it has, so what is written waits on this machine's disk."""
     with tempfile.NamedTemporaryFile(prefix="hris-") as file:

@@ -10,14 +10,14 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.transformation import read_employees
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS
-from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
+from hris_pipeline.settings.mapping import custom_labels, effective_mapping, effective_metadata
 from hris_pipeline.settings.values import custom_label
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.snapshot import holds_users_of_others_alone, read_snapshot
 from hris_pipeline.transform.columns import as_text, is_in
-from hris_pipeline.transform.source_columns import SourceColumns, custom_labels
+from hris_pipeline.transform.source_columns import SourceColumns
 
 __all__ = ["SourceField", "mapping_view", "matching_ids", "who_was_asked"]
 

@@ -1,25 +1,28 @@
-"""What every operation works with: the environment, the store, the archive, the clock, and how a source is opened."""
+"""What every operation works with: the environment, the store, the archive, the clock, and how a source is opened. What
+speaks to a source is imported when one is opened: most commands ask none."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.locking import ImportHold
 from hris_pipeline.sources.archive import Archive
-from hris_pipeline.sources.extract_reader import FreshExtract
-from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.oauth import OAuth
+from hris_pipeline.sources.fresh_extract import FreshExtract
 from hris_pipeline.sources.pacing import Bucket, Ceilings, Retries, SharedRateLimiter
-from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.rate_buckets import StoredBuckets
 from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.tokens import StoredTokens
+
+if TYPE_CHECKING:
+    from hris_pipeline.sources.finch import Finch
+    from hris_pipeline.sources.oauth import OAuth
+    from hris_pipeline.store.tokens import StoredTokens
 
 __all__ = ["Services", "open_services"]
 
@@ -42,8 +45,10 @@ class Services:
     hold: ImportHold = field(default_factory=ImportHold, repr=False)
     fresh: FreshExtract = field(default_factory=FreshExtract, repr=False)
 
-    def tokens(self, integration_id: str) -> StoredTokens:
+    def tokens(self, integration_id: str) -> "StoredTokens":
         """Where the integration's tokens are kept."""
+        from hris_pipeline.store.tokens import StoredTokens  # noqa: PLC0415
+
         return StoredTokens(self.store, load_keyring(self.environment), integration_id, self.now)
 
     @property
@@ -57,12 +62,14 @@ class Services:
             reading_seconds=environment.reading_hours * 3600,
         )
 
-    def oauth(self, integration_id: str) -> OAuth:
+    def oauth(self, integration_id: str) -> "OAuth":
         """The vendor's OAuth endpoints, for connecting the integration.
 
         Raises:
             EnvironmentInvalid: client id or secret are not set.
         """
+        from hris_pipeline.sources.oauth import OAuth  # noqa: PLC0415
+
         environment = self.environment
         return OAuth(
             api_url=environment.api_url,
@@ -75,8 +82,10 @@ class Services:
             ceilings=self.ceilings,
         )
 
-    def finch(self, integration_id: str, credential: str, *, on_expired: Callable[[], None] = lambda: None) -> Finch:
+    def finch(self, integration_id: str, credential: str, *, on_expired: Callable[[], None] = lambda: None) -> "Finch":
         """The aggregator with a credential; ``on_expired`` is called when the employer must connect again."""
+        from hris_pipeline.sources.finch import Finch  # noqa: PLC0415
+
         return Finch(
             credential,
             api_url=self.environment.finch_api_url,
@@ -145,6 +154,8 @@ def _finch_buckets(environment: Environment) -> Callable[[str], Sequence[Bucket]
 
 
 def _partner_api(services: Services, integration_id: str) -> Source:
+    from hris_pipeline.sources.partner_api import PartnerApi  # noqa: PLC0415
+
     keeper = services.tokens(integration_id)
     keeper.current()
     return PartnerApi.connected(

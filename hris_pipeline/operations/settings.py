@@ -2,25 +2,21 @@
 extract. Every step can be taken twice and means the same."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.automation import carry_over_due, start_if_configured
-from hris_pipeline.operations.connection import disconnect
 from hris_pipeline.operations.extraction import kept_manifest
-from hris_pipeline.operations.mapping import who_was_asked
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.transformation import read_employees
-from hris_pipeline.settings.document import Rule, Settings, named_sources
-from hris_pipeline.settings.mapping import effective_mapping, effective_metadata, metadata_renames
-from hris_pipeline.settings.rules import match_rule, matches_everybody, matching_everybody
+from hris_pipeline.settings.conditions import matching_everybody
+from hris_pipeline.settings.document import Settings, named_sources
+from hris_pipeline.settings.mapping import custom_labels, effective_metadata, metadata_renames
 from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.validating import format_path
 from hris_pipeline.settings.values import custom_label
-from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.automation import automation
 from hris_pipeline.store.integrations import (
     Integration,
@@ -33,11 +29,10 @@ from hris_pipeline.store.integrations import (
 from hris_pipeline.store.kept_users import record_kept_users
 from hris_pipeline.store.settings_versions import SettingsVersion, current_settings, put_settings, settings_since
 from hris_pipeline.store.tables import users
-from hris_pipeline.transform.columns import as_text, is_in
-from hris_pipeline.transform.source_columns import SourceColumns, custom_labels
 
 __all__ = [
     "SettingsChange",
+    "Shares",
     "change_settings",
     "check_against_extract",
     "check_settings",
@@ -46,6 +41,16 @@ __all__ = [
     "settings_changed",
     "settings_in_force",
 ]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What an extract's people say of the settings: of each rule that can be tried the share of them who match it, of
+    each associated metadata field that has values the share of those that name somebody, and further warnings."""
+
+    by_rule: Mapping[str, float] = field(default_factory=dict)
+    by_reference: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,8 @@ def change_settings(services: Services, integration_id: str, settings: Settings,
         old = current_settings(connection, integration_id).settings
         _refuse_late_changes(connection, integration_id, old, settings)
     if old.source != settings.source:
+        from hris_pipeline.operations.connection import disconnect  # noqa: PLC0415 - it speaks to the source
+
         disconnect(services, integration_id)
     with services.store.begin() as connection:
         version = put_change(connection, integration_id, settings, actor=actor, now=services.now())
@@ -164,53 +171,20 @@ def _refuse_late_changes(connection: sa.Connection, integration_id: str, old: Se
 def _checked(
     services: Services, integration_id: str, settings: Settings
 ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Errors and warnings; none while there is no extract that can be used."""
+    """Errors and warnings; none while there is no extract that can be used. People are looked at only for settings that
+    speak of people's values."""
     try:
         manifest = kept_manifest(services, integration_id)
-        employees = read_employees(services, manifest, settings).employees
+        shares = Shares()
+        if settings.do_not_import or any(entry.type == "associated" for entry in effective_metadata(settings)):
+            from hris_pipeline.operations.settings_shares import read_shares  # noqa: PLC0415 - it needs frames
+
+            shares = read_shares(services, manifest, settings)
     except (UnknownName, FrameInvalid):
         return (), ()
-    columns = SourceColumns(employees, manifest.company)
-    asked = SourceColumns(who_was_asked(employees, manifest), manifest.company)
-    errors, warnings = check_against_extract(
-        settings,
-        custom_labels(manifest.company).values(),
-        _rule_shares(settings, manifest, columns),
-        _reference_shares(settings, columns, asked),
-    )
-    if not manifest.with_custom_fields and len(manifest.sampled):
-        warnings += [
-            Problem(f"do_not_import[{index}]", f"rule {rule.name!r} matches all {manifest.asked} people asked so far")
-            for index, rule in enumerate(settings.do_not_import)
-            if _asks_custom_fields(rule) and matches_everybody(rule, asked)
-        ]
-    return tuple(errors), tuple(warnings)
-
-
-def _rule_shares(settings: Settings, manifest: Manifest, columns: SourceColumns) -> dict[str, float]:
-    """Of each rule that can be tried, the share of people who match it."""
-    return {
-        rule.name: float(match_rule(rule, columns).mean())
-        for rule in settings.do_not_import
-        if manifest.with_custom_fields or not _asks_custom_fields(rule)
-    }
-
-
-def _reference_shares(settings: Settings, columns: SourceColumns, asked: SourceColumns) -> dict[str, float]:
-    """Of each associated metadata field that has values, among those asked, the share of them that name somebody."""
-    named_by = {"hris_id", "justworks_id", effective_mapping(settings).get("employee_id", "justworks_id")}
-    known = {name for source in named_by for name in as_text(columns(source)).dropna()}
-    given = {
-        entry.name: as_text((columns if custom_label(entry.source) is None else asked)(entry.source)).dropna()
-        for entry in effective_metadata(settings)
-        if entry.type == "associated"
-    }
-    return {name: float(is_in(values, known).mean()) for name, values in given.items() if len(values)}
-
-
-def _asks_custom_fields(rule: Rule) -> bool:
-    """Whether the rule needs custom field values: of everybody they are only read when something in force names one."""
-    return any(custom_label(condition.field) is not None for condition in rule.conditions)
+    labels = custom_labels(manifest.company).values()
+    errors, warnings = check_against_extract(settings, labels, shares.by_rule, shares.by_reference)
+    return tuple(errors), (*warnings, *shares.warnings)
 
 
 def settings_in_force(services: Services, integration_id: str) -> SettingsVersion:

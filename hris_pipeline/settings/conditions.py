@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from hris_pipeline.settings.fields import Kind
 from hris_pipeline.settings.values import Label, OnOff, SourceName, StrictModel, is_date, list_of, source_kind
 
-__all__ = ["COMPARISON", "OPERATORS", "Condition", "Operator", "Rule"]
+__all__ = ["COMPARISON", "OPERATORS", "Condition", "Operator", "Rule", "matching_everybody"]
 
 Operator = Literal[
     "equals",
@@ -137,3 +137,8 @@ class Rule(StrictModel):
         if bool(self.all) == bool(self.any):
             raise ValueError("a rule has either `all` or `any`, with at least one condition")
         return self
+
+
+def matching_everybody(rule: Rule) -> str:
+    """What is wrong with a rule that matches everybody, in an administrator's words."""
+    return f"rule {rule.name!r} matches everybody; nobody would be imported"

@@ -1,19 +1,23 @@
 """What feeds what: the mapping and metadata in force, and the edits people make to them."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.document import MetadataField, MetadataType, Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
 from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.settings.text import clean_value
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.settings.values import custom_label
 
 __all__ = [
+    "CompanyLike",
+    "CustomFieldLike",
     "add_metadata",
     "change_metadata_type",
     "column_lineage",
+    "custom_labels",
     "delete_metadata",
     "effective_mapping",
     "effective_metadata",
@@ -23,6 +27,29 @@ __all__ = [
     "rename_metadata",
     "set_source",
 ]
+
+
+class CustomFieldLike(Protocol):
+    """The definition of a custom field: the id its values are keyed by, the label people know it by."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+
+class CompanyLike(Protocol):
+    """A company, as far as mapping needs it."""
+
+    @property
+    def custom_fields(self) -> Sequence[CustomFieldLike]: ...
+
+
+def custom_labels(company: CompanyLike) -> dict[str, str]:
+    """The labels of the company's custom fields by their ids, cleaned as text is; a field whose label has nothing to
+    see is called by its id."""
+    return {field.id: clean_value(field.label, "free") or field.id for field in company.custom_fields}
 
 
 def effective_mapping(settings: Settings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from hris_pipeline.settings.conditions import Condition, Operator, Rule
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS
 from hris_pipeline.settings.text import clean_value, fold_case
 
-__all__ = ["match_condition", "match_rule", "match_rules", "matches_everybody", "matching_everybody"]
+__all__ = ["match_condition", "match_rule", "match_rules", "matches_everybody"]
 
 _IDS = frozenset(
     field.name for field in EMPLOYEE_FIELDS if field.reference or field.name in ("hris_id", "justworks_id")
@@ -43,11 +43,6 @@ def matches_everybody(rule: Rule, columns: Columns) -> bool:
     """Whether there are people, and the rule matches all of them."""
     matches = match_rule(rule, columns)
     return bool(len(matches) and matches.all())
-
-
-def matching_everybody(rule: Rule) -> str:
-    """What is wrong with a rule that matches everybody, in an administrator's words."""
-    return f"rule {rule.name!r} matches everybody; nobody would be imported"
 
 
 def _rule(rule: Rule, columns: Columns) -> pa.Array:

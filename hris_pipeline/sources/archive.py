@@ -12,15 +12,17 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO, NamedTuple
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import msgspec
-import pyarrow as pa
-from upath import UPath
 
 from hris_pipeline.errors import FrameInvalid, Tampered, UnknownName
-from hris_pipeline.files import Sealer, check_seal, open_root, replacing, seal_document
+from hris_pipeline.files import Sealer, check_seal, open_root, replacing, require_root, seal_document
 from hris_pipeline.sources.protocol import Manifest
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 __all__ = ["Archive", "Stored"]
 
@@ -44,9 +46,14 @@ class Archive:
     which is asked for when there is something to seal, a manifest changed by whoever has no key is refused; it holds
     the checksum of the extract."""
 
-    def __init__(self, root: UPath | str, sealer: Callable[[], Sealer] | None = None) -> None:
+    def __init__(self, root: "UPath | str", sealer: Callable[[], Sealer] | None = None) -> None:
         self._sealer = sealer
-        self._root = open_root(root)
+        self._url = root
+        require_root(root)
+
+    @cached_property
+    def _root(self) -> "UPath":
+        return open_root(self._url)
 
     def new_id(self, integration_id: str, moment: datetime) -> str:
         """An id that sorts by time, and after every other of the same second."""
@@ -56,8 +63,9 @@ class Archive:
 
     def write(self, integration_id: str, extract_id: str, lines: Iterable[bytes]) -> Stored:
         """Stores the lines as they come, none of them kept in memory; if ``lines`` raises, nothing stays."""
-        path = self._path(integration_id, extract_id, LINES)
+        import pyarrow as pa  # noqa: PLC0415 - most commands write nothing
 
+        path = self._path(integration_id, extract_id, LINES)
         with self._replacing(path) as file:
             counted = _Counted(file)
             with pa.CompressedOutputStream(pa.PythonFile(counted, mode="w"), "zstd") as stream:
@@ -185,10 +193,10 @@ class Archive:
             path.unlink(missing_ok=True)
         return sum(path.name.endswith(LINES) and not path.name.startswith(".") for path in old)
 
-    def _folder(self, integration_id: str) -> UPath:
+    def _folder(self, integration_id: str) -> "UPath":
         return self._root / "extracts" / integration_id
 
-    def _path(self, integration_id: str, extract_id: str, suffix: str) -> UPath:
+    def _path(self, integration_id: str, extract_id: str, suffix: str) -> "UPath":
         return self._folder(integration_id) / f"{extract_id}{suffix}"
 
     def _ids(self, integration_id: str, suffix: str) -> tuple[str, ...]:
@@ -200,7 +208,7 @@ class Archive:
         return f"manifest of extract {extract_id} of {integration_id}"
 
     @staticmethod
-    def _files(folder: UPath) -> list[UPath]:
+    def _files(folder: "UPath") -> "list[UPath]":
         return [path for path in folder.iterdir() if _id_of(path.name)] if folder.exists() else []
 
     @staticmethod
@@ -212,7 +220,7 @@ class Archive:
         )
 
     @contextmanager
-    def _replacing(self, path: UPath) -> Iterator[IO[bytes]]:
+    def _replacing(self, path: "UPath") -> Iterator[IO[bytes]]:
         """A file to write that takes its name when it is whole; nothing of it stays when writing fails."""
         for folder in (self._root, self._root / "extracts", path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -247,7 +255,7 @@ def _id_of(name: str) -> str:
     return found.group() if found else ""
 
 
-def _sha256(path: UPath) -> str:
+def _sha256(path: "UPath") -> str:
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(BLOCK):
@@ -268,7 +276,9 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
     yield b"\n".join((*waiting, b""))
 
 
-def _lines(path: UPath) -> Iterator[bytes]:
+def _lines(path: "UPath") -> Iterator[bytes]:
+    import pyarrow as pa  # noqa: PLC0415 - most commands read nothing
+
     with path.open("rb") as file, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd") as stream:
         rest = b""
         while block := stream.read(BLOCK):

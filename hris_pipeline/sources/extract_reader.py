@@ -6,14 +6,13 @@ from typing import Any
 from hris_pipeline.errors import SourceRefused
 from hris_pipeline.sources import finch_wire, justworks_wire
 from hris_pipeline.sources.archive import Archive
-from hris_pipeline.sources.column_builder import ColumnBuilder, RawColumns
+from hris_pipeline.sources.column_builder import RawColumns
 from hris_pipeline.sources.decoding import decode, encode
 from hris_pipeline.sources.protocol import Company, Manifest
 from hris_pipeline.sources.raw_columns import clean_id, wire_paths
 
 __all__ = [
     "MEMBER_FIELDS",
-    "FreshExtract",
     "member_fields",
     "read_columns",
     "read_member",
@@ -45,31 +44,6 @@ def read_columns(manifest: Manifest, archive: Archive) -> RawColumns:
             f"take a new one with `hris preview {manifest.integration_id}`."
         )
     return _WIRES[manifest.source](archive.lines(manifest), manifest.company)
-
-
-class FreshExtract:
-    """The columns of the extract that this process read last, gathered while it was archived: whoever goes on from
-    there need not read the archive again. They can be taken once, and only for that very extract."""
-
-    def __init__(self) -> None:
-        self._manifest: Manifest | None = None
-        self._columns: ColumnBuilder | None = None
-
-    def keep(self, manifest: Manifest, columns: ColumnBuilder) -> None:
-        """Keeps the columns of an extract, in place of any other's."""
-        self._manifest, self._columns = manifest, columns if columns.is_whole else None
-
-    def take(self, manifest: Manifest, archive: Archive) -> RawColumns | None:
-        """What ``read_columns`` would give, if it is here; it is not any more afterwards.
-
-        Raises:
-            UnknownName, FrameInvalid: the extract's lines are gone or damaged, though it was read just now.
-        """
-        if self._columns is None or self._manifest != manifest:
-            return None
-        archive.check(manifest)
-        columns, self._columns = self._columns, None
-        return columns.finish()
 
 
 def read_member(manifest: Manifest, archive: Archive, hris_id: str) -> dict[str, Any]:

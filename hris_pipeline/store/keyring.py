@@ -11,7 +11,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from upath import UPath
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import EnvironmentInvalid
@@ -97,14 +96,14 @@ def load_keyring(environment: Environment) -> Keyring:
 def add_key_to_file(environment: Environment) -> None:
     """A new first key in the key file; those there are stay, for what they encrypted."""
     path = environment.home / KEY_FILE
-    with replacing(UPath(path)) as file:
+    with replacing(path) as file:
         file.write(Fernet.generate_key() + b"\n" + _key_file(path).encode())
 
 
 def drop_old_keys_of_file(environment: Environment) -> None:
     """Only the first key stays, once everything is encrypted and sealed with it."""
     path = environment.home / KEY_FILE
-    with replacing(UPath(path)) as file:
+    with replacing(path) as file:
         file.write(_key_file(path).split()[0].encode() + b"\n")
 
 

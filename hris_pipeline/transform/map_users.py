@@ -12,10 +12,11 @@ import pandas as pd
 import pandera.pandas as pandera
 
 from hris_pipeline.errors import Problem, SettingsInvalid
+from hris_pipeline.settings.conditions import matching_everybody
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS, Kind
-from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
-from hris_pipeline.settings.rules import matches_everybody, matching_everybody
+from hris_pipeline.settings.mapping import CompanyLike, effective_mapping, effective_metadata
+from hris_pipeline.settings.rules import matches_everybody
 from hris_pipeline.transform.checks import (
     MISSING,
     Check,
@@ -39,7 +40,7 @@ from hris_pipeline.transform.countries import to_alpha2
 from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
 from hris_pipeline.transform.exclusion import exclusion_columns
 from hris_pipeline.transform.phones import international, is_international, with_plus
-from hris_pipeline.transform.source_columns import CompanyLike, SourceColumns
+from hris_pipeline.transform.source_columns import SourceColumns
 from hris_pipeline.transform.unread import UnreadFields
 from hris_pipeline.transform.validate import Employees, TooManyBadRows, limit_bad_rows
 

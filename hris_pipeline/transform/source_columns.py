@@ -1,40 +1,15 @@
 """The columns that a mapping, a metadata field or a rule may name: employee columns, and custom fields by label."""
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol
 
 import msgspec
 import pandas as pd
 
-from hris_pipeline.settings.text import clean_value
+from hris_pipeline.settings.mapping import CompanyLike, custom_labels
 from hris_pipeline.settings.values import custom_label
 from hris_pipeline.transform.columns import clean_text, text_from_source, to_arrow
 
-__all__ = ["CompanyLike", "CustomFieldLike", "SourceColumns", "custom_labels"]
-
-
-class CustomFieldLike(Protocol):
-    """The definition of a custom field: the id its values are keyed by, the label people know it by."""
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def label(self) -> str: ...
-
-
-class CompanyLike(Protocol):
-    """A company, as far as mapping needs it."""
-
-    @property
-    def custom_fields(self) -> Sequence[CustomFieldLike]: ...
-
-
-def custom_labels(company: CompanyLike) -> dict[str, str]:
-    """The labels of the company's custom fields by their ids, cleaned as text is; a field whose label has nothing to
-    see is called by its id."""
-    return {field.id: clean_value(field.label, "free") or field.id for field in company.custom_fields}
+__all__ = ["SourceColumns"]
 
 
 class SourceColumns:
