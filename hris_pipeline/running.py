@@ -41,6 +41,7 @@ __all__ = [
     "apply_config",
     "approval_config",
     "daemon_seen",
+    "dagster_pages",
     "dagster_ui",
     "members_config",
     "open_instance",
@@ -192,9 +193,7 @@ def dagster_ui(instance: dg.DagsterInstance, path_prefix: str, log: Path) -> Ite
     """Dagster as ``dagster dev`` runs it, but its webserver given as an ASGI application, below ``path_prefix``, so
     that it listens nowhere by itself; the daemon and the code server run beside it, and print into ``log``."""
     from dagster._cli.proxy_server_manager import ProxyServerManager  # noqa: PLC0415 - only a server needs these
-    from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415
     from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
-    from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
 
     with ExitStack() as stack:
         code = stack.enter_context(
@@ -205,7 +204,18 @@ def dagster_ui(instance: dg.DagsterInstance, path_prefix: str, log: Path) -> Ite
         specs = code.get_code_server_specs()
         workspace.write_text(to_yaml({"load_from": [{key: dict(spec[key]) for key in spec} for spec in specs]}))
         stack.enter_context(_daemon(workspace, log))
-        context = stack.enter_context(WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])))
+        yield stack.enter_context(dagster_pages(instance, path_prefix, workspace))
+
+
+@contextmanager
+def dagster_pages(instance: dg.DagsterInstance, path_prefix: str, workspace: Path) -> Iterator[Any]:
+    """Dagster's webserver over the code of a workspace file, as an ASGI application below ``path_prefix``: it listens
+    nowhere by itself, and whoever serves it stands in front of it. Daemon and code server run elsewhere."""
+    from dagster._core.workspace.context import WorkspaceProcessContext  # noqa: PLC0415 - only a server needs these
+    from dagster._core.workspace.load_target import WorkspaceFileTarget  # noqa: PLC0415
+    from dagster_webserver.app import create_app_from_workspace_process_context  # noqa: PLC0415
+
+    with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(workspace)])) as context:
         yield create_app_from_workspace_process_context(context, path_prefix, live_data_poll_rate=2000)
 
 

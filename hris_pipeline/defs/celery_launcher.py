@@ -183,7 +183,7 @@ def _transport_options(broker: str) -> dict[str, Any]:
     if not broker.startswith("filesystem:"):
         return {"visibility_timeout": LONGEST_RUN_SECONDS, "max_retries": 3, "interval_max": 0.5}
     folder = Environment.read().home / "broker"
-    for name in ("messages", "control"):
+    for name in ("", "messages", "control"):
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     messages = str(folder / "messages")
     return {"data_folder_in": messages, "data_folder_out": messages, "control_folder": str(folder / "control")}

@@ -14,6 +14,7 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.compute_log_manager import ComputeIOType
 from dagster._daemon.monitoring import execute_run_monitoring_iteration
+from kombu.exceptions import OperationalError
 
 from hris_pipeline.defs.run_lock import RETAKEN_SECONDS
 from hris_pipeline.environment import Environment
@@ -173,6 +174,18 @@ def test_the_broker_may_die_while_runs_are_going_on_and_waiting(site: Site, redi
     redis.start()
     assert [site.outcome(run) for run in waiting] == ["SUCCESS", "SUCCESS"]
     assert [site.starts(run) for run in (going, *waiting)] == [1, 1, 1]
+
+
+def test_a_launch_without_a_broker_is_refused_at_once_and_never_starts_later(site: Site, redis: Redis) -> None:
+    redis.kill()
+    run = site.create("work")
+    began = time.monotonic()
+    with pytest.raises(OperationalError):
+        site.send(run)
+    assert time.monotonic() - began < 30, "the daemon has other companies to launch"
+    redis.start()
+    assert site.outcome(site.launch("work")) == "SUCCESS"
+    assert site.starts(run) == 0
 
 
 def test_the_runs_of_a_machine_that_is_lost_are_noticed_at_the_first_look(site: Site) -> None:

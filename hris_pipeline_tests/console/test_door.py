@@ -1,5 +1,7 @@
 """The door: who is answered at all, whatever they ask for."""
 
+from pathlib import Path
+
 import pytest
 
 from hris_pipeline.console.access import access_of
@@ -25,6 +27,26 @@ def access(given: dict[str, str]) -> AccessEnvironment:
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1:3001", "127.0.0.1", "127.0.0.1:3000.evil.example", ""])
 def test_another_host_is_not_answered(served: Served, host: str) -> None:
     assert served.stranger().get("/login", {**PAGE, "host": host}).status_code == 421
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_dagsters_pages_are_served_behind_the_door_and_nowhere_else(services: Services, tmp_path: Path) -> None:
+    import dagster as dg  # Dagster takes its time, and only this test needs it
+
+    from hris_pipeline.console.gateway import DAGSTER_PATH
+    from hris_pipeline.running import dagster_pages
+
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text("load_from: []")
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}")
+    with (
+        dg.DagsterInstance.from_config(str(tmp_path)) as instance,
+        dagster_pages(instance, DAGSTER_PATH, workspace) as pages,
+    ):
+        served = serve(services, dagster=pages)
+        assert served.stranger().get("/dagster/server_info").status_code == 401
+        assert served.browser("viewer").get("/dagster/server_info").json()["dagster_webserver_version"]
+        assert served.browser("viewer").get("/server_info").status_code == 404
 
 
 def test_two_hosts_are_none(served: Served) -> None:

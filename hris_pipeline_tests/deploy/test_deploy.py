@@ -59,8 +59,32 @@ def test_services_wait_for_others_that_exist_and_say_when_they_are_well() -> Non
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), "what listens to others stands behind a log-in"
     ours = {name for name, service in services.items() if service["image"] == "hris-pipeline"}
-    assert ours == {"upgrade", "code", "daemon", "webserver", "console", "worker", "worker-large"}
+    assert ours == {"upgrade", "code", "daemon", "console", "worker", "worker-large"}
     assert "HEALTHCHECK" in (CONTAINERS / "Dockerfile").read_text(), "workers are looked at by the image's own check"
+
+
+def test_nothing_but_the_console_is_reached_and_dagster_stands_behind_its_log_in() -> None:
+    compose = read(CONTAINERS / "compose.yaml")
+    assert [name for name, service in compose["services"].items() if service.get("ports")] == ["console"]
+    assert not any("network_mode" in service for service in compose["services"].values())
+    commands = {path.stem: path.read_text() for path in SYSTEMD.glob("*.service")}
+    commands |= {name: str(service.get("command", "")) for name, service in compose["services"].items()}
+    assert not [
+        name for name, command in commands.items() if "dagster-webserver" in command or "dagster dev" in command
+    ]
+    for name in ("console", "hris-console"):
+        assert "--workspace /etc/hris/workspace.yaml" in commands[name]
+    assert "COPY deploy/containers/workspace.yaml /etc/hris/workspace.yaml" in (CONTAINERS / "Dockerfile").read_text()
+    assert "ExecStart=/opt/hris/bin/hris console --host 127.0.0.1 " in commands["hris-console"]
+    code = re.search(r"code-server start --host (\S+)", commands["hris-code"])
+    assert code is None or code[1] == "127.0.0.1", "whoever reaches a code server runs code"
+
+
+@pytest.mark.parametrize("name", ["values-celery.yaml", "values-kubernetes.yaml"])
+def test_the_charts_webserver_is_reached_from_inside_the_cluster_only(name: str) -> None:
+    values = read(HELM / name)
+    assert values["dagsterWebserver"].get("service", {}).get("type", "ClusterIP") == "ClusterIP"
+    assert not values.get("ingress", {}).get("enabled", False)
 
 
 def test_the_image_runs_as_nobody_in_particular_and_installs_what_is_locked() -> None:

@@ -1,0 +1,167 @@
+"""The network between the pipeline, its database and its bucket is cut, frozen, or leads elsewhere: each import happens
+once or not at all, and everything goes on by itself once it is back."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hris_pipeline.errors import HrisError
+from hris_pipeline.operations.decisions import save_import
+from hris_pipeline.operations.extraction import extract_members
+from hris_pipeline.operations.verification import verify
+from hris_pipeline.sandbox import Sandbox, running
+from hris_pipeline_tests.kit.automatic_companies import BY, Companies, companies_of
+from hris_pipeline_tests.kit.planning import plan_extract
+from hris_pipeline_tests.kit.s3_servers import bucket_of, needs_s3
+from hris_pipeline_tests.kit.tcp_proxy import Network, network
+
+NAME = "acme"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with running(1) as sandbox:
+        yield sandbox
+
+
+@contextmanager
+def to_postgres(url: str) -> Iterator[Network]:
+    """A network to the server of that address, which listens on a socket of this machine."""
+    folder = str(sa.make_url(url).query["host"])
+    with network(f"{folder}/.s.PGSQL.5432") as proxy:
+        yield proxy
+
+
+def through(url: str, *ways: Network) -> str:
+    """The address of the same database over networks: whichever leads to a server that takes writes."""
+    parsed = sa.make_url(url)
+    hosts = "&".join(f"host=127.0.0.1:{way.port}" for way in ways)
+    return f"postgresql://{parsed.username}@/{parsed.database}?{hosts}&target_session_attrs=read-write"
+
+
+@contextmanager
+def staged(home: Path, sandbox: Sandbox, store_url: str, **others: str) -> Iterator[Companies]:
+    """A company with a planned import."""
+    with companies_of(home, sandbox, HRIS_STORE_URL=store_url, **others) as companies:
+        companies.add(NAME).week()
+        plan_extract(companies.services, extract_members(companies.services, NAME), actor=BY)
+        yield companies
+
+
+@contextmanager
+def at_statement(companies: Companies, number: int, do: Callable[[], None]) -> Iterator[None]:
+    """Does it just before the store is sent its ``number``-th statement of the block."""
+    sent = [0]
+
+    def count(*_: Any) -> None:
+        sent[0] += 1
+        if sent[0] == number:
+            do()
+
+    engine = companies.services.store.engine
+    sa.event.listen(engine, "before_cursor_execute", count)
+    try:
+        yield
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", count)
+
+
+def check_applied_once(companies: Companies) -> None:
+    """The first manual import and the staged one, wholly; and nobody wrote past them."""
+    assert len(companies.imports(NAME, status="applied")) == 2
+    assert verify(companies.services, NAME).ok
+
+
+@pytest.mark.parametrize("number", [1, 4, 7, 10, 13])
+def test_a_database_that_restarts_in_the_middle_of_saving_leads_to_one_import(
+    number: int, postgres_url: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with (
+        to_postgres(postgres_url) as way,
+        staged(tmp_path / "home", sandbox, through(postgres_url, way)) as companies,
+    ):
+        with at_statement(companies, number, way.drop):
+            try:
+                save_import(companies.services, NAME, actor=BY)
+            except HrisError:
+                assert len(companies.imports(NAME, status="applied")) == 1, "not at all"
+                save_import(companies.services, NAME, actor=BY)
+        check_applied_once(companies)
+
+
+def test_a_failover_to_another_address_is_followed_within_seconds(
+    postgres_url: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with (
+        to_postgres(postgres_url) as old,
+        to_postgres(postgres_url) as new,
+        staged(tmp_path / "home", sandbox, through(postgres_url, old, new)) as companies,
+    ):
+        began = time.monotonic()
+        with at_statement(companies, 5, old.cut), pytest.raises(HrisError):
+            save_import(companies.services, NAME, actor=BY)
+        save_import(companies.services, NAME, actor=BY)
+        assert time.monotonic() - began < 30
+        check_applied_once(companies)
+
+
+def test_a_network_that_stands_still_for_a_moment_fails_nothing(
+    postgres_url: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with (
+        to_postgres(postgres_url) as way,
+        staged(tmp_path / "home", sandbox, through(postgres_url, way)) as companies,
+    ):
+
+        def stand_still() -> None:
+            way.freeze()
+            threading.Timer(2.0, way.mend).start()
+
+        with at_statement(companies, 6, stand_still):
+            save_import(companies.services, NAME, actor=BY)
+        check_applied_once(companies)
+
+
+def test_without_a_database_an_import_says_so_and_changes_nothing(
+    postgres_url: str, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with (
+        to_postgres(postgres_url) as way,
+        staged(tmp_path / "home", sandbox, through(postgres_url, way)) as companies,
+    ):
+        way.cut()
+        with pytest.raises(HrisError, match="store"):
+            save_import(companies.services, NAME, actor=BY)
+        way.mend()
+        save_import(companies.services, NAME, actor=BY)
+        check_applied_once(companies)
+
+
+@needs_s3
+def test_a_bucket_that_is_gone_for_a_while_costs_the_import_that_needs_it_and_no_other(
+    postgres_url: str, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bucket_of(tmp_path / "s3") as bucket:
+        port = int(bucket.environ["AWS_ENDPOINT_URL"].rpartition(":")[2])
+        with network(("127.0.0.1", port)) as way:
+            others = {**bucket.environ, "HRIS_FILES_URL": bucket.url}
+            others["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{way.port}"
+            for key, value in others.items():
+                monkeypatch.setenv(key, value)
+            with staged(tmp_path / "home", sandbox, postgres_url, **others) as companies:
+                kept = set(bucket.names())
+                way.cut()
+                with pytest.raises((HrisError, OSError)):
+                    extract_members(companies.services, NAME)
+                save_import(companies.services, NAME, actor=BY)
+                check_applied_once(companies)
+                way.mend()
+                assert set(bucket.names()) == kept, "nothing of half an extract"
+                extract_members(companies.services, NAME)
+                assert set(bucket.names()) > kept
