@@ -142,6 +142,20 @@ _EXTRAS = {"s3fs": "'hris-pipeline[s3]'", "socksio": "'httpx[socks]'"}
 _LIBRARIES = {"s3fs": "s3", "gcsfs": "gs", "adlfs": "az", "socksio": "SOCKS proxies"}
 
 
+_BUCKET_LIBRARIES = frozenset({"aiobotocore", "aiohttp", "botocore"})
+"""What fails below an S3 server's file system, where that has no word of its own."""
+
+_BUCKET_WORDS = (
+    "the bucket of HRIS_FILES_URL cannot be reached, or takes no request: look at its server, AWS_ENDPOINT_URL and its "
+    "keys, then run this again"
+)
+
+_WORDS_OF: dict[type[BaseException], str] = {
+    MemoryError: _ERRNO_WORDS[errno.ENOMEM],
+    OverflowError: "a date or number is further away than can be counted: give one between the years 1 and 9998",
+}
+
+
 def machine_words(error: BaseException) -> str | None:
     """What is wrong with this machine, and what to do, when that is why something failed; never a value of anybody's.
     None when it is not the machine's fault."""
@@ -149,15 +163,13 @@ def machine_words(error: BaseException) -> str | None:
         return f"the terminal or file only takes {error.encoding}: set PYTHONIOENCODING=utf-8 or LC_ALL=C.UTF-8"
     if isinstance(error, ImportError):
         return _library_words(error)
-    if isinstance(error, MemoryError):
-        return _ERRNO_WORDS[errno.ENOMEM]
     if isinstance(error, OSError) and error.errno is not None and type(error).__module__ == "builtins":
         place = f"{error.filename}: " if isinstance(error.filename, str) else ""
         words = f"{os.strerror(error.errno).lower()}: look what is wrong there, then run this again"
         return f"{place}{_ERRNO_WORDS.get(error.errno, words)}"
-    if isinstance(error, OverflowError):
-        return "a date or number is further away than can be counted: give one between the years 1 and 9998"
-    return None
+    if type(error).__module__.partition(".")[0] in _BUCKET_LIBRARIES:
+        return _BUCKET_WORDS
+    return next((words for kind, words in _WORDS_OF.items() if isinstance(error, kind)), None)
 
 
 def _library_words(error: ImportError) -> str | None:

@@ -122,16 +122,18 @@ def _last_imports(connection: sa.Connection) -> dict[str, dict[str, Any]]:
 
 
 def _made_under_other_settings(connection: sa.Connection) -> list[str]:
-    """The integrations whose settings changed since the newest plan."""
-    versions = sa.select(
-        integration_settings.c.integration_id, sa.func.max(integration_settings.c.version).label("version")
-    ).group_by(integration_settings.c.integration_id)
-    in_force = {row.integration_id: row.version for row in connection.execute(versions)}
-    plans = sa.select(imports.c.integration_id, sa.func.max(imports.c.settings_version).label("version")).where(
-        imports.c.status != "failed"
+    """The integrations whose settings changed since the newest plan; one statement."""
+    in_force = sa.select(sa.func.max(integration_settings.c.version)).where(
+        integration_settings.c.integration_id == integrations_table.c.integration_id
     )
-    planned = {row.integration_id: row.version for row in connection.execute(plans.group_by(imports.c.integration_id))}
-    return [name for name, version in planned.items() if version is not None and version < in_force.get(name, 0)]
+    plans = sa.select(imports.c.settings_version).where(
+        imports.c.integration_id == integrations_table.c.integration_id,
+        imports.c.status != "failed",
+        imports.c.settings_version.is_not(None),
+    )
+    newest = plans.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(1)
+    changed = newest.scalar_subquery() < in_force.scalar_subquery()
+    return list(connection.execute(sa.select(integrations_table.c.integration_id).where(changed)).scalars())
 
 
 def _asked_of_dagster(services: Services, names: list[str]) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from hris_pipeline.store.automation import AutomationState, automation_states, l
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.tables import connections
 
-__all__ = ["Finding", "Verdict", "examine", "examine_environment", "needs_daemon"]
+__all__ = ["STORE_STANDS", "Finding", "Verdict", "examine", "examine_environment", "needs_daemon"]
 
 Verdict = Literal["ok", "warning", "failed"]
 
@@ -43,6 +43,9 @@ class Finding:
     detail: str
 
 
+STORE_STANDS = Finding("store", "ok", "reachable, and of this version")
+
+
 def examine_environment(environment: Environment) -> Iterator[Finding]:
     """What needs no store: the keys and the disk."""
     if environment.embedded and not environment.home.exists():
@@ -59,7 +62,7 @@ def examine_environment(environment: Environment) -> Iterator[Finding]:
 
 def examine(services: Services) -> Iterator[Finding]:
     """What the store says: whether the keys open every token, how the connections are, how old good imports are."""
-    yield Finding("store", "ok", "reachable, and of this version")
+    yield STORE_STANDS
     with services.store.read() as connection:
         states = automation_states(connection, with_off=True)
         names = [state.integration_id for state in states]

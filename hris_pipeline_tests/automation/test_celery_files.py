@@ -53,8 +53,7 @@ def test_what_a_killed_worker_had_not_taken_is_done_by_the_next_once(site: Site)
     children = [site.process(run) for run in hanging]
     next_one = site.launch("work")
     site.workers[-1].kill()
-    for child in children:
-        until(lambda child=child: not _is_alive(child))
+    until(lambda: not any(map(_is_alive, children)))
     site.worker()
     assert site.outcome(next_one) == "SUCCESS"
     assert [site.starts(run) for run in (*hanging, next_one)] == [1, 1, 1]

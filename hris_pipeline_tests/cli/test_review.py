@@ -121,10 +121,14 @@ def test_the_doctor_tells_what_stands_and_fails_for_a_probe(
     assert verdicts["daemon"] == "warning"
     assert hris("resume", "acme", "--reason", "go").exit_code == 0
     assert hris("doctor").exit_code == 1, "automatic imports without a daemon"
+    process = hris("doctor", "--process", "--json")
+    assert process.exit_code == 0, "no daemon and no company's connection is this process's fault"
+    assert [finding["what"] for finding in process.document["findings"]] == ["keys", "disk", "store"]
     monkeypatch.setenv("HRIS_SECRET_KEY", "c3RvcmUtdGVzdC1rZXktc3RvcmUtdGVzdC1rZXktMTI=")
     broken = {finding["what"]: finding["verdict"] for finding in hris("doctor", "--json").document["findings"]}
     assert broken["connection of acme"] == "failed"
     monkeypatch.setenv("HRIS_STORE_URL", "sqlite:////nowhere/at/all.db")
+    assert hris("doctor", "--process").exit_code == 1
     unreachable = hris("doctor", "--json")
     assert (unreachable.exit_code, json.loads(unreachable.stdout)["ok"]) == (1, False)
 

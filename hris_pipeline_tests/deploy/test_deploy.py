@@ -3,6 +3,7 @@
 Docker, Kubernetes and Helm are not asked: nothing of theirs runs here. systemd's own checker is, where it is installed.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -60,7 +61,9 @@ def test_services_wait_for_others_that_exist_and_say_when_they_are_well() -> Non
             assert port.startswith("127.0.0.1:"), "what listens to others stands behind a log-in"
     ours = {name for name, service in services.items() if service["image"] == "hris-pipeline"}
     assert ours == {"upgrade", "code", "daemon", "console", "worker", "worker-large"}
-    assert "HEALTHCHECK" in (CONTAINERS / "Dockerfile").read_text(), "workers are looked at by the image's own check"
+    check = re.search(r"^HEALTHCHECK .* CMD (.*)$", (CONTAINERS / "Dockerfile").read_text(), re.M)
+    assert check is not None, "workers are looked at by the image's own check"
+    assert json.loads(check[1]) == ["hris", "doctor", "--process", "--json"], "not by how a company's connection is"
 
 
 def test_nothing_but_the_console_is_reached_and_dagster_stands_behind_its_log_in() -> None:
