@@ -1,14 +1,20 @@
-"""Every environment variable the project reads, typed, with its default and meaning."""
+"""Every environment variable the project reads, typed, with its default and meaning: a variable is one field here.
+
+Reading opens nothing and makes nothing. An error names the variable and never its value, which may be a secret.
+"""
 
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hris_pipeline.errors import EnvironmentInvalid
 
@@ -24,181 +30,12 @@ class Variable:
     meaning: str
 
 
-VARIABLES: tuple[Variable, ...] = (
-    Variable("HRIS_HOME", ".hris", "Folder for everything kept on this machine."),
-    Variable("HRIS_STORE_URL", "sqlite:///$HRIS_HOME/store.db", "The user store: a SQLite or PostgreSQL address."),
-    Variable("HRIS_FILES_URL", "$HRIS_HOME/files", "Extracts and frames: a folder or a bucket URL."),
-    Variable("HRIS_SECRET_KEY", "", "Fernet keys, comma-separated; the first encrypts. Made in HRIS_HOME with SQLite."),
-    Variable("JUSTWORKS_API_URL", "https://public-api.justworks.com", "The Partner API."),
-    Variable("JUSTWORKS_AUTHORIZE_URL", "https://secure.justworks.com/oauth/authorize", "Where an admin consents."),
-    Variable("JUSTWORKS_CLIENT_ID", "", "Issued by Justworks with access to the Partner API."),
-    Variable("JUSTWORKS_CLIENT_SECRET", "", "Issued by Justworks with access to the Partner API."),
-    Variable("JUSTWORKS_REQUESTS_PER_SECOND", "10", "Ceiling on calls to the Partner API for one integration."),
-    Variable("JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND", "100", "The same for all together; no limit is published."),
-    Variable("HRIS_ANSWER_SECONDS", "120", "Until an answer of a source must be there wholly."),
-    Variable("HRIS_ANSWER_MEGABYTES", "32", "The most that one answer of a source may hold, unpacked."),
-    Variable("HRIS_READING_PAGES", "50000", "The most pages that one reading of a company may take."),
-    Variable("HRIS_READING_HOURS", "12", "The longest that one reading of a company may take."),
-    Variable("FINCH_API_URL", "https://api.tryfinch.com", "The HRIS aggregator, for integrations with source finch."),
-    Variable("FINCH_REQUESTS_PER_MINUTE", "20", "Ceiling on calls to each of its endpoints, for all integrations."),
-    Variable("DAGSTER_HOME", "$HRIS_HOME/dagster", "Dagster's own instance."),
-    Variable("HRIS_CONSOLE_URL", "", "Where people open the console, when it is not where it listens: https://…"),
-    Variable("HRIS_ROLES", "", "Who may do what: dana@acme.example=administrator, group:hr=reviewer; * is anybody."),
-    Variable("HRIS_SESSION_MINUTES", "60", "How long a log-in to the console lasts without being used."),
-    Variable("HRIS_OIDC_ISSUER", "", "The OpenID Connect provider that logs people in to the console."),
-    Variable("HRIS_OIDC_CLIENT_ID", "", "Issued by that provider."),
-    Variable("HRIS_OIDC_CLIENT_SECRET", "", "Issued by that provider."),
-    Variable("HRIS_OIDC_GROUPS_CLAIM", "groups", "The claim that names a person's groups."),
-    Variable("HRIS_PROXY_USER_HEADER", "", "The header in which a proxy names whom it has logged in."),
-    Variable("HRIS_PROXY_GROUPS_HEADER", "", "The header in which it names their groups, comma-separated."),
-    Variable("HRIS_PROXY_ADDRESSES", "", "The addresses and networks whose proxy is believed, comma-separated."),
-)
-
 Role = Literal["viewer", "reviewer", "approver", "administrator"]
 ROLES: tuple[Role, ...] = ("viewer", "reviewer", "approver", "administrator")
 """What somebody may be, the least first."""
 
-
-@dataclass(frozen=True)
-class AccessEnvironment:
-    """Who may use the console and how they show who they are; what is not configured is empty.
-
-    ``roles`` pairs an identity, ``group:NAME`` or ``*`` with a role; ``proxy_addresses`` are networks.
-    """
-
-    console_url: str = ""
-    roles: tuple[tuple[str, Role], ...] = ()
-    session_minutes: float = 60
-    oidc_issuer: str = ""
-    oidc_client_id: str = ""
-    oidc_client_secret: str = field(default="", repr=False)
-    oidc_groups_claim: str = "groups"
-    proxy_user_header: str = ""
-    proxy_groups_header: str = ""
-    proxy_addresses: tuple[IPv4Network | IPv6Network, ...] = ()
-
-    @classmethod
-    def read(cls, value: Callable[[str], str]) -> "AccessEnvironment":
-        """Reads the variables by name.
-
-        Raises:
-            EnvironmentInvalid: one that cannot be used, or half of what belongs together.
-        """
-        access = cls(
-            console_url=_optional_web_url("HRIS_CONSOLE_URL", value("HRIS_CONSOLE_URL")),
-            roles=_roles(value("HRIS_ROLES")),
-            session_minutes=_positive("HRIS_SESSION_MINUTES", value("HRIS_SESSION_MINUTES")),
-            oidc_issuer=_optional_web_url("HRIS_OIDC_ISSUER", value("HRIS_OIDC_ISSUER"), keep=True),
-            oidc_client_id=value("HRIS_OIDC_CLIENT_ID"),
-            oidc_client_secret=value("HRIS_OIDC_CLIENT_SECRET"),
-            oidc_groups_claim=value("HRIS_OIDC_GROUPS_CLAIM"),
-            proxy_user_header=value("HRIS_PROXY_USER_HEADER").lower(),
-            proxy_groups_header=value("HRIS_PROXY_GROUPS_HEADER").lower(),
-            proxy_addresses=_networks(value("HRIS_PROXY_ADDRESSES")),
-        )
-        access.check()
-        return access
-
-    def check(self) -> None:
-        """Refuses what is given by halves.
-
-        Raises:
-            EnvironmentInvalid: which variable is missing.
-        """
-        if self.oidc_issuer and not self.oidc_client_id:
-            raise EnvironmentInvalid("HRIS_OIDC_ISSUER is set without HRIS_OIDC_CLIENT_ID: register the console there.")
-        if self.proxy_user_header and not self.proxy_addresses:
-            raise EnvironmentInvalid(
-                "HRIS_PROXY_USER_HEADER is set without HRIS_PROXY_ADDRESSES: name the addresses of the proxy, or "
-                "anybody could send that header."
-            )
-        if self.oidc_issuer and self.proxy_user_header:
-            raise EnvironmentInvalid("HRIS_OIDC_ISSUER and HRIS_PROXY_USER_HEADER are both set: use one of them.")
-
-
-@dataclass(frozen=True)
-class Environment:
-    """The environment, read once; relative paths are made absolute against the working directory.
-
-    ``secret_keys`` is empty when none were given; ``client_id`` and ``client_secret`` are empty until needed.
-    """
-
-    home: Path
-    store_url: str
-    files_url: str
-    secret_keys: tuple[str, ...]
-    api_url: str
-    authorize_url: str
-    client_id: str
-    client_secret: str
-    requests_per_second: float
-    application_requests_per_second: float
-    answer_seconds: float
-    answer_megabytes: float
-    reading_pages: int
-    reading_hours: float
-    finch_api_url: str
-    finch_requests_per_minute: float
-    dagster_home: Path
-    access: AccessEnvironment = AccessEnvironment()
-
-    @classmethod
-    def read(cls, environ: Mapping[str, str] | None = None) -> "Environment":
-        """Reads ``environ`` (the process's own by default).
-
-        Raises:
-            EnvironmentInvalid: a value that cannot be used, by the variable's name.
-        """
-        environ = os.environ if environ is None else environ
-        defaults = {variable.name: variable.default for variable in VARIABLES}
-
-        def value(name: str) -> str:
-            return environ.get(name, "").strip() or defaults[name]
-
-        home = _printable("HRIS_HOME", Path(value("HRIS_HOME")).expanduser().absolute())
-
-        def placed(name: str) -> str:
-            return value(name).replace("$HRIS_HOME", str(home))
-
-        files_url = placed("HRIS_FILES_URL")
-        if "://" not in files_url:
-            files_url = str(Path(files_url).expanduser().absolute())
-        return cls(
-            home=home,
-            store_url=_store_url(value("HRIS_STORE_URL").replace("$HRIS_HOME", quote(str(home), safe="/ "))),
-            files_url=files_url,
-            secret_keys=tuple(key.strip() for key in value("HRIS_SECRET_KEY").split(",") if key.strip()),
-            api_url=_web_url("JUSTWORKS_API_URL", value("JUSTWORKS_API_URL")),
-            authorize_url=_web_url("JUSTWORKS_AUTHORIZE_URL", value("JUSTWORKS_AUTHORIZE_URL")),
-            client_id=value("JUSTWORKS_CLIENT_ID"),
-            client_secret=value("JUSTWORKS_CLIENT_SECRET"),
-            requests_per_second=_positive("JUSTWORKS_REQUESTS_PER_SECOND", value("JUSTWORKS_REQUESTS_PER_SECOND")),
-            application_requests_per_second=_positive(
-                "JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND", value("JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND")
-            ),
-            finch_requests_per_minute=_positive("FINCH_REQUESTS_PER_MINUTE", value("FINCH_REQUESTS_PER_MINUTE")),
-            answer_seconds=_positive("HRIS_ANSWER_SECONDS", value("HRIS_ANSWER_SECONDS")),
-            answer_megabytes=_positive("HRIS_ANSWER_MEGABYTES", value("HRIS_ANSWER_MEGABYTES")),
-            reading_pages=max(1, int(_positive("HRIS_READING_PAGES", value("HRIS_READING_PAGES")))),
-            reading_hours=_positive("HRIS_READING_HOURS", value("HRIS_READING_HOURS")),
-            finch_api_url=_web_url("FINCH_API_URL", value("FINCH_API_URL")),
-            dagster_home=_dagster_home(Path(placed("DAGSTER_HOME")).expanduser().absolute()),
-            access=AccessEnvironment.read(value),
-        )
-
-    @property
-    def keys_in_file(self) -> bool:
-        """Whether the keys are in a file of ``home``, because none were given and the store is the embedded one."""
-        return not self.secret_keys and self.embedded
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the store is the embedded SQLite one."""
-        return self.store_url.startswith("sqlite")
-
-    def __repr__(self) -> str:
-        shown: dict[str, Any] = {"home": str(self.home), "embedded": self.embedded, "api_url": self.api_url}
-        return f"Environment({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+Number = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+WholeNumber = Annotated[int, Field(gt=0)]
 
 
 def _printable(name: str, path: Path) -> Path:
@@ -258,24 +95,6 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _positive(name: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise EnvironmentInvalid(f"{name} must be a number above 0, such as 10.")
-    return number
-
-
-def _optional_web_url(name: str, text: str, *, keep: bool = False) -> str:
-    """An issuer is compared letter by letter, so its slash at the end is kept."""
-    if not text:
-        return ""
-    address = _web_url(name, text)
-    return text if keep else address
-
-
 def _roles(text: str) -> tuple[tuple[str, Role], ...]:
     entries: list[tuple[str, Role]] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -296,3 +115,248 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise EnvironmentInvalid(
             "HRIS_PROXY_ADDRESSES is no list of addresses or networks, such as 10.0.0.5, 10.1.0.0/16."
         ) from None
+
+
+def _variable(name: str, default: str, meaning: str) -> Any:
+    return Field(default, validation_alias=name, description=meaning)
+
+
+class _Variables(BaseSettings):
+    """Fields read from variables by name; what is not set, or blank, has its default, which is checked like a value."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, case_sensitive=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only ``read`` looks at an environment, and at the one that it is given."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @classmethod
+    def variables(cls) -> tuple[Variable, ...]:
+        """The variables of these fields."""
+        fields = [field for field in cls.model_fields.values() if field.validation_alias]
+        return tuple(Variable(str(field.validation_alias), field.default, field.description or "") for field in fields)
+
+    @classmethod
+    def values_of(cls, environ: Mapping[str, str]) -> dict[str, Any]:
+        """What the variables of these fields are set to."""
+        source = EnvSettingsSource(cls)
+        names = [variable.name for variable in cls.variables()]
+        source.env_vars = {name: text for name in names if (text := environ.get(name, "").strip())}
+        return source()
+
+    @classmethod
+    def name_of(cls, info: ValidationInfo) -> str:
+        """The variable of the field that is checked."""
+        return str(cls.model_fields[info.field_name or ""].validation_alias)
+
+
+def _in_words(error: ValidationError) -> EnvironmentInvalid:
+    """Only numbers are left to pydantic to check; all else says itself what is wrong."""
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    whole = "whole " if problem["type"].startswith("int") else ""
+    return EnvironmentInvalid(f"{problem['loc'][0]} must be a {whole}number above 0, such as 10.")
+
+
+class AccessEnvironment(_Variables):
+    """Who may use the console and how they show who they are; what is not configured is empty.
+
+    ``roles`` pairs an identity, ``group:NAME`` or ``*`` with a role; ``proxy_addresses`` are networks.
+    """
+
+    console_url: str = _variable(
+        "HRIS_CONSOLE_URL", "", "Where people open the console, when it is not where it listens: https://…"
+    )
+    roles: Annotated[tuple[tuple[str, Role], ...], NoDecode] = _variable(
+        "HRIS_ROLES", "", "Who may do what: dana@acme.example=administrator, group:hr=reviewer; * is anybody."
+    )
+    session_minutes: Number = _variable(
+        "HRIS_SESSION_MINUTES", "60", "How long a log-in to the console lasts without being used."
+    )
+    oidc_issuer: str = _variable(
+        "HRIS_OIDC_ISSUER", "", "The OpenID Connect provider that logs people in to the console."
+    )
+    oidc_client_id: str = _variable("HRIS_OIDC_CLIENT_ID", "", "Issued by that provider.")
+    oidc_client_secret: str = _variable("HRIS_OIDC_CLIENT_SECRET", "", "Issued by that provider.")
+    oidc_groups_claim: str = _variable("HRIS_OIDC_GROUPS_CLAIM", "groups", "The claim that names a person's groups.")
+    proxy_user_header: str = _variable(
+        "HRIS_PROXY_USER_HEADER", "", "The header in which a proxy names whom it has logged in."
+    )
+    proxy_groups_header: str = _variable(
+        "HRIS_PROXY_GROUPS_HEADER", "", "The header in which it names their groups, comma-separated."
+    )
+    proxy_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = _variable(
+        "HRIS_PROXY_ADDRESSES", "", "The addresses and networks whose proxy is believed, comma-separated."
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "AccessEnvironment":
+        """Reads the variables by name.
+
+        Raises:
+            EnvironmentInvalid: one that cannot be used, or half of what belongs together.
+        """
+        try:
+            return cls(**cls.values_of(environ))
+        except ValidationError as error:
+            raise _in_words(error) from None
+
+    @field_validator("console_url", "oidc_issuer")
+    @classmethod
+    def _web_address(cls, text: str, info: ValidationInfo) -> str:
+        """An issuer is compared letter by letter, so its slash at the end is kept."""
+        address = _web_url(cls.name_of(info), text) if text else ""
+        return text if info.field_name == "oidc_issuer" else address
+
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _roles(cls, text: str) -> tuple[tuple[str, Role], ...]:
+        return _roles(text)
+
+    @field_validator("proxy_user_header", "proxy_groups_header")
+    @classmethod
+    def _header(cls, text: str) -> str:
+        return text.lower()
+
+    @field_validator("proxy_addresses", mode="before")
+    @classmethod
+    def _networks(cls, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(text)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "AccessEnvironment":
+        """Refuses what is given by halves."""
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise EnvironmentInvalid("HRIS_OIDC_ISSUER is set without HRIS_OIDC_CLIENT_ID: register the console there.")
+        if self.proxy_user_header and not self.proxy_addresses:
+            raise EnvironmentInvalid(
+                "HRIS_PROXY_USER_HEADER is set without HRIS_PROXY_ADDRESSES: name the addresses of the proxy, or "
+                "anybody could send that header."
+            )
+        if self.oidc_issuer and self.proxy_user_header:
+            raise EnvironmentInvalid("HRIS_OIDC_ISSUER and HRIS_PROXY_USER_HEADER are both set: use one of them.")
+        return self
+
+    def __repr__(self) -> str:
+        return "AccessEnvironment()"
+
+    __str__ = __repr__
+
+
+class Environment(_Variables):
+    """The environment, read once; relative paths are made absolute against the working directory.
+
+    ``secret_keys`` is empty when none were given; ``client_id`` and ``client_secret`` are empty until needed.
+    """
+
+    home: Path = _variable("HRIS_HOME", ".hris", "Folder for everything kept on this machine.")
+    store_url: str = _variable(
+        "HRIS_STORE_URL", "sqlite:///$HRIS_HOME/store.db", "The user store: a SQLite or PostgreSQL address."
+    )
+    files_url: str = _variable("HRIS_FILES_URL", "$HRIS_HOME/files", "Extracts and frames: a folder or a bucket URL.")
+    secret_keys: Annotated[tuple[str, ...], NoDecode] = _variable(
+        "HRIS_SECRET_KEY", "", "Fernet keys, comma-separated; the first encrypts. Made in HRIS_HOME with SQLite."
+    )
+    api_url: str = _variable("JUSTWORKS_API_URL", "https://public-api.justworks.com", "The Partner API.")
+    authorize_url: str = _variable(
+        "JUSTWORKS_AUTHORIZE_URL", "https://secure.justworks.com/oauth/authorize", "Where an admin consents."
+    )
+    client_id: str = _variable("JUSTWORKS_CLIENT_ID", "", "Issued by Justworks with access to the Partner API.")
+    client_secret: str = _variable("JUSTWORKS_CLIENT_SECRET", "", "Issued by Justworks with access to the Partner API.")
+    requests_per_second: Number = _variable(
+        "JUSTWORKS_REQUESTS_PER_SECOND", "10", "Ceiling on calls to the Partner API for one integration."
+    )
+    application_requests_per_second: Number = _variable(
+        "JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND", "100", "The same for all together; no limit is published."
+    )
+    answer_seconds: Number = _variable(
+        "HRIS_ANSWER_SECONDS", "120", "Until an answer of a source must be there wholly."
+    )
+    answer_megabytes: Number = _variable(
+        "HRIS_ANSWER_MEGABYTES", "32", "The most that one answer of a source may hold, unpacked."
+    )
+    reading_pages: WholeNumber = _variable(
+        "HRIS_READING_PAGES", "50000", "The most pages that one reading of a company may take."
+    )
+    reading_hours: Number = _variable("HRIS_READING_HOURS", "12", "The longest that one reading of a company may take.")
+    finch_api_url: str = _variable(
+        "FINCH_API_URL", "https://api.tryfinch.com", "The HRIS aggregator, for integrations with source finch."
+    )
+    finch_requests_per_minute: Number = _variable(
+        "FINCH_REQUESTS_PER_MINUTE", "20", "Ceiling on calls to each of its endpoints, for all integrations."
+    )
+    dagster_home: Path = _variable("DAGSTER_HOME", "$HRIS_HOME/dagster", "Dagster's own instance.")
+    access: AccessEnvironment = AccessEnvironment()
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> "Environment":
+        """Reads ``environ`` (the process's own by default).
+
+        Raises:
+            EnvironmentInvalid: a value that cannot be used, by the variable's name.
+        """
+        environ = os.environ if environ is None else environ
+        access = AccessEnvironment.read(environ)
+        try:
+            return cls(**cls.values_of(environ), access=access)
+        except ValidationError as error:
+            raise _in_words(error) from None
+
+    @field_validator("home")
+    @classmethod
+    def _home(cls, path: Path) -> Path:
+        return _printable("HRIS_HOME", path.expanduser().absolute())
+
+    @field_validator("store_url")
+    @classmethod
+    def _store_url(cls, text: str, info: ValidationInfo) -> str:
+        return _store_url(text.replace("$HRIS_HOME", quote(str(info.data["home"]), safe="/ ")))
+
+    @field_validator("files_url")
+    @classmethod
+    def _files_url(cls, text: str, info: ValidationInfo) -> str:
+        url = text.replace("$HRIS_HOME", str(info.data["home"]))
+        return url if "://" in url else str(Path(url).expanduser().absolute())
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _secret_keys(cls, text: str) -> tuple[str, ...]:
+        return tuple(key.strip() for key in text.split(",") if key.strip())
+
+    @field_validator("api_url", "authorize_url", "finch_api_url")
+    @classmethod
+    def _web_address(cls, text: str, info: ValidationInfo) -> str:
+        return _web_url(cls.name_of(info), text)
+
+    @field_validator("dagster_home")
+    @classmethod
+    def _dagster_home(cls, path: Path, info: ValidationInfo) -> Path:
+        return _dagster_home(Path(str(path).replace("$HRIS_HOME", str(info.data["home"]))).expanduser().absolute())
+
+    @property
+    def keys_in_file(self) -> bool:
+        """Whether the keys are in a file of ``home``, because none were given and the store is the embedded one."""
+        return not self.secret_keys and self.embedded
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is the embedded SQLite one."""
+        return self.store_url.startswith("sqlite")
+
+    def __repr__(self) -> str:
+        return f"Environment(home={str(self.home)!r}, embedded={self.embedded!r}, api_url={self.api_url!r})"
+
+    __str__ = __repr__
+
+
+VARIABLES: tuple[Variable, ...] = (*Environment.variables(), *AccessEnvironment.variables())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hris_pipeline.console.access import access_of
-from hris_pipeline.environment import VARIABLES, AccessEnvironment
+from hris_pipeline.environment import AccessEnvironment
 from hris_pipeline.errors import EnvironmentInvalid, UsageError
 from hris_pipeline.operations.services import Services
 from hris_pipeline_tests.kit.browser import FORM, ORIGIN, PAGE, Served, client_of, serve, websocket
@@ -20,8 +20,7 @@ BEHIND_PROXY = {
 
 
 def access(given: dict[str, str]) -> AccessEnvironment:
-    defaults = {variable.name: variable.default for variable in VARIABLES}
-    return AccessEnvironment.read(lambda name: given.get(name) or defaults[name])
+    return AccessEnvironment.read(given)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1:3001", "127.0.0.1", "127.0.0.1:3000.evil.example", ""])

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from joserfc.jwk import OctKey, RSAKey
 
-from hris_pipeline.environment import VARIABLES, AccessEnvironment
+from hris_pipeline.environment import AccessEnvironment
 from hris_pipeline.operations.services import Services
 from hris_pipeline_tests.kit.browser import PAGE, Browser, Served, client_of, serve
 from hris_pipeline_tests.kit.clock import Clock
@@ -32,8 +32,7 @@ def console_at(services: Services, issuer: str, client_id: str, secret: str = ""
         "HRIS_OIDC_CLIENT_ID": client_id,
         "HRIS_OIDC_CLIENT_SECRET": secret,
     }
-    defaults = {variable.name: variable.default for variable in VARIABLES}
-    access = AccessEnvironment.read(lambda name: given.get(name) or defaults[name])
+    access = AccessEnvironment.read(given)
     return serve(services, access, host="0.0.0.0")
 
 

@@ -32,7 +32,7 @@ NEW = Fernet.generate_key().decode()
 @contextmanager
 def under_keys(acme: Acme, *keys: str) -> Iterator[Services]:
     """The same home, opened by a process with other keys."""
-    opened = open_services(replace(acme.services.environment, secret_keys=keys))
+    opened = open_services(acme.services.environment.model_copy(update={"secret_keys": keys}))
     try:
         yield replace(opened, now=acme.services.now, retries=acme.services.retries)
     finally:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hris_pipeline.environment import Environment
+from hris_pipeline.environment import VARIABLES, Environment
 from hris_pipeline.errors import EnvironmentInvalid
 
 ADDRESSES = ("JUSTWORKS_API_URL", "JUSTWORKS_AUTHORIZE_URL", "FINCH_API_URL")
@@ -70,3 +70,18 @@ def test_a_home_that_cannot_be_shown_is_refused(tmp_path: Path, variable: str) -
 def test_a_ceiling_is_a_number_above_0(name: str, value: str) -> None:
     with pytest.raises(EnvironmentInvalid, match=name):
         Environment.read({name: value})
+
+
+def test_every_variable_has_a_meaning_and_stands_in_the_docs() -> None:
+    docs = "".join(page.read_text() for page in (Path(__file__).parents[2] / "docs").glob("*.md"))
+    assert [variable.name for variable in VARIABLES if not variable.meaning or variable.name not in docs] == []
+
+
+def test_what_is_blank_has_its_default_and_nothing_else_of_the_environment_is_read() -> None:
+    blank = {variable.name: " " for variable in VARIABLES} | {"access": "x", "hris_home": "/x"}
+    assert Environment.read(blank) == Environment.read({})
+
+
+def test_no_secret_is_shown() -> None:
+    environment = Environment.read({"HRIS_SECRET_KEY": "s3cret", "JUSTWORKS_CLIENT_SECRET": "s3cret"})
+    assert "s3cret" not in f"{environment!r} {environment}"

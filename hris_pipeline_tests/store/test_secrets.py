@@ -1,6 +1,5 @@
 """Keys: from the environment, or from a file that only its owner can read."""
 
-import dataclasses
 import stat
 
 import pytest
@@ -14,7 +13,7 @@ OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
 
 def _with(environment: Environment, *keys: str) -> Environment:
-    return dataclasses.replace(environment, secret_keys=keys)
+    return environment.model_copy(update={"secret_keys": keys})
 
 
 def test_the_first_key_encrypts_and_any_decrypts(sqlite_environment: Environment) -> None:
