@@ -62,7 +62,8 @@ def classify_rows(
         context,
         settings.guards.identity_change,
         candidate=candidate,
-        gone=_gone_ids(rows, snapshot, context),
+        gone=(gone := _gone_ids(rows, snapshot, context)),
+        releasable=_releasable(snapshot, gone, context, settings),
     )
     stored = lookup_columns(identities.user_id, snapshot["user_id"], snapshot[list(_STORED)]).add_prefix("stored_")
     rows = pd.concat([rows.assign(user_id=identities.user_id), stored], axis="columns")
@@ -102,6 +103,18 @@ def _gone_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) 
         archived = snapshot.loc[null_as_false(snapshot["archived_by"] == "import"), "hris_id"].dropna()
         gone.update(archived[~is_in(archived, listed)])
     return frozenset(gone - context.holes)
+
+
+def _releasable(
+    snapshot: pd.DataFrame, gone: frozenset[str], context: PlanContext, settings: Settings
+) -> frozenset[str]:
+    """Users of this integration whom this plan would archive, or an import has archived: they need no EmployeeId."""
+    managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
+    leaving = is_in(managed["hris_id"], gone) & (managed["status"] == "active").astype(bool)
+    if not (context.complete and settings.archive_employees):
+        leaving &= False
+    left = leaving | null_as_false(managed["archived_by"] == "import")
+    return frozenset(managed.loc[left & ~kept_by_settings(managed, context, settings), "user_id"])
 
 
 def _inactive_local(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:

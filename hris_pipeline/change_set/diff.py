@@ -122,18 +122,30 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, ret
     return Difference(rows, wiped, target.index[email_changed])
 
 
-def archives(stored: pd.DataFrame) -> pd.DataFrame:
-    """Users switched off: status alone; other fields wait for a restore. ``stored`` has every column of users."""
+def archives(stored: pd.DataFrame, released: Collection[str] = ()) -> pd.DataFrame:
+    """Users switched off: status alone, and the EmployeeId of those whose it goes to somebody new (``released``); other
+    fields wait for a restore. ``stored`` has every column of users."""
+    freed = is_in(stored["user_id"], released)
+    return _switched(stored, "archive", freed, status="archived", archived_by="import")
+
+
+def releases(stored: pd.DataFrame) -> pd.DataFrame:
+    """Archived users who give their EmployeeId up. ``stored`` has every column of users."""
+    return _switched(stored, "update", stored["user_id"].notna())
+
+
+def _switched(stored: pd.DataFrame, action: str, freed: pd.Series, **changes: str) -> pd.DataFrame:
     index = stored.index
     before = stored.assign(metadata=merge_metadata(decode_metadata(stored["metadata"]), {}, index))
-    after = before.assign(
-        status=text_series(["archived"] * len(index), index), archived_by=text_series(["import"] * len(index), index)
-    )
+    texts = {name: text_series([value] * len(index), index) for name, value in changes.items()}
+    after = before.assign(**texts, employee_id=before["employee_id"].mask(freed))
+    changed = [name for name in ("status",) if name in changes]
+    lines = (msgspec.json.encode([*["employee_id"] * is_free, *changed]).decode() for is_free in freed)
     return _rows(
         {
             "user_id": stored["user_id"],
-            "action": text_series(["archive"] * len(index), index),
-            "changed": text_series(['["status"]'] * len(index), index),
+            "action": text_series([action] * len(index), index),
+            "changed": text_series(lines, index),
             "before": state_json(before),
             "after": state_json(after),
             "base_version": stored["version"],

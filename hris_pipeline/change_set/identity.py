@@ -46,7 +46,7 @@ class Identities:
     email, or name and birth date, matched or not), ``restorable`` (linked by a person who said that the user may come
     back), ``ignored``, ``in_conflict`` and ``reidentified`` (an active user under another member id: re-linked, or in
     conflict when there are many); ``conflicts`` has one line a collision (``CONFLICT_COLUMNS``; ``incoming`` is the
-    mapped row as JSON text)."""
+    mapped row as JSON text); ``released`` are users who left and whose EmployeeId a person gave to somebody new."""
 
     user_id: pd.Series
     recognised: pd.Series
@@ -55,6 +55,7 @@ class Identities:
     in_conflict: pd.Series
     reidentified: pd.Series
     conflicts: pd.DataFrame
+    released: frozenset[str] = frozenset()
 
 
 def match(
@@ -66,6 +67,7 @@ def match(
     *,
     candidate: pd.Series,
     gone: Collection[str],
+    releasable: Collection[str] = (),
 ) -> Identities:
     """Matches mapped rows with the users of the directory.
 
@@ -77,6 +79,7 @@ def match(
         limit: From how many on nobody is re-linked unasked.
         candidate: Which unlinked rows may become or take over a user (employed, started, not excluded).
         gone: hris_ids that are confirmed gone from the source.
+        releasable: user_ids of leavers whose EmployeeId may go to somebody new, when a person says so.
     """
     managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
     linked = lookup(rows["hris_id"], managed["hris_id"], managed["user_id"])
@@ -100,7 +103,12 @@ def match(
 
     taken_over = candidates.holder[local | relinked]
     superseded = is_in(linked, taken_over)  # the row of the id that a re-linked person had before
-    conflicts = conflict_lines(unlinked, candidates.collisions(~(local | relinked), decisions.created))
+    unmatched = ~(local | relinked)
+    released = candidates.released(unmatched, decisions.created, releasable)
+    conflicts = conflict_lines(unlinked, candidates.collisions(unmatched, decisions.created, released))
+    if not released.isdisjoint(conflicts["user_id"]):  # a side of another open conflict changes nothing
+        released -= frozenset(conflicts["user_id"])
+        conflicts = conflict_lines(unlinked, candidates.collisions(unmatched, decisions.created, released))
     return Identities(
         user_id=linked.mask(superseded).fillna(taken_over.reindex(rows.index)),
         recognised=linked.fillna(candidates.user_id.reindex(rows.index)),
@@ -109,6 +117,7 @@ def match(
         in_conflict=is_in(rows["hris_id"], conflicts["hris_id"]),
         reidentified=null_as_false(reidentified.reindex(rows.index)),
         conflicts=conflicts,
+        released=released,
     )
 
 
@@ -211,10 +220,23 @@ class _Candidates:
         first = self.namesakes.loc[~self.namesakes.index.duplicated(), "user_id"]
         return self.email.fillna(first.reindex(self.email.index))
 
-    def collisions(self, unmatched: pd.Series, created: Collection[tuple[str, str]]) -> pd.DataFrame:
+    def released(
+        self, unmatched: pd.Series, created: Collection[tuple[str, str]], releasable: Collection[str]
+    ) -> frozenset[str]:
+        """Of the users who may give their EmployeeId up, those of whom a person said that the new one is another."""
+        holders = self.holder[unmatched].dropna()
+        pairs = zip(self._rows.loc[holders.index, "hris_id"], holders, strict=True)
+        return frozenset(user_id for hris_id, user_id in pairs if (hris_id, user_id) in created).intersection(
+            releasable
+        )
+
+    def collisions(
+        self, unmatched: pd.Series, created: Collection[tuple[str, str]], released: Collection[str]
+    ) -> pd.DataFrame:
         """``kind`` and ``user_id`` of each user that an unmatched row collides with, one line a user; a collision of
-        EmployeeIds comes first, and it alone cannot be decided by creating somebody anyway."""
-        by_id = _collisions("employee_id", self.holder[unmatched].dropna())
+        EmployeeIds comes first, and creating somebody anyway decides it only where the holder's is ``released``."""
+        holders = self.holder[unmatched].dropna()
+        by_id = _collisions("employee_id", holders[~is_in(holders, released)])
         rows = unmatched.index[unmatched]
         by_name = self.namesakes.loc[self.namesakes.index.isin(rows), "user_id"]
         others = pd.concat(

@@ -4,7 +4,7 @@ One line of stages, each from frames to frames: identity and classification, des
 diagnostics. Pure: the clock, the verdict on the extract and the directory come in. How a stage decides is its module's.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -21,7 +21,7 @@ from hris_pipeline.change_set.identity import conflict_lines
 from hris_pipeline.change_set.leavers import Leavers, find_leavers
 from hris_pipeline.change_set.schemas import require_columns
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.transform.columns import column_or_nulls, is_distinct, is_in, lookup, null_as_false
+from hris_pipeline.transform.columns import column_or_nulls, is_distinct, is_in, lookup, null_as_false, text_series
 
 __all__ = ["Plan", "PlanContext", "make_plan"]
 
@@ -71,14 +71,15 @@ def make_plan(
     require_columns(mapped, settings)
     snapshot = directory.snapshot()
     people = classify_rows(mapped.reset_index(drop=True), directory, snapshot, context, settings)
+    released = people.identities.released
+    snapshot = snapshot.assign(employee_id=snapshot["employee_id"].mask(is_in(snapshot["user_id"], released)))
     desired = resolve_desired_state(people, directory, snapshot, context, settings)
     conflicts = _all_conflicts(people, desired, snapshot)
     in_conflict = frozenset({*conflicts["user_id"], *people.rows.loc[desired.taken, "user_id"].dropna()})
     leavers = find_leavers(people, directory, snapshot, context, settings, in_conflict=in_conflict)
     outcome = _final_outcome(people, desired, leavers)
     written, difference, outcome = _difference(outcome, desired, directory, snapshot, context, in_conflict)
-    archived = diff.archives(leavers.archived) if len(leavers.archived) else diff.NO_CHANGES.rows
-    rows = pd.concat([written, archived], ignore_index=True)
+    rows = pd.concat([written, *_left(leavers, directory, released)], ignore_index=True)
     result = Outcome(people, outcome, desired, leavers, difference, conflicts, in_conflict)
     guards = evaluate_guards(guard_inputs(result, directory, snapshot, context, settings), settings.guards)
     return Plan(
@@ -95,6 +96,15 @@ def make_plan(
         diagnostics=diagnose(result, snapshot, context, settings, {**(warnings or {}), **desired.warnings}),
         conflicts=conflicts,
     )
+
+
+def _left(leavers: Leavers, directory: Directory, released: frozenset[str]) -> Iterator[pd.DataFrame]:
+    """The rows of those who leave, and of those who have left already and give their EmployeeId up."""
+    if len(leavers.archived):
+        yield diff.archives(leavers.archived, released)
+    before = released.difference(leavers.archived["user_id"])
+    if before:
+        yield diff.releases(directory.users(text_series(sorted(before))))
 
 
 def _all_conflicts(people: ClassifiedRows, desired: DesiredState, snapshot: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.tables import conflicts, users
+from hris_pipeline.store.tables import conflicts, imports, users
 
 __all__ = ["Conflict", "Decision", "open_conflicts", "read_conflict", "relink_by_employee_id", "resolve"]
 
@@ -130,10 +130,10 @@ def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: 
             f"Conflict {conflict.conflict_id} is gone: the latest preview did not find it. "
             f"`hris conflicts {conflict.integration}` lists those that wait."
         )
-    if decision == "create" and conflict.kind == "employee_id":
+    if decision == "create" and conflict.kind == "employee_id" and not _may_give_up_id(connection, conflict):
         raise UsageError(
-            f"Conflict {conflict.conflict_id} is about an EmployeeId, which only one user can have: link, ignore, or "
-            "give the person another id in Justworks."
+            f"Conflict {conflict.conflict_id} is about an EmployeeId, which only one user can have, and that user has "
+            "not left: link, ignore, or give the person another id in Justworks."
         )
     if decision == "link" and connection.execute(_linked(conflict)).first() is not None:
         raise UsageError(
@@ -142,6 +142,18 @@ def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: 
         )
     if user_id is not None and user_id != conflict.user_id:
         raise UsageError(f"Conflict {conflict.conflict_id} is with user {conflict.user_id}: link to that one.")
+
+
+def _may_give_up_id(connection: sa.Connection, conflict: Conflict) -> bool:
+    """Whether the user of the conflict has left: archived by an import, or waiting to be by the latest plan."""
+    archived = sa.select(users.c.user_id).where(
+        users.c.user_id == conflict.user_id, users.c.integration_id == conflict.integration
+    )
+    if connection.execute(archived.where(users.c.archived_by == "import", ~users.c.protected)).first() is not None:
+        return True
+    newest = sa.select(imports.c.diagnostics).where(imports.c.integration_id == conflict.integration)
+    diagnostics = connection.scalar(newest.order_by(imports.c.planned_at.desc()).limit(1)) or {}
+    return conflict.user_employee_id in diagnostics.get("awaiting_decision", ())
 
 
 def _refuse_archived(connection: sa.Connection, conflict: Conflict) -> None:

@@ -18,6 +18,7 @@ from hris_pipeline.settings.suggestion import suggestion
 from hris_pipeline.settings.values import (
     AppriseUrl,
     CallingCountry,
+    EmployeeId,
     Label,
     MetadataLabel,
     OnOff,
@@ -133,7 +134,7 @@ class Settings(StrictModel):
     do_not_import: Annotated[tuple[Rule, ...], *list_of] = Field(
         (), description="Rules over employee columns and custom fields; who matches one is left out."
     )
-    do_not_archive: Annotated[tuple[Label, ...], *list_of] = Field(
+    do_not_archive: Annotated[tuple[EmployeeId, ...], *list_of] = Field(
         (), description="EmployeeIds an import never archives; in quotes, because leading zeros count."
     )
     exclude_fields: Annotated[tuple[Label, ...], *list_of] = Field(

@@ -12,11 +12,13 @@ from pydantic_core import PydanticCustomError
 
 from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS, USER_FIELD_NAMES, Kind, MetadataName
 from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.settings.text import clean_value
 
 __all__ = [
     "SOURCE_COLUMNS",
     "AppriseUrl",
     "CallingCountry",
+    "EmployeeId",
     "Label",
     "MetadataLabel",
     "OnOff",
@@ -86,6 +88,11 @@ def _user_field(value: str) -> str:
     if value not in USER_FIELD_NAMES:
         raise ValueError(f"no user field {value!r}.{suggestion(value, USER_FIELD_NAMES)}")
     return value
+
+
+def _employee_id(value: str) -> str:
+    """As the store keeps it, so that it is found however somebody wrote it."""
+    return _label(clean_value(value, "id"))
 
 
 def _label(value: str) -> str:
@@ -159,6 +166,9 @@ OnOff = Annotated[
 """true or false; the words on, off, yes and no are understood."""
 
 Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"title": "text", "type": "string", "maxLength": 100})]
+EmployeeId = Annotated[
+    str, AfterValidator(_employee_id), WithJsonSchema({"title": "text", "type": "string", "maxLength": 100})
+]
 MetadataLabel = Annotated[
     MetadataName,
     AfterValidator(lambda value: MetadataName(_label(value))),

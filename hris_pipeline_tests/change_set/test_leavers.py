@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hris_pipeline.change_set.context import Resolution
 from hris_pipeline_tests.kit.company_strategies import TODAY, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import BORN, actions, company, held_by, plan, quarantined, user
@@ -81,6 +82,48 @@ def test_a_leaver_and_a_hire_who_has_the_work_id_wait_for_a_person_and_then_go_t
         "archive",
         "create",
     ]
+
+
+@pytest.mark.parametrize("before", ["waits", "archived"])
+@pytest.mark.parametrize("listed", [True, False], ids=["listed as left", "gone"])
+def test_a_person_who_says_that_they_are_two_has_one_archived_and_the_other_created(before: str, listed: bool) -> None:
+    people, directory = company(4)
+    leaver = directory.by_employee_id("0001")["user_id"]
+    gone = {} if listed else {"missing": frozenset({"m-1"})}
+    old = [people[0] | {"active": False}] if listed else []
+    if before == "archived":
+        directory.apply(plan([*old, *people[1:]], directory, **gone).rows)
+    hire = person(9, employee_id="0001", first_name="Else", birth_date=date(1999, 1, 1))
+    decided = (Resolution("m-9", leaver, "create"),)
+    planned = plan([*old, *people[1:], hire], directory, resolutions=decided, **gone)
+    assert sorted(actions(planned)) == sorted(["create", "archive" if before == "waits" else "update"])
+    assert planned.counts["conflicts"] == 0
+    directory.apply(planned.rows)
+    user = directory.by_id[leaver]
+    assert (user["status"], user["employee_id"], user["hris_id"]) == ("archived", None, "m-1")
+    assert directory.by_employee_id("0001")["hris_id"] == "m-9"
+    assert plan([*old, *people[1:], hire], directory, resolutions=decided).rows.empty
+
+
+@pytest.mark.parametrize("kept", ["works", "protected", "named", "in another conflict"])
+def test_nobody_gives_up_an_id_who_is_not_archived(kept: str) -> None:
+    people, directory = company(4)
+    leaver = directory.by_employee_id("0001")["user_id"]
+    if kept == "protected":
+        directory.edit(leaver, protected=True)
+    hire = person(9, employee_id="0001", first_name="Else", birth_date=date(1999, 1, 1))
+    other = [person(10, email="p1@acme.test")] if kept == "in another conflict" else []
+    old = people[0] | ({"employee_id": "0077", "justworks_id": "0077"} if kept == "works" else {"active": False})
+    planned = plan(
+        [old, *people[1:], hire, *other],
+        directory,
+        {"do_not_archive": ["0001"]} if kept == "named" else {},
+        resolutions=(Resolution("m-9", leaver, "create"),),
+    )
+    assert "create" not in actions(planned)
+    assert "archive" not in actions(planned)
+    directory.apply(planned.rows)
+    assert directory.by_id[leaver]["employee_id"] in ("0001", "0077")
 
 
 ALIKE: dict[str, tuple[dict[str, Any], bool]] = {

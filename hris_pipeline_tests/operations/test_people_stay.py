@@ -206,3 +206,41 @@ def test_active_that_cannot_be_read_of_anybody_stops_the_run_also_on_a_first_imp
     with pytest.raises(FrameInvalid, match="active missing: 6"):
         acme.preview()
     assert acme.archived() == set()
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed as left", "gone"])
+def test_a_work_id_given_to_a_hire_at_once_takes_one_decision(make: MakeAcme, listed: bool) -> None:
+    """The same work id may be the same person: until somebody says that they are two, nothing happens to either."""
+    acme = make(12)
+    acme.run()
+    [leaver] = acme.active()[:1]
+    work_id = acme.users()[leaver]["employee_id"]
+    hire = acme.company.add(work_id=work_id)
+    if listed:
+        acme.company.edit(leaver, active=False)
+    else:
+        acme.lose([leaver])
+    done = acme.run()
+    assert (done.counts["conflicts"], done.counts["archived"], done.counts["created"]) == (1, 0, 0)
+    assert done.diagnostics["awaiting_decision"] == (work_id,)
+    [conflict] = open_conflicts(acme.services, "acme")
+    resolve(acme.services, conflict.conflict_id, "create", "lee")
+    done = acme.run()
+    assert (done.counts["conflicts"], done.counts["archived"], done.counts["created"]) == (0, 1, 1)
+    users = acme.users()
+    assert (users[hire]["employee_id"], users[hire]["status"]) == (work_id, "active")
+    assert (users[leaver]["employee_id"], users[leaver]["status"]) == (None, "archived")
+    assert acme.run().counts["unchanged"] == sum(row["status"] == "active" for row in users.values()) + listed
+
+
+def test_a_work_id_of_somebody_who_works_is_not_given_away(make_lite: MakeAcme) -> None:
+    acme = make_lite(12)
+    acme.run()
+    [person] = acme.active()[:1]
+    acme.company.add(work_id=acme.users()[person]["employee_id"])
+    acme.company.edit(person, work_id="9009", work_email=None)
+    acme.edit_user(person, protected=True)
+    acme.run()
+    for conflict in open_conflicts(acme.services, "acme"):
+        with pytest.raises(UsageError, match="has not left"):
+            resolve(acme.services, conflict.conflict_id, "create", "lee")

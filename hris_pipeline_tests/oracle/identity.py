@@ -28,6 +28,7 @@ class Identities:
     conflicts: list[Conflict] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)  # hris_ids
     relinked: list[User] = field(default_factory=list)  # by rule 3, before identity_change looks at them
+    released: set[str] = field(default_factory=set)  # user_ids of leavers whose EmployeeId a person gave away
     refused_by_rule_3: list[User] = field(default_factory=list)  # the other side of rule 3's conflicts
 
     def user_of(self, hris_id: str) -> User | None:
@@ -114,12 +115,18 @@ def identify(world: World, people: People, rows: list[Mapped], settings: Setting
         else:
             found.matches[row.hris_id] = Match(row, user, kind)
     for row in left_over:
-        _match_unlinked(world, people, rows, found, row, taken)
+        _match_unlinked(world, people, rows, found, row, taken, settings)
     return found
 
 
 def _match_unlinked(
-    world: World, people: People, rows: list[Mapped], found: Identities, row: Mapped, taken: set[str]
+    world: World,
+    people: People,
+    rows: list[Mapped],
+    found: Identities,
+    row: Mapped,
+    taken: set[str],
+    settings: Settings,
 ) -> None:
     if _decided(world, found, row, taken):
         return
@@ -143,17 +150,36 @@ def _match_unlinked(
                 found.relinked.append(user)
                 taken.add(user.user_id)
             return
+        decided = _resolution(world, Conflict("employee_id", row.hris_id, (user.user_id,)))
+        if (
+            decided is not None
+            and decided.decision == "create"
+            and may_be_released(world, people, rows, settings, user)
+        ):
+            found.released.add(user.user_id)
+            continue
         found.refused_by_rule_3.append(user)
         _conflict(world, found, row, "employee_id", [user])
         return
-    by_email = [user for user in world.users if same_email(row, user)]  # rule 4
-    by_name = [user for user in world.users if same_name_and_birth_date(row, user)]
+    others = [user for user in world.users if user.user_id not in found.released]
+    by_email = [user for user in others if same_email(row, user)]  # rule 4
+    by_name = [user for user in others if same_name_and_birth_date(row, user)]
     if by_email:
         _conflict(world, found, row, "email", by_email)
     elif by_name:
         _conflict(world, found, row, "name_and_birth_date", by_name)
     else:
         found.matches[row.hris_id] = Match(row, None, "create")
+
+
+def may_be_released(world: World, people: People, rows: list[Mapped], settings: Settings, user: User) -> bool:
+    """A leaver who is, or would be, archived by an import of this integration, and whom nothing keeps."""
+    kept = user.protected or user.employee_id in settings.do_not_archive or user.user_id in world.never_archive
+    if kept or user.integration_id != world.integration_id:
+        return False
+    if not user.is_active:
+        return user.archived_by == "import"
+    return people.complete and settings.archive_employees and is_confirmed_gone(world, people, rows, user)
 
 
 def _decided(world: World, found: Identities, row: Mapped, taken: set[str]) -> bool:
@@ -232,6 +258,7 @@ def settle_employee_ids(world: World, found: Identities, settings: Settings) -> 
             if user.user_id in by_user
             else user.employee_id
             for user in world.users
+            if user.user_id not in found.released
         }
         clash = None
         for match in found.matches.values():
@@ -241,7 +268,7 @@ def settle_employee_ids(world: World, found: Identities, settings: Settings) -> 
             others = [
                 user
                 for user in world.users
-                if after[user.user_id] == wanted and (match.user is None or user.user_id != match.user.user_id)
+                if after.get(user.user_id) == wanted and (match.user is None or user.user_id != match.user.user_id)
             ]
             if others:
                 clash = match, others

@@ -77,6 +77,7 @@ def expect(world: World, reading: Reading) -> Expectation:
     _matched(draft)
     _not_matched(draft)
     _missing(draft)
+    _give_up_ids(draft)
     _warn(draft)
     with_row = {row.user_id for row in draft.rows}
     draft.protected -= with_row
@@ -334,7 +335,9 @@ def _archive(draft: _Draft, user: User, *, by_rule: bool = False) -> bool:
     ):
         draft.awaiting.add(user.user_id)
     elif draft.people.complete:
-        draft.rows.append(Row("archive", user.hris_id, user.user_id, (Change("status", "active", "archived"),)))
+        freed = [Change("employee_id", user.employee_id, None)] if user.user_id in draft.found.released else []
+        changes = (*freed, Change("status", "active", "archived"))
+        draft.rows.append(Row("archive", user.hris_id, user.user_id, changes))
     return True
 
 
@@ -382,6 +385,14 @@ def _missing(draft: _Draft) -> None:
         mine = user.integration_id == draft.world.integration_id
         if mine and user.hris_id in draft.people.gone and user.user_id not in matched_users:
             _archive(draft, user)
+
+
+def _give_up_ids(draft: _Draft) -> None:
+    """Whoever had left already gives the EmployeeId to whom a person gave it."""
+    for user in draft.world.users:
+        if user.user_id in draft.found.released and not user.is_active:
+            freed = Change("employee_id", user.employee_id, None)
+            draft.rows.append(Row("update", user.hris_id or "", user.user_id, (freed,)))
 
 
 # Warnings
@@ -468,7 +479,7 @@ def _changed(world: World, user: User, row: Row) -> User:
             else:
                 metadata.pop(name, None)
         else:
-            fields[change.field] = change.after
+            fields[change.field] = "" if change.field == "employee_id" and change.after is None else change.after
         if change.field == "hris_id":
             fields["integration_id"] = world.integration_id
             fields["was_managed_link"] = None

@@ -290,3 +290,8 @@ def test_what_does_not_matter_to_a_plan() -> None:
         "day_of_month",
         "start_automatic_imports",
     } == NOT_IN_PLAN
+
+
+@pytest.mark.parametrize("written", ["0001", " 0001 ", "00\u200b01", "0001\ufeff", "\u00a00001"])
+def test_an_employee_id_of_do_not_archive_is_found_however_it_is_written(written: str) -> None:
+    assert Settings.model_validate({"do_not_archive": [written]}).do_not_archive == ("0001",)

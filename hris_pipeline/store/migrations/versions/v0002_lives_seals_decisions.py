@@ -6,6 +6,8 @@ Revision ID: 0002
 import sqlalchemy as sa
 from alembic import op
 
+from hris_pipeline.settings.text import fold_case
+
 revision = "0002"
 down_revision = "0001"
 
@@ -98,3 +100,20 @@ def upgrade() -> None:
         sa.Column("slowed_until", sa.Double(), nullable=False, comment="Until when another 429 does not slow it more"),
         sa.PrimaryKeyConstraint("bucket_id", name=op.f("pk_rate_buckets")),
     )
+    renew_email_keys(op.get_bind())
+
+
+def renew_email_keys(connection: sa.Connection) -> None:
+    """What stored addresses compare by, as today's rule has it: an older one knew neither compatibility forms nor
+    characters that cannot be seen. Where two users of a directory would become one, the later one keeps the older key.
+    """
+    users = sa.table("users", *(sa.column(name) for name in ("user_id", "directory_id", "email", "email_key")))
+    columns = (users.c.user_id, users.c.directory_id, users.c.email, users.c.email_key)
+    stored = connection.execute(sa.select(*columns).where(users.c.email_key.is_not(None)).order_by(users.c.user_id))
+    people = [tuple(row) for row in stored]
+    taken = {(directory, key) for _, directory, _, key in people}
+    for user_id, directory, email, key in people:
+        renewed = fold_case(email or key)
+        if renewed != key and (directory, renewed) not in taken:
+            taken.add((directory, renewed))
+            connection.execute(sa.update(users).where(users.c.user_id == user_id).values(email_key=renewed))
