@@ -89,7 +89,7 @@ def test_a_leaver_and_a_hire_who_has_the_work_id_wait_for_a_person_and_then_go_t
 def test_a_person_who_says_that_they_are_two_has_one_archived_and_the_other_created(before: str, listed: bool) -> None:
     people, directory = company(4)
     leaver = directory.by_employee_id("0001")["user_id"]
-    gone = {} if listed else {"missing": frozenset({"m-1"})}
+    gone: dict[str, Any] = {} if listed else {"missing": frozenset({"m-1"})}
     old = [people[0] | {"active": False}] if listed else []
     if before == "archived":
         directory.apply(plan([*old, *people[1:]], directory, **gone).rows)
