@@ -61,6 +61,7 @@ soak: install
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak_schedule
 	$(BIN)/python -m benchmarks.soak_answers
+	LAWS_TIMES=25 $(BIN)/python -m pytest -q hris_pipeline_tests/laws/test_people.py hris_pipeline_tests/laws/test_looking.py
 	$(BIN)/python -m benchmarks.soak_matrix
 
 ui: install

@@ -151,6 +151,17 @@ def test_a_supervisor_who_left_is_not_the_hire_who_has_the_work_id_now() -> None
     assert planned.diagnostics["warning:supervisor_unknown"] == ("0001",)
 
 
+@pytest.mark.parametrize("leaver_first", [True, False])
+def test_a_work_id_that_a_leaver_and_somebody_employed_have_names_the_latter(leaver_first: bool) -> None:
+    people, directory = company(3)
+    stranger = person(9, active=False, employee_id="0002", justworks_id="0002")
+    rest = [stranger, *people[1:]] if leaver_first else [*people[1:], stranger]
+    planned = plan([people[0] | {"supervisor_id": "0002"}, *rest], directory, BY_JUSTWORKS_ID)
+    directory.apply(planned.rows)
+    assert directory.by_employee_id("0001")["supervisor_id"] == "0002"
+    assert "warning:supervisor_unknown" not in planned.diagnostics
+
+
 def test_the_stored_supervisor_stays_when_nothing_is_known_of_the_new_one() -> None:
     people, directory = company(3)
     people[0] |= {"supervisor_id": "m-2"}

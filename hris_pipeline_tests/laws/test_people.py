@@ -9,23 +9,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline_tests.kit.judged import Judged
+from hris_pipeline_tests.kit.law_profiles import law
 from hris_pipeline_tests.kit.story_player import play
 from hris_pipeline_tests.oracle.model import World
 from hris_pipeline_tests.oracle.strategies import Story, stories
 
 Stage = Callable[[World], AbstractContextManager[tuple[Judged, World]]]
-
-LAW = settings(
-    max_examples=20,
-    deadline=None,
-    derandomize=True,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
 
 PEOPLE: st.SearchStrategy[Story] = st.one_of(stories("justworks", max_people=12), stories("finch", max_people=12))
 
@@ -39,7 +32,7 @@ def without_is_manager(world: World) -> World:
     return replace(world, settings={**world.settings, "exclude_fields": [*excluded, "IsManager"]})
 
 
-@LAW
+@law(20)
 @given(story=PEOPLE)
 def test_every_week_is_what_the_oracle_says(
     stage: Stage, record_property: Callable[[str, object], None], story: Story

@@ -161,6 +161,17 @@ def test_a_rule_archives_nobody_because_of_what_is_unread() -> None:
     assert values(result.users["archive_existing"]) == [False, True]
 
 
+def test_what_another_rule_asks_of_an_unread_field_keeps_nobody_whom_a_readable_one_archives() -> None:
+    rules = [
+        {"name": "Adas", "all": [{"field": "first_name", "operator": "equals", "value": "Ada"}]},
+        {"name": "None", "all": [{"field": "department", "operator": "is_empty"}]},
+    ]
+    archiving = [rule | {"archive_existing": True} for rule in rules]
+    result = unread(["department"], [], do_not_import=archiving)
+    assert values(result.users["exclusion"]) == ["rule:Adas", "rule:Adas"]
+    assert values(result.users["archive_existing"]) == [True, True]
+
+
 def test_a_termination_is_not_believed_while_the_starts_are_unread() -> None:
     members = columns(member(1, termination_date="2024-05-01"), member(2, termination_date="2024-05-01"))
     people = validate(normalise({**members, "unread": [["latest_rehire_date"], []]}), TODAY).people
