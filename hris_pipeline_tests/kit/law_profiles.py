@@ -1,5 +1,5 @@
 """How many examples a law is tried with: few in ``make test``, the same ones each time; many and fresh ones in
-``make soak``, by the environment variable LAWS_TIMES. It stands alone because a profile of hypothesis cannot multiply."""
+``make soak``, by the environment variable LAWS_TIMES. It stands alone because a profile cannot multiply."""
 
 import os
 from collections.abc import Callable
