@@ -35,6 +35,7 @@ from hris_pipeline_tests.kit.s3_servers import bucket_of
 FAILING, DEAD, PAUSED = 3, 2, 3
 A_COMPANY_SECONDS = 60
 SLOTS = 2
+STORE, DAGSTER = "hris", "dagster"
 
 
 @dataclass
@@ -43,7 +44,18 @@ class Way:
 
     machine: Machine
     workers: dict[str, Group] = field(default_factory=dict)
-    statements: Callable[[], int] = lambda: 0
+    server: Postgres | None = None
+
+    def counts(self) -> tuple[int, int]:
+        """Statements and sessions so far, where there is a server to count them."""
+        return (self.server.statements(), self.server.sessions()) if self.server else (0, 0)
+
+    def sizes_mb(self) -> tuple[float, float]:
+        """What Dagster and the store keep."""
+        if self.server:
+            return self.server.size_mb(DAGSTER), self.server.size_mb(STORE)
+        environment = self.machine.companies.environment
+        return _size_mb(environment.dagster_home), _size_mb(environment.home, "store.db*")
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,9 @@ class Figures:
     cpu: dict[str, float]
     run_median: float
     dagster_mb: float
+    store_mb: float
     statements: int
+    sessions: int
 
     @property
     def runs(self) -> int:
@@ -67,8 +81,9 @@ class Figures:
         return (
             f"{self.way:14}{self.runs:>5} runs {60 * self.runs / self.wall:>6.1f} a minute "
             f"{sum(self.cpu.values()) / self.runs:>6.2f} CPU s a run ({computing}) {self.run_median:>6.2f} s a run "
-            f"{self.statements / self.runs:>7.0f} statements a run {self.dagster_mb:>7.1f} MB of Dagster's "
-            f"{self.statuses}"
+            f"{self.statements / self.runs:>7.0f} statements, {self.sessions / self.runs:.1f} sessions, "
+            f"{self.dagster_mb / self.runs:.2f} MB of Dagster's and {self.store_mb / self.runs:.2f} MB of the store's a "
+            f"run {self.statuses}"
         )
 
 
@@ -125,7 +140,7 @@ def two_machines(folder: Path) -> Iterator[Way]:
     with ExitStack() as stack:
         enter = stack.enter_context
         server: Postgres = enter(postgres(durable=False))
-        store, dagster = server.created("hris"), server.created("dagster")
+        store, dagster = server.created(STORE), server.created(DAGSTER)
         redis, bucket, sandbox = (
             enter(redis_server(folder / "redis")),
             enter(bucket_of(folder / "s3")),
@@ -151,7 +166,7 @@ def two_machines(folder: Path) -> Iterator[Way]:
         )
         second = {**companies.environ, "HRIS_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
         workers["worker two"] = enter(_worker("two", second, folder))
-        yield Way(machine, workers, server.statements)
+        yield Way(machine, workers, server)
 
 
 _KEY = "c3RvcmUtdGVzdC1rZXktc3RvcmUtdGVzdC1rZXktMTI="
@@ -206,7 +221,7 @@ def _run(way: Way, name: str, runs: int) -> Figures:
         until(machine.instance.get_runs_count, every=0.05, what="the first run")
         groups = {"daemon and webserver": dev.group, **way.workers}
         before = {kind: group.cpu_seconds() for kind, group in groups.items()}
-        statements = way.statements()
+        counts, sizes = way.counts(), way.sizes_mb()
 
         def over() -> bool:
             print(f"\r{machine.instance.get_runs_count(left)} runs left ", end="", file=sys.stderr, flush=True)
@@ -215,7 +230,8 @@ def _run(way: Way, name: str, runs: int) -> Figures:
         until(over, A_COMPANY_SECONDS * runs, every=2.0, what="the end of all runs")
         time.sleep(3)  # the last children are buried
         cpu = {kind: group.cpu_seconds() - before[kind] for kind, group in groups.items()}
-        statements = way.statements() - statements
+        statements, sessions = (after - before for after, before in zip(way.counts(), counts, strict=True))
+        dagster_mb, store_mb = (after - before for after, before in zip(way.sizes_mb(), sizes, strict=True))
     records = machine.instance.get_run_records()
     ends = [record.end_time for record in records if record.end_time]
     took = [record.end_time - record.start_time for record in records if record.end_time and record.start_time]
@@ -227,8 +243,10 @@ def _run(way: Way, name: str, runs: int) -> Figures:
         wall=max(ends) - began,
         cpu=cpu,
         run_median=median(took),
-        dagster_mb=_size_mb(machine.companies.environment.dagster_home),
+        dagster_mb=dagster_mb,
+        store_mb=store_mb,
         statements=statements,
+        sessions=sessions,
     )
 
 
@@ -245,8 +263,8 @@ def _check(companies: Companies, machine: Machine, expected: dict[str, str]) -> 
         assert companies.automatic_imports(name).count("applied") == applied[end], name
 
 
-def _size_mb(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+def _size_mb(folder: Path, pattern: str = "*") -> float:
+    return sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file()) / 1e6
 
 
 if __name__ == "__main__":

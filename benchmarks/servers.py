@@ -20,8 +20,11 @@ from hris_pipeline.sandbox import CLIENT_ID, CLIENT_SECRET
 __all__ = ["POSTGRES_VERSION", "Postgres", "environment", "postgres", "sandbox"]
 
 POSTGRES_VERSION = 16
-SETTINGS = "shared_buffers = 512MB\nmax_wal_size = 4GB\nlog_statement = all\nmax_connections = 200\n"
-"""What any server with such a database is given; and a log of all statements, to count them. Commits are durable."""
+SETTINGS = (
+    "shared_buffers = 512MB\nmax_wal_size = 4GB\nlog_statement = all\nlog_connections = on\nmax_connections = 200\n"
+)
+"""What any server with such a database is given; and a log of all statements and sessions, to count them. Commits are
+durable."""
 
 RELAXED = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 """For killing clients, which takes nothing from the server: it never has to survive a power cut."""
@@ -51,6 +54,17 @@ class Postgres:
     def dropped(self, name: str) -> None:
         """Removes a database, whoever is connected."""
         self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def sessions(self) -> int:
+        """How many sessions were opened so far."""
+        with self._log.open("rb") as file:
+            return sum(b"LOG:  connection authorized:" in line for line in file)
+
+    def size_mb(self, name: str) -> float:
+        """What a database takes on disk."""
+        with self._engine.connect() as connection:
+            size = connection.scalar(sa.select(sa.func.pg_database_size(name)))
+        return int(size or 0) / 1e6
 
     def statements(self) -> int:
         """How many statements the server has been sent so far, COPY included."""

@@ -54,7 +54,7 @@ def test_notification_addresses_are_secrets_at_rest(acme: Acme) -> None:
     assert acme.change(settings).version == 2, "the same document is no new version, however it was encrypted"
     again = open_services(acme.services.environment)
     with again.store.read() as connection:
-        assert [one.settings.notify[0].to for one in automations(connection)] == [CHANNEL]
+        assert [one.settings.notify[0].to for one in automations(connection, "acme")] == [CHANNEL]
     again.close()
 
 
