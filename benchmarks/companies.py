@@ -82,7 +82,7 @@ class Figures:
             f"{self.way:14}{self.runs:>5} runs {60 * self.runs / self.wall:>6.1f} a minute "
             f"{sum(self.cpu.values()) / self.runs:>6.2f} CPU s a run ({computing}) {self.run_median:>6.2f} s a run "
             f"{self.statements / self.runs:>7.0f} statements, {self.sessions / self.runs:.1f} sessions, "
-            f"{self.dagster_mb / self.runs:.2f} MB of Dagster's, {self.store_mb / self.runs:.2f} MB of the store's a run "
+            f"{self.dagster_mb / self.runs:.2f} MB of Dagster's, {self.store_mb / self.runs:.2f} MB of store a run "
             f"{self.statuses}"
         )
 
