@@ -10,11 +10,9 @@ from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, read_conflict, relink_by_employee_id
 from hris_pipeline.operations.conflicts import resolve as decide
-from hris_pipeline.operations.masking import mask
+from hris_pipeline.operations.masking import mask_value
 
 __all__ = ["conflicts", "resolve"]
-
-PRIVATE = frozenset({"first_name", "last_name", "email", "birth_date"})
 
 
 def conflicts(
@@ -23,7 +21,7 @@ def conflicts(
     all_: Annotated[bool, typer.Option("--all", help="Also those that are decided or gone.")] = False,
 ) -> CommandResult:
     """Both records of every conflict side by side: the person as the source has them, and the user they collide with.
-    Names, emails and birth dates are masked unless `--reveal` is given.
+    Values are masked unless `--reveal` is given.
     """
     with open_services() as services:
         statuses = ("open", "resolved", "gone") if all_ else ("open",)
@@ -37,11 +35,15 @@ def conflicts(
                 f"{conflict.conflict_id}  {conflict.kind}, {conflict.status}, "
                 f"since {moment(conflict.first_seen_at, zone)}",
                 "bold",
-            )
+            ),
+            cell(f"in the source hris_id {conflict.hris_id}", "dim"),
+            cell(f"user {conflict.user_id}, hris_id {conflict.user.get('hris_id') or 'none'}", "dim"),
         ]
-        keys = [key for key in conflict.user if conflict.user.get(key) or conflict.incoming.get(key)]
+        keys = [
+            key for key in conflict.user if key != "hris_id" and (conflict.user.get(key) or conflict.incoming.get(key))
+        ]
         rows = [(key, conflict.incoming.get(key), conflict.user.get(key)) for key in keys]
-        renderables += [table(("", "in the source", "user"), rows)]
+        renderables += [table(("", "in the source", "as a user"), rows)]
         if conflict.status == "open":
             choices = [
                 f"--link {conflict.user_id}",
@@ -55,7 +57,7 @@ def conflicts(
 
 def _masked(conflict: Conflict) -> Conflict:
     def hidden(record: dict[str, Any]) -> dict[str, Any]:
-        return {key: mask(value) if key in PRIVATE and value else value for key, value in record.items()}
+        return {key: mask_value(key, value) for key, value in record.items()}
 
     return replace(conflict, incoming=hidden(conflict.incoming), user=hidden(conflict.user))
 

@@ -43,7 +43,7 @@ def demo() -> CommandResult:
         name = add_company(services)
         status(cell(f"1. {name} is set up: a made-up company, whose {EMPLOYEES} people a sandbox serves."))
         company = connect_company(services, sandbox, name)
-        status(cell(f"2. Connected to {company} through its log-in form. Reading everybody takes some seconds."))
+        status(cell(f"2. Connected to {company} through its log-in form. Reading takes seconds."))
         planned = run_preview(services, name)
         status(cell(f"3. Previewed: {planned.counts['created']} would be created, nobody is yet."))
         first = run_save(services, name, planned.import_id)
@@ -58,7 +58,8 @@ def demo() -> CommandResult:
 
 
 def _story(services: Services, first: Import, later: Import) -> Iterator[RenderableType]:
-    """Both imports in a screen: counts, whom the second one changed from what to what, and who was not applied."""
+    """Both imports, so that with what to try next they fit two screens of 24 lines: counts, whom the second one changed
+    from what to what, and who was not applied."""
     pages = {
         action: review(services, later.import_id, filters=Filters(action=action), page_size=most, reveal=True)
         for action, most in SHOWN_ROWS.items()
@@ -72,7 +73,9 @@ def _story(services: Services, first: Import, later: Import) -> Iterator[Rendera
         yield cell(f"… and {left} more: hris show {later.import_id} --rows --reveal", "dim")
     yield ""
     groups = next(iter(pages.values())).not_applied
-    yield not_applied_table(groups, revealed=True, most=2)
+    yield not_applied_table(groups[:SHOWN_REASONS], revealed=True, most=1)
+    if len(groups) > SHOWN_REASONS:
+        yield cell(f"… and {len(groups) - SHOWN_REASONS} more reasons: hris show {later.import_id}", "dim")
 
 
 def _few_fields(row: ReviewRow) -> ReviewRow:
@@ -88,20 +91,22 @@ def _counts(record: Import) -> str:
 
 def _next(name: str, first: Import, later: Import) -> list[RenderableType]:
     lines = (
-        (f"hris review {name} {later.import_id} -o review.html", "all of that as a page, to filter and search"),
+        (f"hris review {name} {later.import_id} -o review.html", "all of it, as a page"),
         (f"hris show {first.import_id} --rows --reveal", "every single change"),
-        (f"hris conflicts {name}", "people who need a decision"),
-        (f"hris undo {later.import_id}", f"plan to take the week back; then hris save {name}"),
+        (f"hris conflicts {name}", "who needs a decision"),
+        (f"hris undo {later.import_id}", "plan the week back"),
         ("hris ui", "the same in a browser"),
         ("hris setup NAME", "your own company"),
     )
     return [cell("What to try now (hris is .venv/bin/hris)", "bold"), table(("", ""), lines)]
 
 
-SHOWN_ROWS = {"create": 2, "update": 6, "archive": 2, "restore": 1}
+SHOWN_ROWS = {"create": 2, "update": 5, "archive": 2, "restore": 1}
 """How many rows of each action the story shows."""
 
-NEW_FIELDS = ("email", "hire_date", "#JobTitle")
+SHOWN_REASONS = 6
+
+NEW_FIELDS = ("email", "#JobTitle")
 
 EMPLOYEES = 500
 DISPLAY_NAME = MADE_UP

@@ -13,6 +13,7 @@ from hris_pipeline.settings import mapping as edits
 from hris_pipeline.settings.document import MetadataType, Settings
 
 if TYPE_CHECKING:
+    from hris_pipeline.operations.mapping import SourceField
     from hris_pipeline.operations.services import Services
 
 __all__ = ["add", "change_type", "delete", "rename", "set_", "show"]
@@ -20,6 +21,8 @@ __all__ = ["add", "change_type", "delete", "rename", "set_", "show"]
 Target = Annotated[str, typer.Argument(help="A user field, or the display name of metadata.", show_default=False)]
 Source = Annotated[str, typer.Argument(help="An employee column, or custom:Label.", show_default=False)]
 Display = Annotated[str, typer.Argument(metavar="DISPLAY_NAME", help="The metadata's name.", show_default=False)]
+LONGEST_SAMPLE = 12
+
 Type = Annotated[str, typer.Option("--type", metavar="default|associated|hidden", help="What kind of metadata.")]
 
 
@@ -34,11 +37,29 @@ def show(name: IntegrationArgument, reveal: Reveal = False) -> CommandResult:
         fields = mapping_view(services, name)
     rows = [{**vars(field), "sample": field.sample if reveal else mask(field.sample)} for field in fields]
     lines = [
-        (field.source, field.title, field.filled, row["sample"], ", ".join(field.feeds))
+        (
+            field.source,
+            _further_title(field),
+            field.filled,
+            row["sample"] if reveal else _shortened(row["sample"]),
+            ", ".join(field.feeds),
+        )
         for field, row in zip(fields, rows, strict=True)
     ]
     grid = table(("source", "title", ">filled", "sample", "feeds"), lines)
     return CommandResult({"integration": name, "fields": rows}, [grid])
+
+
+def _further_title(field: "SourceField") -> str:
+    """The source's title, where it says more than its name."""
+    plain = field.source.rpartition(":")[2].replace("_", "").replace(" ", "").casefold()
+    return "" if field.title.replace(" ", "").casefold() == plain else field.title
+
+
+def _shortened(sample: str | None) -> str:
+    """So much of a masked sample that a narrow terminal has room for."""
+    text = sample or ""
+    return text if len(text) <= LONGEST_SAMPLE else f"{text[: LONGEST_SAMPLE - 1]}…"
 
 
 def set_(name: IntegrationArgument, target: Target, source: Source) -> CommandResult:

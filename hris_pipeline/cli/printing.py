@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
+
+from hris_pipeline.cli.tables import FittedTable
 
 __all__ = [
     "CommandResult",
@@ -103,20 +104,9 @@ def cell(value: object, style: str = "") -> Text:
     return Text("" if value is None else printable(str(value)), style=style)
 
 
-def table(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> Table:
+def table(columns: Iterable[str], rows: Iterable[Sequence[object]]) -> FittedTable:
     """A table of text; a column whose name begins with ``>`` is flush right, with ``!`` never broken over lines."""
-    names = list(columns)
-    grid = Table(header_style="bold", box=None, pad_edge=False)
-    grid.show_header = any(name.lstrip(">!") for name in names)
-    for name in names:
-        title = name.lstrip(">!")
-        grid.add_column(
-            title,
-            justify="right" if name.startswith(">") else "left",
-            overflow="fold",
-            no_wrap=name.startswith("!"),
-            min_width=max(map(len, title.split()), default=None),
-        )
+    grid = FittedTable(columns)
     for row in rows:
         grid.add_row(*(value if isinstance(value, Text) else cell(value) for value in row))
     return grid
