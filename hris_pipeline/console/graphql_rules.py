@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -44,12 +45,27 @@ MUTATION_ACTIONS: Mapping[str, str] = {
 }
 """What it takes for the mutations that launch nothing; ``administer`` for all others."""
 
-LAUNCHES: Mapping[str, str] = {
-    "launchRun": "executionParams",
-    "launchPipelineExecution": "executionParams",
-    "launchMultipleRuns": "executionParamsList",
+LAUNCHES: Mapping[str, tuple[str, ...]] = {
+    "launchRun": ("executionParams",),
+    "launchPipelineExecution": ("executionParams",),
+    "launchMultipleRuns": ("executionParamsList",),
+    "launchRunReexecution": ("executionParams", "reexecutionParams"),
+    "launchPipelineReexecution": ("executionParams", "reexecutionParams"),
+    "launchPartitionBackfill": ("backfillParams",),
+    "reexecutePartitionBackfill": ("reexecutionParams",),
 }
-"""The mutations that launch runs, and the variable in which Dagster's own pages send what."""
+"""The mutations that launch runs, and the variables in which Dagster's own pages send what."""
+
+BY_JOB = frozenset({"launchRun", "launchPipelineExecution", "launchMultipleRuns"})
+"""Those that take what their job takes; starting again and backfills are for administrators."""
+
+TAG_PLACES: Mapping[str, tuple[str, ...]] = {
+    "executionParams": ("executionMetadata", "tags"),
+    "executionParamsList": ("executionMetadata", "tags"),
+    "backfillParams": ("tags",),
+    "reexecutionParams": ("extraTags",),
+}
+"""Where in each variable the tags of the runs stand."""
 
 OWNED_TAGS = "hris/"
 """Tags that only the project itself writes on a run."""
@@ -77,7 +93,8 @@ def read_request(body: Any) -> Request | None:
     """What a POST to Dagster's GraphQL asks for; None when it is nothing that is let through.
 
     Args:
-        body: The decoded JSON: ``query``, ``variables``, ``operationName``.
+        body: The decoded JSON: ``query``, ``variables``, ``operationName``. What launches is only let through in the
+            variables in which Dagster's own pages send it: who asks is written there.
     """
     document = _document(body)
     operations = _operations(document)
@@ -88,9 +105,9 @@ def read_request(body: Any) -> Request | None:
         return Request(frozenset({"see"}))
     mutations = [node for node in operations if node.operation is OperationType.MUTATION]
     fields = [field for node in mutations for field in _fields(node.selection_set, document)]
-    if len(operations) == 1 and len(fields) == 1 and fields[0].name.value in LAUNCHES:
-        launches = _launches(fields[0], body.get("variables"))
-        return Request(frozenset(launch.action for launch in launches) or frozenset({"administer"}), launches)
+    if any(field.name.value in LAUNCHES for field in fields):
+        launches = _launches(fields[0], body.get("variables")) if len(operations) == len(fields) == 1 else ()
+        return Request(frozenset(launch.action for launch in launches), launches) if launches else None
     actions = frozenset(MUTATION_ACTIONS.get(field.name.value, "administer") for field in fields)
     return Request(actions or frozenset({"administer"}))
 
@@ -108,11 +125,14 @@ def is_subscription(message: Any) -> bool:
 def with_tags(body: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
     """The same request with these tags on every run that it launches, whatever tags of the project's they had."""
     changed = deepcopy(body)
-    for parameters in _parameters(changed["variables"]):
-        metadata = parameters.get("executionMetadata") or {}
-        others = [tag for tag in metadata.get("tags") or [] if not str(tag.get("key", "")).startswith(OWNED_TAGS)]
-        metadata["tags"] = [*others, *({"key": key, "value": value} for key, value in tags.items())]
-        parameters["executionMetadata"] = metadata
+    for variable, parameters in _parameters(changed["variables"]):
+        *outer, last = TAG_PLACES[variable]
+        place = parameters
+        for key in outer:
+            place[key] = place.get(key) or {}
+            place = place[key]
+        others = [tag for tag in place.get(last) or [] if not str(tag.get("key", "")).startswith(OWNED_TAGS)]
+        place[last] = [*others, *({"key": key, "value": value} for key, value in tags.items())]
     return changed
 
 
@@ -146,38 +166,66 @@ def _fields(
 
 
 def _launches(field: FieldNode, variables: Any) -> tuple[Launch, ...]:
-    """The launches, when all of them stands in the one variable, as Dagster's own pages send it; otherwise none."""
+    """The launches, when they stand in the variables in which Dagster's own pages send them; otherwise none."""
     expected = LAUNCHES[field.name.value]
-    argument = field.arguments[0] if len(field.arguments) == 1 else None
-    if argument is None or argument.name.value != expected or not isinstance(argument.value, VariableNode):
+    if not isinstance(variables, dict) or not all(_is_variable(argument, expected) for argument in field.arguments):
         return ()
-    if argument.value.name.value != expected or not isinstance(variables, dict) or set(variables) != {expected}:
+    sent = {name for name, value in variables.items() if value is not None}
+    if not sent or not sent <= {argument.name.value for argument in field.arguments}:
         return ()
-    launches = [_launch(parameters) for parameters in _parameters(variables)]
+    listed = _parameters(variables)
+    if not listed or not all(_has_readable_tags(variable, parameters) for variable, parameters in listed):
+        return ()
+    if field.name.value not in BY_JOB:
+        names = [name for _, parameters in listed for name in parameters.get("partitionNames") or [""]]
+        return tuple(Launch("administer", field.name.value, str(name)[:80], None) for name in names)
+    launches = [_launch(parameters) for _, parameters in listed]
     return tuple(launch for launch in launches if launch) if all(launches) else ()
 
 
-def _parameters(variables: Mapping[str, Any]) -> list[dict[str, Any]]:
-    listed = variables.get("executionParamsList")
-    return list(listed) if isinstance(listed, list) else [variables["executionParams"]]
+def _is_variable(argument: ArgumentNode, expected: tuple[str, ...]) -> bool:
+    """Whether the argument is the variable of its own name."""
+    name, value = argument.name.value, argument.value
+    return name in expected and isinstance(value, VariableNode) and value.name.value == name
 
 
-def _launch(parameters: Any) -> Launch | None:
-    selector = parameters.get("selector") if isinstance(parameters, dict) else None
+def _parameters(variables: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What is launched, with the variable in which it stands."""
+    return [
+        (variable, parameters)
+        for variable, value in variables.items()
+        if value is not None
+        for parameters in (value if isinstance(value, list) else [value])
+    ]
+
+
+def _has_readable_tags(variable: str, parameters: Any) -> bool:
+    """Whether the tags, or what is around them, are missing or of the right kind."""
+    place: Any = parameters
+    for key in TAG_PLACES[variable]:
+        if not isinstance(place, dict):
+            return False
+        place = place.get(key)
+        if place is None:
+            return True
+    return isinstance(place, list) and all(isinstance(tag, dict) for tag in place)
+
+
+def _launch(parameters: Mapping[str, Any]) -> Launch | None:
+    selector = parameters.get("selector")
     if not isinstance(selector, dict):
         return None
     jobs = [selector[key] for key in ("jobName", "pipelineName") if selector.get(key) is not None]
     job = jobs[0] if len(jobs) == 1 else None
-    if not isinstance(job, str) or job not in JOB_ACTIONS:
+    if not isinstance(job, str):
         return None
-    return Launch(JOB_ACTIONS[job], job, _partition(parameters), _import_id(parameters.get("runConfigData")))
+    action = JOB_ACTIONS.get(job, "administer")
+    return Launch(action, job[:80], _partition(parameters), _import_id(parameters.get("runConfigData")))
 
 
 def _partition(parameters: Mapping[str, Any]) -> str:
-    metadata = parameters.get("executionMetadata")
-    tags = metadata.get("tags") if isinstance(metadata, dict) else None
-    named = {tag.get("key"): tag.get("value") for tag in tags or [] if isinstance(tag, dict)}
-    return str(named.get("dagster/partition") or "")
+    tags = (parameters.get("executionMetadata") or {}).get("tags") or []
+    return str({tag.get("key"): tag.get("value") for tag in tags}.get("dagster/partition") or "")
 
 
 def _import_id(config: Any) -> str | None:

@@ -126,8 +126,6 @@ MUTATIONS_BY_ROLE: dict[Role, tuple[str, ...]] = {
     "reviewer": ("mutation { terminateRun(runId: a) { x } }",),
     "administrator": (
         "mutation { deleteRun(runId: a) { x } }",
-        "mutation { launchRunReexecution(reexecutionParams: {}) { x } }",
-        "mutation { launchPartitionBackfill(backfillParams: {}) { x } }",
         "mutation { wipeAssets(assetPartitionRanges: []) { x } }",
         "mutation { stopSensor(id: a) { x } }",
         "mutation { startSchedule(scheduleSelector: {}) { x } }",
@@ -138,7 +136,6 @@ MUTATIONS_BY_ROLE: dict[Role, tuple[str, ...]] = {
         "mutation { ...F } fragment F on Mutation { deleteRun(runId: a) { x } }",
         "mutation { ... on Mutation { deleteRun(runId: a) { x } } }",
         "query A { version } mutation B { deleteRun(runId: a) { x } }",
-        "mutation { launchRun(executionParams: {selector: {jobName: preview_import}}) { x } }",
     ),
 }
 """What says too little of what it starts takes an administrator, whatever names its fields are given."""
@@ -213,7 +210,51 @@ def test_a_mutation_of_dagster_is_for_its_role_and_those_above(
     assert bool(dagster.bodies) == allowed
 
 
+PARTITION = [{"key": "dagster/partition", "value": "acme"}, {"key": "hris/actor", "value": "the chief"}]
+
+AGAIN = (
+    (
+        "mutation B($backfillParams: L!) { launchPartitionBackfill(backfillParams: $backfillParams) { x } }",
+        {"backfillParams": {"partitionNames": ["acme"], "tags": PARTITION}},
+    ),
+    (
+        "mutation R($executionParams: E, $reexecutionParams: R) { launchPipelineReexecution("
+        "executionParams: $executionParams, reexecutionParams: $reexecutionParams) { x } }",
+        {"reexecutionParams": {"parentRunId": "r", "extraTags": PARTITION}},
+    ),
+    (
+        "mutation R($reexecutionParams: R!) { "
+        "reexecutePartitionBackfill(reexecutionParams: $reexecutionParams) { x } }",
+        {"reexecutionParams": {"parentRunId": "b", "strategy": "FROM_FAILURE"}},
+    ),
+)
+
+
+@pytest.mark.parametrize(("query", "variables"), AGAIN, ids=["backfill", "run again", "backfill again"])
+def test_backfills_and_runs_again_are_for_administrators_and_carry_who_asked(
+    query: str, variables: dict[str, Any], behind: Served, dagster: Dagster
+) -> None:
+    document = {"query": query, "variables": variables}
+    assert [ask(behind, role, document) for role in ROLES] == [403, 403, 403, 200]
+    sent = json.dumps(dagster.bodies)
+    assert '"key": "hris/actor", "value": "dana"' in sent
+    assert "the chief" not in sent
+
+
 MIXED = (
+    {"query": "mutation { launchRun(executionParams: {selector: {jobName: preview_import}}) { x } }"},
+    {"query": "mutation { launchPartitionBackfill(backfillParams: {}) { x } }"},
+    {"query": "mutation L($p: E!) { launchRun(executionParams: $p) { x } }", "variables": {"p": {}}},
+    {"query": f"{LAUNCH} query Q {{ version }}", "variables": {}},
+    {
+        "query": LAUNCH,
+        "variables": {"executionParams": {"selector": {"jobName": "x"}, "executionMetadata": {"tags": 7}}},
+    },
+    {"query": LAUNCH, "variables": {"executionParams": None}},
+    {
+        "query": "mutation L($executionParams: E!) { a: launchRun(executionParams: $executionParams) { x } version }",
+        "variables": launch("preview_import")["variables"],
+    },
     {
         "query": LAUNCH,
         "variables": {"executionParams": {"selector": {"jobName": "preview_import", "pipelineName": "x"}}},
@@ -230,8 +271,11 @@ MIXED = (
 
 
 @pytest.mark.parametrize("document", MIXED, ids=range(len(MIXED)))
-def test_a_launch_that_says_two_things_takes_an_administrator(document: Any, behind: Served) -> None:
-    assert ask(behind, "approver", document) == 403
+def test_a_launch_is_let_through_only_as_dagsters_own_pages_send_it(
+    document: Any, behind: Served, dagster: Dagster
+) -> None:
+    assert ask(behind, "administrator", document) == 400
+    assert dagster.bodies == []
 
 
 def test_a_launch_carries_who_was_authenticated_and_nobody_elses_name(behind: Served, dagster: Dagster) -> None:
