@@ -45,7 +45,8 @@ class PlanContext:
     ``missing`` are hris_ids confirmed gone; ``holes`` those nothing is known of, who are in no mapped row.
     ``quarantined`` are members with bad rows, ``previously_quarantined`` the hris_ids that were quarantined at the last
     applied import. ``recently_archived`` are user_ids archived in the days that ``slow_bleed`` looks at, outside
-    approved imports and undos. ``kept_users`` are user_ids that ``do_not_archive`` follows. ``unread`` says, by
+    approved imports and undos. ``kept_users`` are user_ids that ``do_not_archive`` follows, ``waiting_elsewhere`` those
+    in an open conflict of another integration of the directory, where they may work. ``unread`` says, by
     employee column, of how many members who send it nothing could be read: ``count``, ``of`` and ``keys``.
     """
 
@@ -61,6 +62,7 @@ class PlanContext:
     resolutions: tuple[Resolution, ...] = ()
     recently_archived: frozenset[str] = frozenset()
     kept_users: frozenset[str] = frozenset()
+    waiting_elsewhere: frozenset[str] = frozenset()
     unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property

@@ -16,6 +16,8 @@ from hris_pipeline.store.imports import (
     end_import,
     imports_of,
     is_outdated,
+    tampered,
+    tampered_parts,
 )
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import get_integration
@@ -172,18 +174,29 @@ def import_to_save(services: Services, integration_id: str, import_id: str | Non
 
     Raises:
         UnknownName: nothing of that id, or nothing open.
+        Tampered: it says that it was applied, and is not what the pipeline wrote.
     """
     if import_id is None:
         found = open_import(services, integration_id) or _just_applied(services, integration_id)
         if found is None:
             raise UnknownName(f"{integration_id} has no open import: run `hris preview {integration_id}` first.")
-        return found
-    found = read_import(services, import_id)
-    if found.integration_id != integration_id:
-        raise UnknownName(
-            f"Import {import_id} is not one of {integration_id}: `hris history {integration_id}` lists them."
-        )
+    else:
+        found = read_import(services, import_id)
+        if found.integration_id != integration_id:
+            raise UnknownName(
+                f"Import {import_id} is not one of {integration_id}: `hris history {integration_id}` lists them."
+            )
+    if found.status == "applied":
+        _check_applied(services, found)
     return found
+
+
+def _check_applied(services: Services, record: Import) -> None:
+    """That it was applied is only believed of a record that nobody changed."""
+    with services.store.read() as connection:
+        broken = tampered_parts(connection, record, rows=False)
+    if broken:
+        raise tampered(record, broken)
 
 
 def _just_applied(services: Services, integration_id: str) -> Import | None:

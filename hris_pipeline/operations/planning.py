@@ -16,7 +16,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.protocol import Manifest
-from hris_pipeline.store.conflicts import record_conflicts, resolutions
+from hris_pipeline.store.conflicts import record_conflicts, resolutions, users_waiting_elsewhere
 from hris_pipeline.store.history import recent_archives
 from hris_pipeline.store.imports import Import, record_failed, stage_import
 from hris_pipeline.store.integrations import get_integration
@@ -91,6 +91,7 @@ def read_context(
             recent_archives(connection, integration_id, now - timedelta(days=settings.guards.slow_bleed.days))
         ),
         kept_users=followed_users(connection, integration_id, settings.do_not_archive),
+        waiting_elsewhere=users_waiting_elsewhere(connection, integration_id),
         unread=msgspec.to_builtins(manifest.unread),
     )
 

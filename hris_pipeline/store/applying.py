@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
+from hris_pipeline.store.conflicts import waiting_elsewhere
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.failures import SERIALIZATION_FAILURE, error_code
 from hris_pipeline.store.imports import (
@@ -26,7 +27,7 @@ from hris_pipeline.store.imports import (
     tampered_parts,
     update_statement,
 )
-from hris_pipeline.store.tables import import_rows, imports, users
+from hris_pipeline.store.tables import conflicts, import_rows, imports, users
 
 __all__ = [
     "apply_import",
@@ -93,9 +94,10 @@ def apply_import(
             ) from None
         reason = "somebody else now has an EmployeeId, hris_id or email that it gives out"
     with store.begin() as connection:
+        name = get_import(connection, import_id).integration_id
         end_import(connection, import_id, "stale", reason, now)
     raise ImportStale(
-        f"Import {import_id} is stale: {reason}; nothing was applied: preview again with `hris preview NAME`."
+        f"Import {import_id} is stale: {reason}; nothing was applied: preview again with `hris preview {name}`."
     )
 
 
@@ -166,6 +168,7 @@ def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | N
     _check_settings_and_order(run, record, settings_digest)
     if record.status == "held":
         _check_approval(run, record)
+    _check_conflicts_elsewhere(run, record)
     _write_users(run, record.directory_id)
     finished_at = next_timestamp(run.connection, record.directory_id, run.now)
     applied = replace(record, status="applied", finished_at=finished_at, applied_by=actor, applied_run_id=run_id)
@@ -198,6 +201,21 @@ def _check_approval(run: _ApplySession, record: Import) -> None:
         f"Import {run.import_id} is held and was not applied ({why}): look at it with `hris show {run.import_id}`, "
         f"then `hris approve {run.import_id} --digest {record.digest} --by WHO --reason WHY`."
     )
+
+
+def _check_conflicts_elsewhere(run: _ApplySession, record: Import) -> None:
+    """Nobody is archived by a plan who may have begun to work at another company of the directory since it was made."""
+    if record.trigger == "undo":
+        return
+    archived = sa.select(import_rows.c.user_id).where(
+        import_rows.c.import_id == record.import_id, import_rows.c.action == "archive"
+    )
+    waiting = sa.select(sa.func.count()).where(
+        waiting_elsewhere(record.integration_id), conflicts.c.user_id.in_(archived)
+    )
+    number = run.execute("check conflicts", waiting).scalar_one()
+    if number:
+        raise _Stale(f"{number} of those it archives are in an open conflict of another integration since")
 
 
 def _check_untouched(run: _ApplySession, record: Import) -> None:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.context import Resolution
 from hris_pipeline.store.bulk import INSTANT, TEXT, write_frame
 from hris_pipeline.store.in_values import in_values
-from hris_pipeline.store.tables import conflicts
+from hris_pipeline.store.tables import conflicts, integrations
 
-__all__ = ["record_conflicts", "resolutions"]
+__all__ = ["record_conflicts", "resolutions", "users_waiting_elsewhere", "waiting_elsewhere"]
 
 
 def record_conflicts(connection: sa.Connection, integration_id: str, frame: pd.DataFrame, now: datetime) -> None:
@@ -47,6 +47,25 @@ def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolut
     ).where(conflicts.c.integration_id == integration_id, conflicts.c.status == "resolved")
     return tuple(
         Resolution(row.hris_id, row.user_id, row.resolution, row.may_restore) for row in connection.execute(decided)
+    )
+
+
+def waiting_elsewhere(integration_id: str) -> sa.ColumnElement[bool]:
+    """Which conflicts are open in another integration of the same directory."""
+    other = integrations.alias()
+    mine = sa.select(integrations.c.directory_id).where(integrations.c.integration_id == integration_id)
+    others = sa.select(other.c.integration_id).where(
+        other.c.integration_id != integration_id,
+        other.c.directory_id == mine.scalar_subquery(),
+        other.c.deleted_at.is_(None),
+    )
+    return sa.and_(conflicts.c.status == "open", conflicts.c.integration_id.in_(others))
+
+
+def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> frozenset[str]:
+    """user_ids of the directory who are in an open conflict of another of its integrations."""
+    return frozenset(
+        connection.execute(sa.select(conflicts.c.user_id).where(waiting_elsewhere(integration_id))).scalars()
     )
 
 

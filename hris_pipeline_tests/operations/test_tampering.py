@@ -109,7 +109,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def planned(acme: Acme) -> Import:
-    acme.company.edit(acme.active()[0], job_title="Astronaut")
+    acme.company.edit(acme.active()[0], job_job_title="Astronaut")
     return acme.preview()
 
 
@@ -221,7 +221,7 @@ def test_a_manifest_changed_between_review_and_save_is_refused(acme_lite: Acme, 
 
 def test_verify_names_what_was_done_to_history_and_to_users(acme: Acme) -> None:
     services = acme.services
-    acme.company.edit(acme.active()[0], job_title="Astronaut")
+    acme.company.edit(acme.active()[0], job_job_title="Astronaut")
     done = acme.run()
     load_users(services, "acme", b"Employee Id,First Name,Last Name\nL1,Zoe,Other\n")
     protect(services, "acme", "L1", protected=True)
@@ -260,3 +260,12 @@ def test_what_applied_it_is_sealed_too(acme_lite: Acme) -> None:
     with acme.services.store.begin() as connection:
         record(applied_by="lee")(connection, done)
     assert verify(acme.services, "acme").altered == {done.import_id: ("who started or applied it",)}
+
+
+def test_an_import_that_only_says_that_it_was_applied_is_not_believed(acme: Acme) -> None:
+    acme.company.edit(acme.active()[0], job_title="Astronaut")
+    planned = acme.preview()
+    with acme.services.store.begin() as connection:
+        connection.execute(sa.update(imports).where(imports.c.import_id == planned.import_id).values(status="applied"))
+    with pytest.raises(Tampered, match="nothing was applied"):
+        acme.save(planned.import_id)
