@@ -47,7 +47,7 @@ def conflicts(
         if conflict.status == "open":
             choices = [
                 f"--link {conflict.user_id}",
-                *(["--create"] if conflict.kind != "employee_id" else []),
+                "--create",
                 "--ignore",
             ]
             renderables += [cell(f"hris resolve {conflict.conflict_id} {' | '.join(choices)}", "bold")]
