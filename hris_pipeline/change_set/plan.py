@@ -14,14 +14,22 @@ from hris_pipeline.change_set.classification import ClassifiedRows, classify_row
 from hris_pipeline.change_set.context import PlanContext
 from hris_pipeline.change_set.desired_state import DesiredState, resolve_desired_state, user_fields
 from hris_pipeline.change_set.diagnostics import Outcome, count_people, diagnose, guard_inputs
-from hris_pipeline.change_set.digest import plan_digest, source_hash
+from hris_pipeline.change_set.digest import digest_of_hashes, row_hashes, source_hash
 from hris_pipeline.change_set.directory import Directory
 from hris_pipeline.change_set.guards import Guard, evaluate_guards
 from hris_pipeline.change_set.identity import conflict_lines
 from hris_pipeline.change_set.leavers import Leavers, find_leavers
 from hris_pipeline.change_set.schemas import require_columns
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.transform.columns import column_or_nulls, is_distinct, is_in, lookup, null_as_false, text_series
+from hris_pipeline.transform.columns import (
+    column_or_nulls,
+    is_distinct,
+    is_in,
+    lookup,
+    null_as_false,
+    text_series,
+    to_arrow,
+)
 
 __all__ = ["Plan", "PlanContext", "make_plan"]
 
@@ -30,12 +38,13 @@ _STORE_DEPENDENT = ("email", "hire_date")
 
 @dataclass(frozen=True)
 class Plan:
-    """A change set: ``rows`` (``ROW_COLUMNS``), the nine counts, the guards, the digest; ``diagnostics`` gives, by
-    reason, the EmployeeIds (hris_ids where there is none) of whoever is not applied or warned about, and under
-    ``warning:field_missing_for_all`` and ``warning:field_unread`` names of fields; ``conflicts`` has
+    """A change set: ``rows`` (``ROW_COLUMNS``) and their ``row_hashes``, the nine counts, the guards, the digest;
+    ``diagnostics`` gives, by reason, the EmployeeIds (hris_ids where there is none) of whoever is not applied or warned
+    about, and under ``warning:field_missing_for_all`` and ``warning:field_unread`` names of fields; ``conflicts`` has
     ``identity.CONFLICT_COLUMNS``."""
 
     rows: pd.DataFrame = field(repr=False)
+    hashes: pd.Series = field(repr=False)
     counts: Mapping[str, int]
     guards: tuple[Guard, ...]
     digest: str
@@ -81,14 +90,16 @@ def make_plan(
     outcome = _final_outcome(people, desired, leavers)
     written, difference, outcome = _difference(outcome, desired, directory, snapshot, context, in_conflict)
     rows = pd.concat([written, *_left(leavers, directory, released)], ignore_index=True)
+    hashes = row_hashes(rows)
     result = Outcome(people, outcome, desired, leavers, difference, conflicts, in_conflict)
     guards = evaluate_guards(guard_inputs(result, directory, snapshot, context, settings), settings.guards)
     return Plan(
         rows=rows,
+        hashes=hashes,
         counts=count_people(result, rows, context),
         guards=guards,
-        digest=plan_digest(
-            rows,
+        digest=digest_of_hashes(
+            to_arrow(hashes).to_pylist(),
             settings_digest=settings.plan_digest(),
             complete=context.complete,
             tripped=[guard.name for guard in guards if guard.tripped],

@@ -27,17 +27,14 @@ class Traced:
     also: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False)
 
 
-def check_provenance(asset: str, frame: Traced, manifest: Manifest, settings_digest: str | None = None) -> None:
-    """Refuses a frame of another extract, or of other settings than those given.
+def check_provenance(asset: str, frame: Traced, manifest: Manifest) -> None:
+    """Refuses a frame of another extract. One of other settings is refused by the plan, which reads those in force.
 
     Raises:
         FrameInvalid: naming the asset to materialize again.
     """
-    remedy = f"materialize {asset} for {manifest.integration_id} again."
     if frame.extract_id != manifest.extract_id:
         raise FrameInvalid(
-            f"{asset} of {manifest.integration_id} is of extract {frame.extract_id}, "
-            f"justworks_members is extract {manifest.extract_id}: {remedy}"
+            f"{asset} of {manifest.integration_id} is of extract {frame.extract_id}, justworks_members is extract "
+            f"{manifest.extract_id}: materialize {asset} for {manifest.integration_id} again."
         )
-    if settings_digest is not None and frame.settings_digest != settings_digest:
-        raise FrameInvalid(f"The settings of {manifest.integration_id} changed since its {asset} were made: {remedy}")

@@ -14,6 +14,7 @@ from hris_pipeline.store.imports import (
     approval_lapses_at,
     approve,
     end_import,
+    get_import,
     imports_of,
     is_outdated,
     tampered,
@@ -146,7 +147,7 @@ def save_import(
                 raise
     with services.store.begin() as connection:
         start_if_configured(connection, integration_id, "hris", "first import saved", services.now())
-    return read_import(services, record.import_id)
+        return get_import(connection, record.import_id)
 
 
 def check_kept_extract(services: Services, record: Import) -> None:

@@ -40,7 +40,7 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
         get_integration(connection, integration_id)
         settings = current_settings(connection, integration_id).settings
         expected = expected_hris_ids(connection, integration_id)
-    source = services.open_source(integration_id)
+    source = services.open_source(integration_id, settings.source)
     columns = ColumnBuilder()
     try:
         manifest = extract(

@@ -2,13 +2,15 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
 
 import sqlalchemy as sa
 
 from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.operations.services import Services
-from hris_pipeline.settings.document import Event
+from hris_pipeline.settings.document import Event, Settings
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.in_values import in_values
 from hris_pipeline.store.settings_versions import current_settings
@@ -56,14 +58,7 @@ def notify(
     without the address.
     """
     try:
-        channels = _channels(services, integration_id, event)
-        if not channels or _last_state(services, integration_id, event) == state:
-            return False
-        title = f"HR sync of {integration_id}: {event}"
-        sent = [_sent(url, title, body, send) for url in channels]
-        if any(sent):
-            _remember(services, integration_id, event, state)
-        return any(sent)
+        return _notify(services, _read_told(services, integration_id), event, state, body, send)
     except Exception as failure:
         log.warning("Nobody could be told of %s for %s: %s", event, integration_id, type(failure).__name__)
         return False
@@ -96,8 +91,7 @@ def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple
 def reset_notification(services: Services, integration_id: str, *events: Event) -> None:
     """What was wrong is over: should it come back, it is told again. Never raises."""
     try:
-        with services.store.begin() as connection:
-            connection.execute(sa.delete(notifications).where(_key(integration_id, *events)))
+        _forget(services, integration_id, events)
     except Exception as failure:
         log.warning("What was told of %s could not be forgotten: %s", integration_id, type(failure).__name__)
 
@@ -105,50 +99,86 @@ def reset_notification(services: Services, integration_id: str, *events: Event) 
 def notify_import(services: Services, summary: Import, *, send: Sender = send_with_apprise) -> None:
     """Tells how an import ended: done with the breakdown, or held; and, of a planned one too, of new conflicts and a
     growing quarantine. Never raises."""
-    name, import_id = summary.integration_id, summary.import_id
+    name = summary.integration_id
+    try:
+        told = _read_told(services, name)
+        over = {"failed", "stalled", "held"} & told.states.keys() if summary.status == "applied" else set()
+        if not _open_ends(summary):
+            over |= {"conflict"} & told.states.keys()
+        if over:
+            _forget(services, name, over)
+        for event, state, body in chain(_ending(summary), _new_open_ends(summary, told)):
+            _notify(services, told, event, state, body, send)
+    except Exception as failure:
+        log.warning("Nobody could be told of import %s of %s: %s", summary.import_id, name, type(failure).__name__)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Whom an integration's settings name, and the last state told of each event."""
+
+    integration_id: str
+    settings: Settings
+    states: Mapping[str, str]
+
+
+_Message = tuple[Event, str, str]
+"""The event, its state, and what is said of it."""
+
+
+def _ending(summary: Import) -> Iterator[_Message]:
+    import_id = summary.import_id
     counted = ", ".join(f"{summary.counts[count]} {word}" for count, word in APPLIED_WORDS.items())
-    if summary.status == "applied":
-        reset_notification(services, name, "failed", "stalled", "held")
-        if summary.changes:
-            notify(services, name, "done", import_id, f"Import {import_id}: {counted}.", send=send)
+    if summary.status == "applied" and summary.changes:
+        yield "done", import_id, f"Import {import_id}: {counted}."
     if summary.status == "held":
         why = "; ".join(f"{guard.name}: {guard.sentence}" for guard in summary.tripped)
         body = (
             f"Import {import_id} is held and nothing of it was applied ({why}). It would bring {counted}. "
             f"Look at it with `hris show {import_id}`; `hris approve` lets it through."
         )
-        notify(services, name, "held", summary.digest, body, send=send)
-    _notify_open_ends(services, summary, send)
+        yield "held", summary.digest, body
 
 
-def _notify_open_ends(services: Services, summary: Import, send: Sender) -> None:
-    """Tells when somebody is in conflict or quarantined who was not when it was last told."""
-    name = summary.integration_id
-    now = {reason: sorted(summary.diagnostics.get(reason, ())) for reason in REVIEW_QUEUES}
-    if not any(now.values()):
-        reset_notification(services, name, "conflict")
+def _open_ends(summary: Import) -> dict[str, list[str]]:
+    ends = {reason: sorted(summary.diagnostics.get(reason, ())) for reason in REVIEW_QUEUES}
+    return ends if any(ends.values()) else {}
+
+
+def _new_open_ends(summary: Import, told: _Told) -> Iterator[_Message]:
+    """Told when somebody is in conflict or quarantined who was not when it was last told."""
+    ends, before = _open_ends(summary), json.loads(told.states.get("conflict") or "{}")
+    if all(set(ids) <= set(before.get(reason, ())) for reason, ids in ends.items()):
         return
-    try:
-        before = json.loads(_last_state(services, name, "conflict") or "{}")
-    except Exception as failure:
-        log.warning("What was told of %s could not be read: %s", name, type(failure).__name__)
-        return
-    if all(set(ids) <= set(before.get(reason, ())) for reason, ids in now.items()):
-        return
-    counted = ", ".join(f"{len(ids)} {REVIEW_QUEUES[reason]}" for reason, ids in now.items() if ids)
-    body = f"Import {summary.import_id} left {counted}: `hris conflicts {name}`, `hris show {summary.import_id}`."
-    notify(services, name, "conflict", json.dumps(now), body, send=send)
+    counted = ", ".join(f"{len(ids)} {REVIEW_QUEUES[reason]}" for reason, ids in ends.items() if ids)
+    name, import_id = summary.integration_id, summary.import_id
+    body = f"Import {import_id} left {counted}: `hris conflicts {name}`, `hris show {import_id}`."
+    yield "conflict", json.dumps(ends), body
 
 
-def _channels(services: Services, integration_id: str, event: Event) -> list[str]:
+def _read_told(services: Services, integration_id: str) -> _Told:
+    """In one read, whatever is told."""
+    of_integration = notifications.c.integration_id == integration_id
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
-    return [entry.to for entry in settings.notify if event in entry.on]
+        rows = connection.execute(sa.select(notifications.c.event, notifications.c.state).where(of_integration))
+        return _Told(integration_id, settings, {row.event: row.state for row in rows})
 
 
-def _last_state(services: Services, integration_id: str, event: Event) -> str | None:
-    with services.store.read() as connection:
-        return connection.execute(sa.select(notifications.c.state).where(_key(integration_id, event))).scalar()
+def _notify(services: Services, told: _Told, event: Event, state: str, body: str, send: Sender) -> bool:
+    channels = [entry.to for entry in told.settings.notify if event in entry.on]
+    if not channels or told.states.get(event) == state:
+        return False
+    title = f"HR sync of {told.integration_id}: {event}"
+    sent = [_sent(url, title, body, send) for url in channels]
+    if any(sent):
+        _remember(services, told.integration_id, event, state)
+    return any(sent)
+
+
+def _forget(services: Services, integration_id: str, events: Collection[str]) -> None:
+    with services.store.begin() as connection:
+        connection.execute(sa.delete(notifications).where(_key(integration_id, *events)))
 
 
 def _remember(services: Services, integration_id: str, event: Event, state: str) -> None:
@@ -158,7 +188,7 @@ def _remember(services: Services, integration_id: str, event: Event, state: str)
         connection.execute(sa.insert(notifications), line)
 
 
-def _key(integration_id: str, *events: Event) -> sa.ColumnElement[bool]:
+def _key(integration_id: str, *events: str) -> sa.ColumnElement[bool]:
     return sa.and_(notifications.c.integration_id == integration_id, notifications.c.event.in_(events))
 
 

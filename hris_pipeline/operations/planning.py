@@ -147,7 +147,8 @@ def plan_import(
         current = current_settings(connection, integration_id)
         if settings_digest is not None and settings_digest != current.digest:
             raise FrameInvalid(
-                f"The settings of {integration_id} changed since its users were mapped: materialize mapped_users again."
+                f"The settings of {integration_id} changed since its mapped_users were made: materialize mapped_users "
+                f"for {integration_id} again."
             )
         keep = current.settings.do_not_archive
         record_kept_users(connection, integration_id, integration.directory_id, keep)
@@ -172,7 +173,7 @@ def plan_import(
             diagnostics=plan.diagnostics,
             dagster_run_id=run_id,
         )
-        return stage_import(connection, draft, plan.rows)
+        return stage_import(connection, draft, plan.rows, plan.hashes)
 
 
 def record_failure(

@@ -100,14 +100,15 @@ class Services:
         """Ceilings that all processes on this store share, by the path of a request."""
         return SharedRateLimiter(StoredBuckets(self.store), buckets_of)
 
-    def open_source(self, integration_id: str) -> Source:
-        """The integration's source, connected; to be closed.
+    def open_source(self, integration_id: str, source: str | None = None) -> Source:
+        """The integration's source, connected; to be closed. ``source`` is what its settings name, where that was read.
 
         Raises:
             ConnectionInvalid: it is not connected.
         """
-        with self.store.read() as connection:
-            source = current_settings(connection, integration_id).settings.source
+        if source is None:
+            with self.store.read() as connection:
+                source = current_settings(connection, integration_id).settings.source
         return _SOURCES[source](self, integration_id)
 
     def close(self) -> None:
@@ -157,10 +158,10 @@ def _partner_api(services: Services, integration_id: str) -> Source:
     from hris_pipeline.sources.partner_api import PartnerApi  # noqa: PLC0415
 
     keeper = services.tokens(integration_id)
-    keeper.current()
     return PartnerApi.connected(
         oauth=services.oauth(integration_id),
         keeper=keeper,
+        stored=keeper.current(),
         api_url=services.environment.api_url,
         integration_id=integration_id,
         clock=services.now,

@@ -219,15 +219,20 @@ class OAuth:
 
 
 class OAuthTokens:
-    """Access tokens from a keeper, renewed shortly before their end and after a 401; safe for several threads."""
+    """Access tokens from a keeper, renewed shortly before their end and after a 401; safe for several threads.
+    ``stored`` are those that the keeper gave a moment ago, if it was asked."""
 
     def __init__(
-        self, keeper: TokenKeeper, oauth: OAuth, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        keeper: TokenKeeper,
+        oauth: OAuth,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        stored: Tokens | None = None,
     ) -> None:
         self._keeper = keeper
         self._oauth = oauth
         self._clock = clock
-        self._tokens: Tokens | None = None
+        self._tokens = stored
         self._early = EARLY
         self._lock = threading.Lock()
 

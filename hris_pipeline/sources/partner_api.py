@@ -13,7 +13,7 @@ from urllib.parse import quote
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import justworks_wire
 from hris_pipeline.sources.http import Http, HttpRefused, TokenProvider, Unauthorized
-from hris_pipeline.sources.oauth import OAuth, OAuthTokens, TokenKeeper
+from hris_pipeline.sources.oauth import OAuth, OAuthTokens, TokenKeeper, Tokens
 from hris_pipeline.sources.pacing import Ceilings, RateLimiter, Retries
 from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page, Record, ShapeReport
 from hris_pipeline.sources.raw_columns import clean_id
@@ -80,6 +80,7 @@ class PartnerApi:
         *,
         oauth: OAuth,
         keeper: TokenKeeper,
+        stored: Tokens | None = None,
         api_url: str,
         integration_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -87,10 +88,10 @@ class PartnerApi:
         retries: Retries | None = None,
         ceilings: Ceilings | None = None,
     ) -> "PartnerApi":
-        """The Partner API with tokens from ``keeper``; closing it closes ``oauth`` too."""
+        """The Partner API with tokens from ``keeper``, at first those ``stored``; closing it closes ``oauth`` too."""
         source = cls(
             api_url,
-            OAuthTokens(keeper, oauth, clock),
+            OAuthTokens(keeper, oauth, clock, stored),
             integration_id=integration_id,
             rate_limiter=rate_limiter,
             retries=retries,

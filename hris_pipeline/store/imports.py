@@ -140,8 +140,11 @@ class Import:
         return document
 
 
-def stage_import(connection: sa.Connection, draft: Import, rows: "pd.DataFrame") -> Import:
+def stage_import(
+    connection: sa.Connection, draft: Import, rows: "pd.DataFrame", hashes: "pd.Series | None" = None
+) -> Import:
     """Makes a plan the integration's one open import, under the integration's lock; gives the import as it stands.
+    ``hashes`` are the rows' ``row_hashes``, where the digest was made of them.
 
     The open import of the same digest stays itself, with its id, hold and approval, and takes over the draft's counts,
     guards, diagnostics and extract; any other is discarded, one that is outdated or was tampered with is stale. A
@@ -160,7 +163,7 @@ def stage_import(connection: sa.Connection, draft: Import, rows: "pd.DataFrame")
     if present is not None and present.digest == draft.digest:
         return _confirm(connection, present, replace(draft, planned_at=planned_at))
     counts = dict.fromkeys(COUNTS, 0) | dict(draft.counts)
-    proof = prove_rows([rows])
+    proof = prove_rows([rows], hashes)
     staged = replace(
         draft, import_id=_new_id(planned_at), planned_at=planned_at, counts=counts, rows_hash=proof.rows_hash
     )

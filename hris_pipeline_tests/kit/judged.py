@@ -35,7 +35,7 @@ class ScriptedServices(Services):
 
     address: str = ""
 
-    def open_source(self, integration_id: str) -> Source:
+    def open_source(self, integration_id: str, source: str | None = None) -> Source:
         """The client of the integration's kind of source."""
         return open_client(
             self._kind(integration_id), self.address, integration_id=integration_id, retries=self.retries

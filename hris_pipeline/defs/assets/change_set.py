@@ -14,7 +14,6 @@ from hris_pipeline.operations.decisions import is_approved
 from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
 
@@ -45,8 +44,7 @@ def change_set(
     """Plans and stages; in the job ``import_users`` a change set that is held and not approved is not applied, which is
     where that run ends red: what is planned, and the user file of it, is there to be looked at."""
     with recording_failures(context, services, justworks_members.extract_id) as run:
-        digest = settings_in_force(services, run.integration_id).digest
-        check_provenance("mapped_users", mapped_users, justworks_members, digest)
+        check_provenance("mapped_users", mapped_users, justworks_members)
         summary = _planned(services, justworks_members, mapped_users, run)
         tag_run(context.instance, run.run_id, PLANNED_TAG, summary.import_id)
         yield dg.MaterializeResult(

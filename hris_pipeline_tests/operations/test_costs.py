@@ -1,0 +1,145 @@
+"""What one import costs the store and the machine, counted and never timed: the same for ten people as for many."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from hris_pipeline.change_set import digest, plan
+from hris_pipeline.operations.notification import notify_import
+from hris_pipeline.operations.services import Services
+from hris_pipeline.store import settings_versions, staged_rows
+from hris_pipeline.store.imports import Import
+from hris_pipeline.store.keyring import decrypt_settings
+from hris_pipeline.store.tables import import_rows, imports, users
+from hris_pipeline.transform import checks, columns
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+
+PEOPLE = 200
+
+STATEMENTS, SETTINGS_READS = 50, 6
+TRANSACTIONS = {"sqlite": 16, "postgresql": 19}
+"""The most that a whole import may take; on PostgreSQL the locks are transactions too."""
+
+
+@dataclass
+class Costs:
+    """What was counted."""
+
+    statements: list[str] = field(default_factory=list)
+    transactions: int = 0
+    settings_reads: int = 0
+    date_conversions: int = 0
+    hashed_rows: int = 0
+
+    @property
+    def written(self) -> set[str]:
+        """The tables of users and imports that a statement wrote to."""
+        words = (statement.split() for statement in self.statements if not statement.startswith(("SELECT", "COPY (")))
+        named = {word.strip('"(') for line in words for word in line[:4]}
+        return named & {"users", "import_rows", "imports"}
+
+
+@contextmanager
+def counted(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Costs]:
+    costs, engine = Costs(), services.store.engine
+    decrypt, convert, hashes = decrypt_settings, columns.to_date, digest.row_hashes
+
+    def note_statement(_c: Any, _cursor: Any, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):  # which only SQLite is told so
+            costs.statements.append(statement)
+
+    def note_transaction(_: Any) -> None:
+        costs.transactions += 1
+
+    def note_settings(*arguments: Any) -> Any:
+        costs.settings_reads += 1
+        return decrypt(*arguments)
+
+    def note_date(values: Any) -> Any:
+        costs.date_conversions += values.dtype != columns.DATE
+        return convert(values)
+
+    def note_hashes(rows: Any) -> Any:
+        costs.hashed_rows += len(rows)
+        return hashes(rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(settings_versions, "decrypt_settings", note_settings)
+        for kind, (_, check) in checks._UNREADABLE.items():
+            if kind == "date":
+                patched.setitem(checks._UNREADABLE, kind, (note_date, check))
+        patched.setattr(plan, "row_hashes", note_hashes)
+        patched.setattr(staged_rows, "row_hashes", note_hashes)
+        sa.event.listen(engine, "before_cursor_execute", note_statement)
+        sa.event.listen(engine, "begin", note_transaction)
+        try:
+            yield costs
+        finally:
+            sa.event.remove(engine, "before_cursor_execute", note_statement)
+            sa.event.remove(engine, "begin", note_transaction)
+
+
+def whole_import(acme: Acme) -> Import:
+    """As ``import_users`` does it, telling included."""
+    planned = acme.preview()
+    notify_import(acme.services, planned)
+    saved = acme.save(planned.import_id)
+    notify_import(acme.services, saved)
+    return saved
+
+
+def rows_of(services: Services) -> list[Any]:
+    selects = [sa.select(table).order_by(*table.primary_key) for table in (users, import_rows)]
+    with services.store.read() as connection:
+        return [connection.execute(select).all() for select in selects]
+
+
+def test_a_first_import_takes_few_statements_transactions_and_readings_of_the_settings(
+    make: MakeAcme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = make(PEOPLE)
+    with counted(acme.services, monkeypatch) as costs:
+        saved = whole_import(acme)
+    assert saved.status == "applied"
+    assert len(costs.statements) <= STATEMENTS, "\n".join(costs.statements)
+    assert costs.transactions <= TRANSACTIONS[acme.services.store.dialect]
+    assert costs.settings_reads <= SETTINGS_READS
+    assert costs.date_conversions == 4
+    assert costs.hashed_rows == 2 * saved.changes, "once planned, and once from the store before they are applied"
+
+
+def test_an_import_without_changes_writes_one_row_of_imports_and_nothing_else(
+    make: MakeAcme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme = make(PEOPLE)
+    whole_import(acme)
+    before, (_, made) = rows_of(acme.services), acme.counted()
+    with counted(acme.services, monkeypatch) as costs:
+        saved = acme.preview()
+        notify_import(acme.services, saved)
+    assert (saved.status, saved.changes) == ("applied", 0)
+    assert costs.written == {"imports"}
+    assert rows_of(acme.services) == before
+    assert acme.counted()[1] == made + 1
+    assert len(costs.statements) <= STATEMENTS
+    assert costs.hashed_rows == 0
+
+
+def test_statements_do_not_grow_with_people(make_lite: MakeAcme, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = make_lite(10)
+    with counted(few.services, monkeypatch) as small:
+        whole_import(few)
+    assert len(small.statements) <= STATEMENTS
+
+
+def test_the_counting_sees_what_is_written(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
+    hris_id = acme.active()[0]
+    acme.company.edit(hris_id, job_title="Changed")
+    with counted(acme.services, monkeypatch) as costs:
+        assert whole_import(acme).changes == 1
+    assert {"users", "imports"} <= costs.written
+    assert imports.name in costs.written
