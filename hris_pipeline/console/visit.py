@@ -23,6 +23,7 @@ from hris_pipeline.files import machine_words
 from hris_pipeline.operations.decision_log import deciding
 from hris_pipeline.operations.roles import ACTIONS, may
 from hris_pipeline.operations.services import Services
+from hris_pipeline.operations.settings import settings_in_force
 
 __all__ = ["Console", "Page", "Visit", "error_page", "route_of"]
 
@@ -64,6 +65,11 @@ class Visit:
     def name(self) -> str:
         """The integration that the page is about."""
         return self.route["name"]
+
+    @property
+    def zone(self) -> str:
+        """The time zone in which the integration's moments are told."""
+        return settings_in_force(self.services, self.name).settings.time_zone
 
     @property
     def actor(self) -> str:

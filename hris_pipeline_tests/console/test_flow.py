@@ -180,7 +180,7 @@ def _looks_around(visitor: Visitor, live: Live) -> None:
     visitor.sees("0001")
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("", "/review", "/mapping", "/people", "/settings"):
+    for path in ("", "/review", "/conflicts", "/mapping", "/people", "/settings"):
         page.goto(f"{live.url}/i/acme{path}")
         visitor.sees(".")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path

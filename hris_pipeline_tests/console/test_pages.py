@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.console.jobs import Job
+from hris_pipeline.console.templating import STATIC
 from hris_pipeline.errors import MachineError
 from hris_pipeline.operations.conflicts import open_conflicts
 from hris_pipeline.operations.decision_log import decisions_of
@@ -23,6 +24,7 @@ from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.browser import Browser, Served, words_of
+from hris_pipeline_tests.kit.live_console import CHROMIUM, browser_page
 
 RENAMED = {"first_name": "Ottilie", "last_name": "Beispiel"}
 
@@ -71,6 +73,19 @@ class TestIntegrations:
     def test_the_next_due_moment_names_the_zone(self, acme: Acme, served: Served) -> None:
         served.browser().post("/i/acme/resume", reason="now")
         assert "tomorrow at 04:00 (America/New York)" in words_of(served.browser().get("/"))
+
+    def test_records_in_quarantine_are_one_link_away(self, acme: Acme, served: Served) -> None:
+        acme.company.edit(acme.active()[0], last_name=None)
+        acme.preview()
+        browser = served.browser("reviewer")
+        (address,) = re.findall(r'href="([^"]*)">1 record</a> in quarantine', unescape(browser.get("/").text))
+        for path in (address, "/i/acme/review?action=others"):
+            page = browser.get(path).text
+            assert 'action=others" aria-current="page"' in page
+            assert "last_name" in page
+
+    def test_an_import_tells_the_integration_s_time(self, acme: Acme, served: Served) -> None:
+        assert re.search(r"\d\d:\d\d E[SD]T", words_of(served.browser("viewer").get("/i/acme/review")))
 
     def test_a_held_import_waits(self, held: Acme, served: Served) -> None:
         held.preview()
@@ -254,6 +269,17 @@ class TestConflicts:
         assert str(user["last_name"]) in page
         assert "Anders" not in served.browser("viewer").get("/i/acme/conflicts").text
 
+    @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_phone_shows_both_records(self, conflicting: Acme, served: Served) -> None:
+        html = served.browser("reviewer").get("/i/acme/conflicts").text
+        sheet = (STATIC / "console.css").read_text()
+        with browser_page(width=375, scripts=True) as page:
+            page.set_content(f"{html}<style>{sheet}</style>")
+            assert page.evaluate("document.documentElement.scrollWidth") == 375
+            cell = page.locator('td[data-label="The user"]').first.bounding_box()
+            assert cell["x"] + cell["width"] <= 375
+
     def test_a_decision_is_recorded(self, conflicting: Acme, served: Served) -> None:
         (conflict,) = open_conflicts(conflicting.services, "acme")
         browser, address = served.browser("approver"), f"/i/acme/conflicts/{conflict.conflict_id}"
@@ -319,6 +345,29 @@ class TestSettings:
         assert f'href="#{field}"' in page.text
         assert f'id="{field}-problem"' in page.text
         assert unescape(page.text).count(value) >= 1
+
+    @pytest.mark.parametrize(
+        "sent", ["0016\r\n0020", "0016, 0020", "0016,\n0020", '["0016", "0020"]', '- "0016"\n- "0020"']
+    )
+    def test_ids_are_taken_one_a_line_or_with_commas_between(self, acme: Acme, served: Served, sent: str) -> None:
+        browser = served.browser()
+        page = browser.post("/i/acme/settings", do_not_archive=sent)
+        assert hidden(page.text, "change") == ['do_not_archive=["0016", "0020"]']
+        browser.post("/i/acme/settings/store", version="1", change=hidden(page.text, "change"))
+        assert acme.settings().do_not_archive == ("0016", "0020")
+        assert ">0016\n0020</textarea>" in browser.get("/i/acme/settings").text
+        assert "Nothing differs" in words_of(browser.post("/i/acme/settings", do_not_archive=sent))
+
+    def test_an_address_is_taken_as_it_is(self, acme: Acme, served: Served) -> None:
+        page = served.browser().post("/i/acme/settings", notify="json://one.example\njson://two.example")
+        (change,) = hidden(page.text, "change")
+        assert (change.count("json://one.example"), change.count("json://two.example")) == (1, 1)
+
+    def test_a_refused_value_is_told_with_its_setting_and_an_example(self, acme: Acme, served: Served) -> None:
+        text = words_of(served.browser().post("/i/acme/settings", do_not_archive="{", import_days_before_start="91"))
+        assert "Import days before start: must be at most 90" in text
+        assert "Do not archive: " in text
+        assert "For example: 0016, 0020" in text
 
     def test_where_notifications_go_is_never_shown(self, make: Any, served: Served) -> None:
         make(settings=settings_from({"notify": [{"to": "json://token-7@hooks.example"}]}))

@@ -33,7 +33,8 @@ def current(visit: Visit) -> Response:
     summary = open_import(visit.services, visit.name) or next(iter(history(visit.services, visit.name, limit=1)), None)
     if summary is None:
         return visit.page("no_import.html", place="review")
-    return RedirectResponse(f"/i/{visit.name}/imports/{summary.import_id}", 303)
+    query = f"?{visit.query}" if visit.query else ""
+    return RedirectResponse(f"{_address(summary)}{query}", 303)
 
 
 def show(visit: Visit) -> Response:

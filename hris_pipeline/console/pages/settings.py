@@ -28,13 +28,25 @@ GENERAL = ("display_name", "frequency", "at", "weekday", "day_of_month", "time_z
 ELSEWHERE = frozenset({"mapping", "metadata"})
 """What has a page of its own."""
 
+EXAMPLES: Mapping[str, str] = {
+    "do_not_import": "- {name: Interns, all: [{field: job_title, operator: equals, value: Intern}]}",
+    "do_not_archive": "0016, 0020",
+    "exclude_fields": "phone_number, JobTitle",
+    "notify": "json://hooks.example.com/path",
+}
+"""How a list is written. Ids, names and addresses stand one a line, all but addresses also with commas between."""
+
+LISTED = frozenset({"do_not_archive", "exclude_fields", "notify"})
+"""Lists whose entries are plain words; they are taken as YAML as well."""
+
 SECRET = frozenset({"notify"})
 """Values that hold secrets: never shown, replaced as a whole."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """One setting as a form asks for it. ``kind`` is choice, text, number or yaml."""
+    """One setting as a form asks for it. ``kind`` is choice, text, lines or yaml; the last two are lists, with
+    an example."""
 
     key: str
     kind: str
@@ -43,6 +55,7 @@ class Control:
     default: str
     values: str
     options: tuple[tuple[str, str], ...] = ()
+    example: str = ""
 
     @property
     def title(self) -> str:
@@ -61,9 +74,10 @@ def controls(settings: Settings) -> list[Control]:
             continue
         row, value = rows[key], _inner(document, key)
         options = _options(model_field.annotation)
-        kind = "choice" if options else "yaml" if isinstance(value, list | dict) else "text"
-        words = "" if top in SECRET else _words(value)
-        found.append(Control(key, kind, words, row.meaning, row.default, row.values, options))
+        kind = "choice" if options else _list_kind(key) if isinstance(value, list | dict) else "text"
+        words = "" if top in SECRET else _lines(value) if key in LISTED else _words(value)
+        example = EXAMPLES.get(key, "")
+        found.append(Control(key, kind, words, row.meaning, row.default, row.values, options, example))
     return found
 
 
@@ -103,6 +117,35 @@ def _words(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _list_kind(key: str) -> str:
+    return "lines" if key in LISTED else "yaml"
+
+
+def _lines(entries: Sequence[str]) -> str:
+    """A list one entry a line; as YAML where that would not be read back."""
+    text = "\n".join(entries)
+    return text if _entries(text, commas=True) == list(entries) else to_yaml(list(entries)).strip()
+
+
+def _entries(text: str, *, commas: bool) -> list[str] | None:
+    """The entries of a list that is written one a line, or with commas between; None when it is written as YAML."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if any(line[0] in "[{'\"" or line == "-" or line.startswith("- ") for line in lines):
+        return None
+    parts = [part.strip() for line in lines for part in (line.split(",") if commas else [line])]
+    return [part for part in parts if part]
+
+
+def _sent_value(key: str, text: str) -> str:
+    """What a field of the form says, as a setting's value is written."""
+    if key in SECRET and text == "nobody":
+        return "[]"
+    entries = _entries(text, commas=key not in SECRET) if key in LISTED and text else None
+    if entries is None:
+        return text
+    return json.dumps([{"to": entry} for entry in entries] if key in SECRET else entries, ensure_ascii=False)
+
+
 def show(visit: Visit) -> Response:
     """The form."""
     return _form(visit, settings_in_force(visit.services, visit.name).settings, {})
@@ -127,7 +170,7 @@ def review_changes(visit: Visit) -> Response:
     sent = {control.key: visit.text(control.key) for control in controls(current) if control.key in visit.form}
     unchanged = {control.key: control.value for control in controls(current)}
     assignments = [
-        f"{key}={'[]' if key in SECRET and value == 'nobody' else value}"
+        f"{key}={_sent_value(key, value)}"
         for key, value in sent.items()
         if " ".join(value.split()) != " ".join(unchanged[key].split())
     ]
@@ -135,9 +178,17 @@ def review_changes(visit: Visit) -> Response:
         new = set_values(current, assignments)
     except SettingsInvalid as error:
         for problem in error.problems:
-            visit.problems[_field_of(problem.where, sent)] = problem.message
+            field = _field_of(problem.where, sent)
+            visit.problems[field] = _problem_words(field, problem.message)
         return _form(visit, current, sent)
     return check(visit, current, new, back="settings", store="settings/store")
+
+
+def _problem_words(field: str, message: str) -> str:
+    """A problem with the name of its setting, and for a list with how it is written."""
+    title = Control(field, "", "", "", "", "").title.capitalize()
+    example = f" For example: {EXAMPLES[field]}" if field in EXAMPLES else ""
+    return f"{title}: {message.rstrip('.')}.{example}" if field else message
 
 
 def _field_of(where: str, sent: Mapping[str, str]) -> str:
