@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from hris_pipeline.cli.printing import CommandResult, error_line, write
+from hris_pipeline.cli.printing import PLAIN_SIGNS, CommandResult, error_line, write
 from hris_pipeline.errors import HrisError, SettingsInvalid
 from hris_pipeline.files import machine_words
 
@@ -284,7 +284,7 @@ def _open_streams() -> None:
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
         elif isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=PLAIN_SIGNS)
 
 
 def _stdout_takes_more() -> bool:

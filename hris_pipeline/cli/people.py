@@ -55,7 +55,7 @@ def explain(
         **vars(explanation),
         "fields": [_field_document(field) for field in explanation.fields],
     }
-    return CommandResult(payload, [*_headline(explanation), "", _fields_table(explanation)])
+    return CommandResult(payload, [*_headline(explanation), "", *_fields_table(explanation)])
 
 
 def _masked(story: FieldExplanation) -> FieldExplanation:
@@ -89,10 +89,13 @@ def _headline(explanation: Explanation) -> list[Any]:
     ]
 
 
-def _fields_table(explanation: Explanation) -> Any:
+def _fields_table(explanation: Explanation) -> list[Any]:
+    """The fields, and below them the imports that wrote them, each on a line of its own so that its id stays whole."""
+    writers = list(dict.fromkeys(field.written_by for field in explanation.fields if field.written_by))
+
     def origin(story: FieldExplanation) -> str:
         by = story.written_by
-        return f"{by.action}, {by.import_id}, settings {by.settings_version}" if by else "–"
+        return f"{by.action} ({writers.index(by) + 1})" if by else "–"
 
     lines = [
         (
@@ -105,7 +108,12 @@ def _fields_table(explanation: Explanation) -> Any:
         )
         for field in explanation.fields
     ]
-    return table(("field", "stored", "written by", "fed from", "employee has", "member's fields"), lines)
+    grid = table(("field", "stored", "written by", "fed from", "employee has", "member's fields"), lines)
+    numbered = [
+        cell(f"({number}) import {by.import_id}, settings {by.settings_version}")
+        for number, by in enumerate(writers, 1)
+    ]
+    return [grid, *(["", *numbered] if numbered else [])]
 
 
 def user(

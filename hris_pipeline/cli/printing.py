@@ -3,6 +3,7 @@
 Whatever is printed may hold what a source or a person wrote, so everything passes ``printable``: what would steer a
 terminal is left out of tables and lines, and escaped in JSON."""
 
+import codecs
 import json
 import re
 import sys
@@ -20,6 +21,7 @@ from rich.text import Text
 from hris_pipeline.cli.tables import FittedTable
 
 __all__ = [
+    "PLAIN_SIGNS",
     "CommandResult",
     "cell",
     "error_line",
@@ -30,6 +32,23 @@ __all__ = [
     "table",
     "write",
 ]
+
+PLAIN_SIGNS = "plain_signs"
+"""How a stream writes what its encoding cannot: our own signs as one of ASCII each, anything else by its number."""
+
+_IN_ASCII = str.maketrans("•–—→…·", "*-->.-")
+
+
+def _write_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
+    """One ASCII letter for a sign of ours, so that tables keep their columns."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    sign = error.object[error.start].translate(_IN_ASCII)
+    one_sign = UnicodeEncodeError(error.encoding, error.object, error.start, error.start + 1, error.reason)
+    return (sign, error.start + 1) if sign.isascii() else codecs.backslashreplace_errors(one_sign)
+
+
+codecs.register_error(PLAIN_SIGNS, _write_plain_signs)
 
 WIDTH_IN_FILES = 140
 """How wide lines may get when nobody's window says it."""
@@ -59,7 +78,8 @@ def _console(*, stderr: bool = False) -> Console:
 def write(result: CommandResult, *, as_json: bool) -> None:
     """The result on stdout: one JSON document, or what a person sees."""
     if as_json:
-        text = json.dumps(result.payload, ensure_ascii=False, default=_json_value)
+        takes_all = sys.stdout.encoding.lower().startswith("utf")
+        text = json.dumps(result.payload, ensure_ascii=not takes_all, default=_json_value)
         sys.stdout.write(STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
     else:
         _print(_console(), result.renderables)

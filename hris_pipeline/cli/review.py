@@ -23,7 +23,8 @@ from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.quarantine import quarantined_people
 from hris_pipeline.operations.review_files import REVIEW_FILES, write_review
 from hris_pipeline.operations.services import Services
-from hris_pipeline.store.imports import Import, get_import
+from hris_pipeline.store.imports import Import, get_import, latest_reading
+from hris_pipeline.store.integrations import get_integration
 
 __all__ = ["quarantine", "review"]
 
@@ -75,10 +76,19 @@ def _chosen(services: Services, name: str, import_id: str | None) -> Import:
     raise UnknownName(f"{name} has no import to review: run `hris preview {name}` first.")
 
 
+def _latest_reading(services: Services, name: str) -> Import:
+    with services.store.read() as connection:
+        get_integration(connection, name, deleted=True)
+        record = latest_reading(connection, name)
+    if record is None:
+        raise UnknownName(f"Nothing was read from the source of {name} yet: run `hris preview {name}` first.")
+    return record
+
+
 def quarantine(
     name: IntegrationArgument,
     import_id: Annotated[
-        str | None, typer.Argument(help="Of which import; the open one, else the newest, by default.")
+        str | None, typer.Argument(help="Of which import; the newest that read the source by default.")
     ] = None,
     field: Annotated[str | None, typer.Option(help="Only records that fail in that field.")] = None,
     reveal: Reveal = False,
@@ -87,7 +97,7 @@ def quarantine(
     What the source sent is masked unless `--reveal` is given.
     """
     with open_services() as services:
-        record = _chosen(services, name, import_id)
+        record = _chosen(services, name, import_id) if import_id else _latest_reading(services, name)
         people = quarantined_people(services, record.import_id, field=field, reveal=reveal)
     lines: list[tuple[Any, ...]] = [
         (person.field, person.check, person.employee_id, person.hris_id, person.value, person.reason)

@@ -38,6 +38,7 @@ __all__ = [
     "in_this_life",
     "is_outdated",
     "last_applied",
+    "latest_reading",
     "next_timestamp",
     "open_import",
     "prove_rows_anew",
@@ -286,6 +287,15 @@ def imports_of(
         select = select.where(imports.c.status.in_(statuses))
     newest_first = select.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(limit)
     return tuple(Import.from_row(row) for row in connection.execute(newest_first))
+
+
+def latest_reading(connection: sa.Connection, integration_id: str) -> Import | None:
+    """The newest import that read the source; an undo reads nothing, although it names the extract it goes back to."""
+    select = sa.select(imports).where(
+        imports.c.integration_id == integration_id, imports.c.extract_id.is_not(None), imports.c.trigger != "undo"
+    )
+    row = connection.execute(select.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(1)).first()
+    return Import.from_row(row) if row else None
 
 
 def open_import(connection: sa.Connection, integration_id: str) -> Import | None:

@@ -95,6 +95,10 @@ def test_who_is_in_quarantine_is_listed_with_why(saved: dict[str, Any], hris: Hr
     assert "Q" * 60 not in [person["value"] for person in people]
     revealed = hris("quarantine", "acme", "--reveal", "--json").document["quarantined"]
     assert "Q" * 60 in [person["value"] for person in revealed]
+    read = hris("quarantine", "acme", "--json").document["import_id"]
+    planned = hris("undo", saved["import_id"], "--json").document["import_id"]
+    assert hris("discard", planned).exit_code == 0
+    assert hris("quarantine", "acme", "--json").document["import_id"] == read
 
 
 def test_a_digest_is_named_by_its_first_twelve_digits(saved: dict[str, Any], hris: Hris, sandbox: Sandbox) -> None:

@@ -167,6 +167,7 @@ def test_one_person_explained_protected_erased(saved: dict[str, Any], hris: Hris
     assert masked["email"] != user["email"]
     assert user["employee_id"] == "0001"
     assert hris("user", "acme", "0001", "--as-of", "2001-01-01", "--json").document["user"] is None
+    assert f"(1) import {saved['import_id']}, settings 1\n" in hris("explain", "acme", "0001").stdout
     told = hris("explain", "acme", "0001", "email", "--reveal", "--json").document["fields"][0]
     assert told["stored"] == user["email"]
     assert told["written_by"]["import_id"] == saved["import_id"]

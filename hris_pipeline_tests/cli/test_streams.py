@@ -1,5 +1,6 @@
 """Where output goes: an ASCII terminal, a closed or full stdout, a device or pipe named with -o."""
 
+import json
 import os
 import stat
 import subprocess
@@ -33,6 +34,24 @@ def test_a_full_stdout_is_told_once_and_exits_1(options: str) -> None:
 def test_a_closed_stdout_harms_nothing() -> None:
     ended = hris("$HRIS settings schema >&-")
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
+
+
+def test_a_sign_that_the_terminal_cannot_show_keeps_its_one_column() -> None:
+    program = (
+        "from hris_pipeline.cli.app import _open_streams; from hris_pipeline.cli.printing import *; _open_streams();"
+        "write(CommandResult(dict(name='F\u2022\U0001f600'), ['F\u2022\u2022\u2022 \u2013 \u4e00']), as_json={})"
+    )
+    lines = [
+        subprocess.run(
+            (sys.executable, "-c", program.format(as_json)),
+            env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+            capture_output=True,
+            check=True,
+        ).stdout.decode("ascii")
+        for as_json in (False, True)
+    ]
+    assert lines[0].strip() == "F*** - \\u4e00"
+    assert json.loads(lines[1]) == {"name": "F\u2022\U0001f600"}
 
 
 def test_an_ascii_terminal_shows_what_it_can() -> None:

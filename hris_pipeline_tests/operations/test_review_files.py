@@ -17,6 +17,7 @@ from hris_pipeline.operations.review import Filters
 from hris_pipeline.operations.review_files import REVIEW_FILES, write_review
 from hris_pipeline.operations.services import Services
 from hris_pipeline_tests.kit import store_builders as build
+from hris_pipeline_tests.kit.live_console import CHROMIUM, browser_page
 
 EVIL = "</script><script>alert(1)</script>"
 
@@ -53,6 +54,22 @@ def written(services: Services, import_id: str, ending: str, filters: Filters | 
     file = io.BytesIO()
     write_review(services, import_id, file, ending, filters=filters)
     return file.getvalue()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_page_breaks_no_word_of_its_columns_and_fits_a_phone(
+    lite_services: Services, held: str, width: int
+) -> None:
+    with browser_page(width=width) as page:
+        page.set_content(written(lite_services, held, ".html").decode())
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        heights = page.evaluate(
+            "[...document.querySelectorAll('#changes td:first-child')].map(c => {"
+            "const range = document.createRange(); range.selectNodeContents(c); return range.getClientRects().length})"
+        )
+        assert heights == [1, 1, 1]
 
 
 def test_the_page_is_one_file_that_asks_nobody_and_runs_nothing_but_its_own_filter(
