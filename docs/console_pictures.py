@@ -24,7 +24,7 @@ from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.settings import set_up
+from hris_pipeline.operations.settings import set_up, settings_in_force
 from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sandbox.run import Sandbox, running
 from hris_pipeline.settings.document import Settings
@@ -39,8 +39,9 @@ WHO = "dana"
 def preview(services: Services) -> str:
     """Reads and plans; gives the import."""
     manifest = extract_members(services, "acme")
-    validated = build_employees(services, manifest)
-    mapped = build_mapped_users(services, manifest, validated.employees)
+    settings = settings_in_force(services, "acme").settings
+    validated = build_employees(services, manifest, settings)
+    mapped = build_mapped_users(services, manifest, validated.people, settings)
     warnings = {**validated.warnings, **mapped.warnings}
     planned = plan_import(services, manifest, mapped.users, warnings=warnings, trigger="manual", actor=WHO, run_id=None)
     return planned.import_id
