@@ -73,7 +73,9 @@ def resolve(
     restore: Annotated[
         bool, typer.Option("--restore", help="With --link: also switch on again a user whom a person archived.")
     ] = False,
-    create: Annotated[bool, typer.Option("--create", help="It is somebody new.")] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="It is somebody new; about an EmployeeId only once the other has left.")
+    ] = False,
     ignore: Annotated[bool, typer.Option("--ignore", help="Leave them out from now on.")] = False,
     relink: Annotated[
         bool,
