@@ -164,8 +164,8 @@ class _Variables(BaseSettings):
 def _in_words(error: ValidationError) -> EnvironmentInvalid:
     """Only numbers are left to pydantic to check; all else says itself what is wrong."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    whole = "whole " if problem["type"].startswith("int") else ""
-    return EnvironmentInvalid(f"{problem['loc'][0]} must be a {whole}number above 0, such as 10.")
+    kind = "whole " if problem["type"].startswith("int") else ""
+    return EnvironmentInvalid(f"{problem['loc'][0]} must be a {kind}number above 0, such as 10.")
 
 
 class AccessEnvironment(_Variables):

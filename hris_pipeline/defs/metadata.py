@@ -85,9 +85,14 @@ def failed_rows_table(counts: Iterable[CheckCount]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(
         [
             dg.TableRecord(
-                {"field": one.field, "check": one.check, "rows": one.count, "EmployeeIds": ids(one.employee_ids)}
+                {
+                    "field": check.field,
+                    "check": check.check,
+                    "rows": check.count,
+                    "EmployeeIds": ids(check.employee_ids),
+                }
             )
-            for one in counts
+            for check in counts
         ],
         schema=dg.TableSchema(
             [
@@ -182,16 +187,16 @@ def frame_metadata(rows: pd.DataFrame) -> dict[str, Any]:
 
 def counted_table(counts: pd.DataFrame) -> dg.TableMetadataValue:
     """A frame of counts, cut when it is very long."""
-    shown = counts.head(MOST_IDS).astype(object)
-    lines = shown.where(shown.notna(), None).to_dict("records")
+    head = counts.head(MOST_IDS).astype(object)
+    lines = head.where(head.notna(), None).to_dict("records")
     records = [dg.TableRecord({str(name): value for name, value in line.items()}) for line in lines]
     return dg.MetadataValue.table(records, schema=plain_table_schema(counts))
 
 
 def lines_table(lines: pd.DataFrame) -> dg.TableMetadataValue:
     """The first reporting lines, ids only: who, the supervisors from the first upwards, the associated ones."""
-    shown = lines.head(MOST_LINES)
-    columns = (shown[name] for name in ("employee_id", "chain", "approvers", "in_cycle"))
+    head = lines.head(MOST_LINES)
+    columns = (head[name] for name in ("employee_id", "chain", "approvers", "in_cycle"))
     return dg.MetadataValue.table(
         [
             dg.TableRecord(
@@ -228,7 +233,7 @@ def employees_table_schema() -> dg.TableSchema:
                 name,
                 type_name(column.dtype.type),
                 column.description,
-                dg.TableColumnConstraints(nullable=column.nullable, other=[str(one.name) for one in column.checks]),
+                dg.TableColumnConstraints(nullable=column.nullable, other=[str(check.name) for check in column.checks]),
             )
             for name, column in employees_schema().columns.items()
         ]
@@ -246,7 +251,10 @@ def mapped_users_table_schema(users: pd.DataFrame, settings: Settings) -> dg.Tab
 
 def plain_table_schema(frame: pd.DataFrame, meanings: Mapping[str, str] | None = None) -> dg.TableSchema:
     """A frame's columns with their types and, where known, their meaning."""
-    told = meanings or {}
+    descriptions = meanings or {}
     return dg.TableSchema(
-        [dg.TableColumn(str(name), type_name(dtype), told.get(str(name))) for name, dtype in frame.dtypes.items()]
+        [
+            dg.TableColumn(str(name), type_name(dtype), descriptions.get(str(name)))
+            for name, dtype in frame.dtypes.items()
+        ]
     )

@@ -87,10 +87,10 @@ def explain_skip(left_out: Sequence[SkippedIntegration]) -> str:
 
 
 def _split_by_partition(
-    imports: DueImports, known: Iterable[str]
+    imports: DueImports, partition_names: Iterable[str]
 ) -> tuple[tuple[Due, ...], tuple[SkippedIntegration, ...]]:
     """Only partitions of this instance can run: one request for another would lose the whole tick."""
-    partitions = set(known)
+    partitions = set(partition_names)
     unknown = tuple(
         SkippedIntegration(due.integration_id, NO_PARTITION)
         for due in imports.due
@@ -111,10 +111,10 @@ def _without_existing_run(
         slice_ = due[number : number + KEYS_AT_ONCE]
         runs = _runs_by_key(instance, [item.key for item in slice_])
         for item in slice_:
-            own = runs.get(item.key, ())
-            reason = _existing_run(own)
+            runs_of_item = runs.get(item.key, ())
+            reason = _existing_run(runs_of_item)
             if reason is None and len(requests) < REQUESTS_A_TICK:
-                requests.append(import_request(item, schedule, sum(SKIPPED_TAG in run.tags for run in own)))
+                requests.append(import_request(item, schedule, sum(SKIPPED_TAG in run.tags for run in runs_of_item)))
             else:
                 left_out.append(SkippedIntegration(item.integration_id, reason or NEXT_TICK))
     return requests, tuple(left_out)
@@ -179,8 +179,8 @@ def connection_refresh(
 ) -> dg.SkipReason | list[dg.RunRequest]:
     """One run a connection, those that end first first; one whose run still waits in the queue gets no second."""
     tick = context.scheduled_execution_time
-    known = set(known_partitions(context.instance)) - _being_refreshed(context.instance)
-    due = [name for name in connections_due(services, tick) if name in known]
+    partition_names = set(known_partitions(context.instance)) - _being_refreshed(context.instance)
+    due = [name for name in connections_due(services, tick) if name in partition_names]
     return [refresh_request(name, tick) for name in due[:REQUESTS_A_TICK]] or dg.SkipReason(
         "Every connection is fresh."
     )

@@ -173,10 +173,10 @@ def _paused(state: Automation | AutomationState) -> str:
 def skip_reason(services: Services, integration_id: str) -> str | None:
     """Why an automatic import of the integration that was already queued must be skipped, or None."""
     with services.store.read() as connection:
-        one = automation(connection, integration_id)
-    if one.automatic == "running":
+        automation_state = automation(connection, integration_id)
+    if automation_state.automatic == "running":
         return _RUNNING if import_running(services.store, integration_id) else None
-    return _paused(one) if one.automatic == "paused" else "automatic imports are off"
+    return _paused(automation_state) if automation_state.automatic == "paused" else "automatic imports are off"
 
 
 def complete_due_import(services: Services, integration_id: str, due_at: datetime) -> None:
@@ -189,15 +189,17 @@ def attempt_failed(services: Services, integration_id: str, due_at: datetime, at
     """An attempt at a due moment failed: it is tried again later, or counts as a failure; gives whether the
     integration was paused because too many failed in a row. Told twice of one attempt, the second time does nothing."""
     with services.store.begin() as connection:
-        one = automation(connection, integration_id)
-        if attempt != one.attempts or (one.last_due_at is not None and due_at <= one.last_due_at <= services.now()):
+        automation_state = automation(connection, integration_id)
+        if attempt != automation_state.attempts or (
+            automation_state.last_due_at is not None and due_at <= automation_state.last_due_at <= services.now()
+        ):
             return False
         if attempt < len(RETRY_HOURS):
             again_at = services.now() + timedelta(hours=RETRY_HOURS[attempt])
             mark_failed_attempt(connection, integration_id, attempt + 1, again_at)
             return False
         failures = complete_due(connection, integration_id, due_at, failed=True)
-        if failures < FAILURES_TO_PAUSE or one.automatic != "running":
+        if failures < FAILURES_TO_PAUSE or automation_state.automatic != "running":
             return False
         reason = f"{failures} automatic imports in a row failed"
         set_automatic(connection, integration_id, "paused", by="hris", reason=reason, now=services.now())
@@ -210,12 +212,12 @@ def pause(services: Services, integration_id: str, by: str, reason: str) -> None
     Raises:
         UsageError: no reason is given.
     """
-    reason = _given(reason)
+    reason = _required_reason(reason)
     with services.store.begin() as connection:
         automation(connection, integration_id)
         set_automatic(connection, integration_id, "paused", by=by, reason=reason, now=services.now())
-    told = f"Automatic imports of {integration_id} were paused: `hris integrations` says by whom, since when and why."
-    notify(services, integration_id, "paused", "by hand", told)
+    body = f"Automatic imports of {integration_id} were paused: `hris integrations` says by whom, since when and why."
+    notify(services, integration_id, "paused", "by hand", body)
 
 
 def resume(services: Services, integration_id: str, by: str, reason: str) -> None:
@@ -224,39 +226,45 @@ def resume(services: Services, integration_id: str, by: str, reason: str) -> Non
     Raises:
         UsageError: no reason is given, or no manual import was ever saved.
     """
-    reason = _given(reason)
+    reason = _required_reason(reason)
     with services.store.begin() as connection:
-        one = automation(connection, integration_id)
-        if not one.saved:
+        automation_state = automation(connection, integration_id)
+        if not automation_state.saved:
             raise UsageError(
                 f"Automatic imports of {integration_id} need one saved manual import: "
                 f"run `hris import {integration_id} --yes`."
             )
-        _start(connection, one, by, reason, services.now())
+        _start(connection, automation_state, by, reason, services.now())
     reset_notification(services, integration_id, "paused")
 
 
 def start_if_configured(connection: sa.Connection, integration_id: str, by: str, reason: str, now: datetime) -> None:
     """Starts automatic imports when the settings say so, a manual one was saved, and nobody decided otherwise."""
-    one = automation(connection, integration_id)
-    if one.automatic == "off" and one.saved and one.settings.start_automatic_imports:
-        _start(connection, one, by, reason, now)
+    automation_state = automation(connection, integration_id)
+    if (
+        automation_state.automatic == "off"
+        and automation_state.saved
+        and automation_state.settings.start_automatic_imports
+    ):
+        _start(connection, automation_state, by, reason, now)
 
 
-def carry_over_due(connection: sa.Connection, one: Automation, settings: Settings, now: datetime) -> None:
+def carry_over_due(connection: sa.Connection, automation_state: Automation, settings: Settings, now: datetime) -> None:
     """Other settings take the place of those ``one`` was read with: when nothing was due under the old calendar,
     nothing is under the new one before its next moment, or 04:00 moved to 08:00 at noon would import twice that day."""
-    if one.last_due_at is not None and now >= one.last_due_at >= latest_due(one.settings, now):
-        advance_due(connection, one.integration_id, latest_due(settings, now))
+    if automation_state.last_due_at is not None and now >= automation_state.last_due_at >= latest_due(
+        automation_state.settings, now
+    ):
+        advance_due(connection, automation_state.integration_id, latest_due(settings, now))
 
 
-def _start(connection: sa.Connection, one: Automation, by: str, reason: str, now: datetime) -> None:
-    set_automatic(connection, one.integration_id, "running", by=by, reason=reason, now=now)
-    if one.last_due_at is None or one.last_due_at > now + CLOCK_TOLERANCE:
-        complete_due(connection, one.integration_id, latest_due(one.settings, now))
+def _start(connection: sa.Connection, automation_state: Automation, by: str, reason: str, now: datetime) -> None:
+    set_automatic(connection, automation_state.integration_id, "running", by=by, reason=reason, now=now)
+    if automation_state.last_due_at is None or automation_state.last_due_at > now + CLOCK_TOLERANCE:
+        complete_due(connection, automation_state.integration_id, latest_due(automation_state.settings, now))
 
 
-def _given(reason: str) -> str:
+def _required_reason(reason: str) -> str:
     if not reason.strip():
         raise UsageError("Give a reason with --reason: whoever looks later wants to know why.")
     return reason.strip()

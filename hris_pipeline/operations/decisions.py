@@ -51,22 +51,22 @@ def approve_import(services: Services, import_id: str, digest: str, by: str, rea
         UsageError: the digest is not this import's, no name or reason is given, or nothing holds it.
         ImportStale: the import is not open any more.
     """
-    found = read_import(services, import_id)
+    import_ = read_import(services, import_id)
     if not by.strip() or not reason.strip():
         raise UsageError("An approval needs a name and a reason: give --by and --reason.")
-    if not _names_digest(digest.strip(), found.digest):
+    if not _names_digest(digest.strip(), import_.digest):
         raise UsageError(
             f"The digest is not that of import {import_id}: `hris show {import_id}` shows what it is and its digest."
         )
-    if found.status == "planned":
-        raise UsageError(f"Import {import_id} is not held: `hris save {found.integration_id} {import_id}` applies it.")
-    if found.status != "held" or is_outdated(found, services.now()):
-        found = replace(found, status="stale") if found.status == "held" else found
+    if import_.status == "planned":
+        raise UsageError(f"Import {import_id} is not held: `hris save {import_.integration_id} {import_id}` applies it.")
+    if import_.status != "held" or is_outdated(import_, services.now()):
+        import_ = replace(import_, status="stale") if import_.status == "held" else import_
         raise ImportStale(
-            f"Import {import_id} is {found.status}: preview again with `hris preview {found.integration_id}`."
+            f"Import {import_id} is {import_.status}: preview again with `hris preview {import_.integration_id}`."
         )
     with services.store.begin() as connection:
-        approve(connection, import_id, found.digest, by.strip(), reason.strip(), services.now())
+        approve(connection, import_id, import_.digest, by.strip(), reason.strip(), services.now())
     return read_import(services, import_id)
 
 
@@ -178,18 +178,18 @@ def import_to_save(services: Services, integration_id: str, import_id: str | Non
         Tampered: it says that it was applied, and is not what the pipeline wrote.
     """
     if import_id is None:
-        found = open_import(services, integration_id) or _just_applied(services, integration_id)
-        if found is None:
+        import_ = open_import(services, integration_id) or _just_applied(services, integration_id)
+        if import_ is None:
             raise UnknownName(f"{integration_id} has no open import: run `hris preview {integration_id}` first.")
     else:
-        found = read_import(services, import_id)
-        if found.integration_id != integration_id:
+        import_ = read_import(services, import_id)
+        if import_.integration_id != integration_id:
             raise UnknownName(
                 f"Import {import_id} is not one of {integration_id}: `hris history {integration_id}` lists them."
             )
-    if found.status == "applied":
-        _check_applied(services, found)
-    return found
+    if import_.status == "applied":
+        _check_applied(services, import_)
+    return import_
 
 
 def _check_applied(services: Services, record: Import) -> None:

@@ -68,12 +68,12 @@ def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple
     """Of the integrations those whose settings name somebody to be told of anything, and who were not told of
     ``states`` (by integration) yet, in order of name; one statement, however many."""
     newer, document = integration_settings.alias(), integration_settings.c.document
-    told = sa.and_(
+    same_event = sa.and_(
         notifications.c.integration_id == integration_settings.c.integration_id, notifications.c.event == event
     )
     select = (
         sa.select(integration_settings.c.integration_id, notifications.c.state)
-        .outerjoin(notifications, told)
+        .outerjoin(notifications, same_event)
         .where(
             sa.func.coalesce(document["notify"].as_string(), "[]") != "[]",
             ~sa.exists().where(

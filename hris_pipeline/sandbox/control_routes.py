@@ -47,31 +47,31 @@ def _json(status: int, body: object) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
 
-def _company(here: SandboxState, body: _Body) -> Company:
-    if body.username not in here.companies:
+def _company(sandbox: SandboxState, body: _Body) -> Company:
+    if body.username not in sandbox.companies:
         raise UnknownName(f"No company of the sandbox belongs to {body.username[:40]!r}.")
-    return here.companies[body.username]
+    return sandbox.companies[body.username]
 
 
 @_control
-def week(here: SandboxState, body: bytes) -> object:
+def week(sandbox: SandboxState, body: bytes) -> object:
     """A week passes; gives its events."""
     said = msgspec.json.decode(body, type=_Body)
-    return {"events": _company(here, said).week(said.today)}
+    return {"events": _company(sandbox, said).week(said.today)}
 
 
 @_control
-def want(here: SandboxState, body: bytes) -> object:
+def want(sandbox: SandboxState, body: bytes) -> object:
     """Puts a fault in force."""
-    here.want(msgspec.json.decode(body, type=Fault))
-    return {"faults": here.faults.wanted}
+    sandbox.want(msgspec.json.decode(body, type=Fault))
+    return {"faults": sandbox.faults.wanted}
 
 
 @_control
-def clear(here: SandboxState, _: bytes) -> object:
+def clear(sandbox: SandboxState, _: bytes) -> object:
     """Clears all faults."""
-    here.clear_faults()
-    return {"faults": here.faults.wanted}
+    sandbox.clear_faults()
+    return {"faults": sandbox.faults.wanted}
 
 
 def _fields(changes: dict[str, Any]) -> dict[str, Any]:
@@ -81,56 +81,56 @@ def _fields(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 @_control
-def edit(here: SandboxState, body: bytes) -> object:
+def edit(sandbox: SandboxState, body: bytes) -> object:
     """Changes one person."""
     said = msgspec.json.decode(body, type=_Body)
-    _company(here, said).edit(said.member_id, **_fields(said.changes))
+    _company(sandbox, said).edit(said.member_id, **_fields(said.changes))
     return {"member_id": said.member_id}
 
 
 @_control
-def add(here: SandboxState, body: bytes) -> object:
+def add(sandbox: SandboxState, body: bytes) -> object:
     """Hires a person."""
     said = msgspec.json.decode(body, type=_Body)
-    return {"member_id": _company(here, said).add(**_fields(said.changes))}
+    return {"member_id": _company(sandbox, said).add(**_fields(said.changes))}
 
 
 @_control
-def remove(here: SandboxState, body: bytes) -> object:
+def remove(sandbox: SandboxState, body: bytes) -> object:
     """Takes a person off the list."""
     said = msgspec.json.decode(body, type=_Body)
-    _company(here, said).remove(said.member_id)
+    _company(sandbox, said).remove(said.member_id)
     return {"member_id": said.member_id}
 
 
 @_control
-def terminate(here: SandboxState, body: bytes) -> object:
+def terminate(sandbox: SandboxState, body: bytes) -> object:
     """Ends an employment on ``last_day``, today unless given."""
     said = msgspec.json.decode(body, type=_Body)
-    company = _company(here, said)
+    company = _company(sandbox, said)
     company.terminate(said.member_id, said.last_day or company.today)
     return {"member_id": said.member_id}
 
 
 @_control
-def state(here: SandboxState, body: bytes) -> object:
+def state(sandbox: SandboxState, body: bytes) -> object:
     """Counts, dates, faults, requests so far and what has happened."""
-    company = _company(here, msgspec.json.decode(body, type=_Body))
+    company = _company(sandbox, msgspec.json.decode(body, type=_Body))
     return {
         "today": company.today,
         "employees": len(company.member_ids),
         "surprises": company.surprises,
         "events": company.events,
-        "requests": here.requests,
-        "faults": here.faults.wanted,
-        "usernames": list(here.companies),
+        "requests": sandbox.requests,
+        "faults": sandbox.faults.wanted,
+        "usernames": list(sandbox.companies),
     }
 
 
 @_control
-def truth(here: SandboxState, body: bytes) -> object:
+def truth(sandbox: SandboxState, body: bytes) -> object:
     """Every listed member with every key."""
-    return {"members": _company(here, msgspec.json.decode(body, type=_Body)).members()}
+    return {"members": _company(sandbox, msgspec.json.decode(body, type=_Body)).members()}
 
 
 ROUTES = [

@@ -67,9 +67,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         kind, _, rest = text.partition(":")
         pairs = [pair.partition("=")[::2] for pair in rest.split(",") if pair]
-        given = {key.strip(): value.strip().split("+") if key == "members" else value.strip() for key, value in pairs}
+        fields = {key.strip(): value.strip().split("+") if key == "members" else value.strip() for key, value in pairs}
         try:
-            return msgspec.convert({**given, "kind": kind.strip()}, cls, strict=False)
+            return msgspec.convert({**fields, "kind": kind.strip()}, cls, strict=False)
         except msgspec.ValidationError as error:
             raise UsageError(f"The fault {text[:80]!r} cannot be read: {error}") from None
 

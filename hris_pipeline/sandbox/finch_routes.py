@@ -52,32 +52,32 @@ def _connected(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
     @wraps(handler)
     async def answer(request: Request) -> Response:
-        here = world(request)
-        now = here.clock.now()
+        state = world(request)
+        now = state.clock.now()
         retrieved = now.astimezone(UTC).replace(hour=0, minute=0, second=0)
-        username = here.finch_owner(bearer(request))
-        if username is None or username in here.reauthenticate:
+        username = state.finch_owner(bearer(request))
+        if username is None or username in state.reauthenticate:
             return _answer(401, problem(401), retrieved)
         if request.headers.get("finch-api-version") != VERSION:
             return _answer(400, problem(400), retrieved)
-        status, body = await handler(here, username, request)
+        status, body = await handler(state, username, request)
         return _answer(status, body, retrieved)
 
     return answer
 
 
 @_connected
-async def directory(here: SandboxState, username: str, request: Request) -> tuple[int, object]:
+async def directory(state: SandboxState, username: str, request: Request) -> tuple[int, object]:
     """A page of the directory."""
     limit, offset = request.query_params.get("limit", "100"), request.query_params.get("offset", "0")
     if not (limit.isdecimal() and offset.isdecimal() and 1 <= int(limit) <= MOST):
         return 400, problem(400)
     path, first = request.url.path, int(offset)
-    shown_from = 0 if first and here.faults.strike("repeated_page", path, username) else first
-    page, count = here.companies[username].page(shown_from, int(limit))
-    if here.faults.strike("empty_list", path, username):
+    shown_from = 0 if first and state.faults.strike("repeated_page", path, username) else first
+    page, count = state.companies[username].page(shown_from, int(limit))
+    if state.faults.strike("empty_list", path, username):
         page, count = [], 0
-    elif short := here.faults.strike("short_list", path, username):
+    elif short := state.faults.strike("short_list", path, username):
         count -= max(1, round(short.share * count))
         page = page[: max(0, count - shown_from)]
     return 200, {
@@ -88,22 +88,22 @@ async def directory(here: SandboxState, username: str, request: Request) -> tupl
 
 def _batch(describe: Callable[[Company, Person], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
     @_connected
-    async def batch(here: SandboxState, username: str, request: Request) -> tuple[int, object]:
+    async def batch(state: SandboxState, username: str, request: Request) -> tuple[int, object]:
         asked = _asked(await request.body())
         if asked is None:
             return 400, problem(400)
-        company = here.companies[username]
-        known = company.by_finch_id()
+        company = state.companies[username]
+        people_by_id = company.by_finch_id()
 
-        def one(id_: str) -> dict[str, Any]:
-            person = known.get(id_)
+        def answer_of(id_: str) -> dict[str, Any]:
+            person = people_by_id.get(id_)
             if person is None:
                 return {"individual_id": id_, "code": 404, "body": problem(404)}
-            if fault := here.faults.strike("failing_details", request.url.path, username, person.id):
+            if fault := state.faults.strike("failing_details", request.url.path, username, person.id):
                 return {"individual_id": id_, "code": fault.status, "body": problem(fault.status)}
             return {"individual_id": id_, "code": 200, "body": describe(company, person)}
 
-        return 200, {"responses": [one(id_) for id_ in asked]}
+        return 200, {"responses": [answer_of(id_) for id_ in asked]}
 
     return batch
 
@@ -125,11 +125,11 @@ def _asked(body: bytes) -> Iterable[str] | None:
 
 
 @_connected
-async def introspect(here: SandboxState, username: str, _: Request) -> tuple[int, object]:
+async def introspect(state: SandboxState, username: str, _: Request) -> tuple[int, object]:
     """What the token stands for."""
     return 200, {
         "id": f"connection-{username}",
-        "company_id": wire.finch_id(here.companies[username].id),
+        "company_id": wire.finch_id(state.companies[username].id),
         "connection_status": {"status": "connected"},
         "provider_id": "justworks",
         "products": ["company", "directory", "individual", "employment"],
@@ -138,9 +138,9 @@ async def introspect(here: SandboxState, username: str, _: Request) -> tuple[int
 
 
 @_connected
-async def company(here: SandboxState, username: str, _: Request) -> tuple[int, object]:
+async def company(state: SandboxState, username: str, _: Request) -> tuple[int, object]:
     """The company."""
-    return 200, wire.finch_company(here.companies[username].id, here.companies[username].display_name)
+    return 200, wire.finch_company(state.companies[username].id, state.companies[username].display_name)
 
 
 ROUTES = [

@@ -73,14 +73,14 @@ def _needs(scope: str) -> Callable[[Handler], Callable[[Request], Awaitable[Resp
     def decorate(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         @wraps(handler)
         async def answer(request: Request) -> Response:
-            here = world(request)
-            grant = here.tokens.access(bearer(request))
+            state = world(request)
+            grant = state.tokens.access(bearer(request))
             if grant is None:
                 return JSONResponse({"error": "invalid_token"}, status_code=401)
             if scope not in grant.scopes:
                 return JSONResponse({"error": "insufficient_scope", "scope": scope}, status_code=403)
             try:
-                return handler(Call(here, grant, here.companies[grant.username], request))
+                return handler(Call(state, grant, state.companies[grant.username], request))
             except UnknownName:
                 return JSONResponse({"error": "not_found"}, status_code=404)
             except QueryError as error:

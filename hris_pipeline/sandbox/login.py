@@ -41,11 +41,11 @@ def login_page(asked: Iterable[str], hidden: Mapping[str, str], problem: str = "
         f"{'' if scope == 'member.dob:read' else ' checked'}> {escape(SCOPES[scope])}</label>"
         for scope in asked
     )
-    shown = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
+    problem_line = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
     return _page(
         "Sign in to Justworks (sandbox)",
         "<p>An application asks to read the people of your company.</p>"
-        f'<p class="hint">This is a sandbox: username <b>{USERNAME}</b>, password <b>{PASSWORD}</b>.</p>{shown}'
+        f'<p class="hint">This is a sandbox: username <b>{USERNAME}</b>, password <b>{PASSWORD}</b>.</p>{problem_line}'
         f'<form method="post">{carried}'
         '<label for="username">Username</label><input id="username" type="text" name="username" autofocus required>'
         '<label for="password">Password</label><input id="password" type="password" name="password" required>'

@@ -58,15 +58,15 @@ def _asking(query: Mapping[str, str], asked: Sequence[str], problem: str = "") -
     return HTMLResponse(page, status_code=401 if problem else 200)
 
 
-def _answered(here: SandboxState, query: Mapping[str, str], asked: Sequence[str]) -> Response:
+def _answered(state: SandboxState, query: Mapping[str, str], asked: Sequence[str]) -> Response:
     username = query.get("username", "")
     if query.get("decision") == "deny":
         return _back(query, error="access_denied")
-    if username not in here.companies or query.get("password") != PASSWORD:
+    if username not in state.companies or query.get("password") != PASSWORD:
         return _asking(query, asked, "Wrong username or password.")
     granted = set(query.get("consent", "").split()) & set(asked)
     return _back(
-        query, code=here.tokens.code(username, granted, query["redirect_uri"], query.get("code_challenge", ""))
+        query, code=state.tokens.code(username, granted, query["redirect_uri"], query.get("code_challenge", ""))
     )
 
 
@@ -77,8 +77,8 @@ def _is_client(form: Mapping[str, str]) -> bool:
 async def token(request: Request) -> Response:
     """Tokens for a code or a refresh token."""
     form = await _form(request)
-    here = world(request)
-    tokens = here.tokens
+    state = world(request)
+    tokens = state.tokens
     if not _is_client(form):
         return JSONResponse({"error": "invalid_client"}, status_code=401)
     match form.get("grant_type"):
@@ -90,9 +90,9 @@ async def token(request: Request) -> Response:
             return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
     if not issued:
         return JSONResponse({"error": "invalid_grant"}, status_code=400)
-    if here.faults.strike("spoiled_token", request.url.path, None):
+    if state.faults.strike("spoiled_token", request.url.path, None):
         return Response(b'{"access_token":"', media_type="application/json")
-    if here.faults.strike("odd_token", request.url.path, None):
+    if state.faults.strike("odd_token", request.url.path, None):
         issued |= {"expires_in": "86400", "expires_at": 1e300, "scope": None, "token_type": None}
     return JSONResponse(issued)
 

@@ -161,8 +161,8 @@ def _returning(company: "Company", wanted: int) -> list[Person]:
     lost = [event.member_id for event in company.events if event.kind in ("vanished", "left")]
     old = [*lost, *sorted(company.ids_of(["terminated"]))]
     listed = {person.id: person for person in company.persons()}
-    known = company.gone | listed
-    candidates = [known[id_] for id_ in dict.fromkeys(old) if id_ in known and id_ not in former]
+    people_by_id = company.gone | listed
+    candidates = [people_by_id[id_] for id_ in dict.fromkeys(old) if id_ in people_by_id and id_ not in former]
     return [person for person in candidates if person.id not in listed or not person.active][:wanted]
 
 

@@ -187,9 +187,9 @@ def _finch_work(person: Person) -> Json:
     }
 
 
-def _finch_location(**known: str) -> Json:
+def _finch_location(**parts: str) -> Json:
     empty: Json = dict.fromkeys(("line1", "line2", "city", "state", "postal_code", "country"))
-    return empty | {key: value for key, value in known.items() if value}
+    return empty | {key: value for key, value in parts.items() if value}
 
 
 def finch_listed(person: Person) -> Json:

@@ -75,10 +75,10 @@ def automation(connection: sa.Connection, integration_id: str) -> Automation:
     Raises:
         UnknownName: there is none, it was deleted, or it has no settings yet.
     """
-    found = automations(connection, integration_id)
-    if not found:
+    states = automations(connection, integration_id)
+    if not states:
         current_settings(connection, integration_id)  # raises, saying what is not there
-    return found[0]
+    return states[0]
 
 
 def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Automation, ...]:
@@ -224,8 +224,8 @@ def set_automatic(
 
 def complete_due(connection: sa.Connection, integration_id: str, due_at: datetime, *, failed: bool = False) -> int:
     """The due moment is dealt with, well or (``failed``) finally not; gives how many in a row failed."""
-    one = sa.select(integrations.c.failures).where(integrations.c.integration_id == integration_id)
-    failures = (connection.execute(one.with_for_update()).scalar_one() + 1) if failed else 0
+    failures_of = sa.select(integrations.c.failures).where(integrations.c.integration_id == integration_id)
+    failures = (connection.execute(failures_of.with_for_update()).scalar_one() + 1) if failed else 0
     _update(
         connection,
         integration_id,

@@ -36,14 +36,16 @@ def find_user(connection: sa.Connection, directory_id: str, employee_id: str) ->
     Raises:
         UnknownName: the directory has no such user.
     """
-    own = users.c.directory_id == directory_id
-    found = connection.execute(sa.select(users.c.user_id).where(own, users.c.employee_id == employee_id)).scalar()
-    if found is None:
+    of_directory = users.c.directory_id == directory_id
+    user_id = connection.execute(
+        sa.select(users.c.user_id).where(of_directory, users.c.employee_id == employee_id)
+    ).scalar()
+    if user_id is None:
         raise UnknownName(
             f"Directory {directory_id} has no user with EmployeeId {employee_id[:80]!r}: give it exactly, with "
             "upper and lower case and leading zeros."
         )
-    return str(found)
+    return str(user_id)
 
 
 def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.DataFrame, now: datetime) -> Loaded:
@@ -64,8 +66,8 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
     if len(keys) < len(frame) or len(set(keys)) < len(keys):
         raise UsageError("Every local user needs an EmployeeId of its own: some rows have none, or share one.")
     names = [name for name in (*USER_FIELD_NAMES, "email_key", "metadata") if name in frame.columns]
-    own = sa.and_(users.c.directory_id == directory_id, in_values(connection, users.c.employee_id, keys))
-    present = {row.employee_id: row for row in connection.execute(sa.select(users).where(own))}
+    of_directory = sa.and_(users.c.directory_id == directory_id, in_values(connection, users.c.employee_id, keys))
+    present = {row.employee_id: row for row in connection.execute(sa.select(users).where(of_directory))}
     created, updated, unchanged, managed = [], [], [], []
     for key, values in zip(keys, frame[names].astype(object).itertuples(index=False), strict=True):
         old = present.get(key)
@@ -123,7 +125,7 @@ def _write(
     updated: list[dict[str, Any]],
     now: datetime,
 ) -> None:
-    known = {"directory_id": directory_id, "status": "active", "created_at": now, "updated_at": now}
+    defaults = {"directory_id": directory_id, "status": "active", "created_at": now, "updated_at": now}
     try:
         if updated:
             # As with an import: set aside first, or two users who swap an email would collide.
@@ -132,13 +134,16 @@ def _write(
                 aside = sa.update(users).where(in_values(connection, users.c.user_id, keys))
                 connection.execute(aside.values(email_key=None))
             values = {name: sa.bindparam(f"new_{name}", type_=users.c[name].type) for name in names}
-            one = sa.update(users).where(users.c.user_id == sa.bindparam("key"))
-            connection.execute(one.values(values | {"version": users.c.version + 1, "updated_at": now}), updated)
+            by_key = sa.update(users).where(users.c.user_id == sa.bindparam("key"))
+            connection.execute(by_key.values(values | {"version": users.c.version + 1, "updated_at": now}), updated)
         if created:
             keyring = keyring_of(connection)
             ids = [str(uuid.uuid4()) for _ in created]
             rows = [
-                {"metadata": {}} | record | known | {"user_id": key, "seal": seal_user(keyring, key, protected=False)}
+                {"metadata": {}}
+                | record
+                | defaults
+                | {"user_id": key, "seal": seal_user(keyring, key, protected=False)}
                 for key, record in zip(ids, created, strict=True)
             ]
             connection.execute(sa.insert(users), rows)

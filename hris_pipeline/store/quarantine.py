@@ -22,15 +22,15 @@ def replace_quarantine(
     now: datetime,
 ) -> None:
     """Keeps what one stage quarantined of one extract (``QUARANTINE_COLUMNS``), in place of what it did before."""
-    own = sa.and_(
+    of_stage = sa.and_(
         quarantine.c.integration_id == integration_id,
         quarantine.c.extract_id == extract_id,
         quarantine.c.stage == stage,
     )
-    connection.execute(sa.delete(quarantine).where(own))
+    connection.execute(sa.delete(quarantine).where(of_stage))
     lines = frame[list(QUARANTINE_COLUMNS)].astype(TEXT)
-    known = {"integration_id": integration_id, "extract_id": extract_id, "stage": stage}
-    for name, value in known.items():
+    constants = {"integration_id": integration_id, "extract_id": extract_id, "stage": stage}
+    for name, value in constants.items():
         lines[name] = pd.Series(value, index=lines.index, dtype=TEXT)
     lines["created_at"] = pd.Series(now, index=lines.index, dtype=INSTANT)
     write_frame(connection, quarantine, lines)
@@ -39,7 +39,7 @@ def replace_quarantine(
 def quarantined(connection: sa.Connection, integration_id: str, extract_id: str) -> pd.DataFrame:
     """What was quarantined of an extract: ``stage`` and ``QUARANTINE_COLUMNS``, in the order it was found."""
     columns = (quarantine.c[name] for name in ("stage", *QUARANTINE_COLUMNS))
-    own = sa.select(*columns).where(
+    of_stage = sa.select(*columns).where(
         quarantine.c.integration_id == integration_id, quarantine.c.extract_id == extract_id
     )
-    return read_frame(connection, own.order_by(quarantine.c.quarantine_id))
+    return read_frame(connection, of_stage.order_by(quarantine.c.quarantine_id))

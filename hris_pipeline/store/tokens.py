@@ -41,18 +41,18 @@ class StoredTokens:
             EnvironmentInvalid: the keys do not open it.
         """
         with self.store.read() as connection:
-            own = connections.c.integration_id == self.integration_id
-            found = connection.execute(sa.select(connections).where(own)).one_or_none()
-        if found is None:
+            of_integration = connections.c.integration_id == self.integration_id
+            row = connection.execute(sa.select(connections).where(of_integration)).one_or_none()
+        if row is None:
             raise ConnectionInvalid(
                 f"{self.integration_id} is not connected: connect it with `hris connect {self.integration_id}`."
             )
         return Tokens(
-            access=self.box.decrypt(found.access_token),
-            refresh=self.box.decrypt(found.refresh_token) if found.refresh_token else "",
-            scopes=tuple(found.scopes.split()),
-            expires_at=found.expires_at,
-            refresh_expires_at=found.refresh_expires_at,
+            access=self.box.decrypt(row.access_token),
+            refresh=self.box.decrypt(row.refresh_token) if row.refresh_token else "",
+            scopes=tuple(row.scopes.split()),
+            expires_at=row.expires_at,
+            refresh_expires_at=row.refresh_expires_at,
         )
 
     def refresh(self, stale: Tokens, do: Callable[[Tokens], Tokens]) -> Tokens:
@@ -97,8 +97,8 @@ class StoredTokens:
         if company_name is not None:
             values["company_name"] = company_name
         with self.store.begin() as connection:
-            own = connections.c.integration_id == self.integration_id
-            if connection.execute(sa.update(connections).where(own).values(values)).rowcount == 0:
+            of_integration = connections.c.integration_id == self.integration_id
+            if connection.execute(sa.update(connections).where(of_integration).values(values)).rowcount == 0:
                 connection.execute(sa.insert(connections), values | {"integration_id": self.integration_id})
             connection.execute(self._state("connected"))
 
@@ -114,5 +114,5 @@ class StoredTokens:
             connection.execute(self._state("expired"))
 
     def _state(self, state: str) -> sa.Update:
-        own = integrations.c.integration_id == self.integration_id
-        return sa.update(integrations).where(own).values(connection=state)
+        of_integration = integrations.c.integration_id == self.integration_id
+        return sa.update(integrations).where(of_integration).values(connection=state)

@@ -95,7 +95,7 @@ class Mapped:
 
 
 @dataclass(frozen=True)
-class _Standing:
+class _EmploymentState:
     """How each row stands on the local date: ``employed``; ``coming``, who is not yet but is imported early; ``left``;
     and ``failed`` in validation."""
 
@@ -133,17 +133,17 @@ def map_users(people: Employees, settings: Settings, company: CompanyLike, today
         TooManyBadRows: no employed member has an EmployeeId; or validation and mapping together find more than a fifth
             of the employed people's rows, and at least 5, to be bad.
     """
-    rows, standing = _all_rows(people, settings, today)
+    rows, state = _all_rows(people, settings, today)
     _refuse_rules_for_everybody(SourceColumns(people.rows, company), settings)
     source = SourceColumns(rows, company)
     unread = UnreadFields(rows["hris_id"], people.unread)
     texts, fields = _core_fields(source, settings)
     exclusion = exclusion_columns(source, settings, unread)
-    quarantined = _quarantined(rows, texts, fields, settings, exclusion["exclusion"], standing)
-    bad = standing.failed | rows.index.isin(quarantined.index)
+    quarantined = _quarantined(rows, texts, fields, settings, exclusion["exclusion"], state)
+    bad = state.failed | rows.index.isin(quarantined.index)
     quarantined = quarantined.reset_index(drop=True)
-    _require_employee_ids(fields, standing, quarantined, settings)
-    limit_bad_rows(int((bad & standing.employed).sum()), int(standing.employed.sum()), quarantined)
+    _require_employee_ids(fields, state, quarantined, settings)
+    limit_bad_rows(int((bad & state.employed).sum()), int(state.employed.sum()), quarantined)
     employment = employment_columns(rows, people.spells, today)
     users = pd.concat(
         [
@@ -160,7 +160,7 @@ def map_users(people: Employees, settings: Settings, company: CompanyLike, today
         leaver_only=bad.astype(FLAG),
         unread=unread.targets(_lineage(settings)),
     )
-    users = _without_given_up_ids(users, standing)
+    users = _without_given_up_ids(users, state)
     users = users[users["hris_id"].notna()].reset_index(drop=True)
     return Mapped(users, quarantined, _warnings(users))
 
@@ -181,14 +181,14 @@ def _type(kind: Kind) -> pd.ArrowDtype:
     return DATE if kind == "date" else TEXT
 
 
-def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.DataFrame, _Standing]:
+def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.DataFrame, _EmploymentState]:
     rows = pd.concat([people.rows, people.failed], ignore_index=True)
     early = today + timedelta(days=settings.import_days_before_start)
     employed = is_employed(rows, people.spells, today)
     coming = is_employed(rows, people.spells, early) & ~employed
     left = has_left(rows, people.spells, today) & ~coming
     failed = pd.Series(rows.index >= len(people.rows), index=rows.index)
-    return rows, _Standing(employed, coming, left, failed)
+    return rows, _EmploymentState(employed, coming, left, failed)
 
 
 def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -245,7 +245,7 @@ def _quarantined(
     fields: pd.DataFrame,
     settings: Settings,
     exclusion: pd.Series,
-    standing: _Standing,
+    state: _EmploymentState,
 ) -> pd.DataFrame:
     """Quarantine lines of everything wrong in the mapped fields of rows that passed validation; the index is the row's
     own."""
@@ -253,24 +253,24 @@ def _quarantined(
     known_by = rows["justworks_id"]
     if "employee_id" in fields:
         known_by = fields["employee_id"].fillna(known_by)
-    included = exclusion.isna() & ~standing.failed
+    included = exclusion.isna() & ~state.failed
     lines = []
     for name, check, broken in _failures(texts, fields, effective_mapping(settings)):
         failing = broken & included
         if failing.any():
             lines.append(quarantine_rows(texts[failing], name, known_by[failing], check))
     if "employee_id" in fields:
-        shared = _shared(fields["employee_id"], standing) & ~standing.failed
+        shared = _shared(fields["employee_id"], state) & ~state.failed
         lines.append(quarantine_rows(texts[shared], "employee_id", known_by[shared], EMPLOYEE_ID_SHARED))
     return concat_quarantine(lines)
 
 
-def _shared(employee_ids: pd.Series, standing: _Standing) -> pd.Series:
+def _shared(employee_ids: pd.Series, state: _EmploymentState) -> pd.Series:
     """Employed rows that share an EmployeeId; and who is only coming, where somebody employed or coming has it."""
-    employed = employee_ids.where(standing.employed)
-    present = employee_ids.where(standing.employed | standing.coming)
+    employed = employee_ids.where(state.employed)
+    present = employee_ids.where(state.employed | state.coming)
     doubled = employed.notna() & employed.duplicated(keep=False)
-    return doubled | (standing.coming & present.notna() & present.duplicated(keep=False))
+    return doubled | (state.coming & present.notna() & present.duplicated(keep=False))
 
 
 def _failures(
@@ -293,11 +293,11 @@ def _failures(
 
 
 def _require_employee_ids(
-    fields: pd.DataFrame, standing: _Standing, quarantined: pd.DataFrame, settings: Settings
+    fields: pd.DataFrame, state: _EmploymentState, quarantined: pd.DataFrame, settings: Settings
 ) -> None:
     if "employee_id" not in fields:
         return
-    asked = fields.loc[standing.employed, "employee_id"] if standing.employed.any() else fields["employee_id"]
+    asked = fields.loc[state.employed, "employee_id"] if state.employed.any() else fields["employee_id"]
     if len(asked) and asked.isna().all():
         checks = ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
         raise TooManyBadRows(
@@ -308,11 +308,11 @@ def _require_employee_ids(
         )
 
 
-def _without_given_up_ids(users: pd.DataFrame, standing: _Standing) -> pd.DataFrame:
+def _without_given_up_ids(users: pd.DataFrame, state: _EmploymentState) -> pd.DataFrame:
     """Whoever has left holds no id that somebody who is employed, or about to be, has now."""
-    present = standing.employed | standing.coming
+    present = state.employed | state.coming
     names = [name for name in ("justworks_id", "employee_id") if name in users]
-    given_up = {name: standing.left & is_in(users[name], users.loc[present, name].dropna()) for name in names}
+    given_up = {name: state.left & is_in(users[name], users.loc[present, name].dropna()) for name in names}
     return users.assign(**{name: users[name].mask(mask) for name, mask in given_up.items()})
 
 
