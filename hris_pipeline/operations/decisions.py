@@ -59,7 +59,9 @@ def approve_import(services: Services, import_id: str, digest: str, by: str, rea
             f"The digest is not that of import {import_id}: `hris show {import_id}` shows what it is and its digest."
         )
     if import_.status == "planned":
-        raise UsageError(f"Import {import_id} is not held: `hris save {import_.integration_id} {import_id}` applies it.")
+        raise UsageError(
+            f"Import {import_id} is not held: `hris save {import_.integration_id} {import_id}` applies it."
+        )
     if import_.status != "held" or is_outdated(import_, services.now()):
         import_ = replace(import_, status="stale") if import_.status == "held" else import_
         raise ImportStale(
