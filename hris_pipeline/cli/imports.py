@@ -1,7 +1,7 @@
 """Manual imports: preview, save, both at once; approving, discarding, looking back, taking back."""
 
 from dataclasses import asdict, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.text import Text
@@ -28,7 +28,7 @@ from hris_pipeline.cli.common import (
     write_private,
 )
 from hris_pipeline.cli.printing import CommandResult, cell, moment, status, table
-from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.contract import APPLIED_WORDS, ImportStatus
 from hris_pipeline.errors import ImportHeld, UsageError
 from hris_pipeline.operations.imports import history as past_imports
 from hris_pipeline.operations.review import all_rows, check_filters, review
@@ -63,6 +63,7 @@ def preview(
     """
     selection = Selection(rows, reveal, only, field, guard, search, sort)
     check_filters(selection.filters, sort)
+    _require_guard(guard)
     with open_services() as services:
         if with_ or extract:
             if csv:
@@ -164,6 +165,9 @@ def history(
     """Planned, held, applied, stale, discarded and failed imports, with who or what started them; of a deleted
     integration too.
     """
+    for word in status or ():
+        if word not in get_args(ImportStatus):
+            raise UsageError(f"There is no status {word[:40]!r}: use {', '.join(get_args(ImportStatus))}.")
     with open_services() as services:
         records = past_imports(services, name, status, limit)
         zone = time_zone(services, name)
@@ -180,7 +184,23 @@ def history(
         for record in records
     ]
     payload = {"integration": name, "imports": [record.document() for record in records]}
-    return CommandResult(payload, [table(columns, lines) if lines else cell(f"No imports yet: hris preview {name}")])
+    return CommandResult(
+        payload,
+        [
+            table(columns, lines)
+            if lines
+            else cell("No such imports." if status else f"No imports yet: hris preview {name}")
+        ],
+    )
+
+
+def _require_guard(guard: str | None) -> None:
+    """Refuses a guard that there is not, before anything is read."""
+    if guard:
+        from hris_pipeline.change_set.guards import GUARDS  # noqa: PLC0415 - only with --guard
+
+        if guard not in GUARDS:
+            raise UsageError(f"There is no guard {guard[:40]!r}: use {', '.join(GUARDS)}.")
 
 
 def _changes(record: Import) -> str:

@@ -163,3 +163,13 @@ def test_each_decision_records_the_account_beside_the_name(changed: dict[str, An
 def test_the_version_is_told(hris: Hris) -> None:
     assert hris("--version").stdout.startswith("hris-pipeline ")
     assert set(hris("--version", "--json").document) == {"version"}
+
+
+def test_unknown_guards_and_statuses_are_refused_before_anything_is_read(saved: dict[str, Any], hris: Hris) -> None:
+    before = hris("history", "acme", "--json").document["imports"]
+    refused = hris("preview", "acme", "--guard", "foo")
+    assert (refused.exit_code, "archive_limit" in refused.stderr) == (2, True)
+    assert hris("history", "acme", "--json").document["imports"] == before
+    unknown = hris("history", "acme", "--status", "foo")
+    assert (unknown.exit_code, "discarded" in unknown.stderr) == (2, True)
+    assert "No such imports" in hris("history", "acme", "--status", "failed").stdout
