@@ -70,7 +70,7 @@ def verify(services: Services, integration_id: str) -> Verification:
         erased = tuple(record.import_id for record in everything if has_erased_rows(connection, record.import_id))
         altered = {record.import_id: _altered(connection, record) for record in everything}
         divergences = diverging_users(connection, integration.directory_id)
-    checked = sum(record.status in ("applied", *OPEN) for record in everything) - len(erased)
+    checked = sum(record.status in ("applied", *OPEN) and record.import_id not in erased for record in everything)
     return Verification(checked, {name: parts for name, parts in altered.items() if parts}, erased, divergences)
 
 

@@ -20,13 +20,14 @@ that could not be read. All equally long."""
 _BLOCK = 2000
 _COLUMNS = (*RAW_COLUMNS, SPELLS)
 _PLACES = {name: place for place, name in enumerate(RAW_COLUMNS)}
-_HRIS_ID, _SUPERVISOR = _PLACES["hris_id"], _PLACES["supervisor_hris_id"]
+_HRIS_ID, _SUPERVISOR, _ACTIVE = _PLACES["hris_id"], _PLACES["supervisor_hris_id"], _PLACES["active"]
 _SUPERVISOR_COLUMNS = ("supervisor_hris_id", "supervisor_justworks_id")
 
 
 class ColumnBuilder:
     """Rows in the order of ``RAW_COLUMNS``, then ``spells``, and what is unread, gathered as columns; of rows with one
-    hris_id the newest stays, where the first stood. It ``is_whole`` as long as every member came with its row."""
+    hris_id the newest stays, where the first stood; among equally new ones an active one, or else the last. It
+    ``is_whole`` as long as every member came with its row."""
 
     def __init__(self) -> None:
         self._block: list[list[object]] = []
@@ -34,7 +35,7 @@ class ColumnBuilder:
         self.is_whole = True
         self._rows = 0
         self._row_at: list[int] = []
-        self._updated: list[str] = []
+        self._newness: list[tuple[str, bool]] = []
         self._position: dict[str, int] = {}
         self._unread: dict[int, Sequence[str]] = {}
         self._work_ids: dict[int, str] = {}
@@ -48,14 +49,14 @@ class ColumnBuilder:
         for name in unread:
             if name in _PLACES:
                 row[_PLACES[name]] = None
-        number, updated, place = self._rows, updated_at or "", len(self._row_at)
+        number, newness, place = self._rows, (updated_at or "", row[_ACTIVE] is True), len(self._row_at)
         hris_id = clean_id(row[_HRIS_ID])
         position = self._position.setdefault(hris_id, place) if hris_id else place
         if position == place:
             self._row_at.append(number)
-            self._updated.append(updated)
-        elif _instant(updated) >= _instant(self._updated[position]):
-            self._row_at[position], self._updated[position] = number, updated
+            self._newness.append(newness)
+        elif _order(newness) >= _order(self._newness[position]):
+            self._row_at[position], self._newness[position] = number, newness
         else:
             return
         if unread:
@@ -118,6 +119,11 @@ def _with_managers(columns: RawColumns, work_ids: dict[int, str | None], unread:
             if len(ids) != 1:
                 unread[row] = sorted({*unread[row], *_SUPERVISOR_COLUMNS})
     return pa.array(supervisors, pa.string())
+
+
+def _order(newness: tuple[str, bool]) -> tuple[datetime, bool]:
+    updated_at, active = newness
+    return _instant(updated_at), active
 
 
 def _instant(stamp: str) -> datetime:

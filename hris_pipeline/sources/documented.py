@@ -10,7 +10,13 @@ from types import NoneType
 from typing import Any
 
 from hris_pipeline.sources.justworks_person import CUSTOM_VALUES_KEY, Member, Person
-from hris_pipeline.sources.justworks_shapes import read_custom_values, read_spells, real_department, rehire_date
+from hris_pipeline.sources.justworks_shapes import (
+    employment_start,
+    read_custom_values,
+    read_spells,
+    real_department,
+    rehire_date,
+)
 from hris_pipeline.sources.places import NOWHERE, Place
 from hris_pipeline.sources.protocol import Office
 from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails
@@ -92,6 +98,9 @@ class DocumentedReader:
             else:
                 raise _Undocumented
         person.country = person.country or person.home.country
+        began, first = employment_start(member.get("current_employment")), scalar(member.get("employment_start_date"))
+        if began and began != first and f"{began}/" not in (person.spells or ""):
+            raise _Undocumented
         return kept, person
 
     def _planned(self, item: Any, shape: Shape) -> Plan:

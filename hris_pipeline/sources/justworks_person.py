@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hris_pipeline.sources.justworks_shapes import (
+    employment_start,
     read_custom_values,
     read_department,
     read_employment,
@@ -13,6 +14,7 @@ from hris_pipeline.sources.justworks_shapes import (
     read_office_place,
     read_spells,
     rehire_date,
+    with_present_spell,
 )
 from hris_pipeline.sources.places import NOWHERE, home_of
 from hris_pipeline.sources.protocol import Company, Office
@@ -92,7 +94,10 @@ class Person:
 
     def _read_work(self, member: Member, company: Company) -> None:
         spells, no_history = read_spells(member.get("employment_history"))
-        self.rehired, self.spells = rehire_date(spells, scalar(member.get("employment_start_date")))
+        first = scalar(member.get("employment_start_date"))
+        if not no_history:
+            spells = with_present_spell(spells, employment_start(member.get("current_employment")), first)
+        self.rehired, self.spells = rehire_date(spells, first)
         self.department, no_department = read_department(member.get("department"), company.departments)
         self.supervisor, nobody = read_manager(member.get("manager"))
         self.custom, no_values = read_custom_values(member.get(CUSTOM_VALUES_KEY))

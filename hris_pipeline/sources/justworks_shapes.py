@@ -22,6 +22,7 @@ from hris_pipeline.sources.spellings import (
 __all__ = [
     "EMPLOYMENT_KEYS",
     "custom_fields_text",
+    "employment_start",
     "read_custom_values",
     "read_department",
     "read_employment",
@@ -31,6 +32,7 @@ __all__ = [
     "read_spells",
     "real_department",
     "rehire_date",
+    "with_present_spell",
 ]
 
 EMPLOYMENT_KEYS = ("employment_type", "type", "start_date", "end_date", "country", "country_code")
@@ -130,6 +132,18 @@ def _day(period: object, key: str) -> str | None:
     if text is None:
         return None if any(holds_something(period.get(name)) for name in keys) else ""
     return iso_date(text)
+
+
+def employment_start(employment: object) -> str | None:
+    """The ISO date at which the present employment began, where it tells one."""
+    starts = (_day(item, "start") for _, item in _employments(employment))
+    return max(filter(None, starts), default=None)
+
+
+def with_present_spell(spells: tuple[Spell, ...], began: str | None, first: str | None) -> tuple[Spell, ...]:
+    """The spells, and the present employment where it began after all of them and after the ``first`` start."""
+    starts = [*(spell.start for spell in spells), *filter(None, (first and (iso_date(first) or first),))]
+    return (*spells, Spell(began, None)) if began and starts and began > max(starts) else spells
 
 
 def rehire_date(spells: Sequence[Spell], first: str | None) -> tuple[str | None, str | None]:

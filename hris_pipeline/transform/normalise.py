@@ -11,7 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS, RAW_COLUMNS, EmployeeField
-from hris_pipeline.transform.columns import TEXT, clean_text, from_arrow, lookup, text_from_source, to_arrow, to_date
+from hris_pipeline.transform.columns import (
+    TEXT,
+    clean_text,
+    from_arrow,
+    lookup,
+    null_as_false,
+    text_from_source,
+    to_arrow,
+    to_date,
+)
 from hris_pipeline.transform.countries import to_alpha2
 
 __all__ = ["Normalised", "normalise"]
@@ -37,7 +46,8 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
 
     Text is cleaned by its rule in the catalogue, blank is null, country codes are alpha-2 in upper case, and whatever
     names a contractor is ``contractor``. Dates and flags (``true``, ``false``) stay text until ``validate`` reads them.
-    A member whose id is another's once both are cleaned is that other: the newest ``updated_at`` counts, or the last.
+    A member whose id is another's once both are cleaned is that other: the newest ``updated_at`` counts; among
+    equally new ones an active one, or else the last.
     Derived: ``supervisor_justworks_id`` from the manager's own row; ``is_manager`` waits for ``validate``, which knows
     the day.
 
@@ -51,7 +61,7 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
     sent["active"] = _flag_text(sent["active"])
     frame = pd.DataFrame({name: _cleaned(_FIELDS[name], text_from_source(sent[name])) for name in RAW_COLUMNS})
-    newest = _newest(frame["hris_id"], columns.get("updated_at"))
+    newest = _newest(frame["hris_id"], columns.get("updated_at"), frame["active"] == "true")
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
     spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
     frame = frame[newest].reset_index(drop=True)
@@ -76,14 +86,17 @@ def _cleaned(field: EmployeeField, texts: pd.Series) -> pd.Series:
     return clean_text(texts, field.text if field.kind == "text" else "id")
 
 
-def _newest(hris_ids: pd.Series, updated_at: Sequence[object] | None) -> pd.Series:
-    """Which rows count: of those with one hris_id the newest, among equals the last; without an id each for itself."""
+def _newest(hris_ids: pd.Series, updated_at: Sequence[object] | None, active: pd.Series) -> pd.Series:
+    """Which rows count: of those with one hris_id the newest, among equals an active one, or else the last, so that
+    nobody leaves by rows that contradict each other; without an id each for itself."""
     repeated = hris_ids.notna() & hris_ids.duplicated(keep=False)
     if not repeated.any():
         return ~repeated
     stamps = text_from_source(updated_at) if updated_at is not None else hris_ids.mask(hris_ids.notna())
     moments = pd.to_datetime(stamps.astype(object), utc=True, errors="coerce", format="ISO8601")
-    order = moments.where(moments.notna(), pd.Timestamp.min.tz_localize("UTC")).sort_values(kind="stable").index
+    moments = moments.where(moments.notna(), pd.Timestamp.min.tz_localize("UTC"))
+    newness = pd.DataFrame({"moment": moments, "active": null_as_false(active)})
+    order = newness.sort_values(["moment", "active"], kind="stable").index
     last = ~hris_ids.reindex(order).duplicated(keep="last").reindex(hris_ids.index)
     return last | ~repeated
 

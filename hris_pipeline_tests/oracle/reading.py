@@ -105,8 +105,15 @@ def _member_id(source: Source, member: JsonObject) -> str:
     return scalar(holder.get("id"), is_id=True) or ""
 
 
+def _newness(source: Source, member: JsonObject) -> tuple[datetime, bool]:
+    """Two records that contradict each other make nobody's leaving certain: among equally new ones active wins."""
+    employment = as_object(member.get("employment")) if source == "finch" else {}
+    active = employment.get("is_active") if source == "finch" else member.get("active")
+    return _updated_at(member), active is True
+
+
 def _each_once(source: Source, members: tuple[object, ...]) -> list[JsonObject]:
-    """A member seen twice counts once: the newest; among equally new ones the one received last."""
+    """A member seen twice counts once: the newest; among equally new ones an active one, else the one received last."""
     kept: dict[str, JsonObject] = {}
     nameless: list[JsonObject] = []
     for value in members:
@@ -116,7 +123,7 @@ def _each_once(source: Source, members: tuple[object, ...]) -> list[JsonObject]:
         hris_id = _member_id(source, member)
         if not hris_id:
             nameless.append(member)
-        elif hris_id not in kept or _updated_at(member) >= _updated_at(kept[hris_id]):
+        elif hris_id not in kept or _newness(source, member) >= _newness(source, kept[hris_id]):
             kept[hris_id] = member
     return [*kept.values(), *nameless]
 

@@ -205,6 +205,21 @@ def test_the_latest_start_after_the_first_is_a_rehire(first: str | None, starts:
     assert read["latest_rehire_date"] == rehire
 
 
+@pytest.mark.parametrize(
+    ("began", "rehire"), [("2025-03-01", "2025-03-01"), ("2020-01-01", None), ("2019-01-01", None), (None, None)]
+)
+def test_the_start_of_the_present_employment_counts_where_the_history_lacks_it(
+    began: str | None, rehire: str | None
+) -> None:
+    history = [{"start_date": "2020-01-01", "end_date": "2024-05-01"}]
+    employment = {"US": {"employment_type": "full_time", "start_date": began}}
+    member = {"employment_start_date": "2020-01-01", "employment_history": history, "current_employment": employment}
+    read = received(**member)
+    assert read["latest_rehire_date"] == rehire
+    assert (read[SPELLS] or "").endswith("2025-03-01/") == (rehire is not None)
+    assert received(**member, name=["otherwise"])["latest_rehire_date"] == rehire
+
+
 def test_every_spell_is_handed_on_with_its_end() -> None:
     periods = [
         {"start_date": "2024-01-01T00:00:00Z", "end_date": "9999-12-31"},
@@ -499,6 +514,18 @@ def test_a_manager_named_by_the_work_id_is_who_has_it_now() -> None:
     read = columns(lines, COMPANY)
     assert read["supervisor_hris_id"][5:] == ["boss", "left", None, None]
     assert [bool(unread) for unread in read["unread"][5:]] == [False, False, True, True]
+
+
+def test_of_equally_new_records_that_contradict_each_other_the_active_one_counts() -> None:
+    lines = [
+        b'{"id":"a","active":true,"job_title":"works","updated_at":"2026-01-01"}',
+        b'{"id":"a","active":false,"job_title":"left","updated_at":"2026-01-01"}',
+        b'{"id":"b","active":false,"job_title":"left"}',
+        b'{"id":"b","active":true,"job_title":"works"}',
+        b'{"id":"c","active":true,"job_title":"works","updated_at":"2026-01-01"}',
+        b'{"id":"c","active":false,"job_title":"left","updated_at":"2026-01-02"}',
+    ]
+    assert columns(lines, COMPANY)["job_title"] == ["works", "works", "left"]
 
 
 def test_ids_that_are_equal_once_cleaned_are_one_member() -> None:
