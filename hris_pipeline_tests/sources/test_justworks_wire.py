@@ -216,7 +216,7 @@ def test_the_start_of_the_present_employment_counts_where_the_history_lacks_it(
     member = {"employment_start_date": "2020-01-01", "employment_history": history, "current_employment": employment}
     read = received(**member)
     assert read["latest_rehire_date"] == rehire
-    assert (read[SPELLS] or "").endswith("2025-03-01/") == (rehire is not None)
+    assert str(read[SPELLS]).endswith("2025-03-01/") == (rehire is not None)
     assert received(**member, name=["otherwise"])["latest_rehire_date"] == rehire
 
 
