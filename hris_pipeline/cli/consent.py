@@ -26,6 +26,8 @@ CALLBACK = "http://127.0.0.1:8765/callback"
 
 WAIT_SECONDS = 600.0
 
+LONGEST_CODE = 1 << 16
+
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>hris</title>
 <body style="font:1.2rem system-ui;display:grid;place-items:center;min-height:90vh"><p>{}</p></body></html>"""
 
@@ -44,7 +46,13 @@ def given_code(services: Services, integration_id: str, option: str) -> str:
     Raises:
         UsageError, ConnectionInvalid: as ``code_in``.
     """
-    text = sys.stdin.readline() if option.strip() == "-" else option
+    text = option
+    if option.strip() == "-":
+        text = sys.stdin.read(LONGEST_CODE).strip()
+        if len(text.splitlines()) > 1:
+            raise UsageError("Standard input holds more than one line: give the code alone, on one line.")
+    if not text.strip():
+        raise UsageError("The code is empty: copy it from the address the browser was sent back to.")
     return code_in(text, lambda state: is_own_state(services, integration_id, state))
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
 from hris_pipeline.errors import Tampered, UnknownName
+from hris_pipeline.store.replays import has_ended
 from hris_pipeline.store.seals import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record
 from hris_pipeline.store.tables import approvals, imports, integrations
 
@@ -58,7 +59,15 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 
 OUTDATED = "nobody saved it within 7 days"
 
-_NOT_IN_DOCUMENT = ("integration_id", "directory_id", "rows_hash", "settings_digest", "applied_run_id", "confirmed_at")
+_NOT_IN_DOCUMENT = (
+    "integration_id",
+    "directory_id",
+    "rows_hash",
+    "settings_digest",
+    "applied_run_id",
+    "confirmed_at",
+    "replaces",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +79,9 @@ class Import:
     ``diagnostics`` as EmployeeIds by reason: whoever is not applied, or warned about. Ids and counts only: nothing in
     it is a person's data.
 
-    ``settings_digest`` is of the settings that matter to the plan, None when none do (an undo); ``life`` that of the
-    integration it belongs to; ``confirmed_at`` when a plan last came out the same, None when none did since.
+    ``settings_digest`` is of the settings that matter to the plan, None when none do (an undo); ``replaces`` is the
+    open import whose place it took; ``life`` that of the integration it belongs to; ``confirmed_at`` when a plan last
+    came out the same, None when none did since.
     """
 
     integration_id: str
@@ -91,6 +101,7 @@ class Import:
     settings_version: int | None = None
     settings_digest: str | None = None
     undoes: str | None = None
+    replaces: str | None = None
     life: int = 1
     dagster_run_id: str | None = None
     confirmed_at: datetime | None = None
@@ -166,7 +177,12 @@ def stage_import(
     counts = dict.fromkeys(COUNTS, 0) | dict(draft.counts)
     proof = prove_rows([rows], hashes)
     staged = replace(
-        draft, import_id=_new_id(planned_at), planned_at=planned_at, counts=counts, rows_hash=proof.rows_hash
+        draft,
+        import_id=_new_id(planned_at),
+        planned_at=planned_at,
+        counts=counts,
+        rows_hash=proof.rows_hash,
+        replaces=present.import_id if present is not None else None,
     )
     if rows.empty and draft.status == "planned":
         staged = replace(staged, status="applied", finished_at=planned_at, applied_by=draft.actor)
@@ -228,6 +244,8 @@ def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = Tr
     seal = connection.execute(sa.select(imports.c.seal).where(imports.c.import_id == record.import_id)).scalar()
     columns, key = _columns(record), f"import/{record.import_id}"
     broken = broken_parts(keyring_of(connection), key, columns, IMPORT_PARTS, seal)
+    if not broken and record.status in OPEN and has_ended(connection, record.integration_id, record.import_id):
+        broken = ("its status, back to when it was open",)
     if record.rows_hash is None or not rows:
         return broken
     from hris_pipeline.store.staged_rows import has_erased_rows, prove_staged_rows  # noqa: PLC0415

@@ -38,6 +38,7 @@ IMPORT_PARTS: Parts = {
         "extract_id",
         "complete",
         "undoes",
+        "replaces",
     ),
 }
 """Of an import: columns by what they tell."""

@@ -168,6 +168,7 @@ imports = sa.Table(
     sa.Column("extract_id", sa.Text),
     sa.Column("complete", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("undoes", sa.Text, comment="The import that an undo takes back"),
+    sa.Column("replaces", sa.Text, index=True, comment="The open import whose place it took"),
     *(sa.Column(count, sa.Integer, nullable=False, server_default="0") for count in COUNTS),
     sa.Column("guards", Json, nullable=False, comment="List of name, limit, observed, tripped, employee_ids"),
     sa.Column("diagnostics", Json, nullable=False, comment="What is not applied and warnings: EmployeeIds by reason"),

@@ -81,7 +81,7 @@ class _Statements:
         parent.tell("started")
 
     def _before_statement(self, connection: sa.Connection, _: Any, statement: str, *__: Any) -> None:
-        self._next(connection.connection.driver_connection, statement)
+        self._next(connection.connection.dbapi_connection, statement)  # that of a detached one, too
 
     def _before_commit(self, connection: sa.Connection) -> None:
         self._count()
@@ -92,7 +92,7 @@ class _Statements:
 
         def do_commit(pooled: Any) -> None:
             if self._has_come:
-                self._bring(getattr(pooled, "driver_connection", pooled), "COMMIT")
+                self._bring(getattr(pooled, "dbapi_connection", pooled), "COMMIT")
             commit(pooled)
 
         dialect.do_commit = do_commit  # type: ignore[method-assign,assignment]

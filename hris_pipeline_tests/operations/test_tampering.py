@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from upath import UPath
 
 from hris_pipeline.errors import HrisError, Tampered
-from hris_pipeline.operations.decisions import approve_import, is_approved
+from hris_pipeline.operations.decision_log import DecidedBy, deciding
+from hris_pipeline.operations.decisions import approve_import, discard_import, is_approved
 from hris_pipeline.operations.imports import history, read_import
 from hris_pipeline.operations.users import load_users, protect
 from hris_pipeline.operations.verification import verify
@@ -150,6 +151,58 @@ def test_a_plan_never_keeps_an_open_import_that_was_changed(acme_lite: Acme) -> 
     again = acme.preview()
     assert (again.digest, again.import_id == summary.import_id) == (summary.digest, False)
     assert acme.save(again.import_id).status == "applied"
+
+
+def _row_of(acme: Acme, summary: Import) -> dict[str, Any]:
+    with acme.services.store.read() as connection:
+        return connection.execute(sa.select(imports).where(imports.c.import_id == summary.import_id)).one()._asdict()
+
+
+def _put_back(acme: Acme, row: dict[str, Any]) -> None:
+    """What whoever writes to the store can do without the key: no other import is open, and the row is as it was."""
+    with acme.services.store.begin() as connection:
+        connection.execute(sa.update(imports).where(imports.c.status == "planned").values(status="stale"))
+        connection.execute(sa.update(imports).where(imports.c.import_id == row["import_id"]).values(row))
+
+
+def test_an_import_whose_place_another_took_cannot_be_put_back(acme: Acme, told: list[str]) -> None:
+    first = planned(acme)
+    row = _row_of(acme, first)
+    acme.company.edit(acme.active()[1], job_title="Diver")
+    acme.preview()
+    before = acme.users()
+    _put_back(acme, row)
+    with pytest.raises(Tampered, match="its status"):
+        acme.save(first.import_id)
+    assert acme.users() == before
+    assert told
+
+
+def test_an_import_that_was_discarded_cannot_be_put_back(acme: Acme, told: list[str]) -> None:
+    summary = planned(acme)
+    row = _row_of(acme, summary)
+    by = DecidedBy("Dana", "dana", "os")
+    with deciding(acme.services, "acme", "discard", by, summary.import_id):
+        discard_import(acme.services, summary.import_id, "Dana", "not now")
+    _put_back(acme, row)
+    with pytest.raises(Tampered, match="its status"):
+        acme.save(summary.import_id)
+    assert told
+
+
+def test_an_approval_of_another_import_cannot_be_put_in_place(acme: Acme, told: list[str]) -> None:
+    first = _held(acme)
+    approve_import(acme.services, first.import_id, first.digest, "Dana", "two left")
+    with acme.services.store.read() as connection:
+        given = connection.execute(sa.select(approvals)).one()._asdict()
+    acme.lose(acme.active()[2:3])
+    second = acme.preview()
+    assert second.status == "held"
+    with acme.services.store.begin() as connection:
+        connection.execute(sa.insert(approvals), given | {"import_id": second.import_id, "digest": second.digest})
+    with pytest.raises(Tampered, match="its approval"):
+        acme.save(second.import_id)
+    assert acme.archived() == set()
 
 
 def _held(acme: Acme) -> Import:

@@ -29,6 +29,10 @@ def upgrade() -> None:
     op.add_column(
         "imports", sa.Column("rows_hash", sa.Text(), nullable=True, comment="Of the staged rows, ids included")
     )
+    op.add_column(
+        "imports", sa.Column("replaces", sa.Text(), nullable=True, comment="The open import whose place it took")
+    )
+    op.create_index("ix_imports_replaces", "imports", ["replaces"], unique=False)
     op.add_column("imports", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MACs over the import, by part"))
     op.add_column("approvals", sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over the approval"))
     op.add_column(
