@@ -60,7 +60,7 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 OUTDATED = "nobody saved it within 7 days"
 
 _NOT_IN_DOCUMENT = frozenset(
-    "integration_id directory_id rows_hash settings_digest applied_run_id confirmed_at replaces".split()
+    ["integration_id", "directory_id", "rows_hash", "settings_digest", "applied_run_id", "confirmed_at", "replaces"]
 )
 
 
