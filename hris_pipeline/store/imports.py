@@ -59,9 +59,8 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 
 OUTDATED = "nobody saved it within 7 days"
 
-_NOT_IN_DOCUMENT = frozenset(
-    ["integration_id", "directory_id", "rows_hash", "settings_digest", "applied_run_id", "confirmed_at", "replaces"]
-)
+_INTERNAL = ("rows_hash", "settings_digest", "applied_run_id", "confirmed_at", "replaces")
+_NOT_IN_DOCUMENT = ("integration_id", "directory_id", *_INTERNAL)
 
 
 @dataclass(frozen=True, kw_only=True)
