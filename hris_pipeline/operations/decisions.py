@@ -17,11 +17,11 @@ from hris_pipeline.store.imports import (
     get_import,
     imports_of,
     is_outdated,
-    tampered,
     tampered_parts,
 )
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.seals import tampered
 from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = [
@@ -199,7 +199,7 @@ def _check_applied(services: Services, record: Import) -> None:
     with services.store.read() as connection:
         broken = tampered_parts(connection, record, rows=False)
     if broken:
-        raise tampered(record, broken)
+        raise tampered(record.integration_id, record.import_id, broken)
 
 
 def _just_applied(services: Services, integration_id: str) -> Import | None:

@@ -23,10 +23,10 @@ from hris_pipeline.store.imports import (
     get_import,
     is_outdated,
     next_timestamp,
-    tampered,
     tampered_parts,
     update_statement,
 )
+from hris_pipeline.store.seals import tampered
 from hris_pipeline.store.tables import conflicts, import_rows, imports, users
 
 __all__ = [
@@ -85,7 +85,7 @@ def apply_import(
         with store.begin() as connection:
             record = get_import(connection, import_id)
             end_tampered(connection, record, broken.parts, now)
-        raise tampered(record, broken.parts) from None
+        raise tampered(record.integration_id, record.import_id, broken.parts) from None
     except sa.exc.IntegrityError as error:
         # The driver's text quotes the values that collide, which may be a person's: it goes no further.
         if error_code(error) not in UNIQUE_VIOLATIONS:

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
-from hris_pipeline.errors import Tampered, UnknownName
+from hris_pipeline.errors import UnknownName
 from hris_pipeline.store.replays import has_ended
-from hris_pipeline.store.seals import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record
+from hris_pipeline.store.seals import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record, tampered
 from hris_pipeline.store.tables import approvals, imports, integrations
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ __all__ = [
     "prove_rows_anew",
     "record_failed",
     "stage_import",
-    "tampered",
     "tampered_parts",
     "update_statement",
 ]
@@ -218,7 +217,7 @@ def approval_lapses_at(connection: sa.Connection, record: Import) -> datetime | 
         return None
     key, keyring = f"approval/{record.import_id}", keyring_of(connection)
     if broken_parts(keyring, key, row._asdict(), APPROVAL_PARTS, row.seal):
-        raise tampered(record, APPROVAL_PARTS)
+        raise tampered(record.integration_id, record.import_id, APPROVAL_PARTS)
     lapses_at: datetime = row.lapses_at
     return lapses_at
 
@@ -257,15 +256,6 @@ def prove_rows_anew(connection: sa.Connection, import_id: str) -> None:
     record = get_import(connection, import_id)
     proof = prove_staged_rows(connection, import_id)
     connection.execute(update_statement(connection, replace(record, rows_hash=proof.rows_hash)))
-
-
-def tampered(record: Import, parts: Collection[str]) -> Tampered:
-    """The error about an import that is not what was reviewed."""
-    return Tampered(
-        f"Import {record.import_id} is not what was reviewed: {' and '.join(parts)} changed behind the pipeline's "
-        f"back, and nothing was applied. Find out who writes to the store (`hris verify {record.integration_id}` shows "
-        f"more), then preview again with `hris preview {record.integration_id}`."
-    )
 
 
 def is_outdated(record: Import, now: datetime) -> bool:

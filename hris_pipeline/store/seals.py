@@ -14,9 +14,19 @@ import msgspec
 import sqlalchemy as sa
 
 from hris_pipeline.contract import COUNTS
+from hris_pipeline.errors import Tampered
 from hris_pipeline.store.keyring import LOAD_KEYRING, Keyring
 
-__all__ = ["APPROVAL_PARTS", "IMPORT_PARTS", "broken_parts", "is_user_seal", "keyring_of", "seal_record", "seal_user"]
+__all__ = [
+    "APPROVAL_PARTS",
+    "IMPORT_PARTS",
+    "broken_parts",
+    "is_user_seal",
+    "keyring_of",
+    "seal_record",
+    "seal_user",
+    "tampered",
+]
 
 Parts = Mapping[str, Collection[str]]
 
@@ -83,6 +93,15 @@ def seal_user(keyring: Keyring, user_id: str, *, protected: bool) -> str:
 def is_user_seal(keyring: Keyring, seal: str, user_id: str, *, protected: bool) -> bool:
     """Whether a person, by this pipeline, made or protected the user as they are."""
     return keyring.is_seal(seal, _encode(["user", user_id, protected]))
+
+
+def tampered(integration_id: str, import_id: str, parts: Collection[str]) -> Tampered:
+    """The error about an import that is not what was reviewed."""
+    return Tampered(
+        f"Import {import_id} is not what was reviewed: {' and '.join(parts)} changed behind the pipeline's "
+        f"back, and nothing was applied. Find out who writes to the store (`hris verify {integration_id}` shows "
+        f"more), then preview again with `hris preview {integration_id}`."
+    )
 
 
 def _messages(key: str, record: Mapping[str, Any], parts: Parts) -> dict[str, bytes]:

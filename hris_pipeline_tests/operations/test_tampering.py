@@ -110,7 +110,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def planned(acme: Acme) -> Import:
-    acme.company.edit(acme.active()[0], job_job_title="Astronaut")
+    acme.company.edit(acme.active()[0], job_title="Astronaut")
     return acme.preview()
 
 
@@ -274,7 +274,7 @@ def test_a_manifest_changed_between_review_and_save_is_refused(acme_lite: Acme, 
 
 def test_verify_names_what_was_done_to_history_and_to_users(acme: Acme) -> None:
     services = acme.services
-    acme.company.edit(acme.active()[0], job_job_title="Astronaut")
+    acme.company.edit(acme.active()[0], job_title="Astronaut")
     done = acme.run()
     load_users(services, "acme", b"Employee Id,First Name,Last Name\nL1,Zoe,Other\n")
     protect(services, "acme", "L1", protected=True)
