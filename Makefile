@@ -1,7 +1,7 @@
 # Everything runs in .venv, built from requirements.lock (exact versions, with hashes).
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: install demo test check format lock reference docs wheel mutants bench bench-companies soak ui
+.PHONY: install demo test coverage check format lock reference docs wheel mutants bench bench-companies soak ui
 
 install: .venv/.installed
 
@@ -17,6 +17,10 @@ demo: install
 
 test: install
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Every test, and what of the package they ran: fails below `fail_under` of pyproject.toml.
+coverage: install
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=xml
 
 check: install
 	$(BIN)/ruff format --check .

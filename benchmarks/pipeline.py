@@ -10,15 +10,14 @@ import sqlalchemy as sa
 from benchmarks.measure import Meter
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.connection import connect
-from hris_pipeline.operations.decisions import save_import
+from hris_pipeline.operations.decisions import plan_undo, save_import
 from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.members import build_employees, build_mapped_users
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.review import review
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up, settings_in_force
-from hris_pipeline.operations.transformation import build_employees, build_mapped_users
-from hris_pipeline.operations.undo import plan_undo
 from hris_pipeline.sandbox import Company, Sandbox, SandboxState
 from hris_pipeline.store.engine import upgrade_store
 from hris_pipeline.store.imports import Import

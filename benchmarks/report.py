@@ -114,16 +114,16 @@ def _table(result: Result) -> Iterator[str]:
 
 
 def _median(result: Result, value: Callable[[Measured], float], name: str) -> float:
-    return statistics.median(value(one.measured[name]) for one in result.rounds)
+    return statistics.median(value(round_.measured[name]) for round_ in result.rounds)
 
 
 def _spread(result: Result, value: Callable[[Measured], float], name: str) -> str:
-    values = [value(one.measured[name]) for one in result.rounds]
+    values = [value(round_.measured[name]) for round_ in result.rounds]
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def _ratio(result: Result, name: str, base: str) -> str:
-    values = [one.measured[name].wall / one.measured[base].wall for one in result.rounds]
+    values = [round_.measured[name].wall / round_.measured[base].wall for round_ in result.rounds]
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 
 from hris_pipeline.definitions import build_defs
+from hris_pipeline.defs.automation import SCHEDULES
 from hris_pipeline.defs.jobs import import_users
-from hris_pipeline.defs.schedules import SCHEDULES
 
 __all__ = ["defs", "told_time"]
 
@@ -53,7 +53,7 @@ def _defs() -> dg.Definitions:
     return dg.Definitions(
         assets=real.assets,
         jobs=real.jobs,
-        schedules=[*(_fast(one) for one in imports), *others],
+        schedules=[*(_fast(import_) for import_ in imports), *others],
         sensors=real.sensors,
         resources=real.resources,
         executor=real.executor,

@@ -24,7 +24,7 @@ from benchmarks.soak_definitions import told_time
 from hris_pipeline.operations.automation import pause, resume
 from hris_pipeline.sandbox import running
 from hris_pipeline.settings.calendar import latest_due
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline_tests.kit.automatic_companies import automatic_settings, companies_of
 from hris_pipeline_tests.kit.machine import ENDED, Machine, Webserver, machine_of
 from hris_pipeline_tests.kit.processes import Group, until

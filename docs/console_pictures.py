@@ -14,19 +14,18 @@ from typing import Any
 
 import uvicorn
 
-from hris_pipeline.console.access import access_of
-from hris_pipeline.console.app import build_app, build_console
+from hris_pipeline.console.app import build_app, build_console, listen
+from hris_pipeline.console.gateway import access_of
 from hris_pipeline.console.login import OneTimeLink
-from hris_pipeline.console.server import listen
 from hris_pipeline.operations.automation import resume
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
+from hris_pipeline.operations.members import build_employees, build_mapped_users
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up, settings_in_force
-from hris_pipeline.operations.transformation import build_employees, build_mapped_users
-from hris_pipeline.sandbox.run import Sandbox, running
+from hris_pipeline.sandbox.server import Sandbox, running
 from hris_pipeline.settings.document import Settings
 
 __all__ = ["take_console_pictures"]

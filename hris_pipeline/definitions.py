@@ -6,11 +6,10 @@ from typing import Any
 import dagster as dg
 
 from hris_pipeline.defs.assets import ASSETS
+from hris_pipeline.defs.automation import SCHEDULES, SENSORS
 from hris_pipeline.defs.io_manager import FrameIOManagerFactory, ManifestIOManagerFactory
 from hris_pipeline.defs.jobs import JOBS
-from hris_pipeline.defs.resources import ProgressResource, ServicesResource
-from hris_pipeline.defs.schedules import SCHEDULES
-from hris_pipeline.defs.sensors import SENSORS
+from hris_pipeline.defs.runs import ProgressResource, ServicesResource
 
 __all__ = ["build_defs", "defs"]
 

@@ -18,9 +18,6 @@ from typing import Any
 import dagster as dg
 
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.partitions import add_partition, known_partitions
-from hris_pipeline.defs.resources import Progress
-from hris_pipeline.defs.run_lock import hold_run, living_runs
 from hris_pipeline.defs.runs import (
     ACTOR_TAG,
     APPLIED_TAG,
@@ -28,12 +25,17 @@ from hris_pipeline.defs.runs import (
     PLANNED_TAG,
     SKIPPED_TAG,
     TRIGGER_TAG,
+    Progress,
+    add_partition,
     current_tags,
+    hold_run,
+    known_partitions,
+    living_runs,
 )
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import open_services
-from hris_pipeline.settings.yaml_text import to_yaml
+from hris_pipeline.settings.validating import to_yaml
 from hris_pipeline.store.integrations import get_integration
 
 __all__ = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hris_pipeline.cli.app import COMMANDS, Command, load_command
-from hris_pipeline.console.graphql_rules import JOB_ACTIONS
+from hris_pipeline.console.dagster_guard import JOB_ACTIONS
 from hris_pipeline.console.pages import PAGES as CONSOLE_PAGES
 from hris_pipeline.environment import ROLES
 from hris_pipeline.operations.roles import ACTIONS, may

@@ -1,15 +1,21 @@
-"""What becomes of each mapped row, and of the managed users who leave, as far as single rows decide it."""
+"""What becomes of each mapped row, as far as single rows decide it; and who is archived: managed users who are not
+employed any more or confirmed gone, but for those who are protected, who are in an open conflict, or who seem to be
+in the extract under another member id.
 
+Who is who is decided before, in ``identity``; what fields become, after, in ``desired_state``.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pandas as pd
 
-from hris_pipeline.change_set.context import PlanContext
-from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory
+from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory, PlanContext
 from hris_pipeline.change_set.identity import Identities, match
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.transform.columns import (
+    casefold_key,
     column_or_nulls,
     is_in,
     lookup_columns,
@@ -17,12 +23,7 @@ from hris_pipeline.transform.columns import (
     text_series,
 )
 
-__all__ = [
-    "WRITTEN",
-    "ClassifiedRows",
-    "classify_rows",
-    "kept_by_settings",
-]
+__all__ = ["WRITTEN", "ClassifiedRows", "Leavers", "classify_rows", "find_leavers", "kept_by_settings"]
 
 WRITTEN = ("create", "compare", "restore")
 """The outcomes of rows whose people are, or become, active users that the source describes."""
@@ -154,3 +155,91 @@ def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, 
     for fits, word in reversed(table):
         outcome = outcome.mask(fits, word)
     return outcome
+
+
+@dataclass(frozen=True)
+class Leavers:
+    """``archived``: every column of the users to archive, as stored. ``kept``: who is confirmed gone, in no row, and
+    stays because nobody may archive them. ``awaiting``: who would be archived, were they not in an open conflict;
+    ``relisted``: were they not in the extract under another member id, as it seems (user_ids)."""
+
+    archived: pd.DataFrame
+    kept: pd.DataFrame
+    awaiting: frozenset[str]
+    relisted: frozenset[str]
+
+
+def find_leavers(
+    people: ClassifiedRows,
+    directory: Directory,
+    snapshot: pd.DataFrame,
+    context: PlanContext,
+    settings: Settings,
+    *,
+    in_conflict: Collection[str],
+) -> Leavers:
+    """Everybody whom this plan archives, and who is spared; nobody when the extract is incomplete.
+
+    Args:
+        people: The classified rows; those to ``archive`` are leavers.
+        directory: The users.
+        snapshot: What ``directory.snapshot()`` gave.
+        context: Who is confirmed missing.
+        settings: The settings in force.
+        in_conflict: user_ids on either side of an open conflict.
+    """
+    gone = _confirmed_gone(people.rows, snapshot, context, settings)
+    kept = kept_by_settings(gone, context, settings)
+    leaving = pd.concat(
+        [people.rows.loc[people.outcome == "archive", "user_id"], gone.loc[~kept, "user_id"]], ignore_index=True
+    )
+    awaiting = leaving[is_in(leaving, in_conflict)]
+    leaving = leaving[~is_in(leaving, in_conflict)] if context.complete else leaving.iloc[:0]
+    users = directory.users(leaving) if len(leaving) else snapshot.iloc[:0]
+    relisted = _relisted(users, people.rows, snapshot, context) if len(users) else leaving.iloc[:0]
+    archived = users[~is_in(users["user_id"], relisted)]
+    return Leavers(archived, gone[kept], frozenset(awaiting), frozenset(relisted))
+
+
+def _confirmed_gone(
+    rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
+) -> pd.DataFrame:
+    """The managed active users in no row whom the source confirmed to be gone."""
+    if not (context.complete and settings.archive_employees):
+        return snapshot.iloc[:0]
+    listed = {*rows["hris_id"], *context.quarantined_hris_ids}
+    return snapshot[
+        null_as_false(snapshot["integration_id"] == context.integration_id)
+        & null_as_false(snapshot["status"] == "active")
+        & is_in(snapshot["hris_id"], context.missing - listed - context.holes)
+        & ~is_in(snapshot["user_id"], rows["user_id"])
+    ]
+
+
+def _relisted(users: pd.DataFrame, rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:
+    """user_ids of users who seem to work on under another member id, whose row cannot take them over because it is
+    quarantined or left out by a rule: the same email, or name and birth date; of a row whose name or birth date could
+    not be read, what is left of it."""
+    bad = rows["leaver_only"].astype(bool)
+    sent_away = null_as_false(rows["archive_existing"]) & ~bad
+    unmatched = rows["user_id"].isna() & rows["employed"] & rows["started"] & (bad | rows["exclusion"].notna())
+    suspects = rows[unmatched & ~sent_away]
+    names = [column_or_nulls(suspects, part) for part in ("first_name", "last_name")]
+    birth_dates = column_or_nulls(suspects, "birth_date")
+    user_names = casefold_key(users["first_name"], users["last_name"])
+    nameless = suspects["leaver_only"].astype(bool) & (names[0].isna() | names[1].isna())
+    unborn = suspects["leaver_only"].astype(bool) & birth_dates.isna()
+    apart = {*rows["hris_id"], *snapshot["hris_id"].dropna()}
+    strangers = [member for member in context.quarantined if member.hris_id not in apart]
+    unlisted = [member.employee_id for member in strangers if member.employee_id]
+    alike = (
+        is_in(users["email_key"], casefold_key(column_or_nulls(suspects, "email")).dropna())
+        | is_in(
+            casefold_key(users["first_name"], users["last_name"], users["birth_date"]),
+            casefold_key(*names, birth_dates).dropna(),
+        )
+        | is_in(user_names, casefold_key(*names)[unborn].dropna())
+        | is_in(users["employee_id"], column_or_nulls(suspects, "employee_id")[nameless].dropna())
+        | is_in(users["employee_id"], unlisted)
+    )
+    return users.loc[alike, "user_id"]

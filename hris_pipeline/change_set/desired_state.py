@@ -8,9 +8,8 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows
-from hris_pipeline.change_set.context import PlanContext
-from hris_pipeline.change_set.directory import Directory
-from hris_pipeline.change_set.supervisors import PersonLookup, in_cycle
+from hris_pipeline.change_set.directory import Directory, PlanContext
+from hris_pipeline.change_set.identity import PersonLookup, in_cycle
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata

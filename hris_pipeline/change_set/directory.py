@@ -1,11 +1,48 @@
-"""What planning asks of the store: the directory as it stands, read lazily, because most imports need a slim part."""
+"""What planning is given beside the people, and its canonical form: the integration, the day, the verdict on the
+extract, what people decided; the directory as it stands, read lazily, because most imports need a slim part; the
+state of a user, the columns an import may write, as canonical JSON (the very text that msgspec writes row by row,
+written by whole columns at a tenth of the cost); and fingerprints, of what a source says of one person and of a
+whole plan.
 
-from collections.abc import Collection, Mapping
-from typing import Protocol
+Where these are read is ``operations.planning``'s and the store's business, what follows from them is that of the
+stages.
+"""
 
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from hashlib import blake2b, sha256
+from typing import Any, Protocol
+
+import msgspec
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["SLIM_COLUMNS", "Directory"]
+from hris_pipeline.settings.fields import USER_STATE
+from hris_pipeline.transform.columns import as_text, from_arrow, map_chunks, text_series, to_arrow
+
+__all__ = [
+    "SLIM_COLUMNS",
+    "Directory",
+    "PlanContext",
+    "QuarantinedMember",
+    "Resolution",
+    "decode_metadata",
+    "digest_of_hashes",
+    "encode_metadata",
+    "json_literals",
+    "json_objects",
+    "json_strings",
+    "merge_metadata",
+    "metadata_column",
+    "plan_digest",
+    "row_hashes",
+    "source_hash",
+    "state_json",
+    "undo_settings_digest",
+]
 
 SLIM_COLUMNS: tuple[str, ...] = (
     "user_id",
@@ -46,3 +83,215 @@ class Directory(Protocol):
         """How many users have each field (a metadata field is named ``#Name``), of those a plan touches: the
         integration's active users, and the users whose user_id is in ``also``."""
         ...
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a person decided of a conflict, remembered: ``link``, ``create`` or ``ignore``; ``restore`` when a link may
+    bring back a user whom a person archived."""
+
+    hris_id: str
+    user_id: str
+    decision: str
+    restore: bool = False
+
+
+@dataclass(frozen=True)
+class QuarantinedMember:
+    """A member with a bad row: the ids that are certain, and each failed check as ``field: check``."""
+
+    hris_id: str | None
+    employee_id: str | None = None
+    checks: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How the member is named to people."""
+        return self.employee_id or self.hris_id or "?"
+
+
+@dataclass(frozen=True)
+class PlanContext:
+    """Everything a plan depends on beside the mapped users, the directory and the settings.
+
+    ``source`` is the kind of source; ``first_import`` says that none was applied yet in this life of the integration.
+    ``missing`` are hris_ids confirmed gone; ``holes`` those nothing is known of, who are in no mapped row.
+    ``quarantined`` are members with bad rows, ``previously_quarantined`` the hris_ids that were quarantined at the last
+    applied import. ``recently_archived`` are user_ids archived in the days that ``slow_bleed`` looks at, outside
+    approved imports and undos. ``kept_users`` are user_ids that ``do_not_archive`` follows, ``waiting_elsewhere`` those
+    in an open conflict of another integration of the directory, where they may work. ``unread`` says, by
+    employee column, of how many members who send it nothing could be read: ``count``, ``of`` and ``keys``.
+    """
+
+    integration_id: str
+    today: date
+    complete: bool
+    source: str = "justworks"
+    first_import: bool = False
+    missing: frozenset[str] = frozenset()
+    holes: frozenset[str] = frozenset()
+    quarantined: tuple[QuarantinedMember, ...] = ()
+    previously_quarantined: frozenset[str] = frozenset()
+    resolutions: tuple[Resolution, ...] = ()
+    recently_archived: frozenset[str] = frozenset()
+    kept_users: frozenset[str] = frozenset()
+    waiting_elsewhere: frozenset[str] = frozenset()
+    unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def quarantined_hris_ids(self) -> frozenset[str]:
+        """The hris_ids of quarantined members, as far as they have one."""
+        return frozenset(member.hris_id for member in self.quarantined if member.hris_id)
+
+
+_FLAGS = frozenset({"email_edited_by_user"})
+
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=lambda number: msgspec.Raw(number.spelled.encode())).encode
+
+
+def state_json(users: pd.DataFrame) -> pd.Series:
+    """One canonical JSON object a row with the keys of ``USER_STATE``; ``metadata`` comes in as canonical JSON text."""
+    return map_chunks(_states, users)
+
+
+def _states(users: pd.DataFrame) -> Any:
+    values = {name: _json(name, users[name]) for name in USER_STATE}
+    return json_objects(values, len(users), nulls=True)
+
+
+def _json(name: str, values: pd.Series) -> Any:
+    if name == "metadata":
+        return to_arrow(values)
+    return json_literals(to_arrow(values)) if name in _FLAGS else json_strings(to_arrow(as_text(values)))
+
+
+def encode_metadata(values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+    """``merge_metadata`` of people who have none yet."""
+    members = {name: json_strings(to_arrow(column)) for name, column in values.items()}
+    return from_arrow(json_objects(members, len(index), nulls=False), index)
+
+
+def decode_metadata(stored: pd.Series) -> list[dict[str, Any]]:
+    """The stored metadata of each user, decoded. Another application may have written anything: values of any kind are
+    kept as they are; what is no object holds none."""
+    decode = msgspec.json.Decoder(dict[str, Any], float_hook=_Number).decode
+    lines = to_arrow(stored).to_pylist()
+    return [decode(line) if line and line.lstrip().startswith("{") else {} for line in lines]
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number with a fraction or an exponent as it was spelled, so that it is written again digit by digit."""
+
+    spelled: str
+
+
+def metadata_column(metadata: list[dict[str, Any]], name: str, index: pd.Index) -> pd.Series:
+    """The value that each user has under one name, comparable with the text that an import would write: text is itself,
+    any other value is its JSON after a mark that no text from a source holds; null and absent are null."""
+    return text_series((_comparable(entries.get(name)) for entries in metadata), index)
+
+
+def merge_metadata(metadata: list[dict[str, Any]], values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+    """One canonical JSON object a row: the metadata, overlaid with the values by display name; a null removes.
+
+    A value equal to ``metadata_column``'s, null included, leaves what is stored just as it is."""
+    columns = [to_arrow(series).to_pylist() for series in values.values()]
+    lines = []
+    for position, entries in enumerate(metadata):
+        merged = dict(entries)
+        for name, column in zip(values, columns, strict=True):
+            if column[position] == _comparable(entries.get(name)):
+                continue
+            merged[name] = column[position]
+            if column[position] is None:
+                del merged[name]
+        lines.append(_encode(merged).decode())
+    return text_series(lines, index)
+
+
+_MARK = "\x00"
+
+
+def _comparable(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else _MARK + _encode(value).decode()
+
+
+_ESCAPED = r'["\\\x00-\x1f]'
+"""What JSON cannot hold as it is."""
+
+
+def json_strings(values: Any) -> Any:
+    """Each text as a JSON string; null stays null."""
+    escaped = pc.fill_null(pc.match_substring_regex(values, _ESCAPED), False)
+    quoted = pc.binary_join_element_wise('"', values, '"', "")
+    rare = [msgspec.json.encode(value).decode() for value in values.filter(escaped).to_pylist()]
+    return pc.replace_with_mask(quoted, escaped, pa.array(rare, pa.string())) if rare else quoted
+
+
+def json_literals(flags: Any) -> Any:
+    """Each flag as ``true`` or ``false``; null stays null."""
+    return flags.cast(pa.string())
+
+
+def json_objects(values: Mapping[str, Any], length: int, *, nulls: bool) -> Any:
+    """One object a row of columns that are JSON already, keys in order; a null is ``null``, or left out."""
+    pieces: list[Any] = []
+    for name in sorted(values):
+        key = f",{msgspec.json.encode(name).decode()}:"
+        if nulls:
+            pieces += [key, pc.fill_null(values[name], "null")]
+        else:
+            pieces.append(pc.fill_null(pc.binary_join_element_wise(key, values[name], ""), ""))
+    if not pieces:
+        return pa.repeat(pa.scalar("{}"), length)
+    members = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*pieces, ""), 1)  # each member brings its comma
+    return pc.binary_join_element_wise("{", members, "}", "")
+
+
+_ABSENT = "\x1e"
+
+_SEPARATOR = "\x1f"
+
+
+def source_hash(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
+    """A fingerprint of the named columns of each row, in order of their names; the names themselves count too.
+
+    Neither normalised text nor JSON holds control characters, so the separators cannot be imitated."""
+    ordered = sorted(names)
+    salted = blake2b(_SEPARATOR.join(ordered).encode(), digest_size=16)
+
+    def fingerprints(some: pd.DataFrame) -> Any:
+        parts = [pc.fill_null(to_arrow(as_text(some[name])), _ABSENT) for name in ordered]
+        joined = pc.binary_join_element_wise(*parts, _SEPARATOR).to_pylist() if parts else [""] * len(some)
+        return pa.array(_fingerprint(salted.copy(), line) for line in joined)
+
+    return map_chunks(fingerprints, rows)
+
+
+def _fingerprint(hashed: blake2b, line: str) -> str:
+    hashed.update(line.encode())
+    return hashed.hexdigest()
+
+
+def row_hashes(rows: pd.DataFrame) -> pd.Series:
+    """The fingerprint of each row of a change set, as far as its digest covers it."""
+    return source_hash(rows, ("action", "changed", "before", "after", "base_version"))
+
+
+def plan_digest(rows: pd.DataFrame, *, settings_digest: str, complete: bool, tripped: Iterable[str]) -> str:
+    """What a person reviews, in 64 hexadecimal digits: the canonical rows with their base versions, the settings that
+    matter, and which guards hold it; no user ids, no times, no extract, no order of rows."""
+    lines = to_arrow(row_hashes(rows)).to_pylist()
+    return digest_of_hashes(lines, settings_digest=settings_digest, complete=complete, tripped=tripped)
+
+
+def digest_of_hashes(hashes: Iterable[str], *, settings_digest: str, complete: bool, tripped: Iterable[str]) -> str:
+    """The digest of a plan whose ``row_hashes`` these are, in any order."""
+    message = msgspec.json.encode([settings_digest, complete, sorted(tripped), sorted(hashes)])
+    return sha256(message).hexdigest()
+
+
+def undo_settings_digest(import_id: str) -> str:
+    """What stands in the digest of an undo where that of settings stands otherwise: no settings matter to it."""
+    return f"undo of {import_id}"

@@ -1,15 +1,21 @@
-"""Who is who: which user each employee is, in SEMANTICS' order, and which rows a person must decide.
+"""Who is who: which user each employee is, in SEMANTICS' order, which rows a person must decide, and whom a
+supervisor's reference names.
 
 1. the user linked to the same ``hris_id`` in this integration; or the local user whom a deleted integration of the
-   directory, with the same kind of source, had linked to it;
+directory, with the same kind of source, had linked to it;
+
 2. a local user of the directory with the same EmployeeId; one who was managed before, or is archived, only when name
-   with birth date, or email, agree, and who was not archived by a person;
-3. a user linked to another ``hris_id`` with the same EmployeeId: re-linked when that id is gone and the person agrees,
-   unless many are at once;
+with birth date, or email, agree, and who was not archived by a person;
+
+3. a user linked to another ``hris_id`` with the same EmployeeId: re-linked when that id is gone and the person
+agrees, unless many are at once;
+
 4. otherwise new, unless somebody has the same email or the same name and birth date.
 
 Only a member who is employed, has started and is not excluded is matched beyond the link: nobody else takes over a
-user. What a person decided of a conflict comes before 2. What becomes of whoever is matched is not decided here.
+user. What a person decided of a conflict comes before 2. A supervisor's reference is looked up in the store's links
+first, then in the extract. What becomes of whoever is matched, and what is stored of a supervisor, is not decided
+here.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,10 +24,9 @@ from dataclasses import dataclass
 import msgspec
 import pandas as pd
 
-from hris_pipeline.change_set.context import PlanContext, Resolution
-from hris_pipeline.change_set.directory import Directory
+from hris_pipeline.change_set.directory import Directory, PlanContext, Resolution
 from hris_pipeline.change_set.guards import exceeds
-from hris_pipeline.settings.limits import IdentityChange
+from hris_pipeline.settings.document import IdentityChange
 from hris_pipeline.transform.columns import (
     as_text,
     casefold_key,
@@ -33,7 +38,16 @@ from hris_pipeline.transform.columns import (
     to_arrow,
 )
 
-__all__ = ["CONFLICT_COLUMNS", "Identities", "conflict_lines", "match", "match_rates"]
+__all__ = [
+    "CONFLICT_COLUMNS",
+    "Identities",
+    "PersonLookup",
+    "Resolved",
+    "conflict_lines",
+    "in_cycle",
+    "match",
+    "match_rates",
+]
 
 CONFLICT_COLUMNS: tuple[str, ...] = ("hris_id", "kind", "user_id", "employee_id", "incoming")
 
@@ -261,3 +275,76 @@ def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
     wanted = pd.DataFrame({"key": casefold_key(*(rows[part] for part in _PERSON)), "row": rows.index}).dropna()
     pairs = wanted.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
     return pairs.set_index("row")[["user_id"]]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Per reference: the person's EmployeeId, null where the person is no user; and whether that is ``uncertain``, so
+    that what is stored should stay."""
+
+    employee_ids: pd.Series
+    uncertain: pd.Series
+
+
+@dataclass(frozen=True)
+class PersonLookup:
+    """Everybody who is, or by this plan becomes, a user.
+
+    ``links``: ``hris_id`` and ``employee_id``, as they will be, of every linked user, the surest link of an id first.
+    ``employee_ids``: the EmployeeId of every user, as it will be. ``members``: ``hris_id``, ``justworks_id`` and
+    mapped ``employee_id`` of everybody in the extract, of two with one justworks_id the one who is employed first.
+    ``undecided``: hris_ids of members of whom nobody can say yet which user they are. ``reused``: hris_ids of members
+    whose EmployeeId another listed member has as a user, so that it says nothing of them. ``named_by_justworks``:
+    whether EmployeeIds are justworks_ids.
+    """
+
+    links: pd.DataFrame
+    employee_ids: pd.Series
+    members: pd.DataFrame
+    undecided: pd.Series
+    reused: pd.Series
+    named_by_justworks: bool
+
+    def resolve(self, references: pd.Series, kind: str | None) -> Resolved:
+        """EmployeeIds for references of the given kind.
+
+        A ``hris_id`` or a ``justworks_id`` names a person of the source; a justworks_id of nobody in the extract may
+        still be known as an EmployeeId. Anything else, as in a custom field, is an EmployeeId or, where nobody has it,
+        a justworks_id.
+        """
+        if kind == "hris_id":
+            return self._by_hris_id(references)
+        by_employee_id = self._having(references)
+        hris_ids = lookup(references, self.members["justworks_id"], self.members["hris_id"])
+        by_justworks_id = self._by_hris_id(hris_ids)
+        if kind == "justworks_id":
+            unlisted = hris_ids.isna() & self.named_by_justworks
+            employee_ids = by_justworks_id.employee_ids.fillna(by_employee_id.where(unlisted))
+        else:
+            employee_ids = by_employee_id.fillna(by_justworks_id.employee_ids)
+        return Resolved(employee_ids, by_justworks_id.uncertain & employee_ids.isna())
+
+    def _by_hris_id(self, hris_ids: pd.Series) -> Resolved:
+        linked = lookup(hris_ids, self.links["hris_id"], self.links["employee_id"])
+        is_linked = is_in(hris_ids, self.links["hris_id"])
+        uncertain = ~is_linked & is_in(hris_ids, self.undecided)
+        listed = self._having(lookup(hris_ids, self.members["hris_id"], self.members["employee_id"]))
+        listed = listed.mask(uncertain | is_in(hris_ids, self.reused))
+        return Resolved(linked.fillna(listed), uncertain & listed.isna())
+
+    def _having(self, employee_ids: pd.Series) -> pd.Series:
+        return employee_ids.where(is_in(employee_ids, self.employee_ids))
+
+
+def in_cycle(employee_ids: pd.Series, supervisor_ids: pd.Series) -> pd.Series:
+    """Whether each person's chain of supervisors leads back to the person (self-supervision included).
+
+    People nobody in the rest reports to, and people whose supervisor is not in the rest, are taken away until nobody
+    can be: what is left goes round."""
+    rest = pd.DataFrame({"person": employee_ids, "supervisor": supervisor_ids}).dropna()
+    while len(rest):
+        keeps = is_in(rest["supervisor"], rest["person"]) & is_in(rest["person"], rest["supervisor"])
+        if keeps.all():
+            break
+        rest = rest[keeps]
+    return null_as_false(pd.Series(employee_ids.index.isin(rest.index), index=employee_ids.index))

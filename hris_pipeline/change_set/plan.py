@@ -1,26 +1,29 @@
-"""The plan: from mapped users and the directory to a change set with its counts, guards and digest.
+"""The plan: from mapped users and the directory to a change set with its counts, guards and digest, and what it tells
+beside its rows: who is not applied or warned about and why, and what the guards are asked.
 
-One line of stages, each from frames to frames: identity and classification, desired state, leavers, difference, guards,
-diagnostics. Pure: the clock, the verdict on the extract and the directory come in. How a stage decides is its module's.
+One line of stages, each from frames to frames: identity and classification, desired state, leavers, difference,
+guards, diagnostics. Pure: the clock, the verdict on the extract and the directory come in. How a stage decides is
+its module's.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from hris_pipeline.change_set import diff
-from hris_pipeline.change_set.classification import ClassifiedRows, classify_rows
-from hris_pipeline.change_set.context import PlanContext
+from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows, Leavers, classify_rows, find_leavers
 from hris_pipeline.change_set.desired_state import DesiredState, resolve_desired_state, user_fields
-from hris_pipeline.change_set.diagnostics import Outcome, count_people, diagnose, guard_inputs
-from hris_pipeline.change_set.digest import digest_of_hashes, row_hashes, source_hash
-from hris_pipeline.change_set.directory import Directory
-from hris_pipeline.change_set.guards import Guard, evaluate_guards
+from hris_pipeline.change_set.diff import Difference, require_columns
+from hris_pipeline.change_set.directory import Directory, PlanContext, digest_of_hashes, row_hashes, source_hash
+from hris_pipeline.change_set.guards import Guard, GuardInputs, evaluate_guards
 from hris_pipeline.change_set.identity import conflict_lines
-from hris_pipeline.change_set.leavers import Leavers, find_leavers
-from hris_pipeline.change_set.schemas import require_columns
+from hris_pipeline.contract import COUNT_OF_ACTION, COUNTS
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
+from hris_pipeline.settings.values import custom_label
 from hris_pipeline.transform.columns import (
     column_or_nulls,
     is_distinct,
@@ -31,7 +34,176 @@ from hris_pipeline.transform.columns import (
     to_arrow,
 )
 
-__all__ = ["Plan", "PlanContext", "make_plan"]
+__all__ = ["Outcome", "Plan", "PlanContext", "count_people", "diagnose", "guard_inputs", "make_plan"]
+
+_COUNT_OF_OUTCOME = {"unchanged": "unchanged", "protected": "protected", "conflict": "conflicts"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the stages of a plan made of everybody: ``outcome`` is final; ``in_conflict`` are the user_ids on either
+    side of an open conflict."""
+
+    people: ClassifiedRows
+    outcome: pd.Series
+    desired: DesiredState
+    leavers: Leavers
+    difference: Difference
+    conflicts: pd.DataFrame
+    in_conflict: frozenset[str]
+
+
+def count_people(result: Outcome, rows: pd.DataFrame, context: PlanContext) -> dict[str, int]:
+    """The nine counts of a plan with these rows."""
+    counts = dict.fromkeys(COUNTS, 0)
+    for action, number in rows["action"].value_counts().items():
+        counts[COUNT_OF_ACTION[str(action)]] = int(number)
+    for outcome, count in _COUNT_OF_OUTCOME.items():
+        counts[count] = int((result.outcome == outcome).sum())
+    counts["protected"] += len(result.leavers.kept)
+    counts["excluded"] = int(_exclusions(result).notna().sum())
+    counts["quarantined"] = len(context.quarantined)
+    return counts
+
+
+def diagnose(
+    result: Outcome,
+    snapshot: pd.DataFrame,
+    context: PlanContext,
+    settings: Settings,
+    warnings: Mapping[str, Collection[str]],
+) -> dict[str, tuple[str, ...]]:
+    """EmployeeIds (hris_ids where there is none), or names of fields, by reason; warnings as ``warning:<code>``."""
+    rows = result.people.rows
+    names, outcome = _names(rows), result.outcome
+    lines: dict[str, Collection[str]] = {"protected": _named(result.leavers.kept)}
+    for reason in ("conflict", "protected"):
+        lines[reason] = (*lines.get(reason, ()), *names[outcome == reason])
+    exclusions = _exclusions(result)
+    lines |= {reason: tuple(names[exclusions == reason]) for reason in set(exclusions.dropna())}
+    lines |= {
+        "quarantined": tuple(member.name for member in context.quarantined),
+        "hole": context.holes,
+        "awaiting_decision": _named(snapshot[is_in(snapshot["user_id"], result.leavers.awaiting)]),
+        "listed_under_other_id": _named(snapshot[is_in(snapshot["user_id"], result.leavers.relisted)]),
+        "inactive_local": tuple(names[rows["inactive_local"]]),
+        "warning:do_not_archive_unknown": _unknown_ids(snapshot, settings),
+        "warning:field_missing_for_all": result.desired.vanished,
+        "warning:field_unread": tuple(_unread_in_use(context, settings)),
+    }
+    for code, hris_ids in warnings.items():
+        lines[f"warning:{code}"] = names[is_in(rows["hris_id"], hris_ids)].tolist()
+    return {reason: tuple(sorted(ids)) for reason, ids in sorted(lines.items()) if len(ids)}
+
+
+def guard_inputs(
+    result: Outcome, directory: Directory, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
+) -> GuardInputs:
+    """What the guards are asked; rows in conflict affect nothing but the questions of identity before the integration's
+    first applied import."""
+    rows = result.people.rows
+    managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
+    active = managed[null_as_false(managed["status"] == "active")]
+    touched = rows[result.outcome.isin(WRITTEN) & rows["user_id"].notna()]
+    linked = touched[touched["stored_integration_id"].isna()]
+    active_linked = int(null_as_false(linked["stored_status"] == "active").sum())
+    names = _names(rows)
+    wiped = {name: tuple(names[index]) for name, index in result.difference.wiped.items()}
+    stored, mismatched = _stored_ids(result, snapshot, context)
+    reidentified = _reidentified(result, snapshot, context)
+    grown, checks = _newly_quarantined(active, context)
+    gone = snapshot[is_in(snapshot["user_id"], context.recently_archived)]
+    by_import = null_as_false(gone["status"] == "archived") & null_as_false(gone["archived_by"] == "import")
+    return GuardInputs(
+        integration_id=context.integration_id,
+        complete=context.complete,
+        first_import=context.first_import,
+        managed=len(managed) + len(linked),
+        managed_active=len(active) + active_linked,
+        archived=_named(result.leavers.archived),
+        recently_archived=int(by_import.sum()),
+        created=tuple(names[result.outcome == "create"]),
+        mismatched=tuple(stored[mismatched]),
+        comparable=len(stored),
+        email_changed=tuple(names[result.difference.email_changed]),
+        changeable=len({*active["user_id"], *touched["user_id"]}),
+        reidentified=_named(reidentified),
+        identifiable=len({*active["user_id"], *reidentified["user_id"]}),
+        newly_quarantined=grown,
+        quarantine_checks=checks,
+        unread=_unread_in_use(context, settings),
+        wiped=wiped,
+        filled=directory.filled(list(wiped), touched["user_id"]) if wiped else {},
+    )
+
+
+def _exclusions(result: Outcome) -> pd.Series:
+    """Why each row is left out, null for all others; whom a rule leaves out is so also when they are archived."""
+    by_rule = "excluded:" + result.people.rows["exclusion"].mask(result.people.rows["leaver_only"].astype(bool))
+    return result.outcome.where(result.outcome.str.startswith("excluded:")).fillna(by_rule)
+
+
+def _unread_in_use(context: PlanContext, settings: Settings) -> dict[str, Mapping[str, Any]]:
+    """The unread columns that the mapping, metadata or a rule in force reads."""
+    sources = {*effective_mapping(settings).values(), *(entry.source for entry in effective_metadata(settings))}
+    sources |= {condition.field for rule in settings.do_not_import for condition in rule.conditions}
+    columns = {"custom_fields" if custom_label(source) is not None else source for source in sources}
+    return {column: seen for column, seen in sorted(context.unread.items()) if column in columns}
+
+
+def _names(rows: pd.DataFrame) -> pd.Series:
+    """How each row is named to people: its stored EmployeeId, else the one it comes with, else its hris_id."""
+    return rows["stored_employee_id"].fillna(column_or_nulls(rows, "employee_id")).fillna(rows["hris_id"])
+
+
+def _named(users: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(users["employee_id"].fillna(users["hris_id"]).fillna(users["user_id"]))
+
+
+def _unknown_ids(snapshot: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
+    stored = set(snapshot["employee_id"].dropna())
+    return tuple(employee_id for employee_id in settings.do_not_archive if employee_id not in stored)
+
+
+def _stored_ids(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -> tuple[pd.Series, pd.Series]:
+    """The stored EmployeeIds of the people this plan would bring or keep up to date, as far as the directory recognises
+    them, and who of them would carry another; a protected user would not."""
+    people = result.people
+    conflict = people.outcome.eq("conflict") | result.outcome.eq("conflict")
+    meant = people.outcome.isin(WRITTEN) & ~conflict & (result.outcome != "excluded:ignored")
+    if context.first_import:
+        meant |= conflict
+    recognised = people.identities.recognised.where(meant)
+    stored = lookup(recognised, snapshot["user_id"], snapshot["employee_id"])
+    protected = null_as_false(lookup(recognised, snapshot["user_id"], snapshot["protected"]))
+    mismatched = null_as_false(stored != column_or_nulls(people.rows, "employee_id")) & ~protected
+    return stored.dropna(), mismatched[stored.notna()]
+
+
+def _reidentified(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
+    """The active users who come back under another member id, re-linked or, because they are many, in conflict; before
+    the first applied import also managed users whose EmployeeId somebody in conflict comes with."""
+    people, conflicts = result.people, result.conflicts
+    rows = people.rows[people.identities.reidentified]
+    by_employee_id = conflicts[conflicts["kind"] == "employee_id"]
+    hit = is_in(snapshot["user_id"], by_employee_id.loc[is_in(by_employee_id["hris_id"], rows["hris_id"]), "user_id"])
+    hit |= is_in(snapshot["user_id"], rows["user_id"])
+    if context.first_import:
+        hit |= snapshot["integration_id"].notna() & is_in(snapshot["user_id"], by_employee_id["user_id"])
+    return snapshot[hit & null_as_false(snapshot["status"] == "active")]
+
+
+def _newly_quarantined(active: pd.DataFrame, context: PlanContext) -> tuple[tuple[str, ...], dict[str, int]]:
+    """The managed active users who are quarantined now and were not at the last applied import, and how many of them
+    fail each check."""
+    grown = context.quarantined_hris_ids - context.previously_quarantined
+    users = active[is_in(active["hris_id"], grown)]
+    affected = set(users["hris_id"])
+    failed = Counter(
+        check for member in context.quarantined if member.hris_id in affected for check in dict.fromkeys(member.checks)
+    )
+    return _named(users), dict(failed)
+
 
 _STORE_DEPENDENT = ("email", "hire_date")
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from hris_pipeline.change_set.schemas import row_types
+from hris_pipeline.change_set.diff import row_types
 from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.settings.fields import METADATA_PREFIX, USER_STATE
 

@@ -64,14 +64,14 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "ui",
-        "ui:ui",
+        "operating:ui",
         "Open the console and Dagster; with a made-up company when there is none yet.",
         START,
         "administer",
     ),
     Command(
         "console",
-        "console:console",
+        "operating:console",
         "Open the console alone: reviews and settings in the browser.",
         START,
         "administer",
@@ -85,10 +85,12 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "integrations", "integrations:integrations", "One line for each integration: how it is doing.", START, "see"
     ),
-    Command("doctor", "doctor:doctor", "What stands and what does not; exit code for probes.", START, "see"),
+    Command("doctor", "operating:doctor", "What stands and what does not; exit code for probes.", START, "see"),
     Command("delete", "connection:delete", "Delete an integration; its users stay, as local ones.", DECIDE, "delete"),
-    Command("store upgrade", "store:upgrade", "Create or upgrade the store's tables.", START, "administer"),
-    Command("store rotate-key", "store:rotate_key", "Encrypt and seal everything with a new key.", START, "administer"),
+    Command("store upgrade", "operating:upgrade", "Create or upgrade the store's tables.", START, "administer"),
+    Command(
+        "store rotate-key", "operating:rotate_key", "Encrypt and seal everything with a new key.", START, "administer"
+    ),
     Command("settings show", "settings:show", "The settings in force.", DECIDE, "see"),
     Command("settings set", "settings:set_", "Change settings, each as key=value.", DECIDE, "change_settings"),
     Command("settings apply", "settings:apply", "Replace the settings by a YAML document.", DECIDE, "change_settings"),
@@ -100,21 +102,29 @@ COMMANDS: tuple[Command, ...] = (
         "settings schema", "settings:schema", "The JSON Schema of the settings document, for editors.", DECIDE, "see"
     ),
     Command(
-        "mapping show", "mapping:show", "Every source field: fill rate, a masked sample, what it feeds.", DECIDE, "see"
+        "mapping show",
+        "settings:show_mapping",
+        "Every source field: fill rate, a masked sample, what it feeds.",
+        DECIDE,
+        "see",
     ),
     Command(
-        "mapping set", "mapping:set_", "Feed a user field or metadata from another source.", DECIDE, "change_mapping"
+        "mapping set",
+        "settings:set_mapping",
+        "Feed a user field or metadata from another source.",
+        DECIDE,
+        "change_mapping",
     ),
-    Command("mapping add", "mapping:add", "Add metadata.", DECIDE, "change_mapping"),
-    Command("mapping rename", "mapping:rename", "Give metadata another display name.", DECIDE, "change_mapping"),
+    Command("mapping add", "settings:add", "Add metadata.", DECIDE, "change_mapping"),
+    Command("mapping rename", "settings:rename", "Give metadata another display name.", DECIDE, "change_mapping"),
     Command(
         "mapping change-type",
-        "mapping:change_type",
+        "settings:change_type",
         "Make metadata default, associated or hidden.",
         DECIDE,
         "change_mapping",
     ),
-    Command("mapping delete", "mapping:delete", "Take metadata off the list.", DECIDE, "change_mapping"),
+    Command("mapping delete", "settings:delete", "Take metadata off the list.", DECIDE, "change_mapping"),
     Command(
         "preview",
         "imports:preview",
@@ -133,21 +143,21 @@ COMMANDS: tuple[Command, ...] = (
     Command("history", "imports:history", "The imports of an integration, the newest first.", IMPORT, "see"),
     Command("show", "imports:show", "One import with its changes.", IMPORT, "see"),
     Command("undo", "imports:undo", "Plan an import that takes another one back; save applies it.", IMPORT, "undo"),
-    Command("conflicts", "conflicts:conflicts", "People held back until somebody decides who they are.", IMPORT, "see"),
-    Command("resolve", "conflicts:resolve", "Decide one conflict: link, create or ignore.", IMPORT, "resolve"),
-    Command("verify", "store:verify", "Check the store against its own history.", IMPORT, "see"),
-    Command("pause", "automation:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC, "pause"),
-    Command("resume", "automation:resume", "Start automatic imports, or start them again.", AUTOMATIC, "resume"),
+    Command("conflicts", "review:conflicts", "People held back until somebody decides who they are.", IMPORT, "see"),
+    Command("resolve", "review:resolve", "Decide one conflict: link, create or ignore.", IMPORT, "resolve"),
+    Command("verify", "operating:verify", "Check the store against its own history.", IMPORT, "see"),
+    Command("pause", "integrations:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC, "pause"),
+    Command("resume", "integrations:resume", "Start automatic imports, or start them again.", AUTOMATIC, "resume"),
     Command(
         "backfill",
-        "automation:backfill",
+        "integrations:backfill",
         "Plan many integrations again from their stored extracts.",
         AUTOMATIC,
         "preview",
     ),
     Command(
         "worker",
-        "worker:worker",
+        "operating:worker",
         "Execute runs that Dagster's queue hands out through Celery.",
         AUTOMATIC,
         "administer",
@@ -163,12 +173,12 @@ COMMANDS: tuple[Command, ...] = (
     Command("users erase", "people:erase", "Erase a person for good.", LOOK, "erase"),
     Command(
         "milestones",
-        "reports:milestones",
+        "people:milestones",
         "Anniversaries, onboarding days and birthdays of the next 90 days.",
         LOOK,
         "see_people",
     ),
-    Command("reporting", "reports:reporting", "Who reports to whom, and headcounts.", LOOK, "see_people"),
+    Command("reporting", "people:reporting", "Who reports to whom, and headcounts.", LOOK, "see_people"),
 )
 
 GROUPS = {

@@ -10,8 +10,8 @@ from rich.text import Text
 from hris_pipeline.cli.printing import cell, moment, printable, table
 from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.operations.review import NotApplied, Person, Review, ReviewRow
+from hris_pipeline.operations.review_files import group_words
 from hris_pipeline.operations.review_rows import FIELDS_MISSING
-from hris_pipeline.operations.wording import group_words
 from hris_pipeline.store.imports import Import
 
 __all__ = [

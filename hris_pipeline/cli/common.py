@@ -150,10 +150,10 @@ def deciding(
 ) -> AbstractContextManager[None]:
     """Writes down that somebody decides on this command line, why, and what comes of it: the name that was typed
     (``by``, or the actor's), beside the account of the operating system."""
-    from hris_pipeline.operations import decision_log  # noqa: PLC0415 - only decisions are written down
+    from hris_pipeline.operations import roles  # noqa: PLC0415 - only decisions are written down
 
-    decided_by = decision_log.DecidedBy(by or actor(), account(), "os")
-    return decision_log.deciding(services, integration_id, action, decided_by, subject, reason)
+    decided_by = roles.DecidedBy(by or actor(), account(), "os")
+    return roles.deciding(services, integration_id, action, decided_by, subject, reason)
 
 
 def deciding_on_import(
@@ -172,7 +172,7 @@ def deciding_on_import(
 
 def time_zone(services: "Services", integration_id: str) -> str:
     """The zone in which moments of the integration are told and asked for; UTC where no settings are left."""
-    from hris_pipeline.store.settings_versions import current_settings  # noqa: PLC0415 - not needed to print help
+    from hris_pipeline.store.integrations import current_settings  # noqa: PLC0415 - not needed to print help
 
     try:
         with services.store.read() as connection:

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from hris_pipeline.cli.breakdown import not_applied_table, rows_tables
 from hris_pipeline.cli.common import MADE_UP, actor, open_services
-from hris_pipeline.cli.consent import CALLBACK
+from hris_pipeline.cli.connection import CALLBACK
 from hris_pipeline.cli.jobs import run_import, run_preview, run_save
 from hris_pipeline.cli.printing import CommandResult, cell, status, table
 from hris_pipeline.contract import APPLIED_WORDS
@@ -17,7 +17,7 @@ from hris_pipeline.operations.connection import connect, consent_url
 from hris_pipeline.operations.review import Filters, ReviewRow, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.sandbox.run import Sandbox, running
+from hris_pipeline.sandbox.server import Sandbox, running
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import Integration, list_integrations

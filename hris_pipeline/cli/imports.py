@@ -34,8 +34,7 @@ from hris_pipeline.operations.imports import history as past_imports
 from hris_pipeline.operations.review import all_rows, check_filters, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import current_settings, get_integration
 
 __all__ = ["approve", "discard", "history", "import_", "preview", "save", "show", "undo"]
 
@@ -238,7 +237,7 @@ def undo(
     """Every user the import changed gets the state before; users changed since are listed and left alone. Nothing is
     applied before `hris save`. Automatic imports are paused until `hris resume`.
     """
-    from hris_pipeline.operations.undo import plan_undo  # noqa: PLC0415 - looking needs no frames
+    from hris_pipeline.operations.decisions import plan_undo  # noqa: PLC0415 - looking needs no frames
 
     selection = Selection(rows, reveal, only, field, guard, search, sort)
     check_filters(selection.filters, sort)
@@ -288,7 +287,7 @@ def _require_environment(services: Services, name: str) -> None:
 
 def _show_matching_ids(services: Services, name: str) -> None:
     """Before a first import into a directory with users: which source field their EmployeeIds came from."""
-    from hris_pipeline.operations.mapping import matching_ids  # noqa: PLC0415 - only after a preview
+    from hris_pipeline.operations.members import matching_ids  # noqa: PLC0415 - only after a preview
 
     rates = matching_ids(services, name)
     if rates:
@@ -306,7 +305,7 @@ def _write_user_file(services: Services, name: str, path: str) -> None:
 
 
 def _what_if(services: Services, name: str, changes: list[str], extract: str | None) -> CommandResult:
-    from hris_pipeline.operations.what_if import what_if  # noqa: PLC0415 - only for --with and --extract
+    from hris_pipeline.operations.planning import what_if  # noqa: PLC0415 - only for --with and --extract
 
     comparison = what_if(services, name, changes=changes, extract_id=extract)
     plans = {"today": comparison.today, "then": comparison.then}

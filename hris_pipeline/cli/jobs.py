@@ -1,20 +1,40 @@
-"""Running the Dagster jobs that the UI shows, and reading what became of the import."""
+"""What commands ask of Dagster: running the jobs that the UI shows and reading what became of the import, and what
+commands that start without Dagster ask of it in the end.
+
+They import this only then.
+"""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hris_pipeline.cli.common import actor
 from hris_pipeline.cli.printing import progress
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.runs import METHOD_TAG
+from hris_pipeline.defs.assets.employees import observe_settings, out_of_date
+from hris_pipeline.defs.io_manager import frames_root, remove_frames, reseal_frames
+from hris_pipeline.defs.runs import METHOD_TAG, remove_partition
+from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
+from hris_pipeline.files import Sealer
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.services import Services
-from hris_pipeline.running import JobResult, apply_config, members_config, run_job
+from hris_pipeline.running import JobResult, apply_config, members_config, open_instance, run_job
 from hris_pipeline.store.imports import Import
+from hris_pipeline.store.integrations import current_settings
 
-__all__ = ["known_assets", "run_assets", "run_backfill", "run_import", "run_preview", "run_save"]
+__all__ = [
+    "forget_partition",
+    "frames_remover",
+    "frames_resealer",
+    "known_assets",
+    "out_of_date_assets",
+    "run_assets",
+    "run_backfill",
+    "run_import",
+    "run_preview",
+    "run_save",
+]
 
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's own job of all assets, under which the UI shows what is materialized by itself."""
@@ -106,3 +126,32 @@ def _ended(
             progress=show_progress,
             environment=services.environment,
         )
+
+
+def frames_remover(environment: Environment) -> Callable[[str], None]:
+    """Removes the frames of the integration it is told."""
+    return lambda integration_id: remove_frames(frames_root(environment.files_url), integration_id)
+
+
+def frames_resealer(environment: Environment) -> Callable[[Sealer], tuple[int, int]]:
+    """Seals every frame anew."""
+    return lambda sealer: reseal_frames(frames_root(environment.files_url), sealer)
+
+
+def out_of_date_assets(services: Services, names: Iterable[str]) -> dict[str, list[str]]:
+    """By integration: the assets made from something that changed since; Dagster is told the settings first."""
+    stale = {}
+    with open_instance(services.environment) as instance:
+        for name in names:
+            with services.store.read() as connection:
+                in_force = current_settings(connection, name)
+            observe_settings(instance, in_force)
+            stale[name] = out_of_date(defs, instance, name)
+    return stale
+
+
+def forget_partition(environment: Environment, integration_id: str) -> None:
+    """Takes a deleted integration out of Dagster's partitions, where there is a Dagster instance."""
+    if (environment.dagster_home / "dagster.yaml").exists():
+        with open_instance(environment) as instance:
+            remove_partition(instance, integration_id)

@@ -1,4 +1,5 @@
-"""Single people: why they are as they are, how they were, and what a person decides about them."""
+"""People: why they are as they are, how they were, what a person decides about them, and what the data is for:
+milestones, and who reports to whom."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -7,6 +8,8 @@ from pathlib import PurePath
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+import pyarrow as pa
 import typer
 
 from hris_pipeline.cli.common import (
@@ -24,14 +27,14 @@ from hris_pipeline.errors import UsageError
 from hris_pipeline.operations import users
 from hris_pipeline.operations.explanation import Explanation, FieldExplanation, user_as_of
 from hris_pipeline.operations.explanation import explain as explain_person
-from hris_pipeline.operations.masking import mask, mask_value
+from hris_pipeline.operations.review_files import reason_words
+from hris_pipeline.operations.review_rows import mask, mask_value
 from hris_pipeline.operations.users import user_file_frame
-from hris_pipeline.operations.wording import reason_words
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.review import is_hidden, visible_metadata
-from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.transform.user_file import USER_FILES, user_file_csv
 
-__all__ = ["erase", "explain", "load", "protect", "unprotect", "user", "user_file"]
+__all__ = ["erase", "explain", "load", "milestones", "protect", "reporting", "unprotect", "user", "user_file"]
 
 
 def explain(
@@ -253,10 +256,51 @@ def erase(
     """
     if confirm != employee_id:
         raise UsageError(f"To erase {employee_id[:80]}, give the EmployeeId again: --confirm {employee_id[:80]}.")
-    from hris_pipeline.cli.dagster_side import frames_remover  # noqa: PLC0415 - frames are Dagster's to know
+    from hris_pipeline.cli.jobs import frames_remover  # noqa: PLC0415 - frames are Dagster's to know
 
     with open_services() as services, deciding(services, name, "erase"):
         users.erase(services, name, employee_id, actor(), remove_frames=frames_remover(services.environment))
     return CommandResult(
         {"integration": name, "employee_id": employee_id, "erased": True}, [cell(f"{employee_id} is erased.")]
     )
+
+
+def milestones(name: IntegrationArgument) -> CommandResult:
+    """Service anniversaries, onboarding days 30, 60 and 90, and birthdays of the active users, by date."""
+    with open_services() as services:
+        records = _records(users.milestones(services, name))
+    lines = [(record["date"], record["employee_id"], record["milestone"], record["years_or_day"]) for record in records]
+    grid = table(("date", "EmployeeId", "milestone", ">years or day"), lines)
+    return CommandResult(
+        {"integration": name, "milestones": records}, [grid if lines else cell("None in the next 90 days.")]
+    )
+
+
+def reporting(name: IntegrationArgument) -> CommandResult:
+    """The chain of supervisors of each active user with the associated ones, and headcounts by department, location and
+    role. Who supervises themselves, perhaps through others, is marked.
+    """
+    with open_services() as services:
+        lines_frame, counts_frame = users.reporting(services, name)
+    lines, counts = _records(lines_frame), _records(counts_frame)
+    people = [
+        (
+            record["employee_id"],
+            " → ".join(record["chain"]),
+            ", ".join(record["approvers"] or ()),
+            "cycle" if record["in_cycle"] else "",
+        )
+        for record in lines
+    ]
+    payload = {"integration": name, "reporting_lines": lines, "headcount": counts}
+    chains = table(("EmployeeId", "reports to", "associated", ""), people)
+    heads = table(
+        ("by", "", ">people"),
+        [(record["dimension"], record["value"] or "–", record["active_count"]) for record in counts],
+    )
+    return CommandResult(payload, [chains, "", heads])
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
+    return records

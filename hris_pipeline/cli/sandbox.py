@@ -10,9 +10,8 @@ import typer
 from hris_pipeline.cli.printing import CommandResult, cell
 from hris_pipeline.errors import UsageError
 from hris_pipeline.sandbox.company import Company
-from hris_pipeline.sandbox.faults import Fault
-from hris_pipeline.sandbox.run import Sandbox, serve
-from hris_pipeline.sandbox.world import FINCH_TOKEN, PASSWORD, USERNAME, SandboxState
+from hris_pipeline.sandbox.server import Sandbox, serve
+from hris_pipeline.sandbox.world import FINCH_TOKEN, PASSWORD, USERNAME, Fault, SandboxState
 
 __all__ = ["sandbox"]
 

@@ -21,24 +21,34 @@ from hris_pipeline.cli.common import (
     read_text,
     require_environment,
 )
-from hris_pipeline.cli.connection import Code, RedirectUri
-from hris_pipeline.cli.consent import CALLBACK, ask_consent, given_code
+from hris_pipeline.cli.connection import CALLBACK, Code, RedirectUri, ask_consent, given_code
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, status, table
 from hris_pipeline.errors import ImportHeld, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations import automation
-from hris_pipeline.operations.connection import connect, consent_url, new_state
+from hris_pipeline.operations.connection import (
+    PERMISSIONS,
+    QUESTIONS,
+    TERMS,
+    SetupProgress,
+    connect,
+    consent_url,
+    new_state,
+)
 from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.review import Review, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import change_settings, set_up
-from hris_pipeline.operations.setup_progress import QUESTIONS, SetupProgress
-from hris_pipeline.operations.terms import PERMISSIONS, TERMS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import load_settings, set_values
 from hris_pipeline.store.automation import Automation, automations
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.integrations import Integration, check_name, get_integration, list_integrations
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import (
+    Integration,
+    check_name,
+    current_settings,
+    get_integration,
+    list_integrations,
+)
 
 __all__ = ["setup"]
 

@@ -1,8 +1,14 @@
-"""The console as one ASGI application: its pages in one table, behind the door."""
+"""The console as one ASGI application, its pages in one table, behind the door; and serving it, alone or together with
+Dagster, until it is told to stop."""
 
+import logging
+import signal
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,22 +16,19 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from hris_pipeline.console import login
-from hris_pipeline.console.access import Access
-from hris_pipeline.console.dagster_guard import DagsterGuard
-from hris_pipeline.console.gateway import App, Gateway
-from hris_pipeline.console.graphql_rules import Launch
+from hris_pipeline.console.dagster_guard import DagsterGuard, Launch
+from hris_pipeline.console.gateway import Access, App, Gateway, plain_page
 from hris_pipeline.console.jobs import Jobs
+from hris_pipeline.console.login import OneTimeLink
 from hris_pipeline.console.pages import PAGES
-from hris_pipeline.console.responses import plain_page
 from hris_pipeline.console.sessions import Sessions
-from hris_pipeline.console.templating import STATIC
-from hris_pipeline.console.visit import Console, route_of
-from hris_pipeline.errors import HrisError
+from hris_pipeline.console.visit import STATIC, Console, route_of
+from hris_pipeline.errors import HrisError, UsageError
 from hris_pipeline.files import machine_words
-from hris_pipeline.operations.decision_log import DecidedBy, deciding
+from hris_pipeline.operations.roles import DecidedBy, deciding
 from hris_pipeline.operations.services import Services
 
-__all__ = ["build_app", "build_console"]
+__all__ = ["build_app", "build_console", "listen", "serve"]
 
 
 def build_console(
@@ -91,3 +94,57 @@ async def _unexpected(_: Request, error: Exception) -> Response:
     if (words := machine_words(error)) is not None:
         return plain_page(503, "This machine is in the way", f"{words}.")
     return plain_page(500, "Something unexpected happened", f"({type(error).__name__}) Please report it.")
+
+
+STOPS_WITHIN_SECONDS = 1
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket that the console will answer at; taken before anything else is started.
+
+    Raises:
+        UsageError: the port is taken, or may not be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"Cannot listen at {host}:{port} ({error.strerror}): end what uses it, or give --port."
+        ) from None
+    return listener
+
+
+def serve(
+    console: Console,
+    listener: socket.socket,
+    *,
+    account: str,
+    show_link: Callable[[str], None],
+    dagster: App | None = None,
+) -> None:
+    """Serves until interrupted or terminated. Requests are not logged: their addresses are nobody's business."""
+    link = OneTimeLink(console.access, account, show_link) if console.access.mode == "link" else None
+    app = build_app(console, link=link, dagster=dagster)
+    config = uvicorn.Config(
+        app,
+        log_level=logging.CRITICAL,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        lifespan="off",
+        timeout_graceful_shutdown=STOPS_WITHIN_SECONDS,
+        h11_max_incomplete_event_size=64 << 10,
+    )
+    server = uvicorn.Server(config)
+    if link is not None:
+        link.renew()
+    # The server passes on what ended it: what runs behind it must be ended too, not left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])

@@ -1,24 +1,258 @@
 """What stands between the door and Dagster's own webserver: GraphQL only as JSON by POST, read before it is let
 through, each mutation by the role that it takes, each launch with the identity that was authenticated, and written
-down."""
+down.
+
+What a document may do, and who may, is decided by pure functions: reading is for viewers; a mutation needs the role
+of what it starts, and one that says too little needs an administrator.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    VariableNode,
+    parse,
+)
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from hris_pipeline.console.gateway import DAGSTER_PATH, App, Message, Receive, Scope, Send
-from hris_pipeline.console.graphql_rules import Launch, Request, is_subscription, read_request, with_tags
 from hris_pipeline.console.sessions import Session
-from hris_pipeline.operations.decision_log import DecidedBy
-from hris_pipeline.operations.roles import ACTIONS, may
+from hris_pipeline.operations.roles import ACTIONS, DecidedBy, may
 
-__all__ = ["DagsterGuard"]
+__all__ = ["JOB_ACTIONS", "DagsterGuard", "Launch", "Request", "is_subscription", "read_request", "with_tags"]
+
+JOB_ACTIONS: Mapping[str, str] = {
+    "preview_import": "preview",
+    "save_import": "save",
+    "import_users": "save",
+    "__ASSET_JOB": "save",
+    "approve_import": "approve",
+    "pause_imports": "pause",
+    "resume_imports": "resume",
+    "refresh_connection": "connect",
+    "prune": "administer",
+}
+"""What it takes to launch each job."""
+
+MUTATION_ACTIONS: Mapping[str, str] = {
+    "logTelemetry": "see",
+    "setNuxSeen": "see",
+    "terminateRun": "save",
+    "terminateRuns": "save",
+    "terminatePipelineExecution": "save",
+}
+"""What it takes for the mutations that launch nothing; ``administer`` for all others."""
+
+LAUNCHES: Mapping[str, tuple[str, ...]] = {
+    "launchRun": ("executionParams",),
+    "launchPipelineExecution": ("executionParams",),
+    "launchMultipleRuns": ("executionParamsList",),
+    "launchRunReexecution": ("executionParams", "reexecutionParams"),
+    "launchPipelineReexecution": ("executionParams", "reexecutionParams"),
+    "launchPartitionBackfill": ("backfillParams",),
+    "reexecutePartitionBackfill": ("reexecutionParams",),
+}
+"""The mutations that launch runs, and the variables in which Dagster's own pages send what."""
+
+BY_JOB = frozenset({"launchRun", "launchPipelineExecution", "launchMultipleRuns"})
+"""Those that take what their job takes; starting again and backfills are for administrators."""
+
+TAG_PLACES: Mapping[str, tuple[str, ...]] = {
+    "executionParams": ("executionMetadata", "tags"),
+    "executionParamsList": ("executionMetadata", "tags"),
+    "backfillParams": ("tags",),
+    "reexecutionParams": ("extraTags",),
+}
+"""Where in each variable the tags of the runs stand."""
+
+OWNED_TAGS = "hris/"
+"""Tags that only the project itself writes on a run."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A run that is asked for: which job, of which integration, about which import."""
+
+    action: str
+    job: str
+    integration_id: str
+    import_id: str | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One GraphQL request: the actions it takes, and the runs that it launches."""
+
+    actions: frozenset[str]
+    launches: tuple[Launch, ...] = ()
+
+
+def read_request(body: Any) -> Request | None:
+    """What a POST to Dagster's GraphQL asks for; None when it is nothing that is let through.
+
+    Args:
+        body: The decoded JSON: ``query``, ``variables``, ``operationName``. What launches is only let through in the
+            variables in which Dagster's own pages send it: who asks is written there.
+    """
+    document = _document(body)
+    operations = _operations(document)
+    kinds = {operation.operation for operation in operations}
+    if document is None or not operations or OperationType.SUBSCRIPTION in kinds:
+        return None
+    if kinds == {OperationType.QUERY}:
+        return Request(frozenset({"see"}))
+    mutations = [node for node in operations if node.operation is OperationType.MUTATION]
+    fields = [field for node in mutations for field in _fields(node.selection_set, document)]
+    if any(field.name.value in LAUNCHES for field in fields):
+        launches = _launches(fields[0], body.get("variables")) if len(operations) == len(fields) == 1 else ()
+        return Request(frozenset(launch.action for launch in launches), launches) if launches else None
+    actions = frozenset(MUTATION_ACTIONS.get(field.name.value, "administer") for field in fields)
+    return Request(actions or frozenset({"administer"}))
+
+
+def is_subscription(message: Any) -> bool:
+    """Whether a message of the websocket does nothing but control it or subscribe."""
+    if not isinstance(message, dict):
+        return False
+    if message.get("type") != "start":
+        return message.get("type") in ("connection_init", "connection_terminate", "stop")
+    operations = _operations(_document(message.get("payload")))
+    return bool(operations) and all(node.operation is OperationType.SUBSCRIPTION for node in operations)
+
+
+def with_tags(body: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    """The same request with these tags on every run that it launches, whatever tags of the project's they had."""
+    changed = deepcopy(body)
+    for variable, parameters in _parameters(changed["variables"]):
+        *outer, last = TAG_PLACES[variable]
+        place = parameters
+        for key in outer:
+            place[key] = place.get(key) or {}
+            place = place[key]
+        others = [tag for tag in place.get(last) or [] if not str(tag.get("key", "")).startswith(OWNED_TAGS)]
+        place[last] = [*others, *({"key": key, "value": value} for key, value in tags.items())]
+    return changed
+
+
+def _document(body: Any) -> DocumentNode | None:
+    if not isinstance(body, dict) or not isinstance(body.get("query"), str):
+        return None
+    try:
+        return parse(body["query"], no_location=True, max_tokens=20000)
+    except (GraphQLError, RecursionError):
+        return None
+
+
+def _operations(document: DocumentNode | None) -> list[OperationDefinitionNode]:
+    return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)] if document else []
+
+
+def _fields(
+    selection_set: SelectionSetNode, document: DocumentNode, met: frozenset[str] = frozenset()
+) -> Iterator[FieldNode]:
+    """The fields at the top of a mutation, wherever they stand: in itself, or in a fragment."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    for selection in selection_set.selections:
+        if isinstance(selection, FieldNode):
+            yield selection
+        elif isinstance(selection, InlineFragmentNode):
+            yield from _fields(selection.selection_set, document, met)
+        elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in met:
+            name = selection.name.value
+            if name in fragments:
+                yield from _fields(fragments[name].selection_set, document, met | {name})
+
+
+def _launches(field: FieldNode, variables: Any) -> tuple[Launch, ...]:
+    """The launches, when they stand in the variables in which Dagster's own pages send them; otherwise none."""
+    expected = LAUNCHES[field.name.value]
+    if not isinstance(variables, dict) or not all(_is_variable(argument, expected) for argument in field.arguments):
+        return ()
+    sent = {name for name, value in variables.items() if value is not None}
+    if not sent or not sent <= {argument.name.value for argument in field.arguments}:
+        return ()
+    listed = _parameters(variables)
+    if not listed or not all(_has_readable_tags(variable, parameters) for variable, parameters in listed):
+        return ()
+    if field.name.value not in BY_JOB:
+        names = [name for _, parameters in listed for name in parameters.get("partitionNames") or [""]]
+        return tuple(Launch("administer", field.name.value, str(name)[:80], None) for name in names)
+    launches = [_launch(parameters) for _, parameters in listed]
+    return tuple(launch for launch in launches if launch) if all(launches) else ()
+
+
+def _is_variable(argument: ArgumentNode, expected: tuple[str, ...]) -> bool:
+    """Whether the argument is the variable of its own name."""
+    name, value = argument.name.value, argument.value
+    return name in expected and isinstance(value, VariableNode) and value.name.value == name
+
+
+def _parameters(variables: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What is launched, with the variable in which it stands."""
+    return [
+        (variable, parameters)
+        for variable, value in variables.items()
+        if value is not None
+        for parameters in (value if isinstance(value, list) else [value])
+    ]
+
+
+def _has_readable_tags(variable: str, parameters: Any) -> bool:
+    """Whether the tags, or what is around them, are missing or of the right kind."""
+    place: Any = parameters
+    for key in TAG_PLACES[variable]:
+        if not isinstance(place, dict):
+            return False
+        place = place.get(key)
+        if place is None:
+            return True
+    return isinstance(place, list) and all(isinstance(tag, dict) for tag in place)
+
+
+def _launch(parameters: Mapping[str, Any]) -> Launch | None:
+    selector = parameters.get("selector")
+    if not isinstance(selector, dict):
+        return None
+    jobs = [selector[key] for key in ("jobName", "pipelineName") if selector.get(key) is not None]
+    job = jobs[0] if len(jobs) == 1 else None
+    if not isinstance(job, str):
+        return None
+    action = JOB_ACTIONS.get(job, "administer")
+    return Launch(action, job[:80], _partition(parameters), _import_id(parameters.get("runConfigData")))
+
+
+def _partition(parameters: Mapping[str, Any]) -> str:
+    tags = (parameters.get("executionMetadata") or {}).get("tags") or []
+    return str({tag.get("key"): tag.get("value") for tag in tags}.get("dagster/partition") or "")
+
+
+def _import_id(config: Any) -> str | None:
+    """The import that the run's configuration names, wherever in it."""
+    if isinstance(config, dict):
+        value = config.get("import_id")
+        if isinstance(value, str):
+            return value[:80]
+        return next((name for part in config.values() if (name := _import_id(part))), None)
+    return None
+
 
 GRAPHQL = f"{DAGSTER_PATH}/graphql"
+
 LOOKING = frozenset({"see", "preview"})
 """What is no decision: it changes no user."""
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itsdangerous import BadSignature, Signer
 
 from hris_pipeline.environment import Role
-from hris_pipeline.operations.decision_log import DecidedBy
+from hris_pipeline.operations.roles import DecidedBy
 
 __all__ = ["LONGEST", "PendingLogin", "Session", "Sessions"]
 

@@ -1,15 +1,23 @@
-"""What a failing step leaves behind: the failure recorded, and an error without anybody's data."""
+"""What does not pass, as Dagster shows it: asset checks of validation and guards, and what a failing step leaves
+behind, the failure recorded and an error without anybody's data.
+
+Counts and EmployeeIds, never values. A check has one status an asset, that of the integration it last ran for; the
+store tells for each.
+"""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+import pandas as pd
 
-from hris_pipeline.defs.metadata import console_link
+from hris_pipeline.change_set.guards import GUARDS
+from hris_pipeline.defs.metadata import console_link, failed_rows_table, ids
 from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, run_info, tag_run
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import (
+    FrameInvalid,
     HrisError,
     ImportHeld,
     ImportRunning,
@@ -23,19 +31,26 @@ from hris_pipeline.operations.automation import complete_due_import
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.imports import Import
+from hris_pipeline.transform.validate import TooManyBadRows, check_summary
 
 __all__ = [
+    "EMPLOYEES_CHECKS",
+    "GUARD_CHECKS",
+    "MAPPED_USERS_CHECKS",
     "HeldImport",
+    "extract_unusable",
+    "extract_usable",
     "finish_due",
+    "guard_results",
     "held_import",
     "recording_failures",
     "redacted_errors",
     "require_current",
     "require_integration",
+    "rows_valid",
     "show_no_stack",
     "skip_run",
 ]
-
 
 _Context = dg.AssetExecutionContext | dg.OpExecutionContext
 
@@ -173,3 +188,82 @@ def redacted_errors(what: str) -> Iterator[None]:
             raise MachineError(f"{what} failed: {words}.") from None
         message = f"{what} failed unexpectedly ({type(error).__name__}): the stack trace of its run shows where."
         raise HrisError(message).with_traceback(error.__traceback__) from None
+
+
+_USABLE, _VALID = "extract_usable", "rows_valid"
+
+_VALID_SPEC = (
+    "Every row passes its checks. Those that do not are quarantined, which blocks nobody else: "
+    "the table names field, check and EmployeeIds."
+)
+
+EMPLOYEES_CHECKS = (
+    dg.AssetCheckSpec(
+        _USABLE,
+        asset="employees",
+        description="The extract as a whole can be used: there are rows, needed columns, and not too many bad rows.",
+    ),
+    dg.AssetCheckSpec(_VALID, asset="employees", description=_VALID_SPEC),
+)
+
+MAPPED_USERS_CHECKS = (dg.AssetCheckSpec(_VALID, asset="mapped_users", description=_VALID_SPEC),)
+
+GUARD_CHECKS = tuple(
+    dg.AssetCheckSpec(
+        name,
+        asset="change_set",
+        description="A guard: when it trips, nothing of the change set is applied until a person approves it.",
+    )
+    for name in GUARDS
+)
+
+
+def extract_usable() -> dg.AssetCheckResult:
+    """The frame passed as a whole."""
+    return dg.AssetCheckResult(asset_key="employees", check_name=_USABLE, passed=True)
+
+
+def extract_unusable(error: FrameInvalid) -> dg.AssetCheckResult:
+    """The frame failed as a whole; when that is for too many bad rows, a table tells by field and check whose."""
+    counts = check_summary(error.quarantined) if isinstance(error, TooManyBadRows) else []
+    return dg.AssetCheckResult(
+        asset_key="employees",
+        check_name=_USABLE,
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=str(error),
+        metadata={"failed_rows": failed_rows_table(counts)} if counts else {},
+    )
+
+
+def rows_valid(asset: str, quarantined: pd.DataFrame) -> dg.AssetCheckResult:
+    """Passes when no row is quarantined; otherwise tells by field and check whose rows are."""
+    counts = check_summary(quarantined)
+    people = quarantined["hris_id"].nunique()
+    described = f"{people} people quarantined" if counts else "nobody quarantined"
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=_VALID,
+        passed=not counts,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=described,
+        metadata={"quarantined": people, "failed_rows": failed_rows_table(counts)} if counts else {},
+    )
+
+
+def guard_results(summary: Import) -> Iterator[dg.AssetCheckResult]:
+    """One result a guard: its limit, what was observed, and the EmployeeIds affected when it tripped."""
+    for guard in summary.guards:
+        yield dg.AssetCheckResult(
+            asset_key="change_set",
+            check_name=guard.name,
+            passed=not guard.tripped,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=guard.sentence,
+            metadata={
+                "limit": guard.limit,
+                "observed": guard.observed,
+                "import_id": summary.import_id,
+                **({"EmployeeIds": ids(guard.employee_ids)} if guard.employee_ids else {}),
+            },
+        )

@@ -1,11 +1,14 @@
-"""Where the values of assets are kept: one file an asset and integration, below ``frames`` of ``HRIS_FILES_URL``.
+"""What travels between assets, a table of people that knows which extract and which settings it came from, and where it
+is kept: one file an asset and integration, below ``frames`` of ``HRIS_FILES_URL``.
 
-Frames are Parquet (zstd) with their origin in the file's schema metadata; an extract's manifest is JSON. A file takes
-its name when it is whole, so that a reader sees the old one or the new one. Local files are their owner's alone.
+Frames are Parquet (zstd) with their origin in the file's schema metadata; an extract's manifest is JSON. A file
+takes its name when it is whole, so that a reader sees the old one or the new one. Local files are their owner's
+alone.
 """
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +20,8 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from hris_pipeline.defs.failures import redacted_errors
-from hris_pipeline.defs.provenance import Traced
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import Tampered, UnknownName
+from hris_pipeline.errors import FrameInvalid, Tampered, UnknownName
 from hris_pipeline.files import Sealer, check_seal, open_root, replacing, seal_document
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.keyring import load_keyring
@@ -29,12 +31,41 @@ __all__ = [
     "FrameIOManagerFactory",
     "ManifestIOManager",
     "ManifestIOManagerFactory",
+    "Traced",
     "check_frames",
+    "check_provenance",
     "frames_root",
     "purge_frames",
     "remove_frames",
     "reseal_frames",
 ]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """``rows`` with what they came from: the extract, the digest of the settings in force (both empty when neither
+    matters), and the warnings of the step that made them: hris_ids by code. ``also``: further frames of the same people
+    that the next step needs, by name."""
+
+    rows: pd.DataFrame = field(repr=False)
+    extract_id: str = ""
+    settings_digest: str = ""
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    also: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+
+def check_provenance(asset: str, frame: Traced, manifest: Manifest) -> None:
+    """Refuses a frame of another extract. One of other settings is refused by the plan, which reads those in force.
+
+    Raises:
+        FrameInvalid: naming the asset to materialize again.
+    """
+    if frame.extract_id != manifest.extract_id:
+        raise FrameInvalid(
+            f"{asset} of {manifest.integration_id} is of extract {frame.extract_id}, justworks_members is extract "
+            f"{manifest.extract_id}: materialize {asset} for {manifest.integration_id} again."
+        )
+
 
 _ORIGIN = b"hris_pipeline"
 """The key of the schema metadata under which a frame's origin is kept, as JSON."""

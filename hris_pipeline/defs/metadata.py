@@ -1,4 +1,5 @@
-"""What a run says about people in Dagster: counts, ids, column names. Never a value of anybody's."""
+"""What a run says about people in Dagster: counts, ids, column names, and which column comes from which. Never a value
+of anybody's."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,12 +11,12 @@ import pandas as pd
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import USER_FIELDS
-from hris_pipeline.settings.mapping import effective_metadata
+from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, USER_FIELDS
+from hris_pipeline.settings.mapping import column_lineage, effective_metadata
+from hris_pipeline.sources.extract import MEMBER_FIELDS
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
-from hris_pipeline.transform.checks import CheckCount
-from hris_pipeline.transform.validate import employees_schema
+from hris_pipeline.transform.validate import CheckCount, employees_schema
 
 __all__ = [
     "MOST_IDS",
@@ -23,14 +24,17 @@ __all__ = [
     "MOST_NAMES",
     "console_link",
     "counted_table",
+    "employees_lineage",
     "employees_table_schema",
     "extract_metadata",
     "failed_rows_table",
+    "fields_read",
     "frame_metadata",
     "ids",
     "import_markdown",
     "import_metadata",
     "lines_table",
+    "mapped_users_lineage",
     "mapped_users_table_schema",
     "member_table_schema",
     "plain_table_schema",
@@ -177,6 +181,7 @@ def _plain(text: str) -> str:
 
 
 _HARMLESS = re.compile(r"[\w.@ -]+")
+
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#!|~&])")
 
 
@@ -257,4 +262,34 @@ def plain_table_schema(frame: pd.DataFrame, meanings: Mapping[str, str] | None =
             dg.TableColumn(str(name), type_name(dtype), descriptions.get(str(name)))
             for name, dtype in frame.dtypes.items()
         ]
+    )
+
+
+_MEMBERS = dg.AssetKey("justworks_members")
+
+_EMPLOYEES = dg.AssetKey("employees")
+
+
+def fields_read(source: str) -> tuple[str, ...]:
+    """Every field of a member that is read, each once, in order of name."""
+    return tuple(sorted({field for fields in MEMBER_FIELDS[source].values() for field in fields}))
+
+
+def employees_lineage(source: str) -> dg.TableColumnLineage:
+    """Employee column → the member's fields."""
+    fields = MEMBER_FIELDS[source]
+    return _lineage(_MEMBERS, {column: fields[column] for column in EMPLOYEE_COLUMNS if column in fields})
+
+
+def mapped_users_lineage(settings: Settings) -> dg.TableColumnLineage:
+    """User field, or ``#Name`` of metadata that is not hidden → the employee columns, from the mapping in force."""
+    return _lineage(_EMPLOYEES, column_lineage(settings))
+
+
+def _lineage(upstream: dg.AssetKey, columns: Mapping[str, tuple[str, ...]]) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=upstream, column_name=source) for source in sources]
+            for column, sources in columns.items()
+        }
     )

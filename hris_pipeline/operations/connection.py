@@ -1,28 +1,47 @@
-"""Connecting an integration to its company, keeping the connection alive, and ending it."""
+"""An integration's beginning and end: what the guided setup tells (the terms, what each permission is used for) and
+which of its questions were answered, connecting to the company, keeping the connection alive, disconnecting,
+deleting, and letting go of what retention no longer allows to keep.
 
+An answer of the setup that is the default leaves no other trace than the progress, which is kept on this machine for
+the command line and the console. Settings are ``settings``'.
+"""
+
+import json
+import os
 import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from hris_pipeline.errors import ConnectionInvalid, HrisError, SourceRefused, UsageError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sources.oauth import Tokens
+from hris_pipeline.sources.pacing import uninterrupted
 from hris_pipeline.sources.protocol import Company
-from hris_pipeline.sources.threads import uninterrupted
-from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.integrations import current_settings, get_integration
+from hris_pipeline.store.integrations import delete_integration as remove_integration
 from hris_pipeline.store.keyring import load_keyring
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.tables import connections, integrations
 
 __all__ = [
+    "PERMISSIONS",
+    "QUESTIONS",
     "RENEW_BEFORE",
+    "RETENTION",
+    "TERMS",
+    "SetupProgress",
     "connect",
     "connections_due",
     "consent_url",
+    "delete_integration",
     "disconnect",
     "is_own_state",
     "new_state",
+    "purge_old",
     "refresh_connection",
 ]
 
@@ -190,3 +209,105 @@ def _revoke(services: Services, integration_id: str) -> bool:
     finally:
         oauth.close()
     return True
+
+
+RETENTION = timedelta(days=90)
+"""How long extracts, frames, quarantined values and discarded plans are kept."""
+
+
+def delete_integration(
+    services: Services, integration_id: str, confirm: str, *, remove_frames: Callable[[str], None] = lambda _: None
+) -> int:
+    """Revokes the token at the source and removes settings, credentials, stored extracts, frames and open plans. Users
+    and their import history stay, unlinked and local; gives how many.
+
+    Args:
+        services: The store and the archive.
+        integration_id: The integration.
+        confirm: Its name, typed again.
+        remove_frames: Removes its frames, wherever they are kept.
+
+    Raises:
+        UsageError: the name was not typed again.
+        ImportRunning: an import of it is under way.
+    """
+    from hris_pipeline.store.review_queues import forget_people  # noqa: PLC0415 - its frames take long to load
+
+    with services.store.read() as connection:
+        get_integration(connection, integration_id)
+    if confirm != integration_id:
+        raise UsageError(f"To delete {integration_id}, type its name again: --confirm {integration_id}.")
+    with integration_lock(services.store, integration_id, 0.0):
+        disconnect(services, integration_id)
+        with services.store.begin() as connection:
+            kept = remove_integration(connection, integration_id, services.now())
+            forget_people(connection, integration_id)
+        services.archive.delete(integration_id)
+        remove_frames(integration_id)
+    return kept
+
+
+def purge_old(services: Services) -> int:
+    """Removes extracts, quarantined values and discarded plans older than the retention, and ends open imports that
+    nobody saved; gives the number of extracts that went."""
+    from hris_pipeline.store.review_queues import end_outdated, purge  # noqa: PLC0415
+
+    before = services.now() - RETENTION
+    with services.store.begin() as connection:
+        end_outdated(connection, services.now())
+        purge(connection, before)
+    return services.archive.purge(before)
+
+
+TERMS = (
+    "You may give this company's employment data to this pipeline: the company has agreed, and its people know.",
+    "What is read: names, work and personal emails, phones, birth and hire dates, jobs, departments, places,"
+    " supervisors, and the custom fields you map. Pay, tax data and sex are never kept.",
+    "It is kept in the store and the files that this installation names, readable by their owner; tokens are encrypted."
+    " Logs, run metadata and notifications hold counts and ids only.",
+    "Extracts and quarantined records go after 90 days. One person can be erased with `hris users erase`, the whole"
+    " connection ended with `hris disconnect` or `hris delete`.",
+)
+"""What an administrator agrees to."""
+
+PERMISSIONS: Mapping[str, str] = {
+    "company.detail:read": "the company's name, offices and custom fields: where people work, what can be mapped",
+    "member.detail:read": "names, emails, phones, addresses and custom values: who the users are",
+    "member.employment:read": "jobs, departments, supervisors, hire and end dates: who is active, who reports to whom",
+    "member.dob:read": "birth dates: to recognise people, and for birthdays; you may leave its box unticked",
+}
+"""Each permission that is asked for, and what for."""
+
+QUESTIONS = ("archive", "emails", "schedule")
+"""Every question whose answer may be the default, in the order in which they are asked."""
+
+
+@dataclass(frozen=True)
+class SetupProgress:
+    """The answered questions of one integration's setup."""
+
+    services: Services
+    integration_id: str
+
+    @property
+    def _path(self) -> Path:
+        return self.services.environment.home / "setup" / f"{self.integration_id}.json"
+
+    def answered(self) -> list[str]:
+        """The questions that were answered, in the order of answering."""
+        try:
+            noted = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return []
+        return [str(question) for question in noted] if isinstance(noted, list) else []
+
+    def note(self, question: str) -> None:
+        """Remembers that the question was answered."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        draft.write_text(json.dumps([*dict.fromkeys([*self.answered(), question])]))
+        draft.replace(self._path)
+
+    def forget(self) -> None:
+        """Forgets what was answered: of an earlier integration of that name, or because all is done."""
+        self._path.unlink(missing_ok=True)

@@ -13,22 +13,21 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.errors import FrameInvalid, UnknownName, UsageError
 from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.members import read_users
 from hris_pipeline.operations.planning import compute_plan
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.transformation import read_users
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.settings.values import custom_label
-from hris_pipeline.sources.extract_reader import member_fields, read_member
+from hris_pipeline.sources.extract import member_fields, read_member
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store import history
 from hris_pipeline.store.imports import Import, get_import
-from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.tables import users
 from hris_pipeline.transform.columns import as_text
-from hris_pipeline.transform.source_columns import SourceColumns
+from hris_pipeline.transform.eligibility import SourceColumns
 
 __all__ = [
     "Explanation",

@@ -7,8 +7,7 @@ from hris_pipeline.operations.notification import notify
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.mapping import needs_custom_fields
 from hris_pipeline.sources.protocol import Manifest
-from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import current_settings, get_integration
 
 __all__ = ["extract_members", "kept_manifest"]
 
@@ -32,9 +31,9 @@ def extract_members(
 
 
 def _extract(services: Services, integration_id: str, progress: Callable[[int], None] | None) -> Manifest:
-    from hris_pipeline.sources.column_builder import ColumnBuilder  # noqa: PLC0415 - finding what is kept reads nothing
     from hris_pipeline.sources.extract import extract  # noqa: PLC0415
-    from hris_pipeline.store.snapshot import expected_hris_ids  # noqa: PLC0415
+    from hris_pipeline.sources.raw_columns import ColumnBuilder  # noqa: PLC0415 - finding what is kept reads nothing
+    from hris_pipeline.store.frames import expected_hris_ids  # noqa: PLC0415
 
     with services.store.read() as connection:
         get_integration(connection, integration_id)

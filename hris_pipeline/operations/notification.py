@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Event, Settings
+from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.in_values import in_values
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.tables import integration_settings, notifications
 
 __all__ = [

@@ -11,7 +11,7 @@ from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import Automation, automations
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.integrations import Integration, get_integration
+from hris_pipeline.store.integrations import Integration, current_settings, get_integration
 from hris_pipeline.store.overviews import (
     IntegrationCounts,
     IntegrationFacts,
@@ -23,7 +23,6 @@ from hris_pipeline.store.overviews import (
     open_conflicts,
     open_imports,
 )
-from hris_pipeline.store.settings_versions import current_settings
 
 __all__ = ["PAGE_SIZE", "Overview", "OverviewPage", "Waiting", "overview", "overview_page"]
 

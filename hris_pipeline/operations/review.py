@@ -13,19 +13,19 @@ import sqlalchemy as sa
 
 from hris_pipeline.contract import ACTIONS
 from hris_pipeline.errors import UsageError
-from hris_pipeline.operations.masking import mask
 from hris_pipeline.operations.review_rows import (
     FIELDS_MISSING,
     SYSTEM_FIELDS,
     Change,
     ReviewRow,
     known_as,
+    mask,
     reasons_by_id,
     review_row,
 )
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.settings.text import suggestion
 from hris_pipeline.store import review as stored
 from hris_pipeline.store.imports import Import, get_import
 

@@ -1,19 +1,64 @@
-"""One change of an import as it is reviewed: who it is, every changed field with both values, and why it stands out.
+"""One change of an import as it is reviewed: who it is, every changed field with both values, and why it stands out;
+and the masks over people's values, for whoever has not asked to see them.
 
 Pure: from a stored row to what is shown. How rows are found is ``review``'s.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
 
-from hris_pipeline.operations.masking import mask, mask_value
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.review import StoredRow, is_hidden
 
-__all__ = ["FIELDS_MISSING", "SYSTEM_FIELDS", "Change", "ReviewRow", "known_as", "reasons_by_id", "review_row"]
+__all__ = [
+    "FIELDS_MISSING",
+    "SHOWN_UNMASKED",
+    "SYSTEM_FIELDS",
+    "Change",
+    "ReviewRow",
+    "known_as",
+    "mask",
+    "mask_value",
+    "reasons_by_id",
+    "review_row",
+]
+
+SHOWN_UNMASKED = frozenset(
+    {
+        "employee_id",
+        "hris_id",
+        "supervisor_id",
+        "integration_id",
+        "user_id",
+        "status",
+        "archived_by",
+        "email_edited_by_user",
+        "protected",
+    }
+)
+"""Fields that hold ids and states, and no person's data."""
+
+_LETTERS = re.compile(r"[A-Za-z0-9]|[^\x00-\x7f]")
+
+
+def mask(value: str | None) -> str | None:
+    """A value of which only the shape can be read: its first letter and its punctuation."""
+    if value is None:
+        return None
+    hidden = _LETTERS.sub("•", value)
+    return value[0] + hidden[1:] if len(value) > 2 else hidden
+
+
+def mask_value(field: str, value: Any) -> Any:
+    """A field's value, masked unless it is an id, a state, a flag or nothing."""
+    if field in SHOWN_UNMASKED or value is None or isinstance(value, bool):
+        return value
+    return mask(str(value))
+
 
 FIELDS_MISSING = "warning:field_missing_for_all"
 """The one reason under which fields stand, not people."""

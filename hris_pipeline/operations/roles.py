@@ -1,11 +1,25 @@
-"""Who may do what: the four roles and the least role for each action, once for the console, Dagster and the docs. On
-the command line whoever can open the store is the administrator: there the operating system decides."""
+"""Who may do what, and who did: the four roles and the least role for each action, once for the console, Dagster and
+the docs; and the log of decisions, with who decided, authenticated how and from where.
 
-from collections.abc import Collection, Iterable, Mapping
+On the command line whoever can open the store is the administrator: there the operating system decides. A decision
+is written down before it is carried out and its outcome afterwards, so that none is missing, also of those that were
+refused or cut off. What is decided is not known here.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import sqlalchemy as sa
 
 from hris_pipeline.environment import ROLES, Role
+from hris_pipeline.errors import HrisError
+from hris_pipeline.operations.services import Services
+from hris_pipeline.store.tables import decisions
 
-__all__ = ["ACTIONS", "may", "role_of"]
+__all__ = ["ACTIONS", "DecidedBy", "Decision", "deciding", "decisions_of", "may", "role_of"]
 
 ACTIONS: Mapping[str, Role] = {
     "see": "viewer",
@@ -48,3 +62,81 @@ def role_of(table: Iterable[tuple[str, Role]], names: Collection[str], groups: C
         role for who, role in table if who in grouped or (not who.startswith("group:") and who.casefold() in known_as)
     ]
     return max(roles, key=ROLES.index, default=None)
+
+
+Method = Literal["os", "link", "oidc", "proxy", "dagster"]
+
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class DecidedBy:
+    """Somebody who decides: the name they give, the identity that was authenticated, how (``os`` is the account of the
+    operating system), and from which address (None: at this machine)."""
+
+    name: str
+    identity: str
+    method: Method
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One line of the log; ``outcome`` is ``done``, the kind of error that refused it, or None when it was cut off."""
+
+    decision_id: int
+    integration_id: str
+    decided_at: datetime
+    action: str
+    subject: str | None
+    name: str
+    identity: str
+    method: str
+    address: str | None
+    outcome: str | None
+    reason: str | None
+
+
+@contextmanager
+def deciding(
+    services: Services,
+    integration_id: str,
+    action: str,
+    by: DecidedBy,
+    subject: str | None = None,
+    reason: str | None = None,
+) -> Iterator[None]:
+    """Writes a decision down, lets the block carry it out, and writes down what came of it.
+
+    Args:
+        services: The store and the clock.
+        integration_id: Which integration it is about; "" for none.
+        action: What is decided: approve, save, discard, undo, resolve, pause …
+        by: Who.
+        subject: The import, conflict or user it is about.
+        reason: Why, where that is asked.
+    """
+    values = {"integration_id": integration_id, "action": action, "subject": subject, "decided_at": services.now()}
+    values |= {"reason": reason or None}
+    with services.store.begin() as connection:
+        inserted = connection.execute(sa.insert(decisions).values(**values, **vars(by)))
+        decision_id = inserted.inserted_primary_key[0] if inserted.inserted_primary_key else None
+    outcome = "unexpected"
+    try:
+        yield
+        outcome = DONE
+    except HrisError as error:
+        outcome = type(error).__name__
+        raise
+    finally:
+        with services.store.begin() as connection:
+            mine = decisions.c.decision_id == decision_id
+            connection.execute(sa.update(decisions).where(mine).values(outcome=outcome))
+
+
+def decisions_of(services: Services, integration_id: str, limit: int | None = 100) -> tuple[Decision, ...]:
+    """The decisions about an integration, also about one that was deleted since; the newest first."""
+    select = sa.select(decisions).where(decisions.c.integration_id == integration_id)
+    newest_first = select.order_by(decisions.c.decision_id.desc()).limit(limit)
+    with services.store.read() as connection:
+        return tuple(Decision(**row._mapping) for row in connection.execute(newest_first))

@@ -1,7 +1,13 @@
-"""What every operation works with: the environment, the store, the archive, the clock, and how a source is opened. What
-speaks to a source is imported when one is opened: most commands ask none."""
+"""What every operation works with: the environment, the store, the archive, the clock, how a source is opened, and an
+import's hold on its integration, from its first request to the source to its end, also where its steps are the ops
+of one run.
 
-from collections.abc import Callable, Sequence
+No operation stands here.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -9,22 +15,63 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hris_pipeline.environment import Environment
-from hris_pipeline.operations.locking import ImportHold
-from hris_pipeline.sources.archive import Archive
-from hris_pipeline.sources.fresh_extract import FreshExtract
+from hris_pipeline.sources.archive import Archive, FreshExtract
 from hris_pipeline.sources.pacing import Bucket, Ceilings, Retries, SharedRateLimiter
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.keyring import load_keyring
-from hris_pipeline.store.rate_buckets import StoredBuckets
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.locks import StoredBuckets, integration_lock
 
 if TYPE_CHECKING:
     from hris_pipeline.sources.finch import Finch
     from hris_pipeline.sources.oauth import OAuth
     from hris_pipeline.store.tokens import StoredTokens
 
-__all__ = ["Services", "open_services"]
+__all__ = ["ImportHold", "Services", "open_services"]
+
+
+@dataclass
+class ImportHold:
+    """The integrations that one run holds: whoever has the same hold goes through, everybody else waits or is told. It
+    dies with the process."""
+
+    _held: dict[str, ExitStack] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, store: Store, integration_id: str, wait_seconds: float = 0.0) -> None:
+        """Holds the integration until ``release``; held already, nothing happens.
+
+        Raises:
+            ImportRunning: somebody else still holds it after ``wait_seconds``.
+        """
+        with self._lock:
+            if integration_id in self._held:
+                return
+            with ExitStack() as stack:
+                stack.enter_context(integration_lock(store, integration_id, wait_seconds))
+                self._held[integration_id] = stack.pop_all()
+
+    def release(self, integration_id: str | None = None) -> None:
+        """Lets go of one integration, or of all."""
+        with self._lock:
+            names = list(self._held) if integration_id is None else [integration_id]
+            stacks = [self._held.pop(name) for name in names if name in self._held]
+        for stack in stacks:
+            stack.close()
+
+    @contextmanager
+    def within(self, store: Store, integration_id: str, wait_seconds: float = 0.0) -> Iterator[None]:
+        """Holds the integration for the block, unless it is held already.
+
+        Raises:
+            ImportRunning: somebody else still holds it after ``wait_seconds``.
+        """
+        if integration_id in self._held:
+            yield
+            return
+        with integration_lock(store, integration_id, wait_seconds):
+            yield
 
 
 def _utc_now() -> datetime:

@@ -2,7 +2,7 @@
 extract. Every step can be taken twice and means the same."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -11,28 +11,29 @@ from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, Unknown
 from hris_pipeline.operations.automation import carry_over_due, start_if_configured
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.services import Services
-from hris_pipeline.settings.conditions import matching_everybody
 from hris_pipeline.settings.document import Settings, named_sources
 from hris_pipeline.settings.mapping import custom_labels, effective_metadata, metadata_renames
-from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.settings.text import suggestion
 from hris_pipeline.settings.validating import format_path
-from hris_pipeline.settings.values import custom_label
+from hris_pipeline.settings.values import custom_label, matching_everybody
 from hris_pipeline.store.automation import automation
 from hris_pipeline.store.integrations import (
     Integration,
+    SettingsVersion,
     accept_terms,
     create_integration,
+    current_settings,
     describe_integration,
     get_integration,
+    put_settings,
+    record_kept_users,
     rename_metadata,
+    settings_since,
 )
-from hris_pipeline.store.kept_users import record_kept_users
-from hris_pipeline.store.settings_versions import SettingsVersion, current_settings, put_settings, settings_since
 from hris_pipeline.store.tables import users
 
 __all__ = [
     "SettingsChange",
-    "Shares",
     "change_settings",
     "check_against_extract",
     "check_settings",
@@ -41,16 +42,6 @@ __all__ = [
     "settings_changed",
     "settings_in_force",
 ]
-
-
-@dataclass(frozen=True)
-class Shares:
-    """What an extract's people say of the settings: of each rule that can be tried the share of them who match it, of
-    each associated metadata field that has values the share of those that name somebody, and further warnings."""
-
-    by_rule: Mapping[str, float] = field(default_factory=dict)
-    by_reference: Mapping[str, float] = field(default_factory=dict)
-    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,16 +166,19 @@ def _checked(
     speak of people's values."""
     try:
         manifest = kept_manifest(services, integration_id)
-        shares = Shares()
+        by_rule: Mapping[str, float] = {}
+        by_reference: Mapping[str, float] = {}
+        further: tuple[Problem, ...] = ()
         if settings.do_not_import or any(entry.type == "associated" for entry in effective_metadata(settings)):
-            from hris_pipeline.operations.settings_shares import read_shares  # noqa: PLC0415 - it needs frames
+            from hris_pipeline.operations.members import read_shares  # noqa: PLC0415 - it needs frames
 
             shares = read_shares(services, manifest, settings)
+            by_rule, by_reference, further = shares.by_rule, shares.by_reference, shares.warnings
     except (UnknownName, FrameInvalid):
         return (), ()
     labels = custom_labels(manifest.company).values()
-    errors, warnings = check_against_extract(settings, labels, shares.by_rule, shares.by_reference)
-    return tuple(errors), (*warnings, *shares.warnings)
+    errors, warnings = check_against_extract(settings, labels, by_rule, by_reference)
+    return tuple(errors), (*warnings, *further)
 
 
 def settings_in_force(services: Services, integration_id: str) -> SettingsVersion:

@@ -1,9 +1,14 @@
-"""The users of an integration: as they are or as the open import would leave them, as a user file, and what a person
-decides about single ones: loading local ones, protecting, erasing."""
+"""The users of an integration: as they are or as the open import would leave them, as a user file, what they are good
+for (milestones, who reports to whom), and what a person decides about single ones: loading local ones, protecting,
+erasing.
+
+Why somebody is as they are is ``explanation``'s.
+"""
 
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -12,27 +17,29 @@ import sqlalchemy as sa
 
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.services import Services
+from hris_pipeline.reports.milestones import upcoming_milestones
+from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
+from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
-from hris_pipeline.store.erasing import erase_person, find_person, integrations_of_directory
+from hris_pipeline.store.frames import read_users, rows_of
 from hris_pipeline.store.imports import open_import
-from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.local_users import Loaded, find_user, load_local_users, protect_user
+from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline.store.settings_versions import current_settings
-from hris_pipeline.store.snapshot import read_users
-from hris_pipeline.store.staged_rows import rows_of
+from hris_pipeline.store.users import (
+    Loaded,
+    erase_person,
+    find_person,
+    find_user,
+    integrations_of_directory,
+    load_local_users,
+    protect_user,
+)
 from hris_pipeline.transform.columns import as_text, casefold_key, text_series, to_date
 from hris_pipeline.transform.user_file import read_user_file, user_file
 
-__all__ = [
-    "erase",
-    "load_users",
-    "protect",
-    "user_file_frame",
-    "users_view",
-]
+__all__ = ["erase", "load_users", "milestones", "protect", "reporting", "user_file_frame", "users_view"]
 
 
 def load_users(services: Services, integration_id: str, user_file: bytes) -> Loaded:
@@ -106,6 +113,7 @@ def erase(
 
 
 _FIELDS = tuple(field.name for field in USER_FIELDS)
+
 _DATES = tuple(field.name for field in USER_FIELDS if field.kind == "date")
 
 
@@ -151,3 +159,21 @@ def user_file_frame(services: Services, integration_id: str) -> pd.DataFrame:
         settings = current_settings(connection, integration_id).settings
         users = users_view(connection, integration_id, settings, planned=True)
     return user_file(users, effective_metadata(settings))
+
+
+def milestones(services: Services, integration_id: str, today: date | None = None) -> pd.DataFrame:
+    """Service anniversaries, onboarding days and birthdays of the next 90 days (``upcoming_milestones``)."""
+    with services.store.read() as connection:
+        settings = current_settings(connection, integration_id).settings
+        users = users_view(connection, integration_id, settings)
+    return upcoming_milestones(users, today or local_date(settings, services.now()))
+
+
+def reporting(services: Services, integration_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The chain of supervisors of each user with the associated ones (``reporting_lines``), and the headcount."""
+    with services.store.read() as connection:
+        settings = current_settings(connection, integration_id).settings
+        users = users_view(connection, integration_id, settings)
+    metadata = effective_metadata(settings)
+    associated = [entry.name for entry in metadata if entry.type == "associated"]
+    return reporting_lines(users, associated), headcount(users, metadata)

@@ -1,17 +1,80 @@
-"""The OAuth addresses: consent, tokens, revocation."""
+"""What a sandbox serves beside its members: the OAuth addresses (the log-in and consent page, as an administrator sees
+it, tokens, revocation), and what only a sandbox can do: let a week pass, ask for faults, edit people, tell the
+truth.
 
-from collections.abc import Mapping, Sequence
+No fault strikes what only a sandbox can do.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import date
+from functools import wraps
+from html import escape
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from hris_pipeline.sandbox.login import login_page, problem_page
-from hris_pipeline.sandbox.oauth import SCOPES
-from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, PASSWORD, SandboxState, world
+from hris_pipeline.errors import HrisError, UnknownName
+from hris_pipeline.sandbox.company import Company
+from hris_pipeline.sandbox.people import Person
+from hris_pipeline.sandbox.world import CLIENT_ID, CLIENT_SECRET, PASSWORD, SCOPES, USERNAME, Fault, SandboxState, world
 
-__all__ = ["ROUTES"]
+__all__ = ["CONTROL_ROUTES", "ROUTES", "login_page", "problem_page"]
+
+STYLE = """
+body{margin:0;min-height:100vh;display:grid;place-items:center;background:#eef1f6;color:#1c2733;
+font:16px/1.5 system-ui,sans-serif}
+main{width:min(26rem,92vw);background:#fff;border-radius:14px;padding:2rem;box-shadow:0 8px 30px #1c273322}
+h1{font-size:1.3rem;margin:0 0 .3rem}p{margin:.2rem 0 1rem;color:#51606f}
+label{display:block;margin:.7rem 0 .2rem;font-weight:600}
+input[type=text],input[type=password]{width:100%;box-sizing:border-box;padding:.6rem .7rem;border:1px solid #c4cdd8;
+border-radius:8px;font:inherit}
+fieldset{border:1px solid #dfe5ec;border-radius:8px;margin:1.2rem 0;padding:.4rem 1rem .8rem}
+fieldset label{display:flex;gap:.6rem;font-weight:400;margin:.5rem 0}
+button{padding:.65rem 1.2rem;border:0;border-radius:8px;font:inherit;font-weight:600;cursor:pointer}
+.allow{background:#1f5eff;color:#fff}.deny{background:none;color:#51606f}
+.hint{background:#fff7df;border-radius:8px;padding:.5rem .8rem;color:#5d4a00}
+.problem{background:#fde8e8;border-radius:8px;padding:.5rem .8rem;color:#8f1d1d}
+"""
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+    )
+
+
+def login_page(asked: Iterable[str], hidden: Mapping[str, str], problem: str = "") -> str:
+    """The form: log-in, one consent box a scope asked for (dates of birth unticked), and what to carry along."""
+    carried = "".join(f'<input type="hidden" name="{escape(k)}" value="{escape(v)}">' for k, v in hidden.items())
+    boxes = "".join(
+        f'<label><input type="checkbox" name="consent" value="{escape(scope)}"'
+        f"{'' if scope == 'member.dob:read' else ' checked'}> {escape(SCOPES[scope])}</label>"
+        for scope in asked
+    )
+    problem_line = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
+    return _page(
+        "Sign in to Justworks (sandbox)",
+        "<p>An application asks to read the people of your company.</p>"
+        f'<p class="hint">This is a sandbox: username <b>{USERNAME}</b>, password <b>{PASSWORD}</b>.</p>{problem_line}'
+        f'<form method="post">{carried}'
+        '<label for="username">Username</label><input id="username" type="text" name="username" autofocus required>'
+        '<label for="password">Password</label><input id="password" type="password" name="password" required>'
+        f"<fieldset><legend>It may read</legend>{boxes}</fieldset>"
+        '<button class="allow" name="decision" value="allow">Sign in and allow</button> '
+        '<button class="deny" name="decision" value="deny" formnovalidate>Deny</button></form>',
+    )
+
+
+def problem_page(problem: str) -> str:
+    """A page that only says what is wrong."""
+    return _page("This link does not work", f'<p class="problem" role="alert">{escape(problem)}</p>')
+
 
 CARRIED = ("response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge")
 
@@ -110,4 +173,131 @@ ROUTES = [
     Route("/oauth/authorize", authorize, methods=["GET", "POST"]),
     Route("/oauth/token", token, methods=["POST"]),
     Route("/v1/oauth/revoke", revoke, methods=["POST"]),
+]
+
+
+class _Body(msgspec.Struct):
+    """What a control call may say; ``username`` picks the company, ``changes`` are fields of ``Person``."""
+
+    username: str = USERNAME
+    today: date | None = None
+    member_id: str = ""
+    last_day: date | None = None
+    changes: dict[str, Any] = {}
+
+
+Handler = Callable[[SandboxState, bytes], object]
+
+
+def _control(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    @wraps(handler)
+    async def answer(request: Request) -> Response:
+        try:
+            return _json(200, handler(world(request), await request.body() or b"{}"))
+        except (msgspec.ValidationError, msgspec.DecodeError, HrisError) as error:
+            return _json(400, {"error": str(error)})
+
+    return answer
+
+
+def _json(status: int, body: object) -> Response:
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+def _company(sandbox: SandboxState, body: _Body) -> Company:
+    if body.username not in sandbox.companies:
+        raise UnknownName(f"No company of the sandbox belongs to {body.username[:40]!r}.")
+    return sandbox.companies[body.username]
+
+
+@_control
+def week(sandbox: SandboxState, body: bytes) -> object:
+    """A week passes; gives its events."""
+    said = msgspec.json.decode(body, type=_Body)
+    return {"events": _company(sandbox, said).week(said.today)}
+
+
+@_control
+def want(sandbox: SandboxState, body: bytes) -> object:
+    """Puts a fault in force."""
+    sandbox.want(msgspec.json.decode(body, type=Fault))
+    return {"faults": sandbox.faults.wanted}
+
+
+@_control
+def clear(sandbox: SandboxState, _: bytes) -> object:
+    """Clears all faults."""
+    sandbox.clear_faults()
+    return {"faults": sandbox.faults.wanted}
+
+
+def _fields(changes: dict[str, Any]) -> dict[str, Any]:
+    """Changes as JSON gives them, in the types a person has."""
+    types = Person.__annotations__
+    return {key: msgspec.convert(value, types[key]) if key in types else value for key, value in changes.items()}
+
+
+@_control
+def edit(sandbox: SandboxState, body: bytes) -> object:
+    """Changes one person."""
+    said = msgspec.json.decode(body, type=_Body)
+    _company(sandbox, said).edit(said.member_id, **_fields(said.changes))
+    return {"member_id": said.member_id}
+
+
+@_control
+def add(sandbox: SandboxState, body: bytes) -> object:
+    """Hires a person."""
+    said = msgspec.json.decode(body, type=_Body)
+    return {"member_id": _company(sandbox, said).add(**_fields(said.changes))}
+
+
+@_control
+def remove(sandbox: SandboxState, body: bytes) -> object:
+    """Takes a person off the list."""
+    said = msgspec.json.decode(body, type=_Body)
+    _company(sandbox, said).remove(said.member_id)
+    return {"member_id": said.member_id}
+
+
+@_control
+def terminate(sandbox: SandboxState, body: bytes) -> object:
+    """Ends an employment on ``last_day``, today unless given."""
+    said = msgspec.json.decode(body, type=_Body)
+    company = _company(sandbox, said)
+    company.terminate(said.member_id, said.last_day or company.today)
+    return {"member_id": said.member_id}
+
+
+@_control
+def state(sandbox: SandboxState, body: bytes) -> object:
+    """Counts, dates, faults, requests so far and what has happened."""
+    company = _company(sandbox, msgspec.json.decode(body, type=_Body))
+    return {
+        "today": company.today,
+        "employees": len(company.member_ids),
+        "surprises": company.surprises,
+        "events": company.events,
+        "requests": sandbox.requests,
+        "faults": sandbox.faults.wanted,
+        "usernames": list(sandbox.companies),
+    }
+
+
+@_control
+def truth(sandbox: SandboxState, body: bytes) -> object:
+    """Every listed member with every key."""
+    return {"members": _company(sandbox, msgspec.json.decode(body, type=_Body)).members()}
+
+
+CONTROL_ROUTES = [
+    Route("/sandbox/week", week, methods=["POST"]),
+    Route("/sandbox/faults", want, methods=["POST"]),
+    Route("/sandbox/faults", clear, methods=["DELETE"]),
+    Route("/sandbox/edit", edit, methods=["POST"]),
+    Route("/sandbox/add", add, methods=["POST"]),
+    Route("/sandbox/remove", remove, methods=["POST"]),
+    Route("/sandbox/terminate", terminate, methods=["POST"]),
+    Route("/sandbox/state", state),
+    Route("/sandbox/members", truth),
 ]

@@ -6,8 +6,7 @@ from typing import Any, Protocol
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.document import MetadataField, MetadataType, Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
-from hris_pipeline.settings.suggestion import suggestion
-from hris_pipeline.settings.text import clean_value
+from hris_pipeline.settings.text import clean_value, suggestion
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.settings.values import custom_label
 

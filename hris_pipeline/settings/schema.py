@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from hris_pipeline.settings.conditions import COMPARISON, OPERATORS, Condition, Rule
-from hris_pipeline.settings.document import MetadataField, Notify, Settings
+from hris_pipeline.settings.document import GuardLimits, MetadataField, Notify, Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
-from hris_pipeline.settings.limits import GuardLimits
+from hris_pipeline.settings.values import COMPARISON, OPERATORS, Condition, Rule
 
 __all__ = ["SettingRow", "setting_rows", "settings_page", "settings_schema"]
 

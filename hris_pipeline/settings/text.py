@@ -1,19 +1,27 @@
 """What text is made of, one value at a time: how it is cleaned by what it is, how it compares where letter case does
-not count, and which day it names. Whole columns are cleaned in ``transform.columns``, which asks here only about values
-that are not plain; the store and the sources ask about single ids, addresses and dates."""
+not count, and the nearest known name to one that is not known.
+
+Whole columns are cleaned in ``transform.columns``, which asks here only about values that are not plain ASCII; the
+store and the sources ask about single ids and addresses.
+"""
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import date
+from difflib import get_close_matches
 from functools import lru_cache
 
 from hris_pipeline.settings.fields import TextRule
 
-__all__ = ["clean_value", "fold_case", "iso_date"]
+__all__ = ["clean_value", "fold_case", "iso_date", "suggestion"]
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+
 _JOINERS = "\u200c\u200d"
+
 _YEAR_FIRST = re.compile(r"([1-9]\d{3})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[T ].*)?")
+
 _INVISIBLE_ENDS = "\u200b\ufeff\u2060\u00ad"
 """What a free text must not begin or end with; other format characters there may belong to it (directions, flags)."""
 
@@ -92,3 +100,10 @@ def _strip(text: str) -> str:
     while (stripped := text.strip().strip(_INVISIBLE_ENDS)) != text:
         text = stripped
     return text
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` with the nearest of ``known``, letter case ignored; empty when nothing is near."""
+    by_key = {candidate.casefold(): candidate for candidate in known}
+    near = get_close_matches(name.casefold(), by_key, n=1, cutoff=0.6)
+    return f" Did you mean {by_key[near[0]]!r}?" if near else ""

@@ -1,9 +1,7 @@
-"""Extracts as stored: one zstd-compressed file of JSON lines each, with a manifest beside it, in a folder or a bucket.
+"""Extracts as stored: one zstd-compressed file of JSON lines each, with a manifest beside it, in a folder or a bucket;
+and what one process has just read, kept for the step that follows.
 
-    <root>/extracts/<integration_id>/<extract_id>.jsonl.zst
-    <root>/extracts/<integration_id>/<extract_id>.json
-
-An extract exists once its manifest does; each file is there wholly or not at all.
+How an extract is read from a source, and back to people, is ``extract``'s.
 """
 
 import hashlib
@@ -24,11 +22,16 @@ from hris_pipeline.sources.protocol import Manifest
 if TYPE_CHECKING:
     from upath import UPath
 
-__all__ = ["Archive", "Stored"]
+    from hris_pipeline.sources.raw_columns import ColumnBuilder, RawColumns
+
+__all__ = ["Archive", "FreshExtract", "Stored"]
 
 LINES, MANIFEST = ".jsonl.zst", ".json"
+
 BLOCK = 1 << 20
+
 _EXTRACT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -284,3 +287,28 @@ def _lines(path: "UPath") -> Iterator[bytes]:
         while block := stream.read(BLOCK):
             *whole, rest = (rest + block).split(b"\n")
             yield from whole
+
+
+class FreshExtract:
+    """The columns of the extract that this process read last, gathered while it was archived: whoever goes on from
+    there need not read the archive again. They can be taken once, and only for that very extract."""
+
+    def __init__(self) -> None:
+        self._manifest: Manifest | None = None
+        self._columns: ColumnBuilder | None = None
+
+    def keep(self, manifest: Manifest, columns: "ColumnBuilder") -> None:
+        """Keeps the columns of an extract, in place of any other's."""
+        self._manifest, self._columns = manifest, columns if columns.is_whole else None
+
+    def take(self, manifest: Manifest, archive: Archive) -> "RawColumns | None":
+        """What ``read_columns`` would give, if it is here; it is not any more afterwards.
+
+        Raises:
+            UnknownName, FrameInvalid: the extract's lines are gone or damaged, though it was read just now.
+        """
+        if self._columns is None or self._manifest != manifest:
+            return None
+        archive.check(manifest)
+        columns, self._columns = self._columns, None
+        return columns.finish()

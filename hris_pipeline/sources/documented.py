@@ -10,18 +10,18 @@ from types import NoneType
 from typing import Any
 
 from hris_pipeline.sources.justworks_person import CUSTOM_VALUES_KEY, Member, Person
-from hris_pipeline.sources.justworks_shapes import (
+from hris_pipeline.sources.protocol import Office
+from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails
+from hris_pipeline.sources.records import HOME, SPELLINGS, Plan, Pruner, Shape, scalar, type_word
+from hris_pipeline.sources.shapes import (
+    NOWHERE,
+    Place,
     employment_start,
     read_custom_values,
     read_spells,
     real_department,
     rehire_date,
 )
-from hris_pipeline.sources.places import NOWHERE, Place
-from hris_pipeline.sources.protocol import Office
-from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails
-from hris_pipeline.sources.records import Plan, Pruner, Shape
-from hris_pipeline.sources.spellings import HOME, SPELLINGS, scalar, type_word
 
 __all__ = ["DocumentedReader"]
 

@@ -12,11 +12,10 @@ from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailabl
 from hris_pipeline.sources import finch_wire
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, Unauthorized
-from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries
+from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries, prefetch
 from hris_pipeline.sources.protocol import Company, LookupResult, Page, Record, ShapeReport
 from hris_pipeline.sources.raw_columns import clean_id
-from hris_pipeline.sources.spellings import scalar
-from hris_pipeline.sources.threads import prefetch
+from hris_pipeline.sources.records import scalar
 
 __all__ = ["FINCH_API_URL", "Finch"]
 

@@ -5,13 +5,12 @@ both id and label."""
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hris_pipeline.sources.column_builder import ColumnBuilder, RawColumns
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, as_text, decode, encode
-from hris_pipeline.sources.justworks_shapes import custom_fields_text
-from hris_pipeline.sources.places import NOWHERE, Place, holds_unknown, place_in
 from hris_pipeline.sources.protocol import CustomField, Record, ShapeReport
 from hris_pipeline.sources.raw_columns import (
     UNREAD,
+    ColumnBuilder,
+    RawColumns,
     WireField,
     chosen_phone,
     clean_id,
@@ -20,8 +19,19 @@ from hris_pipeline.sources.raw_columns import (
     unreadable_columns,
     wire_getters,
 )
-from hris_pipeline.sources.records import ANY, MEMBER, SINGLE, Pruner, Shape, UnreadTally
-from hris_pipeline.sources.spellings import SPELLINGS, holds_something, scalar, spelled
+from hris_pipeline.sources.records import (
+    ANY,
+    MEMBER,
+    SINGLE,
+    SPELLINGS,
+    Pruner,
+    Shape,
+    UnreadTally,
+    holds_something,
+    scalar,
+    spelled,
+)
+from hris_pipeline.sources.shapes import NOWHERE, Place, custom_fields_text, holds_unknown, place_in
 
 __all__ = ["FIELDS", "Reception", "arrow_columns", "columns", "employed"]
 

@@ -13,12 +13,9 @@ from typing import Any, Protocol, TypeVar
 import httpx
 
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceRefused, SourceUnavailable
-from hris_pipeline.sources.answers import ENCODINGS, Answer, AnswerUnreadable, read_answer
-from hris_pipeline.sources.decoding import decode, encode
-from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries
-from hris_pipeline.sources.redaction import describe, error_code
-from hris_pipeline.sources.threads import Workers
-from hris_pipeline.sources.transport import failure_words, open_client
+from hris_pipeline.sources.answers import ENCODINGS, Answer, AnswerUnreadable, failure_words, open_client, read_answer
+from hris_pipeline.sources.decoding import decode, describe, encode, error_code
+from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries, Workers
 
 __all__ = ["FixedToken", "Http", "HttpRefused", "TokenProvider", "Unauthorized"]
 

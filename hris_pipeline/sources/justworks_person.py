@@ -4,8 +4,13 @@ there is something that could not be read. Which column takes what of it is the 
 from collections.abc import Mapping
 from typing import Any
 
-from hris_pipeline.sources.justworks_shapes import (
+from hris_pipeline.sources.protocol import Company, Office
+from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails, read_contacts
+from hris_pipeline.sources.records import SPELLINGS, holds_something, scalar, spelled
+from hris_pipeline.sources.shapes import (
+    NOWHERE,
     employment_start,
+    home_of,
     read_custom_values,
     read_department,
     read_employment,
@@ -16,10 +21,6 @@ from hris_pipeline.sources.justworks_shapes import (
     rehire_date,
     with_present_spell,
 )
-from hris_pipeline.sources.places import NOWHERE, home_of
-from hris_pipeline.sources.protocol import Company, Office
-from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails, read_contacts
-from hris_pipeline.sources.spellings import SPELLINGS, holds_something, scalar, spelled
 
 __all__ = ["COLUMNS_OF", "CUSTOM_VALUES_KEY", "Member", "Person"]
 

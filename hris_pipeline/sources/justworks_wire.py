@@ -8,16 +8,32 @@ are archived inside the member as ``custom_field_values``.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hris_pipeline.sources.column_builder import ColumnBuilder, RawColumns
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, decode, encode
 from hris_pipeline.sources.documented import DocumentedReader
 from hris_pipeline.sources.justworks_person import COLUMNS_OF, CUSTOM_VALUES_KEY, Member, Person
-from hris_pipeline.sources.justworks_shapes import EMPLOYMENT_KEYS
-from hris_pipeline.sources.places import is_an_office, read_office
 from hris_pipeline.sources.protocol import Company, CustomField, Office, Record, ShapeReport
-from hris_pipeline.sources.raw_columns import UNREAD, WireField, clean_id, unreadable_columns, wire_getters
-from hris_pipeline.sources.records import MEMBER, SINGLE, Pruner, Shape, UnreadTally
-from hris_pipeline.sources.spellings import SPELLINGS, holds_something, keys_of, scalar, spelled
+from hris_pipeline.sources.raw_columns import (
+    UNREAD,
+    ColumnBuilder,
+    RawColumns,
+    WireField,
+    clean_id,
+    unreadable_columns,
+    wire_getters,
+)
+from hris_pipeline.sources.records import (
+    MEMBER,
+    SINGLE,
+    SPELLINGS,
+    Pruner,
+    Shape,
+    UnreadTally,
+    holds_something,
+    keys_of,
+    scalar,
+    spelled,
+)
+from hris_pipeline.sources.shapes import EMPLOYMENT_KEYS, is_an_office, read_office
 
 __all__ = [
     "CUSTOM_VALUES_KEY",

@@ -19,9 +19,8 @@ import msgspec
 
 from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
 from hris_pipeline.sources.http import Http, HttpRefused
-from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, RateLimiter, Retries
-from hris_pipeline.sources.spellings import scalar
-from hris_pipeline.sources.threads import uninterrupted
+from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, RateLimiter, Retries, uninterrupted
+from hris_pipeline.sources.records import scalar
 
 __all__ = ["SCOPES", "OAuth", "OAuthTokens", "TokenKeeper", "Tokens", "TokensSpent", "code_challenge"]
 

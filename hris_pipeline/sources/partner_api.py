@@ -14,11 +14,10 @@ from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailabl
 from hris_pipeline.sources import justworks_wire
 from hris_pipeline.sources.http import Http, HttpRefused, TokenProvider, Unauthorized
 from hris_pipeline.sources.oauth import OAuth, OAuthTokens, TokenKeeper, Tokens
-from hris_pipeline.sources.pacing import Ceilings, RateLimiter, Retries
+from hris_pipeline.sources.pacing import Ceilings, RateLimiter, Retries, Workers, prefetch
 from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page, Record, ShapeReport
 from hris_pipeline.sources.raw_columns import clean_id
-from hris_pipeline.sources.spellings import scalar
-from hris_pipeline.sources.threads import Workers, prefetch
+from hris_pipeline.sources.records import scalar
 
 __all__ = ["SAMPLE", "PartnerApi"]
 

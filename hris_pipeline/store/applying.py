@@ -10,9 +10,7 @@ import sqlalchemy as sa
 from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.store.conflicts import waiting_elsewhere
-from hris_pipeline.store.engine import Store
-from hris_pipeline.store.failures import SERIALIZATION_FAILURE, error_code
+from hris_pipeline.store.engine import SERIALIZATION_FAILURE, Store, error_code
 from hris_pipeline.store.imports import (
     CLOCK_TOLERANCE,
     OUTDATED,
@@ -26,7 +24,8 @@ from hris_pipeline.store.imports import (
     tampered_parts,
     update_statement,
 )
-from hris_pipeline.store.seals import tampered
+from hris_pipeline.store.keyring import tampered
+from hris_pipeline.store.review_queues import waiting_elsewhere
 from hris_pipeline.store.tables import conflicts, import_rows, imports, users
 
 __all__ = [

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from hris_pipeline.settings.calendar import Calendar
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.store.in_values import in_values
+from hris_pipeline.store.conditions import in_values
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.keyring import decrypt_settings
-from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import Instant, imports, integration_settings, integrations
 
 __all__ = [

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.store.bulk import read_frame
+from hris_pipeline.store.frames import read_frame
 from hris_pipeline.store.imports import get_import, in_this_life
-from hris_pipeline.store.seals import is_user_seal, keyring_of
+from hris_pipeline.store.keyring import is_user_seal, keyring_of
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
 from hris_pipeline.errors import UnknownName
+from hris_pipeline.store.keyring import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record, tampered
 from hris_pipeline.store.replays import has_ended
-from hris_pipeline.store.seals import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record, tampered
 from hris_pipeline.store.tables import approvals, imports, integrations
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Import:
 
     def digest_of(self, hashes: Iterable[str]) -> str:
         """The digest that it has when those are the hashes of its rows."""
-        from hris_pipeline.change_set.digest import digest_of_hashes, undo_settings_digest  # noqa: PLC0415
+        from hris_pipeline.change_set.directory import digest_of_hashes, undo_settings_digest  # noqa: PLC0415
 
         return digest_of_hashes(
             hashes,
@@ -154,7 +154,7 @@ def stage_import(
     guards, diagnostics and extract; any other is discarded, one that is outdated or was tampered with is stale. A
     planned import without rows is applied at once.
     """
-    from hris_pipeline.store.staged_rows import prove_rows, write_rows  # noqa: PLC0415
+    from hris_pipeline.store.frames import prove_rows, write_rows  # noqa: PLC0415
 
     planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
     present = open_import(connection, draft.integration_id)
@@ -240,7 +240,7 @@ def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = Tr
         broken = ("its status, back to when it was open",)
     if record.rows_hash is None or not rows:
         return broken
-    from hris_pipeline.store.staged_rows import has_erased_rows, prove_staged_rows  # noqa: PLC0415
+    from hris_pipeline.store.frames import has_erased_rows, prove_staged_rows  # noqa: PLC0415
 
     proof = prove_staged_rows(connection, record.import_id)
     same = proof.rows_hash == record.rows_hash
@@ -251,7 +251,7 @@ def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = Tr
 
 def prove_rows_anew(connection: sa.Connection, import_id: str) -> None:
     """After rows were changed on purpose: a person was erased from them."""
-    from hris_pipeline.store.staged_rows import prove_staged_rows  # noqa: PLC0415
+    from hris_pipeline.store.frames import prove_staged_rows  # noqa: PLC0415
 
     record = get_import(connection, import_id)
     proof = prove_staged_rows(connection, import_id)

@@ -1,6 +1,13 @@
-"""The integrations, and what state each is in."""
+"""The integrations, what state each is in, every version of its settings, and the one in force; and whom
+``do_not_archive`` follows: the users who had a named EmployeeId when it was set, whatever id they have later.
+
+Whom it follows is a table of its own, because the settings name ids and a user's id can change; an id that nobody
+had when it was set follows the first user who gets it. What automatic imports are at is ``automation``'s, tokens are
+``tokens``'.
+"""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -8,10 +15,14 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.settings.suggestion import suggestion
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.text import suggestion
+from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.imports import end_import, open_import
+from hris_pipeline.store.keyring import decrypt_settings, encrypt_settings
 from hris_pipeline.store.tables import (
     connections,
+    imports,
     integration_settings,
     integrations,
     kept_users,
@@ -23,18 +34,26 @@ __all__ = [
     "Automatic",
     "Connection",
     "Integration",
+    "SettingsVersion",
     "accept_terms",
     "check_name",
     "create_integration",
+    "current_settings",
     "delete_integration",
     "describe_integration",
+    "followed_users",
     "get_integration",
     "list_integrations",
+    "put_settings",
+    "record_kept_users",
     "rename_metadata",
     "set_connection",
+    "settings_history",
+    "settings_since",
 ]
 
 Connection = Literal["none", "connected", "expired", "disconnected"]
+
 Automatic = Literal["off", "running", "paused"]
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -218,3 +237,128 @@ def _update(connection: sa.Connection, integration_id: str, /, **values: Any) ->
     own = integrations.c.integration_id == integration_id
     if connection.execute(sa.update(integrations).where(own).values(**values)).rowcount != 1:
         raise UnknownName(f"There is no integration {integration_id[:80]!r}.")
+
+
+@dataclass(frozen=True)
+class SettingsVersion:
+    """One version of an integration's settings: who stored it and when; ``digest`` is of the whole document."""
+
+    integration_id: str
+    version: int
+    created_at: datetime
+    actor: str
+    settings: Settings
+    digest: str
+
+
+def put_settings(
+    connection: sa.Connection, integration_id: str, settings: Settings, *, actor: str, now: datetime
+) -> int:
+    """Stores the settings as a new version, unless they are the current ones; gives the version in force."""
+    known = integrations.c.integration_id == integration_id
+    connection.execute(sa.select(integrations.c.integration_id).where(known).with_for_update())
+    digest = settings.digest()
+    own = integration_settings.c.integration_id == integration_id
+    last = connection.execute(
+        sa.select(integration_settings.c.version, integration_settings.c.digest)
+        .where(own)
+        .order_by(integration_settings.c.version.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is not None and last.digest == digest:
+        return int(last.version)
+    # Versions go on from those that imports remember, also after the integration was deleted and set up again.
+    remembered = sa.select(sa.func.max(imports.c.settings_version)).where(imports.c.integration_id == integration_id)
+    version = max(last.version if last else 0, connection.execute(remembered).scalar() or 0) + 1
+    row = {"integration_id": integration_id, "version": version, "created_at": now, "actor": actor}
+    document = encrypt_settings(connection, settings)
+    connection.execute(sa.insert(integration_settings), row | {"document": document, "digest": digest})
+    return version
+
+
+def current_settings(connection: sa.Connection, integration_id: str) -> SettingsVersion:
+    """The settings in force.
+
+    Raises:
+        UnknownName: no such integration, or one that was never set up.
+    """
+    found = _settings(connection, integration_id, limit=1)
+    if not found:
+        get_integration(connection, integration_id)
+        raise UnknownName(f"{integration_id} has no settings yet: run `hris setup {integration_id}`.")
+    return found[0]
+
+
+def settings_history(connection: sa.Connection, integration_id: str) -> tuple[SettingsVersion, ...]:
+    """Every version, the newest first."""
+    return _settings(connection, integration_id, limit=None)
+
+
+def settings_since(connection: sa.Connection, after: datetime | None, limit: int) -> tuple[SettingsVersion, ...]:
+    """The settings in force, of all integrations, that were stored later than ``after``: oldest first, so many at most,
+    but never only some of those of one instant."""
+    newer = integration_settings.alias()
+    in_force = (
+        sa.select(integration_settings)
+        .join(integrations)
+        .where(
+            integrations.c.deleted_at.is_(None),
+            ~sa.exists().where(
+                newer.c.integration_id == integration_settings.c.integration_id,
+                newer.c.version > integration_settings.c.version,
+            ),
+        )
+    )
+    if after is not None:
+        in_force = in_force.where(integration_settings.c.created_at > after)
+    newest_of_slice = (
+        in_force.with_only_columns(integration_settings.c.created_at)
+        .order_by(integration_settings.c.created_at)
+        .limit(limit)
+        .subquery()
+    )
+    up_to = sa.select(sa.func.max(newest_of_slice.c.created_at)).scalar_subquery()
+    rows = in_force.where(integration_settings.c.created_at <= up_to).order_by(integration_settings.c.created_at)
+    return tuple(_version(connection, row) for row in connection.execute(rows))
+
+
+def _settings(connection: sa.Connection, integration_id: str, limit: int | None) -> tuple[SettingsVersion, ...]:
+    own = sa.select(integration_settings).where(integration_settings.c.integration_id == integration_id)
+    newest_first = own.order_by(integration_settings.c.version.desc()).limit(limit)
+    return tuple(_version(connection, row) for row in connection.execute(newest_first))
+
+
+def _version(connection: sa.Connection, row: sa.Row[Any]) -> SettingsVersion:
+    settings = decrypt_settings(connection, row.document)
+    return SettingsVersion(row.integration_id, row.version, row.created_at, row.actor, settings, row.digest)
+
+
+def record_kept_users(
+    connection: sa.Connection, integration_id: str, directory_id: str, employee_ids: Collection[str]
+) -> None:
+    """Remembers who has each of the EmployeeIds that ``do_not_archive`` names now, unless it follows somebody already;
+    forgets ids that it names no more."""
+    where = kept_users.c.integration_id == integration_id
+    followed = set(connection.execute(sa.select(kept_users.c.employee_id).where(where)).scalars())
+    dropped = sorted(followed - set(employee_ids))
+    if dropped:
+        connection.execute(sa.delete(kept_users).where(where, in_values(connection, kept_users.c.employee_id, dropped)))
+    added = sorted(set(employee_ids) - followed)
+    if added:
+        holders = sa.select(users.c.employee_id, users.c.user_id).where(
+            users.c.directory_id == directory_id, in_values(connection, users.c.employee_id, added)
+        )
+        lines = [
+            {"integration_id": integration_id, "employee_id": row.employee_id, "user_id": row.user_id}
+            for row in connection.execute(holders)
+        ]
+        if lines:
+            connection.execute(sa.insert(kept_users), lines)
+
+
+def followed_users(connection: sa.Connection, integration_id: str, employee_ids: Collection[str]) -> frozenset[str]:
+    """The user_ids that the named EmployeeIds follow."""
+    followed = sa.select(kept_users.c.employee_id, kept_users.c.user_id).where(
+        kept_users.c.integration_id == integration_id
+    )
+    return frozenset(row.user_id for row in connection.execute(followed) if row.employee_id in set(employee_ids))

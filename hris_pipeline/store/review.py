@@ -15,8 +15,8 @@ from sqlalchemy.dialects import postgresql
 
 from hris_pipeline.contract import ACTIONS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, METADATA_PREFIX, USER_FIELD_NAMES
+from hris_pipeline.store.conditions import SEARCHED, contains, state_contains
 from hris_pipeline.store.tables import conflicts, import_rows, integration_settings, quarantine, users
-from hris_pipeline.store.text_search import SEARCHED, contains, state_contains
 
 __all__ = [
     "SORTS",

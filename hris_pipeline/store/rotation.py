@@ -5,17 +5,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hris_pipeline.store.frames import prove_staged_rows
 from hris_pipeline.store.imports import Import, tampered_parts, update_statement
-from hris_pipeline.store.keyring import Keyring, decrypt_settings, encrypt_settings
-from hris_pipeline.store.seals import (
+from hris_pipeline.store.keyring import (
     APPROVAL_PARTS,
+    Keyring,
     broken_parts,
+    decrypt_settings,
+    encrypt_settings,
     is_user_seal,
     keyring_of,
     seal_record,
     seal_user,
 )
-from hris_pipeline.store.staged_rows import prove_staged_rows
 from hris_pipeline.store.tables import approvals, connections, import_rows, imports, integration_settings, users
 
 __all__ = ["Rotated", "renew_secrets", "seal_first"]

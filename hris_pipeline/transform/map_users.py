@@ -12,20 +12,10 @@ import pandas as pd
 import pandera.pandas as pandera
 
 from hris_pipeline.errors import Problem, SettingsInvalid
-from hris_pipeline.settings.conditions import matching_everybody
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS, Kind
 from hris_pipeline.settings.mapping import CompanyLike, effective_mapping, effective_metadata
-from hris_pipeline.settings.rules import matches_everybody
-from hris_pipeline.transform.checks import (
-    MISSING,
-    Check,
-    check_summary,
-    checks_for,
-    concat_quarantine,
-    quarantine_rows,
-    read_typed,
-)
+from hris_pipeline.settings.values import matching_everybody
 from hris_pipeline.transform.columns import (
     DATE,
     FLAG,
@@ -36,13 +26,28 @@ from hris_pipeline.transform.columns import (
     is_in,
     null_as_false,
 )
-from hris_pipeline.transform.countries import to_alpha2
-from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
-from hris_pipeline.transform.exclusion import exclusion_columns
-from hris_pipeline.transform.phones import international, is_international, with_plus
-from hris_pipeline.transform.source_columns import SourceColumns
-from hris_pipeline.transform.unread import UnreadFields
-from hris_pipeline.transform.validate import Employees, TooManyBadRows, limit_bad_rows
+from hris_pipeline.transform.eligibility import (
+    SourceColumns,
+    UnreadFields,
+    employment_columns,
+    exclusion_columns,
+    has_left,
+    is_employed,
+    matches_everybody,
+)
+from hris_pipeline.transform.normalise import international, is_international, to_alpha2, with_plus
+from hris_pipeline.transform.validate import (
+    MISSING,
+    Check,
+    Employees,
+    TooManyBadRows,
+    check_summary,
+    checks_for,
+    concat_quarantine,
+    limit_bad_rows,
+    quarantine_rows,
+    read_typed,
+)
 
 __all__ = ["EMPLOYMENT_COLUMNS", "Mapped", "map_users", "mapped_users_schema"]
 

@@ -1,14 +1,30 @@
-"""Normalise: a source's raw columns become the employee columns, cleaned and completed, every one of them still text.
+"""Normalise: a source's raw columns become the employee columns, cleaned and completed, every one of them still text;
+country codes and phone numbers in their one spelling.
 
 What is wrong with a value is not decided here but in ``validate``; so dates and flags stay as they were received.
+Whether a phone number is valid is asked of the ``phonenumbers`` library's numbering plans, as one regular expression
+a calling code run over the whole column: parsing every number by itself costs thirty times as much. A trunk prefix
+after the calling code (``+44 020 …``), which the library's parser forgives, does not count as valid: nobody can be
+sent a message there.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from phonenumbers import (
+    COUNTRY_CODE_TO_REGION_CODE,
+    NumberParseException,
+    PhoneMetadata,
+    PhoneNumberFormat,
+    country_code_for_region,
+    format_number,
+    is_valid_number,
+    parse,
+)
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS, RAW_COLUMNS, EmployeeField
 from hris_pipeline.transform.columns import (
@@ -21,11 +37,42 @@ from hris_pipeline.transform.columns import (
     to_arrow,
     to_date,
 )
-from hris_pipeline.transform.countries import to_alpha2
 
-__all__ = ["Normalised", "normalise"]
+__all__ = ["Normalised", "international", "is_international", "normalise", "to_alpha2", "with_plus"]
+
+_ALPHA3 = """
+    ABW:AW AFG:AF AGO:AO AIA:AI ALA:AX ALB:AL AND:AD ARE:AE ARG:AR ARM:AM ASC:AC ASM:AS ATA:AQ ATF:TF ATG:AG AUS:AU
+    AUT:AT AZE:AZ BDI:BI BEL:BE BEN:BJ BES:BQ BFA:BF BGD:BD BGR:BG BHR:BH BHS:BS BIH:BA BLM:BL BLR:BY BLZ:BZ BMU:BM
+    BOL:BO BRA:BR BRB:BB BRN:BN BTN:BT BVT:BV BWA:BW CAF:CF CAN:CA CCK:CC CHE:CH CHL:CL CHN:CN CIV:CI CMR:CM COD:CD
+    COG:CG COK:CK COL:CO COM:KM CPV:CV CRI:CR CUB:CU CUW:CW CXR:CX CYM:KY CYP:CY CZE:CZ DEU:DE DJI:DJ DMA:DM DNK:DK
+    DOM:DO DZA:DZ ECU:EC EGY:EG ERI:ER ESH:EH ESP:ES EST:EE ETH:ET FIN:FI FJI:FJ FLK:FK FRA:FR FRO:FO FSM:FM GAB:GA
+    GBR:GB GEO:GE GGY:GG GHA:GH GIB:GI GIN:GN GLP:GP GMB:GM GNB:GW GNQ:GQ GRC:GR GRD:GD GRL:GL GTM:GT GUF:GF GUM:GU
+    GUY:GY HKG:HK HMD:HM HND:HN HRV:HR HTI:HT HUN:HU IDN:ID IMN:IM IND:IN IOT:IO IRL:IE IRN:IR IRQ:IQ ISL:IS ISR:IL
+    ITA:IT JAM:JM JEY:JE JOR:JO JPN:JP KAZ:KZ KEN:KE KGZ:KG KHM:KH KIR:KI KNA:KN KOR:KR KWT:KW LAO:LA LBN:LB LBR:LR
+    LBY:LY LCA:LC LIE:LI LKA:LK LSO:LS LTU:LT LUX:LU LVA:LV MAC:MO MAF:MF MAR:MA MCO:MC MDA:MD MDG:MG MDV:MV MEX:MX
+    MHL:MH MKD:MK MLI:ML MLT:MT MMR:MM MNE:ME MNG:MN MNP:MP MOZ:MZ MRT:MR MSR:MS MTQ:MQ MUS:MU MWI:MW MYS:MY MYT:YT
+    NAM:NA NCL:NC NER:NE NFK:NF NGA:NG NIC:NI NIU:NU NLD:NL NOR:NO NPL:NP NRU:NR NZL:NZ OMN:OM PAK:PK PAN:PA PCN:PN
+    PER:PE PHL:PH PLW:PW PNG:PG POL:PL PRI:PR PRK:KP PRT:PT PRY:PY PSE:PS PYF:PF QAT:QA REU:RE ROU:RO RUS:RU RWA:RW
+    SAU:SA SDN:SD SEN:SN SGP:SG SGS:GS SHN:SH SJM:SJ SLB:SB SLE:SL SLV:SV SMR:SM SOM:SO SPM:PM SRB:RS SSD:SS STP:ST
+    SUR:SR SVK:SK SVN:SI SWE:SE SWZ:SZ SXM:SX SYC:SC SYR:SY TCA:TC TCD:TD TGO:TG THA:TH TJK:TJ TKL:TK TKM:TM TLS:TL
+    TON:TO TTO:TT TUN:TN TUR:TR TUV:TV TWN:TW TZA:TZ UGA:UG UKR:UA UMI:UM URY:UY USA:US UZB:UZ VAT:VA VCT:VC VEN:VE
+    VGB:VG VIR:VI VNM:VN VUT:VU WLF:WF WSM:WS XKX:XK YEM:YE ZAF:ZA ZMB:ZM ZWE:ZW
+"""
+"""Every code of ISO 3166-1, and XKX, which sources use for Kosovo."""
+
+_PAIRS = [pair.split(":") for pair in _ALPHA3.split()]
+
+_KEYS, _VALUES = (pa.array(codes) for codes in zip(*_PAIRS, strict=True))
+
+
+def to_alpha2(codes: pd.Series) -> pd.Series:
+    """The codes in upper case, alpha-3 as alpha-2; whatever is neither stays for validation to see."""
+    upper = pc.utf8_upper(to_arrow(codes))
+    return from_arrow(pc.coalesce(_VALUES.take(pc.index_in(upper, value_set=_KEYS)), upper), codes.index)
+
 
 _FLAG_TEXT = {True: "true", False: "false"}
+
 _FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
 
 
@@ -127,3 +174,86 @@ def _employment_type(sent: pd.Series) -> pd.Series:
     """Sources name contractors in several ways, and rules must recognise them all; every other word stays."""
     contractor = pc.match_substring(to_arrow(sent), "contractor", ignore_case=True)
     return from_arrow(pc.if_else(contractor, "contractor", to_arrow(sent)))
+
+
+_PUNCTUATION = r"[\s().\-/]"
+
+_BARE_NUMBER = r"^\(?\d[\d\s().\-/]*$"
+
+_LONGEST_CALLING_CODE = 3
+
+_NORTH_AMERICA = 1
+
+_TYPES = (
+    "fixed_line",
+    "mobile",
+    "toll_free",
+    "premium_rate",
+    "shared_cost",
+    "personal_number",
+    "voip",
+    "pager",
+    "uan",
+    "voicemail",
+)
+
+
+def international(numbers: pd.Series, country: str) -> pd.Series:
+    """The numbers, with national ones of the country completed: "+", the calling code and digits alone, then an
+    extension where there is one. What begins with "+", and what is no number of that country, stays as it is.
+
+    Args:
+        numbers: Cleaned text.
+        country: ISO 3166-1 alpha-2.
+    """
+    sent = to_arrow(numbers)
+    national = pc.fill_null(pc.invert(pc.starts_with(sent, "+")), False)
+    code = country_code_for_region(country)
+    completed = pc.binary_join_element_wise(f"+{code}", pc.replace_substring_regex(sent, _PUNCTUATION, ""), "")
+    plain = pc.and_(national, pc.fill_null(pc.match_substring_regex(completed, _valid_numbers(code)), False))
+    if code != _NORTH_AMERICA:  # elsewhere a trunk prefix may look like the number's own digit
+        plain = pc.and_(plain, False)
+    other = pc.and_(national, pc.invert(plain))
+    parsed = [_parsed(number, country) for number in sent.filter(other).to_pylist()]
+    values = pc.replace_with_mask(sent, other, pa.array(parsed, pa.string()))
+    return from_arrow(pc.if_else(plain, completed, values), numbers.index)
+
+
+def _parsed(number: str, country: str) -> str:
+    try:
+        parsed = parse(number, country)
+    except NumberParseException:
+        return number
+    if not is_valid_number(parsed):
+        return number
+    extension = f" x{parsed.extension}" if parsed.extension else ""
+    return f"{format_number(parsed, PhoneNumberFormat.E164)}{extension}"
+
+
+def with_plus(numbers: pd.Series) -> pd.Series:
+    """The numbers, with "+" before those that are a bare number; what has one, and free text, stays as it is."""
+    given = to_arrow(numbers)
+    bare = pc.match_substring_regex(given, _BARE_NUMBER)
+    return from_arrow(pc.if_else(bare, pc.binary_join_element_wise("+", given, ""), given), numbers.index)
+
+
+def is_international(numbers: pd.Series) -> pd.Series:
+    """Whether each is "+", a calling code and a number its numbering plan knows, punctuation aside; null for null."""
+    plain = pc.replace_substring_regex(to_arrow(numbers), _PUNCTUATION, "")
+    valid = pc.and_(pc.is_null(plain), False)
+    for length in range(1, _LONGEST_CALLING_CODE + 1):
+        for code in pc.unique(pc.utf8_slice_codeunits(plain, 1, 1 + length)).to_pylist():
+            if code and code.isascii() and code.isdigit() and int(code) in COUNTRY_CODE_TO_REGION_CODE:
+                valid = pc.or_(valid, pc.fill_null(pc.match_substring_regex(plain, _valid_numbers(int(code))), False))
+    return from_arrow(pc.if_else(pc.is_valid(plain), valid, pa.scalar(None, pa.bool_())), numbers.index)
+
+
+@cache
+def _valid_numbers(calling_code: int) -> str:
+    plans = [
+        PhoneMetadata.metadata_for_region_or_calling_code(calling_code, region)
+        for region in COUNTRY_CODE_TO_REGION_CODE[calling_code]
+    ]
+    kinds = [getattr(plan, kind) for plan in plans if plan for kind in _TYPES]
+    patterns = dict.fromkeys(kind.national_number_pattern for kind in kinds if kind and kind.national_number_pattern)
+    return rf"^\+{calling_code}(?:{'|'.join(patterns)})$"

@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.settings.document import MetadataField
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, METADATA_PREFIX, USER_FIELDS
-from hris_pipeline.transform.checks import checks_for, read_typed
 from hris_pipeline.transform.columns import (
     as_text,
     clean_text,
@@ -31,6 +30,7 @@ from hris_pipeline.transform.columns import (
     to_arrow,
 )
 from hris_pipeline.transform.spreadsheets import FORMULA, PHONE, read_table, write_xlsx
+from hris_pipeline.transform.validate import checks_for, read_typed
 
 __all__ = [
     "USER_FILES",

@@ -16,7 +16,7 @@ from dagster._core.storage.compute_log_manager import ComputeIOType
 from dagster._daemon.monitoring import execute_run_monitoring_iteration
 from kombu.exceptions import OperationalError
 
-from hris_pipeline.defs.run_lock import RETAKEN_SECONDS
+from hris_pipeline.defs.runs import RETAKEN_SECONDS
 from hris_pipeline.environment import Environment
 from hris_pipeline.store.engine import upgrade_store
 from hris_pipeline_tests.kit.celery_machines import Redis, Site, needs_redis, redis_server, site_of

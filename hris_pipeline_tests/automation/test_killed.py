@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline_tests.automation.conftest import MakeMachine
 from hris_pipeline_tests.kit.processes import until
 

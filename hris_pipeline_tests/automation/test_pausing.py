@@ -7,7 +7,7 @@ import sys
 import dagster as dg
 
 from hris_pipeline.operations.automation import pause
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline_tests.automation.conftest import MakeMachine
 from hris_pipeline_tests.kit.processes import until
 
@@ -21,7 +21,7 @@ def test_a_pause_lets_the_running_import_finish_and_skips_the_waiting_one(make_m
     machine.know()
     companies.sandbox.fault("slow", path="/v1", seconds=2.0)
     with machine.daemon("daily_imports"):
-        running = until(lambda: [one for one in machine.runs() if one.status is dg.DagsterRunStatus.STARTED])
+        running = until(lambda: [run for run in machine.runs() if run.status is dg.DagsterRunStatus.STARTED])
         asked = companies.sandbox.requests.total()
         until(lambda: companies.sandbox.requests.total() > asked, what="a request of the running import")
         first = running[0].tags["dagster/partition"]
@@ -45,5 +45,5 @@ def test_a_pause_lets_the_running_import_finish_and_skips_the_waiting_one(make_m
     command = [sys.executable, "-c", "from hris_pipeline.cli import main; main()", "import", second, "--yes", "--json"]
     manual = subprocess.run(command, env=dict(companies.environ), capture_output=True, text=True, check=True)
     assert json.loads(manual.stdout)["status"] == "applied"
-    assert [one.trigger for one in companies.imports(second)] == ["manual", "manual"]
+    assert [import_.trigger for import_ in companies.imports(second)] == ["manual", "manual"]
     assert companies.state(second)["automatic"] == "paused"

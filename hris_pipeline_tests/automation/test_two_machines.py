@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.sandbox import running
 from hris_pipeline_tests.kit.automatic_companies import companies_of
 from hris_pipeline_tests.kit.celery_machines import needs_redis, redis_server

@@ -52,7 +52,7 @@ def test_a_backfill_after_a_changed_mapping_ends_in_change_sets_to_review_withou
     assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
     assert companies.sandbox.requests == before
     for name in NAMES:
-        (planned,) = [one for one in companies.imports(name) if one.status in ("planned", "held")]
+        (planned,) = [import_ for import_ in companies.imports(name) if import_.status in ("planned", "held")]
         assert planned.trigger == "backfill"
         assert planned.extract_id == companies.imports(name)[0].extract_id
 
@@ -62,7 +62,7 @@ def test_materializing_everything_plans_and_applies_nothing_that_nobody_reviewed
     companies.by_name[ALONE].week()
     run = ui.launch("__ASSET_JOB", ALONE, *ui.materializable())
     assert run.status is dg.DagsterRunStatus.SUCCESS
-    assert [one.status for one in companies.imports(ALONE)] == ["applied", "planned"]
+    assert [import_.status for import_ in companies.imports(ALONE)] == ["applied", "planned"]
 
 
 def test_a_preview_and_its_save_apply_that_very_change_set(ui: Ui) -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from hris_pipeline.change_set.digest import plan_digest, source_hash
+from hris_pipeline.change_set.directory import plan_digest, source_hash
 from hris_pipeline.transform.columns import text_series
 from hris_pipeline_tests.kit.company_strategies import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory

@@ -85,7 +85,7 @@ def test_archive_limit(size: int, passes: int | None, held: int | None) -> None:
 @pytest.mark.parametrize(("size", "lost", "held"), [(8, 1, False), (15, 2, False), (300, 40, True)])
 def test_whole_plans_of_companies_that_lose_people(size: int, lost: int, held: bool) -> None:
     members, directory = company(size)
-    gone = frozenset(one["hris_id"] for one in members[:lost])
+    gone = frozenset(member["hris_id"] for member in members[:lost])
     planned = plan(members[lost:], directory, missing=gone)
     assert (planned.held, planned.counts["archived"]) == (held, lost)
     tripped = next(guard for guard in planned.guards if guard.name == "archive_limit")
@@ -206,9 +206,9 @@ def test_a_protected_user_would_not_carry_another_employee_id() -> None:
 
 def test_emails_that_change_or_vanish_are_counted_and_filled_blanks_are_not() -> None:
     members, directory = company(20)
-    moved = [one | {"email": f"new-{one['email']}"} for one in members]
+    moved = [member | {"email": f"new-{member['email']}"} for member in members]
     assert tripped(plan(moved, directory)) == ["email_change_limit"]
-    fewer = [one | {"email": None} for one in members[:10]] + members[10:]
+    fewer = [member | {"email": None} for member in members[:10]] + members[10:]
     assert tripped(plan(fewer, directory)) == ["email_change_limit", "field_wipe"]
     for key in directory.by_id:
         directory.edit(key, email=None)
@@ -217,9 +217,9 @@ def test_emails_that_change_or_vanish_are_counted_and_filled_blanks_are_not() ->
 
 def test_a_wiped_field_is_held_and_one_that_vanishes_for_everybody_is_kept_instead() -> None:
     members, directory = company(20)
-    half = [one | {"birth_date": None} for one in members[:10]] + members[10:]
+    half = [member | {"birth_date": None} for member in members[:10]] + members[10:]
     assert tripped(plan(half, directory)) == ["field_wipe"]
-    assert tripped(plan([one | {"birth_date": None} for one in members], directory)) == []
+    assert tripped(plan([member | {"birth_date": None} for member in members], directory)) == []
 
 
 def test_many_creates_are_held_but_not_the_first_import() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hris_pipeline.change_set.context import Resolution
+from hris_pipeline.change_set.directory import Resolution
 from hris_pipeline.change_set.identity import match_rates
 from hris_pipeline.transform.columns import text_series
 from hris_pipeline_tests.kit.company_strategies import TODAY, Person, person

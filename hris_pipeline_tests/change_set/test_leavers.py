@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.change_set.context import Resolution
+from hris_pipeline.change_set.directory import Resolution
 from hris_pipeline_tests.kit.company_strategies import TODAY, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import BORN, actions, company, held_by, plan, quarantined, user

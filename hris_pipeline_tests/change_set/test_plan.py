@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.change_set.context import PlanContext, QuarantinedMember
+from hris_pipeline.change_set.directory import PlanContext, QuarantinedMember
 from hris_pipeline.change_set.plan import make_plan
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.settings.document import Settings

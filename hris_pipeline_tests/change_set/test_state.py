@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hris_pipeline.change_set.state import json_literals, json_objects, json_strings
+from hris_pipeline.change_set.directory import json_literals, json_objects, json_strings
 
 texts = st.none() | st.text(st.characters(codec="utf-8"))
 rows = st.lists(st.tuples(texts, texts, st.none() | st.booleans()), min_size=1)

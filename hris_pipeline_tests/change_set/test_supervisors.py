@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.change_set.context import QuarantinedMember, Resolution
-from hris_pipeline.change_set.supervisors import in_cycle
+from hris_pipeline.change_set.directory import QuarantinedMember, Resolution
+from hris_pipeline.change_set.identity import in_cycle
 from hris_pipeline.transform.columns import text_series
 from hris_pipeline_tests.kit.company_strategies import METADATA, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
@@ -90,7 +90,11 @@ class TestOpenConflicts:
         reports = [people[n] | {"supervisor_id": "m-6", "#Buddy": "0006"} for n in (0, 1)]
         directory.apply(plan([*reports, *people[2:]], directory).rows)
         back = person(6, hris_id="m-60", employee_id="0060")
-        return [*(one | {"supervisor_id": "m-60", "#Buddy": "0060"} for one in reports), *people[2:5], back], directory
+        return [
+            *(report | {"supervisor_id": "m-60", "#Buddy": "0060"} for report in reports),
+            *people[2:5],
+            back,
+        ], directory
 
     def test_the_manager_stays_and_so_do_her_reports(self) -> None:
         people, directory = self.rehired()

@@ -14,7 +14,7 @@ import pytest
 
 from hris_pipeline.cli.app import run
 from hris_pipeline.environment import VARIABLES, Environment
-from hris_pipeline.sandbox.run import Sandbox, running
+from hris_pipeline.sandbox.server import Sandbox, running
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated

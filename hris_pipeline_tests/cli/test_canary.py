@@ -12,7 +12,7 @@ import pytest
 
 from hris_pipeline.cli import app
 from hris_pipeline.cli.app import COMMANDS
-from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline_tests.cli.conftest import Hris, Result
 
 CANARY = "Zwitscherling"

@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from hris_pipeline.cli import consent
-from hris_pipeline.cli.consent import ask_consent, code_in
+from hris_pipeline.cli import connection
+from hris_pipeline.cli.connection import ask_consent, code_in
 from hris_pipeline.errors import ConnectionInvalid, UsageError
 from hris_pipeline.operations.services import open_services
-from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline.sandbox.server import Sandbox
 
 BACK = "http://127.0.0.1:8765/callback"
 
@@ -53,8 +53,8 @@ def free_callback(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def asked(address: str, browser: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> str:
     """Asks for consent while ``browser`` does something with the consent link."""
-    monkeypatch.setattr(consent, "_has_browser", lambda: True)
-    monkeypatch.setattr(consent, "at_terminal", lambda: False)
+    monkeypatch.setattr(connection, "_has_browser", lambda: True)
+    monkeypatch.setattr(connection, "at_terminal", lambda: False)
 
     def opened(url: str) -> bool:
         threading.Thread(target=browser, args=(url,), daemon=True).start()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.operations.decision_log import Decision, decisions_of
+from hris_pipeline.operations.roles import Decision, decisions_of
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.running import reason_config, run_job
 from hris_pipeline_tests.cli.conftest import Hris

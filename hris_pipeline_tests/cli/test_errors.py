@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hris_pipeline.operations.services import open_services
-from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.migrations import REVISION_TABLE
 from hris_pipeline_tests.cli.conftest import Hris

@@ -9,7 +9,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline_tests.cli.conftest import PROCESS, Hris
 
 TIMEOUT = 90

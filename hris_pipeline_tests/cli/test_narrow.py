@@ -12,9 +12,8 @@ from rich.console import Console
 
 from hris_pipeline.cli import demo as demo_company
 from hris_pipeline.cli import printing
-from hris_pipeline.cli.printing import table
-from hris_pipeline.cli.tables import GAP, fit_columns
-from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline.cli.printing import GAP, fit_columns, table
+from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline_tests.cli.conftest import Hris
 
 WIDTH = 80

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.cli.printing import cell
-from hris_pipeline.operations.masking import mask
+from hris_pipeline.operations.review_rows import mask
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hris_pipeline.operations.decision_log import decisions_of
+from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import open_services
-from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.cli.conftest import Hris
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hris_pipeline.contract import COUNTS
-from hris_pipeline.sandbox.run import Sandbox
+from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline_tests.cli.conftest import Hris
 
 KEYS = {"integration", "import_id", "digest", "status", "counts", "guards", "complete", "extract_id"}

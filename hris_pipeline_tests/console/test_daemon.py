@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from hris_pipeline.console.daemon import DaemonWatch, ask_for_daemon
+from hris_pipeline.console.jobs import DaemonWatch, ask_for_daemon
 from hris_pipeline.environment import Environment
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.browser import Served, serve, words_of

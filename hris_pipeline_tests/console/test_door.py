@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hris_pipeline.console.access import access_of
+from hris_pipeline.console.gateway import access_of
 from hris_pipeline.environment import AccessEnvironment
 from hris_pipeline.errors import EnvironmentInvalid, UsageError
 from hris_pipeline.operations.services import Services

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from hris_pipeline.environment import VARIABLES
-from hris_pipeline.operations.decision_log import decisions_of
 from hris_pipeline.operations.overview import overview
+from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.sandbox.world import PASSWORD, USERNAME
 from hris_pipeline_tests.kit.live_console import CHROMIUM, Live, browser_page, live_console, violations

@@ -7,10 +7,10 @@ from html import unescape
 import httpx
 
 from hris_pipeline.console.jobs import Job
-from hris_pipeline.operations.decision_log import decisions_of
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.overview import overview
+from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline_tests.kit.browser import ORIGIN, Browser, Served, words_of

@@ -11,15 +11,15 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.console.jobs import Job
-from hris_pipeline.console.templating import STATIC
+from hris_pipeline.console.visit import STATIC
 from hris_pipeline.errors import MachineError
-from hris_pipeline.operations.conflicts import open_conflicts
-from hris_pipeline.operations.decision_log import decisions_of
+from hris_pipeline.operations.connection import QUESTIONS, SetupProgress
 from hris_pipeline.operations.decisions import is_approved
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.overview import overview
+from hris_pipeline.operations.review_queues import open_conflicts
+from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.settings import settings_in_force
-from hris_pipeline.operations.setup_progress import QUESTIONS, SetupProgress
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline_tests.kit.acme import Acme

@@ -9,7 +9,7 @@ import pytest
 
 from hris_pipeline.console.pages import PAGES
 from hris_pipeline.environment import ROLES, Role
-from hris_pipeline.operations.decision_log import decisions_of
+from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import Services
 from hris_pipeline_tests.kit.browser import ORIGIN, Served, serve, websocket
 from hris_pipeline_tests.kit.role_table import documented_actions

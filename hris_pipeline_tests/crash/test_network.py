@@ -16,7 +16,7 @@ from hris_pipeline.errors import HrisError
 from hris_pipeline.files import machine_words
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline_tests.kit.automatic_companies import BY, Companies, companies_of
 from hris_pipeline_tests.kit.planning import plan_extract

@@ -19,7 +19,7 @@ from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.sandbox.run import Sandbox, running
+from hris_pipeline.sandbox.server import Sandbox, running
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.tables import imports

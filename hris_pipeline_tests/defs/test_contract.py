@@ -60,10 +60,10 @@ def test_every_job_runs_in_one_process(job: str) -> None:
 
 def test_the_schedules_and_sensors_run_unless_somebody_stops_them() -> None:
     repository = defs.get_repository_def()
-    schedules = {one.name: one.default_status for one in repository.schedule_defs}
+    schedules = {def_.name: def_.default_status for def_ in repository.schedule_defs}
     assert set(schedules) == {"daily_imports", "weekly_imports", "monthly_imports", "connection_refresh", "daily_prune"}
     assert set(schedules.values()) == {dg.DefaultScheduleStatus.RUNNING}
-    assert {one.default_status for one in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
+    assert {def_.default_status for def_ in repository.sensor_defs} == {dg.DefaultSensorStatus.RUNNING}
 
 
 def test_there_is_a_check_for_every_guard() -> None:

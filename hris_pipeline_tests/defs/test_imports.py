@@ -11,8 +11,8 @@ from hris_pipeline.definitions import defs
 from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
 from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName, UsageError
-from hris_pipeline.operations.decision_log import decisions_of
-from hris_pipeline.operations.reports import reporting
+from hris_pipeline.operations.roles import decisions_of
+from hris_pipeline.operations.users import reporting
 from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP
 from hris_pipeline.running import apply_config, approval_config, members_config, reason_config
 from hris_pipeline_tests.defs.conftest import NAME, Company
@@ -32,7 +32,7 @@ def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_se
     assert told["summary"].value == import_markdown(planned)
     checks = company.checks(previewed.run_id)
     assert sum(key.startswith("change_set:") for key in checks) == GUARDS
-    assert all(one.passed for one in checks.values())
+    assert all(check.passed for check in checks.values())
 
     saved = company.run("save_import", config=apply_config(planned.import_id))
     assert saved.import_id == planned.import_id

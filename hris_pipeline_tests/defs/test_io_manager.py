@@ -14,8 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 from upath import UPath
 
-from hris_pipeline.defs.io_manager import FrameIOManager, check_frames, frames_root, purge_frames, remove_frames
-from hris_pipeline.defs.provenance import Traced
+from hris_pipeline.defs.io_manager import FrameIOManager, Traced, check_frames, frames_root, purge_frames, remove_frames
 from hris_pipeline.errors import HrisError, MachineError, Tampered, UnknownName
 from hris_pipeline.store.keyring import Keyring
 from hris_pipeline.transform.columns import DATE, FLAG, TEXT

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from hris_pipeline.defs.pruning import PruneConfig, prune_runs
+from hris_pipeline.defs.jobs import PruneConfig, prune_runs
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 
@@ -42,7 +42,9 @@ def test_old_runs_go_by_their_outcome_and_the_latest_materializations_stay(compa
     assert ids(company) == {latest, foreign, running}
     for asset in ("justworks_members", "employees", "mapped_users", "change_set", "user_file"):
         filters = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[NAME])
-        assert [one.run_id for one in company.instance.fetch_materializations(filters, limit=9).records] == [latest]
+        assert [record.run_id for record in company.instance.fetch_materializations(filters, limit=9).records] == [
+            latest
+        ]
     assert company.open_import() is not None
 
 

@@ -7,10 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.celery_launcher import CompanyRunLauncher
-from hris_pipeline.defs.run_lock import RETAKEN_SECONDS, hold_run, living_runs
-from hris_pipeline.defs.runs import FROM_HERE
-from hris_pipeline.defs.sensors import dead_runs
+from hris_pipeline.defs.automation import dead_runs
+from hris_pipeline.defs.celery import CompanyRunLauncher
+from hris_pipeline.defs.runs import FROM_HERE, RETAKEN_SECONDS, hold_run, living_runs
 from hris_pipeline.environment import Environment
 from hris_pipeline.store.engine import Store, open_store
 from hris_pipeline_tests.defs.conftest import Company

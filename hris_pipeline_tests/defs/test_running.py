@@ -12,7 +12,7 @@ from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.run_lock import hold_run
+from hris_pipeline.defs.runs import hold_run
 from hris_pipeline.errors import HrisError
 from hris_pipeline.running import open_instance, reap_dead_runs, run_job
 from hris_pipeline_tests.defs.conftest import NAME, Company

@@ -12,8 +12,8 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from hris_pipeline.definitions import defs
+from hris_pipeline.defs.automation import explain_skip, import_request
 from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, run_info
-from hris_pipeline.defs.schedules import explain_skip, import_request
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.operations.automation import Due, SkippedIntegration, complete_due_import, pause
 from hris_pipeline.operations.settings import change_settings

@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.observation import observe_settings, out_of_date
-from hris_pipeline.defs.sensors import failed_imports, observed_settings, retention, stalled_imports
+from hris_pipeline.defs.assets.employees import observe_settings, out_of_date
+from hris_pipeline.defs.automation import failed_imports, observed_settings, retention, stalled_imports
 from hris_pipeline.errors import HrisError, ImportHeld
 from hris_pipeline.operations.settings import change_settings, settings_in_force
 from hris_pipeline.running import apply_config

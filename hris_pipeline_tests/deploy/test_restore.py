@@ -10,10 +10,10 @@ import pytest
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.members import build_employees
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.operations.settings import settings_in_force
-from hris_pipeline.operations.transformation import build_employees
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.sandbox import running
 from hris_pipeline_tests.kit.automatic_companies import KEY, companies_of
 

@@ -18,7 +18,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit.clock import Clock
 from hris_pipeline_tests.kit.planning import plan_extract

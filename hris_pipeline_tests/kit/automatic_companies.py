@@ -117,7 +117,7 @@ class Companies:
 
     def automatic_imports(self, name: str) -> list[str]:
         """The ends of its automatic imports, oldest first."""
-        return [one.status for one in self.imports(name) if one.trigger in ("schedule", "catch_up")]
+        return [import_.status for import_ in self.imports(name) if import_.trigger in ("schedule", "catch_up")]
 
 
 @contextmanager

@@ -10,14 +10,13 @@ from typing import Any
 
 import httpx
 
-from hris_pipeline.console.access import access_of
 from hris_pipeline.console.app import build_app, build_console
-from hris_pipeline.console.gateway import App, session_cookie
+from hris_pipeline.console.gateway import App, access_of, session_cookie
 from hris_pipeline.console.jobs import Job, Jobs
 from hris_pipeline.console.login import OneTimeLink
 from hris_pipeline.console.visit import Console
 from hris_pipeline.environment import AccessEnvironment, Environment, Role
-from hris_pipeline.operations.decision_log import DecidedBy
+from hris_pipeline.operations.roles import DecidedBy
 from hris_pipeline.operations.services import Services
 
 __all__ = ["FORM", "ORIGIN", "PAGE", "Browser", "RecordedJobs", "Served", "client_of", "serve", "websocket", "words_of"]

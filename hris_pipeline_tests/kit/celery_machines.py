@@ -213,7 +213,7 @@ def site_of(
     dagster_home.mkdir(parents=True)
     config = {
         "run_launcher": {
-            "module": "hris_pipeline.defs.celery_launcher",
+            "module": "hris_pipeline.defs.celery",
             "class": "CompanyRunLauncher",
             "config": {"broker": {"env": "HRIS_BROKER_URL"}, **launcher},
         },

@@ -209,5 +209,5 @@ def stored_users(draw: st.DrawFn) -> list[Person]:
     """Users of a directory before the first import: local, or linked to this or another integration."""
     usual: Person = {"integration_id": "acme", "status": "active", "metadata": {"Team": "Old", "Badge": "7"}}
     users = [_twisted(draw, number, _human(number) | usual, STORED_TWISTS) for number in HUMANS]
-    present = [one for one in users if "absent" not in one]
+    present = [user for user in users if "absent" not in user]
     return [{key: one[key] for key in one if key != "again"} for one in _once(present, "email", "employee_id")]

@@ -51,4 +51,4 @@ class Ui:
     def materializable(self) -> list[str]:
         """Everything that "materialize all" materializes."""
         nodes = self.webserver.ask(ASSETS)["assetNodes"]
-        return [one["assetKey"]["path"][0] for one in nodes if one["isMaterializable"]]
+        return [node["assetKey"]["path"][0] for node in nodes if node["isMaterializable"]]

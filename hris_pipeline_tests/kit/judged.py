@@ -11,7 +11,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import Clock
 from hris_pipeline_tests.kit.observed import observed_import

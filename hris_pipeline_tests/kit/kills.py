@@ -10,7 +10,7 @@ from hris_pipeline.contract import OPEN
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit import crash_work as work

@@ -11,10 +11,9 @@ from typing import Any
 
 import uvicorn
 
-from hris_pipeline.console.access import access_of
-from hris_pipeline.console.app import build_app, build_console
+from hris_pipeline.console.app import build_app, build_console, listen
+from hris_pipeline.console.gateway import access_of
 from hris_pipeline.console.login import OneTimeLink
-from hris_pipeline.console.server import listen
 from hris_pipeline.console.visit import Console
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services

@@ -27,7 +27,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-from hris_pipeline.defs.partitions import add_partition
+from hris_pipeline.defs.runs import add_partition
 from hris_pipeline_tests.kit.automatic_companies import Companies
 from hris_pipeline_tests.kit.processes import Group, until
 

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from hris_pipeline.operations.services import Services
+from hris_pipeline.store.frames import rows_of
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.quarantine import quarantined
-from hris_pipeline.store.staged_rows import rows_of
+from hris_pipeline.store.review_queues import quarantined
 from hris_pipeline.store.tables import conflicts
 from hris_pipeline_tests.kit.oracle_store import FIELDS
 from hris_pipeline_tests.oracle.laws import Observed, ObservedRow, facts

@@ -9,7 +9,7 @@ import time
 from hris_pipeline.environment import Environment
 from hris_pipeline.sources.pacing import Bucket, SharedRateLimiter
 from hris_pipeline.store.engine import open_store
-from hris_pipeline.store.rate_buckets import StoredBuckets
+from hris_pipeline.store.locks import StoredBuckets
 
 __all__ = ["main"]
 

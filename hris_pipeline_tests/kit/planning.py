@@ -1,10 +1,10 @@
 """From a kept extract to a staged import, without Dagster: what the assets do one after another."""
 
 from hris_pipeline.contract import Trigger
+from hris_pipeline.operations.members import build_employees, build_mapped_users
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
-from hris_pipeline.operations.transformation import build_employees, build_mapped_users
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
 

@@ -5,9 +5,9 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from hris_pipeline.change_set.context import QuarantinedMember
+from hris_pipeline.change_set.diff import change_rows_schema
+from hris_pipeline.change_set.directory import QuarantinedMember
 from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
-from hris_pipeline.change_set.schemas import change_rows_schema
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.transform.map_users import mapped_users_schema
 from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person, under

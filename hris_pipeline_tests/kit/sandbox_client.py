@@ -6,7 +6,7 @@ from typing import Any, Self
 import httpx
 
 from hris_pipeline.sandbox import CLIENT_ID, CLIENT_SECRET, USERNAME, Sandbox
-from hris_pipeline.sandbox.oauth import SCOPES
+from hris_pipeline.sandbox.world import SCOPES
 
 __all__ = ["CALLBACK", "Client"]
 

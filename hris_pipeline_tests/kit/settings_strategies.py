@@ -4,9 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hris_pipeline.settings.conditions import OPERATORS
 from hris_pipeline.settings.fields import USER_FIELDS
-from hris_pipeline.settings.values import SOURCE_COLUMNS, source_kind
+from hris_pipeline.settings.values import OPERATORS, SOURCE_COLUMNS, source_kind
 
 __all__ = ["conditions", "documents", "labels"]
 

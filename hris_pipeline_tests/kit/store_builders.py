@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from hris_pipeline.change_set.digest import row_hashes
+from hris_pipeline.change_set.directory import row_hashes
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.applying import apply_import
 from hris_pipeline.store.engine import Store

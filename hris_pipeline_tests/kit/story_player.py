@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import sqlalchemy as sa
 
 from hris_pipeline.errors import FrameInvalid, SourceError, UsageError
-from hris_pipeline.operations.conflicts import open_conflicts, resolve
+from hris_pipeline.operations.review_queues import open_conflicts, resolve
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.judged import Judged, noon
 from hris_pipeline_tests.kit.oracle_store import user_row

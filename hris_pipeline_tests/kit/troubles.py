@@ -20,7 +20,7 @@ from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.store import bulk
+from hris_pipeline.store import frames
 from hris_pipeline_tests.kit.crash_processes import Parent
 from hris_pipeline_tests.kit.crash_work import NAME, NEVER, planned
 
@@ -99,13 +99,13 @@ class _Statements:
 
     def _hook_copies(self) -> None:
         """COPY goes past SQLAlchemy."""
-        driver = bulk._driver
+        driver = frames._driver
 
         def hooked(connection: sa.Connection) -> Any:
             self._next(driver(connection), "COPY")
             return driver(connection)
 
-        bulk._driver = hooked
+        frames._driver = hooked
 
     def _next(self, driver: Any, statement: str) -> None:
         self._count()

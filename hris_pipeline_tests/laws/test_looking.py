@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.errors import FrameInvalid, HrisError, SourceError
+from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.imports import read_rows
-from hris_pipeline.operations.undo import plan_undo
-from hris_pipeline.operations.what_if import what_if
+from hris_pipeline.operations.planning import what_if
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import needs_custom_fields
 from hris_pipeline.store.imports import Import

@@ -61,7 +61,7 @@ def ticks(acme: Acme, days: float, frequency: str = "daily") -> list[Due]:
 
 
 def test_once_a_day_at_its_hour_across_a_clock_change(running: Acme) -> None:
-    moments = [one.due_at for one in ticks(running, 7)]
+    moments = [tick.due_at for tick in ticks(running, 7)]
     assert moments[0] == FIRST_DUE
     assert [moment.hour for moment in moments] == [9, 9, 9, 9, 9, 8, 8]
     assert len({moment.date() for moment in moments}) == 7
@@ -198,7 +198,7 @@ def test_moving_the_hour_neither_repeats_nor_loses_a_day(running: Acme) -> None:
     running.clock.advance(hours=8)  # one in the afternoon in New York
     running.switch("at=08:00")
     assert due(running) == ()
-    assert [one.due_at for one in ticks(running, 1)] == [FIRST_DUE + timedelta(days=1, hours=4)]
+    assert [tick.due_at for tick in ticks(running, 1)] == [FIRST_DUE + timedelta(days=1, hours=4)]
 
 
 def test_moving_the_hour_while_something_is_due_keeps_it_due(running: Acme) -> None:

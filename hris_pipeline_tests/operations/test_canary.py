@@ -11,14 +11,13 @@ import sqlalchemy as sa
 
 from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.errors import HrisError
-from hris_pipeline.operations.conflicts import open_conflicts, resolve
-from hris_pipeline.operations.decisions import approve_import
+from hris_pipeline.operations.decisions import approve_import, plan_undo
 from hris_pipeline.operations.explanation import explain
 from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.notification import notify_import
-from hris_pipeline.operations.undo import plan_undo
+from hris_pipeline.operations.review_queues import open_conflicts, resolve
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import load_users
-from hris_pipeline.operations.verification import verify
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.store.tables import approvals, imports, integration_settings, integrations, notifications
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme

@@ -15,7 +15,7 @@ from hris_pipeline.operations.automation import (
 )
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.imports import history
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline_tests.kit.acme import Acme
 
 FUTURE = datetime(2031, 7, 1, 12, 0, tzinfo=UTC)

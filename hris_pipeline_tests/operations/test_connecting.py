@@ -7,24 +7,26 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.errors import ConnectionInvalid, SourceError, SourceRefused, UnknownName, UsageError
-from hris_pipeline.operations.conflicts import open_conflicts
 from hris_pipeline.operations.connection import (
     RENEW_BEFORE,
+    RETENTION,
     connect,
     connections_due,
     consent_url,
+    delete_integration,
     disconnect,
     is_own_state,
     new_state,
+    purge_old,
     refresh_connection,
 )
-from hris_pipeline.operations.deletion import RETENTION, delete_integration, purge_old
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.review_queues import open_conflicts
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import set_up
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import erase, load_users, protect
-from hris_pipeline.operations.verification import verify
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.sandbox.world import finch_token
 from hris_pipeline.settings.document import Settings

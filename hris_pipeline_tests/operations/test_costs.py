@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hris_pipeline.change_set import digest, plan
+from hris_pipeline.change_set import directory, plan
 from hris_pipeline.operations.notification import notify_import
 from hris_pipeline.operations.services import Services
-from hris_pipeline.store import settings_versions, staged_rows
+from hris_pipeline.store import frames, integrations
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.keyring import decrypt_settings
 from hris_pipeline.store.tables import import_rows, imports, users
-from hris_pipeline.transform import checks, columns
+from hris_pipeline.transform import columns, validate
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 PEOPLE = 200
@@ -46,7 +46,7 @@ class Costs:
 @contextmanager
 def counted(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Costs]:
     costs, engine = Costs(), services.store.engine
-    decrypt, convert, hashes = decrypt_settings, columns.to_date, digest.row_hashes
+    decrypt, convert, hashes = decrypt_settings, columns.to_date, directory.row_hashes
 
     def note_statement(_c: Any, _cursor: Any, statement: str, *_: object) -> None:
         if not statement.startswith("BEGIN"):  # which only SQLite is told so
@@ -68,12 +68,12 @@ def counted(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cos
         return hashes(rows)
 
     with monkeypatch.context() as patched:
-        patched.setattr(settings_versions, "decrypt_settings", note_settings)
-        for kind, (_, check) in checks._UNREADABLE.items():
+        patched.setattr(integrations, "decrypt_settings", note_settings)
+        for kind, (_, check) in validate._UNREADABLE.items():
             if kind == "date":
-                patched.setitem(checks._UNREADABLE, kind, (note_date, check))
+                patched.setitem(validate._UNREADABLE, kind, (note_date, check))
         patched.setattr(plan, "row_hashes", note_hashes)
-        patched.setattr(staged_rows, "row_hashes", note_hashes)
+        patched.setattr(frames, "row_hashes", note_hashes)
         sa.event.listen(engine, "before_cursor_execute", note_statement)
         sa.event.listen(engine, "begin", note_transaction)
         try:

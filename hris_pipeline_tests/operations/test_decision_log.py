@@ -3,7 +3,7 @@
 import pytest
 
 from hris_pipeline.errors import ImportStale
-from hris_pipeline.operations.decision_log import DecidedBy, deciding, decisions_of
+from hris_pipeline.operations.roles import DecidedBy, deciding, decisions_of
 from hris_pipeline.operations.services import Services
 
 DANA = DecidedBy("Dana", "dana@acme.example", "oidc", "192.0.2.7")

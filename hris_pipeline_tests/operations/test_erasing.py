@@ -10,8 +10,8 @@ from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import erase, load_users
-from hris_pipeline.operations.verification import verify
 from hris_pipeline.sandbox import Company
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.tables import metadata

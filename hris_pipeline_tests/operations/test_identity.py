@@ -3,10 +3,10 @@
 import pytest
 
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.conflicts import open_conflicts, relink_by_employee_id, resolve
-from hris_pipeline.operations.mapping import matching_ids
+from hris_pipeline.operations.members import matching_ids
+from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import load_users
-from hris_pipeline.operations.verification import verify
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 

@@ -7,11 +7,10 @@ import pytest
 
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.automation import due_imports, resume
-from hris_pipeline.operations.decisions import approve_import, discard_import, open_import, save_import
-from hris_pipeline.operations.deletion import delete_integration, purge_old
+from hris_pipeline.operations.connection import delete_integration, purge_old
+from hris_pipeline.operations.decisions import approve_import, discard_import, open_import, plan_undo, save_import
 from hris_pipeline.operations.imports import history, read_import
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.operations.undo import plan_undo
 from hris_pipeline.operations.users import load_users
 from hris_pipeline.store.automation import automation
 from hris_pipeline.store.history import recent_archives

@@ -4,7 +4,7 @@ from collections import Counter
 
 from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.imports import history, read_rows
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 KINDS = {"hired": "create", "changed": "update", "left": "archive", "vanished": "archive", "returned": "restore"}

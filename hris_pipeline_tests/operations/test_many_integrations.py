@@ -16,8 +16,8 @@ from hris_pipeline.operations.settings import settings_changed
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.store import automation
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import connections, integration_settings, notifications
 from hris_pipeline_tests.kit.many_integrations import AT, add_integrations, add_waiting, counted_statements
 

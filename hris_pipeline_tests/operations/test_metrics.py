@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
-from hris_pipeline.operations.metrics import StoreCollector, metrics_app
+from hris_pipeline.operations.health import StoreCollector, metrics_app
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.store.engine import Store
@@ -28,7 +28,9 @@ def services(environment: Environment, store: Store) -> Services:
 
 def samples(services: Services) -> dict[tuple[str, ...], float]:
     metrics = StoreCollector(lambda: services).collect()
-    return {(sample.name, *sorted(sample.labels.values())): sample.value for one in metrics for sample in one.samples}
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value for metric in metrics for sample in metric.samples
+    }
 
 
 def test_the_metrics_say_what_became_of_imports_and_what_waits(services: Services) -> None:

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from hris_pipeline.errors import FrameInvalid, ImportHeld, ImportStale, UsageError
-from hris_pipeline.operations.conflicts import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.operations.decisions import approve_import
+from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.operations.users import load_users
 from hris_pipeline.sandbox import Company
 from hris_pipeline.settings.document import Settings

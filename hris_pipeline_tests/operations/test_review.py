@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.quarantine import quarantined_people
 from hris_pipeline.operations.review import (
     Filters,
     Review,
@@ -18,6 +17,7 @@ from hris_pipeline.operations.review import (
     people_not_applied,
     review,
 )
+from hris_pipeline.operations.review_queues import quarantined_people
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.users import erase
 from hris_pipeline.store.tables import import_rows

@@ -9,18 +9,16 @@ import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 
-from hris_pipeline.defs.io_manager import FrameIOManager, check_frames, frames_root, reseal_frames
-from hris_pipeline.defs.provenance import Traced
+from hris_pipeline.defs.io_manager import FrameIOManager, Traced, check_frames, frames_root, reseal_frames
 from hris_pipeline.errors import EnvironmentInvalid, Tampered
 from hris_pipeline.operations.decisions import approve_import, save_import
 from hris_pipeline.operations.extraction import kept_manifest
-from hris_pipeline.operations.rotation import rotate_key
 from hris_pipeline.operations.services import Services, open_services
+from hris_pipeline.operations.upkeep import rotate_key, verify
 from hris_pipeline.operations.users import load_users, protect
-from hris_pipeline.operations.verification import verify
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.rotation import seal_first
-from hris_pipeline.store.settings_versions import current_settings
 from hris_pipeline.store.tables import approvals, imports, users
 from hris_pipeline.transform.columns import text_from_source
 from hris_pipeline_tests.kit.acme import Acme

@@ -8,7 +8,7 @@ from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.sandbox.world import finch_token
-from hris_pipeline.store.quarantine import quarantined
+from hris_pipeline.store.review_queues import quarantined
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 

@@ -5,15 +5,14 @@ import sqlalchemy as sa
 
 from hris_pipeline.errors import SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.imports import read_rows
-from hris_pipeline.operations.mapping import mapping_view
+from hris_pipeline.operations.members import mapping_view
+from hris_pipeline.operations.planning import what_if
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.operations.what_if import what_if
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.store.automation import automation, automations
-from hris_pipeline.store.integrations import get_integration
-from hris_pipeline.store.settings_versions import current_settings, settings_history
+from hris_pipeline.store.integrations import current_settings, get_integration, settings_history
 from hris_pipeline.store.tables import integration_settings
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 

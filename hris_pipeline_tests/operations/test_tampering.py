@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from upath import UPath
 
 from hris_pipeline.errors import HrisError, Tampered
-from hris_pipeline.operations.decision_log import DecidedBy, deciding
 from hris_pipeline.operations.decisions import approve_import, discard_import, is_approved
 from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.roles import DecidedBy, deciding
+from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import load_users, protect
-from hris_pipeline.operations.verification import verify
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 from hris_pipeline_tests.kit.acme import Acme

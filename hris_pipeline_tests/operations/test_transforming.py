@@ -9,9 +9,9 @@ import pytest
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.errors import SettingsInvalid, UsageError
 from hris_pipeline.operations.imports import read_rows
-from hris_pipeline.operations.mapping import mapping_view
-from hris_pipeline.operations.reports import reporting
-from hris_pipeline.operations.what_if import what_if
+from hris_pipeline.operations.members import mapping_view
+from hris_pipeline.operations.planning import what_if
+from hris_pipeline.operations.users import reporting
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import add_metadata, rename_metadata
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme

@@ -15,7 +15,7 @@ Line = tuple[list[str], bool]
 
 def lines(supervisors: dict[str, str | None], archived: frozenset[str] = frozenset()) -> dict[str, Line]:
     """Chain and cycle of each active user, by EmployeeId."""
-    status = ["archived" if one in archived else "active" for one in supervisors]
+    status = ["archived" if supervisor in archived else "active" for supervisor in supervisors]
     frame = reporting_lines(
         text_frame(employee_id=list(supervisors), supervisor_id=list(supervisors.values()), status=status)
     )

@@ -257,12 +257,14 @@ def test_differences_are_told_by_key() -> None:
 def test_the_order_of_rules_is_a_difference_because_the_first_match_names_the_reason() -> None:
     rules = [{"name": name, "all": [{"field": "email", "operator": "is_empty"}]} for name in ("A", "B")]
     old, new = settings_from({"do_not_import": rules}), settings_from({"do_not_import": rules[::-1]})
-    assert [tuple(found) for found in differences(old, new)] == [("do_not_import", '["A", "B"]', '["B", "A"]')]
+    assert [tuple(difference) for difference in differences(old, new)] == [
+        ("do_not_import", '["A", "B"]', '["B", "A"]')
+    ]
 
 
 def test_a_changed_notification_address_is_a_difference_that_does_not_show_it() -> None:
     old, new = (settings_from({"notify": [{"to": f"slack://{token}"}]}) for token in ("s3cr3t", "n3w"))
-    assert [tuple(found) for found in differences(old, new)] == [("notify[0].to", "slack://…", "slack://…")]
+    assert [tuple(difference) for difference in differences(old, new)] == [("notify[0].to", "slack://…", "slack://…")]
 
 
 @hypothesis_settings(deadline=None)

@@ -8,8 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.loading import dump_settings, load_settings, set_values
-from hris_pipeline.settings.rewriting import rewrite_settings
+from hris_pipeline.settings.loading import dump_settings, load_settings, rewrite_settings, set_values
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline_tests.kit.settings_strategies import documents
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hris_pipeline.settings.conditions import Condition, Rule
-from hris_pipeline.settings.rules import match_condition, match_rule, match_rules
+from hris_pipeline.settings.values import Condition, Rule
+from hris_pipeline.transform.eligibility import match_condition, match_rule, match_rules
 from hris_pipeline_tests.kit.settings_strategies import conditions
 
 

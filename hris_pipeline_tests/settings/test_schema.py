@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from hris_pipeline.settings.conditions import Condition, Rule
-from hris_pipeline.settings.document import MetadataField, Notify, Settings
+from hris_pipeline.settings.document import GuardLimits, MetadataField, Notify, Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
-from hris_pipeline.settings.limits import GuardLimits
 from hris_pipeline.settings.schema import setting_rows, settings_page, settings_schema
+from hris_pipeline.settings.values import Condition, Rule
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

@@ -9,14 +9,12 @@ import pytest
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources import decoding
-from hris_pipeline.sources.archive import Archive
-from hris_pipeline.sources.column_builder import ColumnBuilder
-from hris_pipeline.sources.extract import extract
-from hris_pipeline.sources.extract_reader import read_columns
+from hris_pipeline.sources.archive import Archive, FreshExtract
+from hris_pipeline.sources.extract import extract, read_columns
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.fresh_extract import FreshExtract
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Manifest, Source
+from hris_pipeline.sources.raw_columns import ColumnBuilder
 from hris_pipeline_tests.sources.conftest import now
 
 

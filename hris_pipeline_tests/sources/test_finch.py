@@ -21,7 +21,7 @@ def lines_of(finch: Finch) -> list[bytes]:
 def test_it_reads_what_the_published_client_reads(sandbox: Sandbox, finch: Finch) -> None:
     read = finch.columns(lines_of(finch), finch.company())
     with PublishedClient(access_token=sandbox.finch_token, base_url=sandbox.finch_url) as client:
-        ids = [one.id for one in client.hris.directory.list(limit=1000).individuals]
+        ids = [individual.id for individual in client.hris.directory.list(limit=1000).individuals]
         requests: Any = [{"individual_id": one} for one in ids]
         people: list[Any] = list(client.hris.individuals.retrieve_many(requests=requests))
         works: list[Any] = list(client.hris.employments.retrieve_many(requests=requests))

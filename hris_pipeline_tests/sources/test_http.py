@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceRefused, SourceUnavailable
+from hris_pipeline.sources.decoding import redacted
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, TokenProvider
 from hris_pipeline.sources.pacing import UNLIMITED, AdaptiveRateLimiter, Ceilings, Retries
-from hris_pipeline.sources.redaction import redacted
 from hris_pipeline_tests.sources.conftest import Scripted
 
 OK = (200, b'{"fine":true}')

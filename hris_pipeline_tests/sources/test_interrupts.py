@@ -24,7 +24,7 @@ READING = """
 
 RENEWING = """
     import time
-    from hris_pipeline.sources.threads import uninterrupted
+    from hris_pipeline.sources.pacing import uninterrupted
 
     def renew():
         print("ready", flush=True)

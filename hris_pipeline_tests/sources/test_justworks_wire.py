@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from hris_pipeline.errors import HrisError
 from hris_pipeline.settings.fields import RAW_COLUMNS
 from hris_pipeline.sources import finch_wire, justworks_wire
-from hris_pipeline.sources.column_builder import ColumnBuilder
 from hris_pipeline.sources.justworks_wire import Reception, columns, read_company, read_custom_fields
 from hris_pipeline.sources.protocol import Company, CustomField, Office, Record
-from hris_pipeline.sources.raw_columns import SPELLS, UNREAD, WireField, wire_getters
+from hris_pipeline.sources.raw_columns import SPELLS, UNREAD, ColumnBuilder, WireField, wire_getters
 
 COMPANY = Company(
     "c",

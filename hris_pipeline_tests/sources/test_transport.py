@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from hris_pipeline.errors import MachineError
-from hris_pipeline.sources import transport
+from hris_pipeline.sources import answers
+from hris_pipeline.sources.answers import failure_words
 from hris_pipeline.sources.http import Http
-from hris_pipeline.sources.transport import failure_words
 
 VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -18,9 +18,9 @@ VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in (*VARIABLES, *map(str.lower, VARIABLES), "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
-    transport._tls.cache_clear()
+    answers._tls.cache_clear()
     yield
-    transport._tls.cache_clear()
+    answers._tls.cache_clear()
 
 
 def opened() -> None:

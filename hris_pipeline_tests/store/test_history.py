@@ -14,8 +14,8 @@ from hris_pipeline.errors import UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store import history
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.frames import rows_of
 from hris_pipeline.store.imports import approve, get_import, has_saved_manual_import, imports_of, open_import
-from hris_pipeline.store.staged_rows import rows_of
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit.store_builders import (
     HOUR,

@@ -13,14 +13,16 @@ from hris_pipeline.store.integrations import (
     Integration,
     accept_terms,
     create_integration,
+    current_settings,
     delete_integration,
     describe_integration,
     get_integration,
     list_integrations,
+    put_settings,
     rename_metadata,
     set_connection,
+    settings_history,
 )
-from hris_pipeline.store.settings_versions import current_settings, put_settings, settings_history
 from hris_pipeline.store.tables import connections, users
 from hris_pipeline_tests.kit.store_builders import NOW, applied, create, edit, stage, state, stored, user_id
 

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.store import erasing, history, local_users
+from hris_pipeline.store import history, users
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.frames import has_erased_rows
 from hris_pipeline.store.imports import get_import
-from hris_pipeline.store.quarantine import quarantined, replace_quarantine
-from hris_pipeline.store.staged_rows import has_erased_rows
+from hris_pipeline.store.review_queues import quarantined, replace_quarantine
 from hris_pipeline.store.tables import import_rows
 from hris_pipeline_tests.kit.store_builders import (
     NOW,
@@ -37,11 +37,11 @@ def acme(store: Store) -> None:
     integration(store)
 
 
-def _load(store: Store, *records: dict[str, Any]) -> local_users.Loaded:
+def _load(store: Store, *records: dict[str, Any]) -> users.Loaded:
     frame = pd.DataFrame(list(records))
     texts = [name for name in frame.columns if name not in ("metadata", "birth_date")]
     with store.begin() as connection:
-        return local_users.load_local_users(connection, "acme", frame.astype(dict.fromkeys(texts, TEXT)), NOW)
+        return users.load_local_users(connection, "acme", frame.astype(dict.fromkeys(texts, TEXT)), NOW)
 
 
 ANN = {"employee_id": "007", "first_name": "Ann", "email": "A@x.com", "email_key": "a@x.com"}
@@ -107,16 +107,16 @@ def test_a_file_that_cannot_be_loaded_changes_nothing(store: Store, records: lis
 def test_a_user_is_found_by_the_exact_employee_id(store: Store) -> None:
     applied(store, create(1))
     with store.read() as connection:
-        assert local_users.find_user(connection, "acme", "0001") == user_id(1)
+        assert users.find_user(connection, "acme", "0001") == user_id(1)
         with pytest.raises(UnknownName, match="leading zeros"):
-            local_users.find_user(connection, "acme", "1")
+            users.find_user(connection, "acme", "1")
 
 
 def test_protecting_makes_an_open_plan_stale(store: Store) -> None:
     applied(store, create(1))
     staged = stage(store, update(1, state(1), email=None))
     with store.begin() as connection:
-        local_users.protect_user(connection, user_id(1), True, NOW)
+        users.protect_user(connection, user_id(1), True, NOW)
     with pytest.raises(ImportStale):
         apply(store, staged.import_id)
 
@@ -135,8 +135,8 @@ def test_an_erased_person_leaves_ids_and_the_shape_of_history(store: Store) -> N
     )
     with store.begin() as connection:
         replace_quarantine(connection, "acme", "e1", "employees", bad, NOW)
-        person = erasing.find_person(connection, "acme", "0001")
-        assert erasing.erase_person(connection, "acme", person, "Ann the admin", NOW) > 0
+        person = users.find_person(connection, "acme", "0001")
+        assert users.erase_person(connection, "acme", person, "Ann the admin", NOW) > 0
     with store.read() as connection:
         states = connection.execute(sa.select(import_rows).where(import_rows.c.user_id == user_id(1))).all()
         assert get_import(connection, waiting.import_id).status == "stale"

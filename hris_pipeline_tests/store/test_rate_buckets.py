@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hris_pipeline.environment import Environment
 from hris_pipeline.sources.pacing import Bucket, SharedRateLimiter
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.rate_buckets import StoredBuckets
+from hris_pipeline.store.locks import StoredBuckets
 from hris_pipeline.store.tables import rate_buckets
 from hris_pipeline_tests.kit.many_integrations import counted_statements
 

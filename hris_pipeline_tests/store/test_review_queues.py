@@ -7,13 +7,18 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from hris_pipeline.change_set.context import Resolution
+from hris_pipeline.change_set.directory import Resolution
 from hris_pipeline.contract import QUARANTINE_COLUMNS
-from hris_pipeline.store.conflicts import record_conflicts, resolutions
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import approve, end_import
-from hris_pipeline.store.quarantine import quarantined, replace_quarantine
-from hris_pipeline.store.retention import forget_people, purge
+from hris_pipeline.store.review_queues import (
+    forget_people,
+    purge,
+    quarantined,
+    record_conflicts,
+    replace_quarantine,
+    resolutions,
+)
 from hris_pipeline.store.tables import approvals, conflicts, import_rows, imports, quarantine
 from hris_pipeline_tests.kit.store_builders import NOW, TEXT, applied, create, integration, stage
 

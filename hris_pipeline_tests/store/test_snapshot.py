@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.snapshot import (
+from hris_pipeline.store.frames import (
     StoredDirectory,
     expected_hris_ids,
     filled_fields,

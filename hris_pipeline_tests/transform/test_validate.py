@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.errors import FrameInvalid
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS
-from hris_pipeline.transform.checks import CheckCount, check_summary
 from hris_pipeline.transform.columns import DATE, FLAG, TEXT
-from hris_pipeline.transform.validate import employees_schema
+from hris_pipeline.transform.validate import CheckCount, check_summary, employees_schema
 from hris_pipeline_tests.kit.frames import member, validated, values
 
 BAD_VALUES = [

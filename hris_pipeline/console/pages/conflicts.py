@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.conflicts import Conflict, Decision, open_conflicts, relink_by_employee_id, resolve
-from hris_pipeline.operations.masking import mask_value
+from hris_pipeline.operations.review_queues import Conflict, Decision, open_conflicts, relink_by_employee_id, resolve
+from hris_pipeline.operations.review_rows import mask_value
 
 __all__ = ["PAGES"]
 
@@ -48,7 +48,7 @@ def decide(visit: Visit) -> Response:
         raise UnknownName(f"{visit.name} has no open conflict {conflict_id[:80]!r}: look at the list again.")
     restore = visit.text(f"decision-{conflict_id}") == "restore"
     chosen = "link" if restore else visit.text(f"decision-{conflict_id}")
-    decision: Decision | None = next((known for known in get_args(Decision) if known == chosen), None)
+    decision: Decision | None = next((arg for arg in get_args(Decision) if arg == chosen), None)
     if decision is None:
         visit.problems[f"decision-{conflict_id}"] = "Choose what is to be done with this person."
         return show(visit)

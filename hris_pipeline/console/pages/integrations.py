@@ -7,8 +7,8 @@ from starlette.responses import RedirectResponse, Response
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations import automation
-from hris_pipeline.operations.decision_log import decisions_of
 from hris_pipeline.operations.overview import overview, overview_page
+from hris_pipeline.operations.roles import decisions_of
 
 __all__ = ["PAGES", "start_job"]
 

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from hris_pipeline.console.pages.settings import check
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import FrameInvalid, HrisError, SettingsInvalid, UnknownName
-from hris_pipeline.operations.mapping import SourceField, mapping_view
-from hris_pipeline.operations.masking import mask
+from hris_pipeline.operations.members import SourceField, mapping_view
+from hris_pipeline.operations.review_rows import mask
 from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.settings import mapping as edits
 from hris_pipeline.settings.document import MetadataType, Settings

@@ -11,9 +11,8 @@ from starlette.responses import Response
 
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import UnknownName
-from hris_pipeline.operations.reports import milestones, reporting
-from hris_pipeline.operations.users import user_file_frame, users_view
-from hris_pipeline.store.settings_versions import current_settings
+from hris_pipeline.operations.users import milestones, reporting, user_file_frame, users_view
+from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.transform.user_file import USER_FILES
 
 __all__ = ["PAGES"]

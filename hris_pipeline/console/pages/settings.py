@@ -12,15 +12,14 @@ from starlette.responses import Response
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.errors import HrisError, SettingsInvalid, UnknownName, UsageError
-from hris_pipeline.operations.connection import disconnect
-from hris_pipeline.operations.deletion import delete_integration
+from hris_pipeline.operations.connection import delete_integration, disconnect
+from hris_pipeline.operations.planning import what_if
 from hris_pipeline.operations.settings import change_settings, settings_in_force
-from hris_pipeline.operations.what_if import what_if
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import differences, dump_settings, set_values
 from hris_pipeline.settings.schema import setting_rows
-from hris_pipeline.settings.yaml_text import to_yaml
-from hris_pipeline.store.settings_versions import settings_history
+from hris_pipeline.settings.validating import to_yaml
+from hris_pipeline.store.integrations import settings_history
 
 __all__ = ["PAGES", "changes_between", "check"]
 
@@ -295,7 +294,7 @@ def delete(visit: Visit) -> Response:
     if visit.text("confirm") != visit.name:
         visit.problems["confirm"] = f"Type {visit.name} to delete it."
         return show(visit)
-    from hris_pipeline.cli.dagster_side import forget_partition, frames_remover  # noqa: PLC0415 - others need no Dagster
+    from hris_pipeline.cli.jobs import forget_partition, frames_remover  # noqa: PLC0415 - others need no Dagster
 
     environment = visit.services.environment
     with visit.deciding("delete"):

@@ -13,11 +13,9 @@ from hris_pipeline.console.pages.integrations import start_job
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import ConnectionInvalid, HrisError, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations import automation
-from hris_pipeline.operations.connection import connect, consent_url
+from hris_pipeline.operations.connection import PERMISSIONS, QUESTIONS, TERMS, SetupProgress, connect, consent_url
 from hris_pipeline.operations.overview import Overview, overview
 from hris_pipeline.operations.settings import change_settings, set_up, settings_in_force
-from hris_pipeline.operations.setup_progress import QUESTIONS, SetupProgress
-from hris_pipeline.operations.terms import PERMISSIONS, TERMS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
 from hris_pipeline.store.integrations import check_name

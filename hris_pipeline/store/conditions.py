@@ -1,0 +1,89 @@
+"""Conditions of statements that SQL alone has not, on both databases: finding people by parts of their ids, names and
+addresses, whatever the case, and very many values as one parameter.
+
+Light, because whoever only looks does without frames; which rows are asked for is the callers'.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+__all__ = ["SEARCHED", "contains", "in_values", "state_contains"]
+
+
+class _SearchedState(msgspec.Struct):
+    employee_id: str | None = None
+    hris_id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+
+
+SEARCHED = tuple(_SearchedState.__struct_fields__)
+
+_decode_person = msgspec.json.Decoder(_SearchedState).decode
+
+
+def state_contains(
+    connection: sa.Connection, states: Sequence[sa.ColumnElement[Any]], text: str
+) -> sa.ColumnElement[bool]:
+    """``contains`` of two states; SQLite, which would parse a state once for every field, hands it to Python once."""
+    if connection.dialect.name != "sqlite":
+        return contains(connection, [state[name].as_string() for state in states for name in SEARCHED], text)
+    words = tuple(text.casefold().split())
+    spelled_alike = all(word.isascii() and not set(word) & set('"\\/') for word in words)
+
+    def matches(*states: str | None) -> bool:
+        if spelled_alike and not _has_words("".join(filter(None, states)).casefold(), words):
+            return False  # most rows: neither state has the words anywhere
+        people = [_decode_person(state) for state in states if state is not None]
+        named = [value for person in people for value in msgspec.structs.astuple(person) if value]
+        return _has_words(" ".join(named).casefold(), words)
+
+    driver: Any = connection.connection.driver_connection
+    driver.create_function("hris_state_matches", len(states), matches, deterministic=True)
+    return sa.func.hris_state_matches(*(sa.cast(state, sa.Text) for state in states)).is_(sa.true())
+
+
+def _has_words(text: str, words: Sequence[str]) -> bool:
+    return all(word in text for word in words)
+
+
+def contains(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]], text: str) -> sa.ColumnElement[bool]:
+    """Whether the columns together contain each word of the text. What a database takes for upper and lower case
+    depends on it: SQLite asks Python, PostgreSQL is asked in several spellings."""
+    joined = columns[0]
+    joined = sa.func.coalesce(joined, "")
+    for column in columns[1:]:
+        joined = joined.concat(" ").concat(sa.func.coalesce(column, ""))
+    words = text.split()
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.create_function("hris_casefold", 1, str.casefold, deterministic=True)
+        folded = sa.func.hris_casefold(joined)
+        return sa.and_(*(folded.contains(word.casefold(), autoescape=True) for word in words))
+    lowered = sa.func.lower(joined)
+    spellings = [{word, word.lower(), word.upper(), word.title()} for word in words]
+    return sa.and_(
+        *(
+            sa.or_(
+                lowered.contains(word.lower(), autoescape=True),
+                *(joined.contains(spelling, autoescape=True) for spelling in sorted(spelled)),
+            )
+            for word, spelled in zip(words, spellings, strict=True)
+        )
+    )
+
+
+def in_values(
+    connection: sa.Connection, column: sa.ColumnElement[str], values: Sequence[str]
+) -> sa.ColumnElement[bool]:
+    """Whether ``column`` is one of ``values``, however many: they travel as one parameter, not as one each."""
+    if connection.dialect.name == "postgresql":
+        return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(sa.Text)))
+    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(sa.select(listed.c.value))

@@ -1,0 +1,156 @@
+"""Who waits for a person after an extract: quarantined rows, what one stage could not use with its raw value, and
+conflicts, with what was decided of them; and letting go of what retention no longer allows to keep, and of what a
+deleted integration kept of people.
+
+How they are looked at is ``review``'s; erasing one person is ``users``'.
+"""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Literal
+
+import pandas as pd
+import sqlalchemy as sa
+
+from hris_pipeline.change_set.directory import Resolution
+from hris_pipeline.contract import OPEN, QUARANTINE_COLUMNS
+from hris_pipeline.store.conditions import in_values
+from hris_pipeline.store.frames import INSTANT, TEXT, read_frame, write_frame
+from hris_pipeline.store.imports import OPEN_LASTS, OUTDATED, end_import
+from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, quarantine
+
+__all__ = [
+    "end_outdated",
+    "forget_people",
+    "purge",
+    "quarantined",
+    "record_conflicts",
+    "replace_quarantine",
+    "resolutions",
+    "users_waiting_elsewhere",
+    "waiting_elsewhere",
+]
+
+
+def replace_quarantine(
+    connection: sa.Connection,
+    integration_id: str,
+    extract_id: str,
+    stage: Literal["employees", "mapped_users"],
+    frame: pd.DataFrame,
+    now: datetime,
+) -> None:
+    """Keeps what one stage quarantined of one extract (``QUARANTINE_COLUMNS``), in place of what it did before."""
+    of_stage = sa.and_(
+        quarantine.c.integration_id == integration_id,
+        quarantine.c.extract_id == extract_id,
+        quarantine.c.stage == stage,
+    )
+    connection.execute(sa.delete(quarantine).where(of_stage))
+    lines = frame[list(QUARANTINE_COLUMNS)].astype(TEXT)
+    constants = {"integration_id": integration_id, "extract_id": extract_id, "stage": stage}
+    for name, value in constants.items():
+        lines[name] = pd.Series(value, index=lines.index, dtype=TEXT)
+    lines["created_at"] = pd.Series(now, index=lines.index, dtype=INSTANT)
+    write_frame(connection, quarantine, lines)
+
+
+def quarantined(connection: sa.Connection, integration_id: str, extract_id: str) -> pd.DataFrame:
+    """What was quarantined of an extract: ``stage`` and ``QUARANTINE_COLUMNS``, in the order it was found."""
+    columns = (quarantine.c[name] for name in ("stage", *QUARANTINE_COLUMNS))
+    of_stage = sa.select(*columns).where(
+        quarantine.c.integration_id == integration_id, quarantine.c.extract_id == extract_id
+    )
+    return read_frame(connection, of_stage.order_by(quarantine.c.quarantine_id))
+
+
+def record_conflicts(connection: sa.Connection, integration_id: str, frame: pd.DataFrame, now: datetime) -> None:
+    """Takes over a plan's conflicts (``hris_id``, ``kind``, ``user_id``, ``employee_id``, ``incoming`` as JSON text).
+
+    Known ones stay themselves, with when they were first seen; one that was gone, or whose resolution could not be
+    followed, is open again; open ones that are not among them are gone.
+    """
+    own = conflicts.c.integration_id == integration_id
+    connection.execute(sa.update(conflicts).where(own, conflicts.c.status == "open").values(status="gone"))
+    if frame.empty:
+        return
+    lines = frame.astype(TEXT)
+    keys = [_conflict_id(integration_id, *pair) for pair in zip(lines["hris_id"], lines["user_id"], strict=True)]
+    again = sa.select(conflicts.c.conflict_id, conflicts.c.first_seen_at).where(
+        in_values(connection, conflicts.c.conflict_id, keys)
+    )
+    first_seen = {row.conflict_id: row.first_seen_at for row in connection.execute(again)}
+    connection.execute(sa.delete(conflicts).where(in_values(connection, conflicts.c.conflict_id, list(first_seen))))
+    lines["conflict_id"] = pd.Series(keys, index=lines.index, dtype=TEXT)
+    for name, value in {"integration_id": integration_id, "status": "open"}.items():
+        lines[name] = pd.Series(value, index=lines.index, dtype=TEXT)
+    seen = [first_seen.get(key, now) for key in keys]
+    lines["first_seen_at"] = pd.Series(seen, index=lines.index, dtype=INSTANT)
+    lines["last_seen_at"] = pd.Series(now, index=lines.index, dtype=INSTANT)
+    write_frame(connection, conflicts, lines)
+
+
+def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolution, ...]:
+    """What people decided and the next plans follow."""
+    decided = sa.select(
+        conflicts.c.hris_id, conflicts.c.user_id, conflicts.c.resolution, conflicts.c.may_restore
+    ).where(conflicts.c.integration_id == integration_id, conflicts.c.status == "resolved")
+    return tuple(
+        Resolution(row.hris_id, row.user_id, row.resolution, row.may_restore) for row in connection.execute(decided)
+    )
+
+
+def waiting_elsewhere(integration_id: str) -> sa.ColumnElement[bool]:
+    """Which conflicts are open in another integration of the same directory."""
+    other = integrations.alias()
+    mine = sa.select(integrations.c.directory_id).where(integrations.c.integration_id == integration_id)
+    others = sa.select(other.c.integration_id).where(
+        other.c.integration_id != integration_id,
+        other.c.directory_id == mine.scalar_subquery(),
+        other.c.deleted_at.is_(None),
+    )
+    return sa.and_(conflicts.c.status == "open", conflicts.c.integration_id.in_(others))
+
+
+def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> frozenset[str]:
+    """user_ids of the directory who are in an open conflict of another of its integrations."""
+    return frozenset(
+        connection.execute(sa.select(conflicts.c.user_id).where(waiting_elsewhere(integration_id))).scalars()
+    )
+
+
+def _conflict_id(integration_id: str, hris_id: str, user_id: str) -> str:
+    """The same for the same two people, however often they collide."""
+    return blake2b("\x1f".join((integration_id, hris_id, user_id)).encode(), digest_size=8).hexdigest()
+
+
+def end_outdated(connection: sa.Connection, now: datetime) -> int:
+    """Marks open imports that are too old to be saved as stale; gives how many."""
+    last = sa.func.coalesce(imports.c.confirmed_at, imports.c.planned_at)
+    old = sa.select(imports.c.import_id).where(imports.c.status.in_(OPEN), last < now - OPEN_LASTS)
+    outdated = connection.execute(old).scalars().all()
+    return sum(end_import(connection, import_id, "stale", OUTDATED, now) is not None for import_id in outdated)
+
+
+def purge(connection: sa.Connection, before: datetime) -> None:
+    """Lets go of what retention no longer allows: quarantined rows, conflicts that are gone, the records inside
+    resolved ones, and the rows of imports that were never applied. What was decided, and the imports, stay."""
+    never_applied = sa.select(imports.c.import_id).where(
+        imports.c.status.in_(("discarded", "stale", "failed")), imports.c.finished_at < before
+    )
+    old = conflicts.c.last_seen_at < before
+    connection.execute(sa.delete(quarantine).where(quarantine.c.created_at < before))
+    connection.execute(sa.delete(import_rows).where(import_rows.c.import_id.in_(never_applied)))
+    connection.execute(sa.delete(conflicts).where(old, conflicts.c.status == "gone"))
+    connection.execute(sa.update(conflicts).where(old, conflicts.c.status == "resolved").values(incoming={}))
+
+
+def forget_people(connection: sa.Connection, integration_id: str) -> None:
+    """Removes what an integration keeps of people outside the users and their history: its quarantine and conflicts,
+    and the rows of imports that were never applied."""
+    never_applied = sa.select(imports.c.import_id).where(
+        imports.c.integration_id == integration_id, imports.c.status.in_(("discarded", "stale", "failed"))
+    )
+    connection.execute(sa.delete(quarantine).where(quarantine.c.integration_id == integration_id))
+    connection.execute(sa.delete(conflicts).where(conflicts.c.integration_id == integration_id))
+    connection.execute(sa.delete(import_rows).where(import_rows.c.import_id.in_(never_applied)))
