@@ -252,6 +252,7 @@ def test_the_number_of_statements_is_constant(store: Store, people: int) -> None
         "lock",
         "check seal and rows",
         "check order",
+        "check conflicts",
         "count",
         "park",
         "update",

@@ -29,7 +29,7 @@ def test_the_head_that_the_code_names_is_the_last_migration() -> None:
 
 
 def test_a_store_without_a_file_is_not_ready(tmp_path: Path) -> None:
-    with pytest.raises(StoreNotReady, match="hris store upgrade"):
+    with pytest.raises(StoreNotReady, match=r"no store at .* yet: `hris setup NAME` makes it"):
         open_store(Environment.read({"HRIS_HOME": str(tmp_path / "home")}))
     assert not (tmp_path / "home").exists()
 
