@@ -29,7 +29,6 @@ __all__ = [
     "MetadataName",
     "TextRule",
     "UserField",
-    "metadata_columns",
     "require_getters",
 ]
 
@@ -73,11 +72,6 @@ class MetadataName(str):
         return core_schema.no_info_after_validator_function(
             cls, handler(str), serialization=core_schema.plain_serializer_function_ser_schema(str.__str__)
         )
-
-
-def metadata_columns(columns: Collection[str]) -> dict[str, MetadataName]:
-    """Of the columns of a frame those of metadata, with their names, in order."""
-    return {column: MetadataName.of_column(column) for column in columns if column.startswith(METADATA_PREFIX)}
 
 
 @dataclass(frozen=True)

@@ -34,15 +34,12 @@ __all__ = [
     "end_import",
     "end_tampered",
     "get_import",
-    "has_saved_manual_import",
     "imports_of",
     "in_this_life",
     "is_outdated",
-    "last_applied",
     "latest_reading",
     "next_timestamp",
     "open_import",
-    "prove_rows_anew",
     "record_failed",
     "stage_import",
     "tampered_parts",
@@ -249,15 +246,6 @@ def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = Tr
     return broken if same else (*broken, "its rows")
 
 
-def prove_rows_anew(connection: sa.Connection, import_id: str) -> None:
-    """After rows were changed on purpose: a person was erased from them."""
-    from hris_pipeline.store.frames import prove_staged_rows  # noqa: PLC0415
-
-    record = get_import(connection, import_id)
-    proof = prove_staged_rows(connection, import_id)
-    connection.execute(update_statement(connection, replace(record, rows_hash=proof.rows_hash)))
-
-
 def is_outdated(record: Import, now: datetime) -> bool:
     """Whether an open import is too old to be saved, or was planned much later than now, by a clock that was wrong."""
     age = now - (record.confirmed_at or record.planned_at)
@@ -308,23 +296,6 @@ def in_this_life(integration_id: str) -> sa.ColumnElement[bool]:
     """The imports since the integration was last set up; those before are history only and count for nothing."""
     life = sa.select(integrations.c.life).where(integrations.c.integration_id == integration_id).scalar_subquery()
     return sa.and_(imports.c.integration_id == integration_id, imports.c.life == life)
-
-
-def last_applied(connection: sa.Connection, integration_id: str, now: datetime | None = None) -> Import | None:
-    """The newest applied import of this life, if any; with ``now`` none that was made much later than that."""
-    newest = sa.select(imports).where(in_this_life(integration_id), imports.c.status == "applied")
-    if now is not None:
-        newest = newest.where(imports.c.finished_at <= now + CLOCK_TOLERANCE)
-    row = connection.execute(newest.order_by(imports.c.finished_at.desc()).limit(1)).one_or_none()
-    return None if row is None else Import.from_row(row)
-
-
-def has_saved_manual_import(connection: sa.Connection, integration_id: str) -> bool:
-    """Whether a manual import was applied in this life: automatic ones need that."""
-    saved = sa.select(imports.c.import_id).where(
-        in_this_life(integration_id), imports.c.status == "applied", imports.c.trigger == "manual"
-    )
-    return connection.execute(saved.limit(1)).first() is not None
 
 
 def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) -> datetime:

@@ -47,7 +47,6 @@ __all__ = [
     "put_settings",
     "record_kept_users",
     "rename_metadata",
-    "set_connection",
     "settings_history",
     "settings_since",
 ]
@@ -176,11 +175,6 @@ def describe_integration(
 def accept_terms(connection: sa.Connection, integration_id: str, actor: str, now: datetime) -> None:
     """Records who accepted the terms, and when."""
     _update(connection, integration_id, terms_accepted_by=actor, terms_accepted_at=now)
-
-
-def set_connection(connection: sa.Connection, integration_id: str, state: Connection) -> None:
-    """Records the state of the connection."""
-    _update(connection, integration_id, connection=state)
 
 
 def delete_integration(connection: sa.Connection, integration_id: str, now: datetime) -> int:

@@ -13,7 +13,6 @@ from hris_pipeline.settings.fields import (
     USER_FIELDS,
     USER_STATE,
     MetadataName,
-    metadata_columns,
     require_getters,
 )
 from hris_pipeline.sources import finch_wire, justworks_wire
@@ -27,7 +26,6 @@ def test_a_metadata_name_and_its_column_are_told_apart() -> None:
     assert MetadataName.of_column("##1") == "#1"
     with pytest.raises(ValueError, match="no column of metadata"):
         MetadataName.of_column("Cost")
-    assert metadata_columns(["email", "#A", "##B"]) == {"#A": "A", "##B": "#B"}
 
 
 def test_the_settings_know_their_metadata_by_the_type_and_write_it_as_text() -> None:

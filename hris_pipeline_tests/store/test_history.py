@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 
 from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.errors import UnknownName
+from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store import history
+from hris_pipeline.store.automation import automation
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.frames import rows_of
-from hris_pipeline.store.imports import approve, get_import, has_saved_manual_import, imports_of, open_import
+from hris_pipeline.store.imports import approve, get_import, imports_of, open_import
+from hris_pipeline.store.integrations import put_settings
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit.store_builders import (
     HOUR,
@@ -69,17 +72,19 @@ def test_imports_are_listed_newest_first_and_found(store: Store, three: tuple[st
 
 def test_a_manual_import_counts_only_once_it_is_applied(store: Store) -> None:
     staged = stage(store, create(1))
-    with store.read() as connection:
-        assert not has_saved_manual_import(connection, "acme")
+    with store.begin() as connection:
+        put_settings(connection, "acme", Settings(), actor="Ann", now=NOW)
+        assert not automation(connection, "acme").saved
     apply(store, staged.import_id)
     with store.read() as connection:
-        assert has_saved_manual_import(connection, "acme")
+        assert automation(connection, "acme").saved
 
 
 def test_an_automatic_import_is_no_manual_one(store: Store) -> None:
     applied(store, create(1), trigger="schedule")
-    with store.read() as connection:
-        assert not has_saved_manual_import(connection, "acme")
+    with store.begin() as connection:
+        put_settings(connection, "acme", Settings(), actor="Ann", now=NOW)
+        assert not automation(connection, "acme").saved
 
 
 def test_rows_come_back_exactly_as_they_were_staged(store: Store) -> None:

@@ -20,7 +20,6 @@ from hris_pipeline.store.integrations import (
     list_integrations,
     put_settings,
     rename_metadata,
-    set_connection,
     settings_history,
 )
 from hris_pipeline.store.tables import connections, users
@@ -86,10 +85,9 @@ def test_what_is_recorded_of_an_integration_comes_back(store: Store) -> None:
     _create(store)
     with store.begin() as connection:
         accept_terms(connection, "acme", "Ann", NOW)
-        set_connection(connection, "acme", "expired")
         describe_integration(connection, "acme", display_name="Acme Inc.", source="finch", directory_id="shared")
         found = get_integration(connection, "acme")
-    assert (found.terms_accepted_by, found.terms_accepted_at, found.connection) == ("Ann", NOW, "expired")
+    assert (found.terms_accepted_by, found.terms_accepted_at, found.connection) == ("Ann", NOW, "none")
     assert (found.display_name, found.source, found.directory_id) == ("Acme Inc.", "finch", "shared")
 
 

@@ -12,8 +12,6 @@ from hris_pipeline.operations.roles import decisions_of
 
 __all__ = ["PAGES", "start_job"]
 
-CONNECT_HINT = "connect first"
-
 
 def index(visit: Visit) -> Response:
     """The integrations, a page of them at a time, searched by name or only those that wait for a person."""
