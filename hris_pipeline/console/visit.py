@@ -65,6 +65,36 @@ def _value_words(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+_METHODS = {
+    "os": "account on this machine",
+    "link": "one-time link",
+    "oidc": "company log-in",
+    "proxy": "company proxy",
+    "dagster": "Dagster",
+}
+
+_OUTCOMES = {
+    None: "cut off",
+    "done": "done",
+    "unexpected": "failed",
+    "ImportHeld": "held",
+    "ImportStale": "refused: out of date",
+    "ImportRunning": "refused: another import was running",
+    "Tampered": "refused: changed behind the pipeline's back",
+    "UnknownName": "refused: no such thing",
+}
+
+
+def _method_words(method: str) -> str:
+    """How somebody was authenticated."""
+    return _METHODS.get(method, method)
+
+
+def _outcome_words(outcome: str | None) -> str:
+    """What came of a decision."""
+    return _OUTCOMES.get(outcome, "refused")
+
+
 def _query(values: Mapping[str, Any], **changes: Any) -> str:
     """An address's query with some of its values changed; empty ones are left out."""
     merged = {**values, **changes}
@@ -90,7 +120,13 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 
-TEMPLATES.filters |= {"moment": moment_words, "value": _value_words, "path": lambda text: quote(str(text), safe="")}
+TEMPLATES.filters |= {
+    "method": _method_words,
+    "moment": moment_words,
+    "outcome": _outcome_words,
+    "path": lambda text: quote(str(text), safe=""),
+    "value": _value_words,
+}
 
 TEMPLATES.globals |= {"asset": _asset, "query": _query, "plural": _plural, "due_words": due_words}
 

@@ -265,8 +265,8 @@ TERMS = (
     " supervisors, and the custom fields you map. Pay, tax data and sex are never kept.",
     "It is kept in the store and the files that this installation names, readable by their owner; tokens are encrypted."
     " Logs, run metadata and notifications hold counts and ids only.",
-    "Extracts and quarantined records go after 90 days. One person can be erased with `hris users erase`, the whole"
-    " connection ended with `hris disconnect` or `hris delete`.",
+    "Extracts and quarantined records go after 90 days. At any time one person can be erased for good, the connection"
+    " ended, or the whole integration deleted.",
 )
 """What an administrator agrees to."""
 

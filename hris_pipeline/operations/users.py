@@ -15,7 +15,7 @@ import msgspec
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.errors import UnknownName, UsageError
+from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.services import Services
 from hris_pipeline.reports.milestones import upcoming_milestones
 from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
@@ -54,8 +54,6 @@ def load_users(services: Services, integration_id: str, user_file: bytes) -> Loa
     users = frame[[name for name in frame.columns if not name.startswith("#")]].copy()
     if "email" in users:
         users["email_key"] = casefold_key(users["email"])
-        if users["email_key"].dropna().duplicated().any():
-            raise UsageError("The user file gives one email to several people, and nothing of it was loaded.")
     if metadata:
         columns = {name: values.astype(object).where(values.notna(), None) for name, values in metadata.items()}
         users["metadata"] = pd.Series(pd.DataFrame(columns, dtype=object).to_dict("records"), users.index, dtype=object)

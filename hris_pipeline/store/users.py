@@ -100,13 +100,34 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
             unchanged.append(key)
         else:
             updated.append({"key": old.user_id, **{f"new_{name}": value for name, value in record.items()}})
-    _write(connection, directory_id, names, created=created, updated=updated, now=now)
+    try:
+        with connection.begin_nested():
+            _write(connection, directory_id, names, created=created, updated=updated, now=now)
+    except sa.exc.IntegrityError:
+        raise _email_taken(connection, directory_id, frame) from None
     return Loaded(
         tuple(str(record["employee_id"]) for record in created),
         tuple(str(record["new_employee_id"]) for record in updated),
         tuple(unchanged),
         tuple(managed),
         _lookalikes(connection, directory_id, keys),
+    )
+
+
+def _email_taken(connection: sa.Connection, directory_id: str, frame: pd.DataFrame) -> UsageError:
+    """Who of the file has an email that another user keeps, by EmployeeId."""
+    keys = dict(zip(frame["email_key"], frame["employee_id"], strict=True))
+    emails = in_values(connection, users.c.email_key, [key for key in keys if isinstance(key, str)])
+    owners = connection.execute(
+        sa.select(users.c.email_key, users.c.employee_id).where(users.c.directory_id == directory_id, emails)
+    )
+    pairs = [
+        f"{keys[key]} (it is that of {owner or 'a user without one'})" for key, owner in owners if owner != keys[key]
+    ]
+    remedy = f"EmployeeId {', '.join(sorted(pairs)[:MOST_NAMED])}" if pairs else "those who share one in the file"
+    return UsageError(
+        f"An email in the file belongs to another user of directory {directory_id}; nothing was loaded. Mend the email "
+        f"of {remedy}."
     )
 
 
@@ -145,31 +166,23 @@ def _write(
     now: datetime,
 ) -> None:
     defaults = {"directory_id": directory_id, "status": "active", "created_at": now, "updated_at": now}
-    try:
-        if updated:
-            # As with an import: set aside first, or two users who swap an email would collide.
-            keys = [record["key"] for record in updated]
-            if "email_key" in names:
-                aside = sa.update(users).where(in_values(connection, users.c.user_id, keys))
-                connection.execute(aside.values(email_key=None))
-            values = {name: sa.bindparam(f"new_{name}", type_=users.c[name].type) for name in names}
-            by_key = sa.update(users).where(users.c.user_id == sa.bindparam("key"))
-            connection.execute(by_key.values(values | {"version": users.c.version + 1, "updated_at": now}), updated)
-        if created:
-            keyring = keyring_of(connection)
-            ids = [str(uuid.uuid4()) for _ in created]
-            rows = [
-                {"metadata": {}}
-                | record
-                | defaults
-                | {"user_id": key, "seal": seal_user(keyring, key, protected=False)}
-                for key, record in zip(ids, created, strict=True)
-            ]
-            connection.execute(sa.insert(users), rows)
-    except sa.exc.IntegrityError:
-        raise UsageError(
-            f"An email in the file belongs to another user of directory {directory_id}; nothing was loaded."
-        ) from None
+    if updated:
+        # As with an import: set aside first, or two users who swap an email would collide.
+        keys = [record["key"] for record in updated]
+        if "email_key" in names:
+            aside = sa.update(users).where(in_values(connection, users.c.user_id, keys))
+            connection.execute(aside.values(email_key=None))
+        values = {name: sa.bindparam(f"new_{name}", type_=users.c[name].type) for name in names}
+        by_key = sa.update(users).where(users.c.user_id == sa.bindparam("key"))
+        connection.execute(by_key.values(values | {"version": users.c.version + 1, "updated_at": now}), updated)
+    if created:
+        keyring = keyring_of(connection)
+        ids = [str(uuid.uuid4()) for _ in created]
+        rows = [
+            {"metadata": {}} | record | defaults | {"user_id": key, "seal": seal_user(keyring, key, protected=False)}
+            for key, record in zip(ids, created, strict=True)
+        ]
+        connection.execute(sa.insert(users), rows)
 
 
 def _value(name: str, value: Any, metadata: dict[str, Any]) -> Any:
@@ -179,6 +192,8 @@ def _value(name: str, value: Any, metadata: dict[str, Any]) -> Any:
         return kept | {key: entry for key, entry in named.items() if entry is not None}
     return None if pd.isna(value) else value
 
+
+MOST_NAMED = 10
 
 PERSON = "person:"
 """How ``archived_by`` begins when a person did it, so that no account's name is taken for an import."""

@@ -22,6 +22,7 @@ from hris_pipeline.settings.document import MetadataField
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, METADATA_PREFIX, USER_FIELDS
 from hris_pipeline.transform.columns import (
     as_text,
+    casefold_key,
     clean_text,
     column_or_nulls,
     from_arrow,
@@ -29,6 +30,7 @@ from hris_pipeline.transform.columns import (
     text_from_source,
     to_arrow,
 )
+from hris_pipeline.transform.normalise import to_alpha2
 from hris_pipeline.transform.spreadsheets import FORMULA, PHONE, read_table, write_xlsx
 from hris_pipeline.transform.validate import checks_for, read_typed
 
@@ -117,6 +119,8 @@ def read_user_file(data: bytes) -> pd.DataFrame:
             for name, values in zip(names, cells, strict=True)
         },
     )
+    if "country_code" in texts:
+        texts["country_code"] = to_alpha2(texts["country_code"])
     typed = {name: read_typed(texts[name], _KINDS.get(name, "text")) for name in names}
     frame = pd.DataFrame({name: values for name, (values, _, _) in typed.items()})
     unreadable = {name: broken for name, (_, _, broken) in typed.items()}
@@ -175,6 +179,9 @@ def _value_problems(frame: pd.DataFrame, unreadable: Mapping[str, pd.Series], li
             broken["is needed and blank"] = values.isna()
         if field.name == "employee_id":
             broken["is given more than once"] = values.notna() & values.duplicated(keep=False)
+        if field.name == "email":
+            keys = casefold_key(values)
+            broken["is given to several people"] = keys.notna() & keys.duplicated(keep=False)
         for reason, rows in broken.items():
             if rows.any():
                 yield Problem(header, f"{reason} (line {', '.join(map(str, lines[rows]))})")

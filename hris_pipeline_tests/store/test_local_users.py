@@ -92,8 +92,14 @@ def test_a_managed_user_is_left_to_its_integration(store: Store) -> None:
     [
         ([ANN, ANN], "EmployeeId of its own"),
         ([ANN, {"employee_id": None}], "EmployeeId of its own"),
-        ([ANN, BOB | {"email_key": "p1@example.com"}], "email in the file belongs to another user"),
-        ([ANN, BOB | {"email_key": "a@x.com"}], "email in the file belongs to another user"),
+        (
+            [ANN, BOB | {"email_key": "p1@example.com"}],
+            "belongs to another user of directory acme; nothing was loaded. Mend the email of EmployeeId 008",
+        ),
+        (
+            [ANN, BOB | {"email_key": "a@x.com"}],
+            "belongs to another user of directory acme; nothing was loaded. Mend the email of EmployeeId 008",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_loaded_changes_nothing(store: Store, records: list[Any], message: str) -> None:

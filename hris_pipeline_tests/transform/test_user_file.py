@@ -177,6 +177,7 @@ def test_every_wrong_value_is_told_at_once_by_line_and_never_repeated() -> None:
         "Last Name: is longer than 50 characters (line 7)",
         "Birth Date: is no date as 1990-02-28 (in a spreadsheet, format the column as YYYY-MM-DD) (line 2, 5)",
         "Email: is no email address (line 4, 7)",
+        "Email: is given to several people (line 4, 7)",
     ):
         assert problem in told
     assert "canary" not in told.lower()
@@ -201,3 +202,8 @@ def test_a_file_without_headers_is_refused_without_repeating_its_first_row() -> 
 def test_what_is_no_user_file_at_all_is_refused_in_a_line(data: bytes, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         read_user_file(data)
+
+
+def test_alpha_3_country_codes_are_converted() -> None:
+    read = read_user_file(b"Employee Id,First Name,Last Name,Country Code\n1,A,B,usa\n2,C,D,DE\n")
+    assert read["country_code"].tolist() == ["US", "DE"]

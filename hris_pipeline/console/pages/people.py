@@ -20,10 +20,10 @@ __all__ = ["PAGES"]
 MOST_NODES = 1000
 MOST_BARS = 12
 ROWS = 50
-MILESTONES: Mapping[str, str] = {
-    "service_anniversary": "years of service",
-    "onboarding": "days on board",
-    "birthday": "birthday",
+MILESTONES: Mapping[str, tuple[str, str]] = {
+    "service_anniversary": ("year of service", "years of service"),
+    "onboarding": ("day on board", "days on board"),
+    "birthday": ("birthday", "birthday"),
 }
 
 
