@@ -98,7 +98,7 @@ def test_a_managed_user_is_left_to_its_integration(store: Store) -> None:
         ),
         (
             [ANN, BOB | {"email_key": "a@x.com"}],
-            "belongs to another user of directory acme; nothing was loaded. Mend the email of EmployeeId 008",
+            "who share one in the file",
         ),
     ],
 )
