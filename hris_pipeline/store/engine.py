@@ -317,7 +317,10 @@ def _owned_file(path: Path, *, create: bool) -> None:
 
 def _unreachable(url: sa.URL, error: sa.exc.DBAPIError) -> str:
     if url.get_backend_name() == "sqlite":
-        return f"The store at {url.database} cannot be opened: is it a SQLite file that this user may write?"
+        where = f"The store at {url.database}"
+        if error_code(error).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CORRUPT")):
+            return _explained(error, where)
+        return f"{where} cannot be opened: is it a SQLite file that this user may write?"
     # The driver's own text is left out: a password with a special character ends up in what it takes for the host.
     host = (url.host or str(url.query.get("host") or "") or "the local socket").rpartition("@")[2]
     text = str(error.orig)
