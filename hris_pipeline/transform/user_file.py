@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.settings.document import MetadataField
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, METADATA_PREFIX, USER_FIELDS
+from hris_pipeline.settings.text import suggestion
 from hris_pipeline.transform.columns import (
     as_text,
     casefold_key,
@@ -150,7 +151,7 @@ def _header_problems(header: Sequence[str]) -> Iterator[Problem]:
         if title not in _HEADERS and not title.removeprefix(METADATA_PREFIX).strip():
             yield Problem("", f"a column has no header: {known}", 1)
         elif title not in _HEADERS and not title.startswith(METADATA_PREFIX):
-            yield Problem(title, f"no such header: {known}", 1)
+            yield Problem(title, f"no such header: {known}.{suggestion(title, _HEADERS)}", 1)
         elif count > 1:
             yield Problem(title, "the header is given more than once", 1)
     for field in USER_FIELDS:
