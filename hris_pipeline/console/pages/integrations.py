@@ -44,8 +44,7 @@ def preview(visit: Visit) -> Response:
     """Starts the first half of a manual import."""
     if overview(visit.services, visit.name).integration.connection != "connected":
         raise UsageError(f"{visit.name} is not connected: connect it in its setup before importing.")
-    with visit.deciding("preview"):
-        start_job(visit, "preview_import")
+    start_job(visit, "preview_import")
     return visit.go(f"/i/{visit.name}/progress")
 
 

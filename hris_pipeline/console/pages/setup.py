@@ -240,8 +240,7 @@ def _check(visit: Visit) -> None:
 def _import(visit: Visit) -> Response:
     if visit.text("now") == "skip":
         return visit.go(f"/i/{visit.name}", "Skipped. You can run a manual import from here whenever you like.")
-    with visit.deciding("preview"):
-        start_job(visit, "preview_import")
+    start_job(visit, "preview_import")
     return visit.go(f"/i/{visit.name}/progress")
 
 
