@@ -186,6 +186,7 @@ def test_a_launch_without_a_broker_is_refused_at_once_and_never_starts_later(sit
     redis.start()
     assert site.outcome(site.launch("work")) == "SUCCESS"
     assert site.starts(run) == 0
+    site.instance.report_run_failed(site.run(run))  # as the daemon does with what a launcher refuses
 
 
 def test_the_runs_of_a_machine_that_is_lost_are_noticed_at_the_first_look(site: Site) -> None:

@@ -45,7 +45,7 @@ def test_a_rehire_with_a_new_work_id_too_is_a_conflict_until_somebody_links(acme
     assert acme.preview().changes == 0
 
 
-def test_a_reused_work_id_is_a_conflict_and_cannot_be_created_anyway(acme_lite: Acme) -> None:
+def test_a_reused_work_id_is_a_conflict_that_may_be_ignored(acme_lite: Acme) -> None:
     acme = acme_lite
     _, new = rehired(
         acme, first_name="Someone", last_name="Else", birth_date="1999-09-09", work_email="se@acme.example"
@@ -53,8 +53,6 @@ def test_a_reused_work_id_is_a_conflict_and_cannot_be_created_anyway(acme_lite: 
     assert acme.run().counts["conflicts"] == 1
     [conflict] = open_conflicts(acme.services, "acme")
     assert (conflict.hris_id, conflict.kind) == (new, "employee_id")
-    with pytest.raises(UsageError):
-        resolve(acme.services, conflict.conflict_id, "create", "lee")
     resolve(acme.services, conflict.conflict_id, "ignore", "lee")
     ignored = acme.preview()
     assert (ignored.counts["conflicts"], ignored.changes) == (0, 0)
