@@ -1,4 +1,4 @@
-"""Ctrl-C ends what a person waits for within two seconds; a busy machine is given more, far less than what is waited for."""
+"""Ctrl-C ends what a person waits for within two seconds; a busy machine is given more, far less than the wait."""
 
 import signal
 import socket
