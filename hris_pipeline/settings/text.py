@@ -52,8 +52,9 @@ def fold_case(value: str) -> str:
     return unicodedata.normalize("NFKC", "".join(_without_format(folded)))
 
 
+@lru_cache(maxsize=32768)
 def iso_date(text: str) -> str | None:
-    """The date as ISO 8601, None for what is no date with the year first."""
+    """The date as ISO 8601, None for what is no date with the year first. Many people share few dates."""
     match = _YEAR_FIRST.fullmatch(unicodedata.normalize("NFKC", text).strip())
     if match is None:
         return None

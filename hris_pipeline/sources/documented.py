@@ -16,7 +16,7 @@ from hris_pipeline.sources.records import HOME, SPELLINGS, Plan, Pruner, Shape, 
 from hris_pipeline.sources.shapes import (
     NOWHERE,
     Place,
-    employment_start,
+    period_day,
     read_custom_values,
     read_spells,
     real_department,
@@ -51,6 +51,7 @@ class DocumentedReader:
         }
         self._met: list[Plan] = []
         self._filled: list[str] = []
+        self._began: str | None = None
         self.sent: Counter[tuple[str, ...]] = Counter()
         self._readers: Mapping[str, Callable[[Any, Shape, Person], object]] = {
             "name": self._name,
@@ -85,7 +86,7 @@ class DocumentedReader:
         kept = {key: member[key] for key in plan.singles}
         if not _SINGLES.issuperset(map(type, kept.values())):
             raise _Undocumented
-        person = Person.empty(member)
+        person, self._began = Person.empty(member), None
         for key, shape in plan.compounds:
             value = member[key]
             if value:
@@ -98,8 +99,11 @@ class DocumentedReader:
             else:
                 raise _Undocumented
         person.country = person.country or person.home.country
-        began, first = employment_start(member.get("current_employment")), scalar(member.get("employment_start_date"))
-        if began and began != first and f"{began}/" not in (person.spells or ""):
+        if (
+            self._began
+            and self._began != scalar(member.get("employment_start_date"))
+            and f"{self._began}/" not in (person.spells or "")
+        ):
             raise _Undocumented
         return kept, person
 
@@ -186,6 +190,7 @@ class DocumentedReader:
         inner = self._object(value[country], shape)
         person.subtype = _needed(inner, SPELLINGS["employment"]["subtype"])
         person.country = country
+        self._began = period_day(inner, "start")
         return {country: inner}
 
     def _history(self, value: Any, shape: Shape, person: Person) -> object:

@@ -34,6 +34,7 @@ __all__ = [
     "holds_unknown",
     "home_of",
     "is_an_office",
+    "period_day",
     "place_in",
     "place_of_office",
     "read_custom_values",
@@ -219,7 +220,7 @@ def read_spells(history: object) -> tuple[tuple[Spell, ...], bool]:
     """The spells in a list of periods, also by country; unread when a period has no start, or a date that is none."""
     spells, broken = [], False
     for period in _periods(history):
-        start, end = (_day(period, key) for key in ("start", "end"))
+        start, end = (period_day(period, key) for key in ("start", "end"))
         if start and end is not None:
             spells.append(Spell(start, None if end.startswith(_NO_END) else end or None))
         else:
@@ -227,7 +228,7 @@ def read_spells(history: object) -> tuple[tuple[Spell, ...], bool]:
     return ((), True) if broken else (tuple(spells), False)
 
 
-def _day(period: object, key: str) -> str | None:
+def period_day(period: object, key: str) -> str | None:
     """The date as ISO; '' where none is told, None where there is something that is none."""
     if not isinstance(period, dict):
         return None
@@ -240,7 +241,7 @@ def _day(period: object, key: str) -> str | None:
 
 def employment_start(employment: object) -> str | None:
     """The ISO date at which the present employment began, where it tells one."""
-    starts = (_day(item, "start") for _, item in _employments(employment))
+    starts = (period_day(item, "start") for _, item in _employments(employment))
     return max(filter(None, starts), default=None)
 
 
