@@ -127,7 +127,8 @@ def _connect_with_code(services: Services, integration_id: str, code: str, redir
         uninterrupted(lambda: keeper.save(oauth.exchange(code, redirect_uri, verifier), now=services.now()))
     finally:
         oauth.close()
-    source = services.open_source(integration_id)
+    with services.store.read() as connection:
+        source = services.open_source(connection, integration_id, "justworks")
     try:
         company = source.company()
     except SourceRefused:

@@ -30,7 +30,6 @@ from hris_pipeline.store.imports import (
     approval_lapses_at,
     approve,
     end_import,
-    get_import,
     imports_of,
     is_outdated,
     stage_import,
@@ -148,26 +147,33 @@ def save_import(
         Tampered: it, its rows, approval or extract are not what was reviewed; nothing was applied.
     """
     record = import_to_save(services, integration_id, import_id)
-    if record.status != "applied":
-        with services.hold.within(services.store, integration_id, lock_wait_seconds):
-            with services.store.read() as connection:
-                settings = current_settings(connection, integration_id).settings
-            try:
-                check_kept_extract(services, record)
-                apply_import(
-                    services.store,
-                    record.import_id,
-                    settings_digest=settings.plan_digest(),
-                    actor=actor,
-                    run_id=run_id,
-                    now=services.now(),
-                )
-            except Tampered as error:
-                notify(services, integration_id, "failed", str(error), f"Nothing was applied: {error}")
-                raise
-    with services.store.begin() as connection:
-        start_if_configured(connection, integration_id, "hris", "first import saved", services.now())
-        return get_import(connection, record.import_id)
+
+    def settings_digest(connection: sa.Connection) -> str:
+        return services.settings.read(connection, integration_id).settings.plan_digest()
+
+    def start_automatic(connection: sa.Connection) -> None:
+        if services.settings.read(connection, integration_id).settings.start_automatic_imports:
+            start_if_configured(connection, integration_id, "hris", "first import saved", services.now())
+
+    if record.status == "applied":
+        with services.store.begin() as connection:
+            start_automatic(connection)
+        return record
+    with services.hold.within(services.store, integration_id, lock_wait_seconds):
+        try:
+            check_kept_extract(services, record)
+            return apply_import(
+                services.store,
+                record.import_id,
+                settings_digest=settings_digest,
+                on_applied=start_automatic,
+                actor=actor,
+                run_id=run_id,
+                now=services.now(),
+            )
+        except Tampered as error:
+            notify(services, integration_id, "failed", str(error), f"Nothing was applied: {error}")
+            raise
 
 
 def check_kept_extract(services: Services, record: Import) -> None:

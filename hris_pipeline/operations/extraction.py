@@ -7,7 +7,7 @@ from hris_pipeline.operations.notification import notify
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.mapping import needs_custom_fields
 from hris_pipeline.sources.protocol import Manifest
-from hris_pipeline.store.integrations import current_settings, get_integration
+from hris_pipeline.store.integrations import get_integration
 
 __all__ = ["extract_members", "kept_manifest"]
 
@@ -37,9 +37,9 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
 
     with services.store.read() as connection:
         get_integration(connection, integration_id)
-        settings = current_settings(connection, integration_id).settings
+        settings = services.settings.read(connection, integration_id).settings
         expected = expected_hris_ids(connection, integration_id)
-    source = services.open_source(integration_id, settings.source)
+        source = services.open_source(connection, integration_id, settings.source)
     columns = ColumnBuilder()
     try:
         manifest = extract(

@@ -13,11 +13,11 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Event, Settings
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.tables import integration_settings, notifications
 
 __all__ = [
     "Sender",
+    "forget_told",
     "notify",
     "notify_import",
     "reset_notification",
@@ -98,8 +98,11 @@ def reset_notification(services: Services, integration_id: str, *events: Event) 
 
 def notify_import(services: Services, summary: Import, *, send: Sender = send_with_apprise) -> None:
     """Tells how an import ended: done with the breakdown, or held; and, of a planned one too, of new conflicts and a
-    growing quarantine. Never raises."""
+    growing quarantine. Never raises. Nothing is read where the settings, as they were read last, name nobody."""
     name = summary.integration_id
+    in_force = services.settings.last(name)
+    if in_force is not None and not in_force.settings.notify:
+        return
     try:
         told = _read_told(services, name)
         over = {"failed", "stalled", "held"} & told.states.keys() if summary.status == "applied" else set()
@@ -160,7 +163,7 @@ def _read_told(services: Services, integration_id: str) -> _Told:
     """In one read, whatever is told."""
     of_integration = notifications.c.integration_id == integration_id
     with services.store.read() as connection:
-        settings = current_settings(connection, integration_id).settings
+        settings = services.settings.read(connection, integration_id).settings
         rows = connection.execute(sa.select(notifications.c.event, notifications.c.state).where(of_integration))
         return _Told(integration_id, settings, {row.event: row.state for row in rows})
 
@@ -174,6 +177,11 @@ def _notify(services: Services, told: _Told, event: Event, state: str, body: str
     if any(sent):
         _remember(services, told.integration_id, event, state)
     return any(sent)
+
+
+def forget_told(connection: sa.Connection, integration_id: str) -> None:
+    """Nobody is told any more: whoever is named later hears of what still is so."""
+    connection.execute(sa.delete(notifications).where(notifications.c.integration_id == integration_id))
 
 
 def _forget(services: Services, integration_id: str, events: Collection[str]) -> None:

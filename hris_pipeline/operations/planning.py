@@ -149,7 +149,7 @@ def plan_import(
         services.store.begin() as connection,
     ):
         integration = get_integration(connection, integration_id)
-        current = current_settings(connection, integration_id)
+        current = services.settings.read(connection, integration_id)
         if settings_digest is not None and settings_digest != current.digest:
             raise FrameInvalid(
                 f"The settings of {integration_id} changed since its mapped_users were made: materialize mapped_users "

@@ -1,6 +1,6 @@
-"""What every operation works with: the environment, the store, the archive, the clock, how a source is opened, and an
-import's hold on its integration, from its first request to the source to its end, also where its steps are the ops
-of one run.
+"""What every operation works with: the environment, the store, the archive, the clock, how a source is opened, the
+settings it read last, and an import's hold on its integration, from its first request to the source to its end, also
+where its steps are the ops of one run.
 
 No operation stands here.
 """
@@ -14,12 +14,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
+
 from hris_pipeline.environment import Environment
 from hris_pipeline.sources.archive import Archive, FreshExtract
 from hris_pipeline.sources.pacing import Bucket, Ceilings, Retries, SharedRateLimiter
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
-from hris_pipeline.store.integrations import current_settings
+from hris_pipeline.store.integrations import SettingsVersion, current_settings
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.locks import StoredBuckets, integration_lock
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from hris_pipeline.sources.oauth import OAuth
     from hris_pipeline.store.tokens import StoredTokens
 
-__all__ = ["ImportHold", "Services", "open_services"]
+__all__ = ["ImportHold", "Services", "SettingsReader", "open_services"]
 
 
 @dataclass
@@ -74,6 +76,32 @@ class ImportHold:
             yield
 
 
+class SettingsReader:
+    """Reads settings, and keeps those read last: an import reads the document once, and in each transaction that
+    depends on it only looks whether it is still in force."""
+
+    def __init__(self) -> None:
+        self._last: SettingsVersion | None = None
+
+    def read(self, connection: sa.Connection, integration_id: str) -> SettingsVersion:
+        """The settings in force, as the transaction sees them.
+
+        Raises:
+            UnknownName: no such integration, or one that was never set up.
+        """
+        in_force = self._last = current_settings(connection, integration_id, self._last)
+        return in_force
+
+    def last(self, integration_id: str) -> SettingsVersion | None:
+        """What was read last, if it was this integration's."""
+        last = self._last
+        return last if last is not None and last.integration_id == integration_id else None
+
+    def forget(self) -> None:
+        """They were changed."""
+        self._last = None
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -82,7 +110,7 @@ def _utc_now() -> datetime:
 class Services:
     """Opened once, closed by whoever opened it; ``now`` gives an aware UTC moment, ``retries`` says how often and how
     patiently the source is asked again, ``hold`` is what keeps other imports of an integration out meanwhile,
-    ``fresh`` what was just read."""
+    ``fresh`` what was just read, ``settings`` reads what is in force."""
 
     environment: Environment
     store: Store
@@ -91,6 +119,7 @@ class Services:
     retries: Retries = field(default_factory=Retries)
     hold: ImportHold = field(default_factory=ImportHold, repr=False)
     fresh: FreshExtract = field(default_factory=FreshExtract, repr=False)
+    settings: SettingsReader = field(default_factory=SettingsReader, repr=False)
 
     def tokens(self, integration_id: str) -> "StoredTokens":
         """Where the integration's tokens are kept."""
@@ -147,16 +176,13 @@ class Services:
         """Ceilings that all processes on this store share, by the path of a request."""
         return SharedRateLimiter(StoredBuckets(self.store), buckets_of)
 
-    def open_source(self, integration_id: str, source: str | None = None) -> Source:
-        """The integration's source, connected; to be closed. ``source`` is what its settings name, where that was read.
+    def open_source(self, connection: sa.Connection, integration_id: str, source: str) -> Source:
+        """The integration's source, as its settings name it, connected; to be closed. Nothing is asked of it yet.
 
         Raises:
             ConnectionInvalid: it is not connected.
         """
-        if source is None:
-            with self.store.read() as connection:
-                source = current_settings(connection, integration_id).settings.source
-        return _SOURCES[source](self, integration_id)
+        return _SOURCES[source](self, self.tokens(integration_id), connection)
 
     def close(self) -> None:
         """Lets go of every integration and gives back the store's connections."""
@@ -201,14 +227,14 @@ def _finch_buckets(environment: Environment) -> Callable[[str], Sequence[Bucket]
     return lambda path: (Bucket(f"finch/{host}{path}", per_second, burst),)
 
 
-def _partner_api(services: Services, integration_id: str) -> Source:
+def _partner_api(services: Services, keeper: "StoredTokens", connection: sa.Connection) -> Source:
     from hris_pipeline.sources.partner_api import PartnerApi  # noqa: PLC0415
 
-    keeper = services.tokens(integration_id)
+    stored, integration_id = keeper.read(connection), keeper.integration_id
     return PartnerApi.connected(
         oauth=services.oauth(integration_id),
         keeper=keeper,
-        stored=keeper.current(),
+        stored=stored,
         api_url=services.environment.api_url,
         integration_id=integration_id,
         clock=services.now,
@@ -218,9 +244,11 @@ def _partner_api(services: Services, integration_id: str) -> Source:
     )
 
 
-def _finch(services: Services, integration_id: str) -> Source:
-    keeper = services.tokens(integration_id)
-    return services.finch(integration_id, keeper.current().access, on_expired=keeper.mark_expired)
+def _finch(services: Services, keeper: "StoredTokens", connection: sa.Connection) -> Source:
+    return services.finch(keeper.integration_id, keeper.read(connection).access, on_expired=keeper.mark_expired)
 
 
-_SOURCES: dict[str, Callable[[Services, str], Source]] = {"justworks": _partner_api, "finch": _finch}
+_SOURCES: dict[str, Callable[[Services, "StoredTokens", sa.Connection], Source]] = {
+    "justworks": _partner_api,
+    "finch": _finch,
+}

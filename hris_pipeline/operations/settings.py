@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.automation import carry_over_due, start_if_configured
 from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.notification import forget_told
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings, named_sources
 from hris_pipeline.settings.mapping import custom_labels, effective_metadata, metadata_renames
@@ -102,6 +103,7 @@ def change_settings(services: Services, integration_id: str, settings: Settings,
         disconnect(services, integration_id)
     with services.store.begin() as connection:
         version = put_change(connection, integration_id, settings, actor=actor, now=services.now())
+    services.settings.forget()
     return SettingsChange(version, warnings)
 
 
@@ -132,6 +134,8 @@ def put_change(connection: sa.Connection, integration_id: str, settings: Setting
     directory_id = settings.directory or integration_id
     record_kept_users(connection, integration_id, directory_id, settings.do_not_archive)
     version = put_settings(connection, integration_id, settings, actor=actor, now=now)
+    if not settings.notify:
+        forget_told(connection, integration_id)
     carry_over_due(connection, before, settings, now)
     if not before.settings.start_automatic_imports:
         start_if_configured(connection, integration_id, actor, "settings", now)
@@ -188,7 +192,7 @@ def settings_in_force(services: Services, integration_id: str) -> SettingsVersio
         UnknownName: no such integration, or one that was never set up.
     """
     with services.store.read() as connection:
-        return current_settings(connection, integration_id)
+        return services.settings.read(connection, integration_id)
 
 
 def settings_changed(services: Services, after: datetime | None, limit: int) -> tuple[SettingsVersion, ...]:

@@ -53,15 +53,17 @@ def apply_import(
     store: Store,
     import_id: str,
     *,
-    settings_digest: str,
+    settings_digest: Callable[[sa.Connection], str],
     actor: str,
     run_id: str | None,
     now: datetime,
-    on_statement: Callable[[str], None] | None = None,
+    on_applied: Callable[[sa.Connection], None] = lambda _: None,
+    on_statement: Callable[[str], None] = lambda _: None,
 ) -> Import:
     """Applies a planned import, or a held one that is approved (rule 7); once applied, says so and does nothing.
 
-    ``settings_digest`` is that of the settings in force that matter to a plan. ``on_statement`` is told the name of
+    ``settings_digest`` gives that of the settings in force that matter to a plan, as the transaction sees them;
+    ``on_applied`` does, within it, what follows from an import that is applied. ``on_statement`` is told the name of
     each statement after it ran. The caller holds the integration's lock.
 
     Raises:
@@ -72,8 +74,8 @@ def apply_import(
         Tampered: it, its rows or its approval are not what was reviewed; nothing was applied.
     """
     try:
-        run = _ApplySession(store, import_id, now, on_statement or (lambda _: None))
-        return run.in_one_view(lambda session: _apply(session, settings_digest, actor, run_id))
+        run = _ApplySession(store, import_id, now, on_statement)
+        return run.in_one_view(lambda session: _apply(session, settings_digest, on_applied, actor, run_id))
     except (Tampered, StoreNotReady):
         raise
     except StoreError as error:
@@ -151,7 +153,13 @@ class _ApplySession:
         return result
 
 
-def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | None) -> Import:
+def _apply(
+    run: _ApplySession,
+    settings_digest: Callable[[sa.Connection], str],
+    on_applied: Callable[[sa.Connection], None],
+    actor: str,
+    run_id: str | None,
+) -> Import:
     of_import = imports.c.import_id == run.import_id
     row = run.execute("lock", sa.select(imports).where(of_import).with_for_update()).one_or_none()
     if row is None:
@@ -172,11 +180,14 @@ def _apply(run: _ApplySession, settings_digest: str, actor: str, run_id: str | N
     finished_at = next_timestamp(run.connection, record.directory_id, run.now)
     applied = replace(record, status="applied", finished_at=finished_at, applied_by=actor, applied_run_id=run_id)
     run.execute("mark applied", update_statement(run.connection, applied))
+    on_applied(run.connection)
     return applied
 
 
-def _check_settings_and_order(run: _ApplySession, record: Import, settings_digest: str) -> None:
-    if record.settings_digest is not None and record.settings_digest != settings_digest:
+def _check_settings_and_order(
+    run: _ApplySession, record: Import, settings_digest: Callable[[sa.Connection], str]
+) -> None:
+    if record.settings_digest is not None and record.settings_digest != settings_digest(run.connection):
         raise _Stale("settings that matter to it changed")
     later = sa.select(imports.c.import_id).where(
         imports.c.integration_id == record.integration_id,

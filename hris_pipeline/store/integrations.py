@@ -270,17 +270,34 @@ def put_settings(
     return version
 
 
-def current_settings(connection: sa.Connection, integration_id: str) -> SettingsVersion:
-    """The settings in force.
+def current_settings(
+    connection: sa.Connection, integration_id: str, earlier: SettingsVersion | None = None
+) -> SettingsVersion:
+    """The settings in force. While that is still ``earlier``, its document is not read again.
 
     Raises:
         UnknownName: no such integration, or one that was never set up.
     """
-    found = _settings(connection, integration_id, limit=1)
-    if not found:
+    if earlier is not None and _is_in_force(connection, integration_id, earlier):
+        return earlier
+    versions = _settings(connection, integration_id, limit=1)
+    if not versions:
         get_integration(connection, integration_id)
         raise UnknownName(f"{integration_id} has no settings yet: run `hris setup {integration_id}`.")
-    return found[0]
+    return versions[0]
+
+
+def _is_in_force(connection: sa.Connection, integration_id: str, version: SettingsVersion) -> bool:
+    columns = (integration_settings.c.version, integration_settings.c.digest, integration_settings.c.created_at)
+    newest = (
+        sa.select(*columns)
+        .where(integration_settings.c.integration_id == integration_id)
+        .order_by(integration_settings.c.version.desc())
+        .limit(1)
+    )
+    row = connection.execute(newest).one_or_none()
+    same = (version.version, version.digest, version.created_at)
+    return version.integration_id == integration_id and row is not None and tuple(row) == same
 
 
 def settings_history(connection: sa.Connection, integration_id: str) -> tuple[SettingsVersion, ...]:

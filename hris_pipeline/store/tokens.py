@@ -41,8 +41,17 @@ class StoredTokens:
             EnvironmentInvalid: the keys do not open it.
         """
         with self.store.read() as connection:
-            of_integration = connections.c.integration_id == self.integration_id
-            row = connection.execute(sa.select(connections).where(of_integration)).one_or_none()
+            return self.read(connection)
+
+    def read(self, connection: sa.Connection) -> Tokens:
+        """What is stored, as the transaction sees it.
+
+        Raises:
+            ConnectionInvalid: nothing is; the integration was never connected, or was disconnected.
+            EnvironmentInvalid: the keys do not open it.
+        """
+        of_integration = connections.c.integration_id == self.integration_id
+        row = connection.execute(sa.select(connections).where(of_integration)).one_or_none()
         if row is None:
             raise ConnectionInvalid(
                 f"{self.integration_id} is not connected: connect it with `hris connect {self.integration_id}`."

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import cast
 
+import sqlalchemy as sa
+
 from hris_pipeline.operations.decisions import approve_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.sources.protocol import Source
 from hris_pipeline.store.imports import Import
-from hris_pipeline.store.integrations import current_settings
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import Clock
 from hris_pipeline_tests.kit.observed import observed_import
@@ -35,15 +36,9 @@ class ScriptedServices(Services):
 
     address: str = ""
 
-    def open_source(self, integration_id: str, source: str | None = None) -> Source:
+    def open_source(self, connection: sa.Connection, integration_id: str, source: str) -> Source:
         """The client of the integration's kind of source."""
-        return open_client(
-            self._kind(integration_id), self.address, integration_id=integration_id, retries=self.retries
-        )
-
-    def _kind(self, integration_id: str) -> str:
-        with self.store.read() as connection:
-            return current_settings(connection, integration_id).settings.source
+        return open_client(source, self.address, integration_id=integration_id, retries=self.retries)
 
     @classmethod
     def of(cls, services: Services, address: str) -> "ScriptedServices":

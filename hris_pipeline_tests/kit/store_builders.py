@@ -106,8 +106,9 @@ def _with_digest(draft: Import, plan: pd.DataFrame) -> Import:
 
 
 def apply(store: Store, import_id: str, **options: Any) -> Import:
-    known: dict[str, Any] = {"settings_digest": "s" * 64, "actor": "tester", "run_id": None, "now": NOW + HOUR}
-    return apply_import(store, import_id, **(known | options))
+    digest = options.pop("settings_digest", "s" * 64)
+    defaults: dict[str, Any] = {"actor": "tester", "run_id": None, "now": NOW + HOUR}
+    return apply_import(store, import_id, settings_digest=lambda _: digest, **(defaults | options))
 
 
 def applied(store: Store, *changes: Change, **fields: Any) -> str:

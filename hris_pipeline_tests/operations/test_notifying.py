@@ -184,3 +184,12 @@ def _webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
         yield f"json://127.0.0.1:{server.server_port}/hook", received
         server.shutdown()
         thread.join()
+
+
+def test_whoever_is_named_after_nobody_was_hears_of_what_still_is_so(told: Acme) -> None:
+    channel = Channel()
+    assert notify(told.services, "acme", "stalled", "same", "x", send=channel)
+    told.change(settings_from({}))
+    told.change(settings_from({"notify": [{"to": "json://other.example", "on": ["stalled"]}]}))
+    assert notify(told.services, "acme", "stalled", "same", "x", send=channel)
+    assert not notify(told.services, "acme", "stalled", "same", "x", send=channel)
