@@ -41,14 +41,12 @@ from hris_pipeline.store.integrations import get_integration
 __all__ = [
     "JobResult",
     "apply_config",
-    "approval_config",
     "daemon_seen",
     "dagster_pages",
     "dagster_ui",
     "members_config",
     "open_instance",
     "reap_dead_runs",
-    "reason_config",
     "run_job",
 ]
 
@@ -78,17 +76,6 @@ def members_config(extract: str) -> dict[str, Any]:
 def apply_config(import_id: str) -> dict[str, Any]:
     """Config of ``save_import``: which import."""
     return _ops(applied_changes={"ops": {"apply_change_set": {"config": {"import_id": import_id}}}})
-
-
-def approval_config(import_id: str, digest: str, by: str, reason: str) -> dict[str, Any]:
-    """Config of ``approve_import``."""
-    config = {"import_id": import_id, "digest": digest, "by": by, "reason": reason}
-    return _ops(approve={"config": config})
-
-
-def reason_config(job: str, by: str, reason: str) -> dict[str, Any]:
-    """Config of ``pause_imports`` and ``resume_imports``."""
-    return _ops(**{job.removesuffix("_imports"): {"config": {"by": by, "reason": reason}}})
 
 
 def open_instance(environment: Environment) -> dg.DagsterInstance:

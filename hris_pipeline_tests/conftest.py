@@ -1,6 +1,7 @@
 """Real stores for every test: a PostgreSQL server per test process and SQLite files, each test with a fresh one.
 
 ``environment`` and ``store`` run a test on both databases; ``sqlite_environment`` and ``postgres_environment`` on one.
+``sandbox`` is one of the process, for whoever needs no sandbox alone; each test has companies of its own in it.
 """
 
 import os
@@ -16,7 +17,9 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
+from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
+from hris_pipeline_tests.kit.clock import MONDAY, Clock
 from hris_pipeline_tests.kit.processes import hear_interrupts
 
 POSTGRES_VERSION = 16
@@ -136,6 +139,33 @@ def store(environment: Environment) -> Iterator[Store]:
     store = open_store(environment)
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def session_clock() -> Clock:
+    """The one clock of the process, which tests set."""
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def session_sandbox(session_clock: Clock) -> Iterator[Sandbox]:
+    """The one sandbox of the process, by that clock."""
+    with running(employees=1, now=session_clock) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def clock(session_clock: Clock) -> Clock:
+    """The clock, on a Monday."""
+    session_clock.time = MONDAY
+    return session_clock
+
+
+@pytest.fixture
+def sandbox(session_sandbox: Sandbox, clock: Clock) -> Iterator[Sandbox]:
+    """The sandbox, in which nothing goes wrong unasked."""
+    yield session_sandbox
+    session_sandbox.clear_faults()
 
 
 def _database(server: sa.URL, run: Callable[[str], None], options: str) -> Iterator[str]:

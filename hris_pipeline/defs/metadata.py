@@ -166,8 +166,8 @@ def import_markdown(summary: Import) -> str:
     return "\n".join(lines)
 
 
-def _first_ids(who: Sequence[str], most: int = 10) -> str:
-    return ", ".join(map(_code, who[:most])) + (" …" if len(who) > most else "")
+def _first_ids(who: Sequence[str]) -> str:
+    return ", ".join(map(_code, who[:FIRST_IDS])) + (" …" if len(who) > FIRST_IDS else "")
 
 
 def _code(name: str) -> str:
@@ -179,6 +179,9 @@ def _plain(text: str) -> str:
     """Text of a source or an administrator that Markdown takes for nothing else."""
     return _MARKUP.sub(r"\\\1", "".join(letter for letter in text if letter.isprintable()))
 
+
+FIRST_IDS = 10
+"""So many ids of a list are shown."""
 
 _HARMLESS = re.compile(r"[\w.@ -]+")
 

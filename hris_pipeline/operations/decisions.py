@@ -237,7 +237,7 @@ def _just_applied(services: Services, integration_id: str) -> Import | None:
     return newest if newest is not None and newest.status == "applied" else None
 
 
-def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | None = None) -> Import:
+def plan_undo(services: Services, import_id: str, *, actor: str) -> Import:
     """Stages an import that gives every user the import changed the state before, field by field: what somebody else
     changed since is listed and left, and a renamed metadata name is followed. Running automatic imports are paused,
     because the next would do it all again.
@@ -264,7 +264,7 @@ def plan_undo(services: Services, import_id: str, *, actor: str, run_id: str | N
             )
         undo = _undo(connection, integration.directory_id, record)
         version = current_settings(connection, record.integration_id).version
-        draft = replace(_draft(record, undo, actor, services.now()), settings_version=version, dagster_run_id=run_id)
+        draft = replace(_draft(record, undo, actor, services.now()), settings_version=version)
         staged = stage_import(connection, draft, undo.rows)
         paused = _pause(connection, record.integration_id, actor, services.now())
     if paused:

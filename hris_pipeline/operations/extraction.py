@@ -17,16 +17,15 @@ def extract_members(
     integration_id: str,
     *,
     progress: Callable[[int], None] | None = None,
-    lock_wait_seconds: float = 0.0,
 ) -> Manifest:
     """Reads every member from the source into the archive; ``progress`` is told how many were read so far. No other
     import of the integration reads, plans or applies meanwhile, nor after, as long as ``services.hold`` has it.
 
     Raises:
-        ImportRunning: another import of the integration is still under way after ``lock_wait_seconds``.
+        ImportRunning: another import of the integration is under way.
         SourceError: the source cannot be read at all; an incomplete reading is a manifest that says so.
     """
-    with services.hold.within(services.store, integration_id, lock_wait_seconds):
+    with services.hold.within(services.store, integration_id):
         return _extract(services, integration_id, progress)
 
 

@@ -243,7 +243,6 @@ def quarantined_people(
     import_id: str,
     *,
     field: str | None = None,
-    check: str | None = None,
     page: int = 1,
     page_size: int | None = None,
     reveal: bool = False,
@@ -262,7 +261,6 @@ def quarantined_people(
             record.integration_id,
             record.extract_id,
             field=field,
-            check=check,
             offset=(page - 1) * (page_size or 0),
             limit=page_size,
         )

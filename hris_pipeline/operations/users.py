@@ -8,7 +8,6 @@ Why somebody is as they are is ``explanation``'s.
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -159,12 +158,12 @@ def user_file_frame(services: Services, integration_id: str) -> pd.DataFrame:
     return user_file(users, effective_metadata(settings))
 
 
-def milestones(services: Services, integration_id: str, today: date | None = None) -> pd.DataFrame:
+def milestones(services: Services, integration_id: str) -> pd.DataFrame:
     """Service anniversaries, onboarding days and birthdays of the next 90 days (``upcoming_milestones``)."""
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
         users = users_view(connection, integration_id, settings)
-    return upcoming_milestones(users, today or local_date(settings, services.now()))
+    return upcoming_milestones(users, local_date(settings, services.now()))
 
 
 def reporting(services: Services, integration_id: str) -> tuple[pd.DataFrame, pd.DataFrame]:

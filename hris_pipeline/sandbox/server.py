@@ -148,7 +148,6 @@ class Sandbox:
         redirect_uri: str = "http://127.0.0.1:8765/callback",
         scopes: Iterable[str] = tuple(SCOPES),
         consent_dob: bool = True,
-        state: str = "state",
         username: str = USERNAME,
     ) -> str:
         """Logs in and consents over HTTP, as a person does in a browser; gives the code."""
@@ -156,7 +155,7 @@ class Sandbox:
             "response_type": "code",
             "client_id": self.client_id,
             "redirect_uri": redirect_uri,
-            "state": state,
+            "state": "state",
             "scope": " ".join(scopes),
         }
         return self.consent(f"{self.authorize_url}?{urlencode(query)}", consent_dob=consent_dob, username=username)[1]
@@ -180,9 +179,9 @@ class Sandbox:
                 browser.get(back)
         return back, parse_qs(urlsplit(back).query)["code"][0]
 
-    def week_passes(self, today: date | None = None) -> list[Event]:
+    def week_passes(self) -> list[Event]:
         """A week passes in the first company; gives what happened."""
-        return self.company.week(today)
+        return self.company.week()
 
     def fault(self, kind: str, **options: Any) -> None:
         """Asks for a fault (see ``faults.KINDS`` and ``Fault``)."""
@@ -217,7 +216,6 @@ def running(
     seed: int = 0,
     *,
     today: date | None = None,
-    company: Company | None = None,
     faults: Sequence[str] = (),
     now: Callable[[], datetime] | None = None,
     access_life: timedelta = timedelta(hours=24),
@@ -225,10 +223,10 @@ def running(
 ) -> Iterator[Sandbox]:
     """A sandbox on a free port of this machine, in a thread, until the block ends.
 
-    ``company`` serves a company of the caller's; else ``employees`` people are drawn from ``seed`` as of ``today``.
+    ``employees`` people are drawn from ``seed`` as of ``today``.
     ``now`` gives the sandbox's time (aware), the real one by default.
     """
-    world = SandboxState(company or Company(employees, seed, today), Clock(now))
+    world = SandboxState(Company(employees, seed, today), Clock(now))
     world.tokens.access_life, world.tokens.refresh_life = access_life, refresh_life
     for text in faults:
         world.want(Fault.parse(text))
@@ -252,15 +250,13 @@ def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
         sleep(0.005)
 
 
-def serve(
-    port: int = 8085, employees: int = 100, seed: int = 0, faults: Sequence[str] = (), today: date | None = None
-) -> None:
+def serve(port: int = 8085, employees: int = 100, seed: int = 0, faults: Sequence[str] = ()) -> None:
     """Serves a sandbox on this machine until interrupted; the client id and secret are the fixed ones.
 
     Raises:
         UsageError: a fault nobody knows, or a port that is taken.
     """
-    world = SandboxState(Company(employees, seed, today))
+    world = SandboxState(Company(employees, seed))
     for text in faults:
         world.want(Fault.parse(text))
     try:

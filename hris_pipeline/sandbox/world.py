@@ -76,19 +76,15 @@ def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
+CODE_LIFE = timedelta(minutes=1)
+
+
 class Tokens:
     """Every code and token given out, with the lifetimes they get."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        *,
-        code_life: timedelta = timedelta(minutes=1),
-        access_life: timedelta = timedelta(hours=24),
-        refresh_life: timedelta = timedelta(days=30),
-    ) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.code_life, self.access_life, self.refresh_life = code_life, access_life, refresh_life
+        self.access_life, self.refresh_life = timedelta(hours=24), timedelta(days=30)
         self._codes: dict[str, Grant] = {}
         self._access: dict[str, Grant] = {}
         self._refresh: dict[str, Grant] = {}
@@ -97,7 +93,7 @@ class Tokens:
     def code(self, username: str, scopes: Iterable[str], redirect_uri: str, challenge: str = "") -> str:
         """A new authorization code; with a PKCE challenge it serves only whoever has the verifier."""
         code = secrets.token_urlsafe(24)
-        expires = self.clock.now() + self.code_life
+        expires = self.clock.now() + CODE_LIFE
         self._codes[code] = Grant(username, frozenset(scopes), expires, redirect_uri, challenge)
         return code
 

@@ -7,7 +7,7 @@ a field belongs to that wire; which checks a value must pass is made of its kind
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -50,17 +50,6 @@ class MetadataName(str):
     beside the user fields (``#Name``). A type of its own, so that the two cannot be taken for each other."""
 
     __slots__ = ()
-
-    @classmethod
-    def of_column(cls, column: str) -> Self:
-        """The name behind a column ``#Name``.
-
-        Raises:
-            ValueError: the column is none of metadata.
-        """
-        if not column.startswith(METADATA_PREFIX):
-            raise ValueError(f"{column!r} is no column of metadata: those begin with {METADATA_PREFIX}")
-        return cls(column[len(METADATA_PREFIX) :])
 
     @property
     def column(self) -> str:

@@ -68,20 +68,18 @@ def recent_archives(connection: sa.Connection, integration_id: str, since: datet
     return set(connection.execute(archived).scalars())
 
 
-def user_history(connection: sa.Connection, user_id: str, field: str | None = None) -> tuple[HistoryRow, ...]:
-    """What applied imports did to the user, the oldest first; with ``field`` (metadata as ``#Name``) only rows that
-    changed it or created the user."""
+def user_history(connection: sa.Connection, user_id: str) -> tuple[HistoryRow, ...]:
+    """What applied imports did to the user, the oldest first."""
     select = (
         sa.select(imports.c.import_id, imports.c.finished_at, import_rows)
         .join(imports, imports.c.import_id == import_rows.c.import_id)
         .where(import_rows.c.user_id == user_id, imports.c.status == "applied")
         .order_by(sa.func.coalesce(import_rows.c.base_version, 0))
     )
-    found = (
+    return tuple(
         HistoryRow(row.import_id, row.finished_at, row.user_id, row.action, tuple(row.changed), row.before, row.after)
         for row in connection.execute(select)
     )
-    return tuple(row for row in found if field is None or row.action == "create" or field in row.changed)
 
 
 def user_as_of(connection: sa.Connection, user_id: str, at: datetime) -> dict[str, Any] | None:

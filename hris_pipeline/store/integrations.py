@@ -102,11 +102,10 @@ def create_integration(
     *,
     now: datetime,
     directory_id: str | None = None,
-    display_name: str | None = None,
-    source: str = "justworks",
 ) -> Integration:
     """A new integration, unconnected and with automatic imports off; its directory is its own unless another is named.
-    A deleted one of the same name starts another life; its import history stays, and counts for nothing in it.
+    Its source and display name are its settings' to say (``describe_integration``). A deleted one of the same name
+    starts another life; its import history stays, and counts for nothing in it.
 
     Raises:
         UsageError: the name is no slug, or taken.
@@ -118,8 +117,8 @@ def create_integration(
         raise UsageError(f"There is an integration {integration_id} already: choose another name.")
     values = {
         "directory_id": directory_id or integration_id,
-        "display_name": display_name or integration_id,
-        "source": source,
+        "display_name": integration_id,
+        "source": Settings().source,
         "created_at": now,
     }
     if taken is None:

@@ -56,6 +56,16 @@ def staged(home: Path, sandbox: Sandbox, store_url: str, **others: str) -> Itera
         yield companies
 
 
+@pytest.fixture
+def behind_network(postgres_url: str, tmp_path: Path, sandbox: Sandbox) -> Iterator[tuple[Network, Companies]]:
+    """A company with a planned import, and the network that its database is behind."""
+    with (
+        to_postgres(postgres_url) as way,
+        staged(tmp_path / "home", sandbox, through(postgres_url, way)) as companies,
+    ):
+        yield way, companies
+
+
 @contextmanager
 def at_statement(companies: Companies, number: int, do: Callable[[], None]) -> Iterator[None]:
     """Does it just before the store is sent its ``number``-th statement of the block."""
@@ -82,19 +92,16 @@ def check_applied_once(companies: Companies) -> None:
 
 @pytest.mark.parametrize("number", [1, 4, 7, 10, 13])
 def test_a_database_that_restarts_in_the_middle_of_saving_leads_to_one_import(
-    number: int, postgres_url: str, tmp_path: Path, sandbox: Sandbox
+    number: int, behind_network: tuple[Network, Companies]
 ) -> None:
-    with (
-        to_postgres(postgres_url) as way,
-        staged(tmp_path / "home", sandbox, through(postgres_url, way)) as companies,
-    ):
-        with at_statement(companies, number, way.drop):
-            try:
-                save_import(companies.services, NAME, actor=BY)
-            except HrisError:
-                assert len(companies.imports(NAME, status="applied")) == 1, "not at all"
-                save_import(companies.services, NAME, actor=BY)
-        check_applied_once(companies)
+    way, companies = behind_network
+    with at_statement(companies, number, way.drop):
+        try:
+            save_import(companies.services, NAME, actor=BY)
+        except HrisError:
+            assert len(companies.imports(NAME, status="applied")) == 1, "not at all"
+            save_import(companies.services, NAME, actor=BY)
+    check_applied_once(companies)
 
 
 def test_a_failover_to_another_address_is_followed_within_seconds(
@@ -114,35 +121,29 @@ def test_a_failover_to_another_address_is_followed_within_seconds(
 
 
 def test_a_network_that_stands_still_for_a_moment_fails_nothing(
-    postgres_url: str, tmp_path: Path, sandbox: Sandbox
+    behind_network: tuple[Network, Companies],
 ) -> None:
-    with (
-        to_postgres(postgres_url) as way,
-        staged(tmp_path / "home", sandbox, through(postgres_url, way)) as companies,
-    ):
+    way, companies = behind_network
 
-        def stand_still() -> None:
-            way.freeze()
-            threading.Timer(2.0, way.mend).start()
+    def stand_still() -> None:
+        way.freeze()
+        threading.Timer(2.0, way.mend).start()
 
-        with at_statement(companies, 6, stand_still):
-            save_import(companies.services, NAME, actor=BY)
-        check_applied_once(companies)
+    with at_statement(companies, 6, stand_still):
+        save_import(companies.services, NAME, actor=BY)
+    check_applied_once(companies)
 
 
 def test_without_a_database_an_import_says_so_and_changes_nothing(
-    postgres_url: str, tmp_path: Path, sandbox: Sandbox
+    behind_network: tuple[Network, Companies],
 ) -> None:
-    with (
-        to_postgres(postgres_url) as way,
-        staged(tmp_path / "home", sandbox, through(postgres_url, way)) as companies,
-    ):
-        way.cut()
-        with pytest.raises(HrisError, match="store"):
-            save_import(companies.services, NAME, actor=BY)
-        way.mend()
+    way, companies = behind_network
+    way.cut()
+    with pytest.raises(HrisError, match="store"):
         save_import(companies.services, NAME, actor=BY)
-        check_applied_once(companies)
+    way.mend()
+    save_import(companies.services, NAME, actor=BY)
+    check_applied_once(companies)
 
 
 @needs_s3

@@ -14,8 +14,9 @@ from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, Un
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.users import reporting
 from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP
-from hris_pipeline.running import apply_config, approval_config, members_config, reason_config
+from hris_pipeline.running import apply_config, members_config
 from hris_pipeline_tests.defs.conftest import NAME, Company
+from hris_pipeline_tests.kit.job_configs import approval_config, reason_config
 
 GUARDS = 10
 

@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.sandbox import Company, Sandbox, running
+from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.pacing import Retries
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
@@ -21,29 +21,6 @@ from hris_pipeline_tests.kit.clock import MONDAY, Clock
 
 KEY = Fernet.generate_key().decode()
 QUICK = Retries(attempts=2, first=0.0)
-
-
-@pytest.fixture(scope="session")
-def session_clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(scope="session")
-def session_sandbox(session_clock: Clock) -> Iterator[Sandbox]:
-    with running(employees=1, now=session_clock) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def clock(session_clock: Clock) -> Clock:
-    session_clock.time = MONDAY
-    return session_clock
-
-
-@pytest.fixture
-def sandbox(session_sandbox: Sandbox, clock: Clock) -> Iterator[Sandbox]:
-    yield session_sandbox
-    session_sandbox.clear_faults()
 
 
 def connected_environment(environment: Environment, sandbox: Sandbox) -> Environment:

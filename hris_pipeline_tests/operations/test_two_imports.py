@@ -37,7 +37,8 @@ def test_the_second_is_told_while_the_first_reads(acme: Acme) -> None:
 
 def test_the_second_waits_for_the_end_of_the_first(acme: Acme) -> None:
     with process(acme.services.environment, hold_while_reading, acme.services.environment, 0.5) as child:
-        assert extract_members(acme.services, "acme", lock_wait_seconds=30).complete
+        acme.services.hold.take(acme.services.store, "acme", wait_seconds=60)
+        assert extract_members(acme.services, "acme").complete
         child.join()
         assert child.exitcode == 0
 
@@ -45,7 +46,8 @@ def test_the_second_waits_for_the_end_of_the_first(acme: Acme) -> None:
 def test_a_killed_import_holds_nobody_up(acme: Acme) -> None:
     with process(acme.services.environment, hold_while_reading, acme.services.environment, 60.0) as child:
         kill(child)
-        assert extract_members(acme.services, "acme", lock_wait_seconds=5).complete
+        acme.services.hold.take(acme.services.store, "acme", wait_seconds=60)
+        assert extract_members(acme.services, "acme").complete
 
 
 def test_whoever_has_the_hold_goes_through_and_lets_go_once(acme_lite: Acme) -> None:

@@ -20,12 +20,8 @@ from hris_pipeline.store.tables import users
 
 
 def test_a_metadata_name_and_its_column_are_told_apart() -> None:
-    name = MetadataName("Cost #1")
-    assert name.column == "#Cost #1"
-    assert MetadataName.of_column("#Cost #1") == name
-    assert MetadataName.of_column("##1") == "#1"
-    with pytest.raises(ValueError, match="no column of metadata"):
-        MetadataName.of_column("Cost")
+    assert MetadataName("Cost #1").column == "#Cost #1"
+    assert MetadataName("#1").column == "##1"
 
 
 def test_the_settings_know_their_metadata_by_the_type_and_write_it_as_text() -> None:

@@ -13,19 +13,8 @@ from hris_pipeline.sources.decoding import decode
 from hris_pipeline.sources.documented import DocumentedReader
 from hris_pipeline.sources.justworks_wire import Reception
 from hris_pipeline.sources.partner_api import PartnerApi
-from hris_pipeline.sources.protocol import Company, Office, Record
-
-COMPANY = Company(
-    "c",
-    "Acme",
-    (
-        Office("o1", "Austin", "TX", "US"),
-        Office("o2", "New York", "NY", "US", line1="1 Sample Avenue", postal_code="10013"),
-        Office("o3", unread=True),
-        Office("o4"),
-    ),
-    {"d1": "Engines"},
-)
+from hris_pipeline.sources.protocol import Record
+from hris_pipeline_tests.kit.wire_company import COMPANY
 
 DOCUMENTED: dict[str, Any] = {
     "id": "m1",

@@ -14,18 +14,7 @@ from hris_pipeline.sources import finch_wire, justworks_wire
 from hris_pipeline.sources.justworks_wire import Reception, columns, read_company, read_custom_fields
 from hris_pipeline.sources.protocol import Company, CustomField, Office, Record
 from hris_pipeline.sources.raw_columns import SPELLS, UNREAD, ColumnBuilder, WireField, wire_getters
-
-COMPANY = Company(
-    "c",
-    "Acme",
-    (
-        Office("o1", "Austin", "TX", "US"),
-        Office("o2", "New York", "NY", "US", line1="1 Sample Avenue", postal_code="10013"),
-        Office("o3", unread=True),
-        Office("o4"),
-    ),
-    {"d1": "Engines"},
-)
+from hris_pipeline_tests.kit.wire_company import COMPANY
 
 
 def gathered(*records: Record) -> dict[str, list[object]]:

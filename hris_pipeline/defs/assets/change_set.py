@@ -4,6 +4,7 @@ milestones to celebrate, lines of approval."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -163,9 +164,49 @@ def reporting_frame(services: Services, integration_id: str) -> Made:
     }
 
 
-_FRAMES: Mapping[str, Callable[[Services, str], Made]] = {
-    "upcoming_milestones": milestones_frame,
-    "reporting_lines": reporting_frame,
+@dataclass(frozen=True)
+class _Report:
+    """One of the reports on users as they are in the store: how it is made, and what Dagster says of it."""
+
+    make: Callable[[Services, str], Made]
+    description: str
+
+    def asset(self, name: str) -> dg.AssetsDefinition:
+        """The report as the asset of that name."""
+
+        @dg.asset(
+            name=name,
+            group_name=REPORTS_GROUP,
+            partitions_def=integration_partitions,
+            deps=[applied_changes],
+            kinds={"pandas", "parquet"},
+            owners=OWNERS,
+            io_manager_key="frames",
+            description=self.description,
+        )
+        def report(
+            context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
+        ) -> Iterator[dg.Output[Traced]]:
+            with recording_failures(context, services) as run:
+                rows, metadata = self.make(services, run.integration_id)
+                context.add_asset_metadata(metadata)
+                yield dg.Output(Traced(rows))
+
+        return report
+
+
+REPORTS: Mapping[str, _Report] = {
+    "upcoming_milestones": _Report(
+        milestones_frame,
+        "The next 90 days of active users, by EmployeeId: service anniversaries, onboarding days 30, 60 and 90, "
+        "birthdays (nobody's age). The metadata counts them by week; `hris milestones NAME` tells whose they are.",
+    ),
+    "reporting_lines": _Report(
+        reporting_frame,
+        "Whom each active user reports to, up to the top, with associated supervisors as further approvers; cycles are "
+        "shown. The metadata shows the first lines, by EmployeeId, and counts heads by department, location and role, "
+        "groups of fewer than five together; `hris reporting NAME` shows them all.",
+    ),
 }
 
 
@@ -174,8 +215,8 @@ def make_reports(
 ) -> None:
     """Makes every report within the step of another asset: after one that ends red Dagster runs nothing, and would show
     the reports as failed, which they are not."""
-    for asset, make in _FRAMES.items():
-        rows, metadata = make(services, integration_id)
+    for asset, report in REPORTS.items():
+        rows, metadata = report.make(services, integration_id)
         frames.keep(asset, integration_id, Traced(rows))
         context.log_event(dg.AssetMaterialization(asset, partition=integration_id, metadata=metadata))
 
@@ -267,46 +308,4 @@ def applied_changes(change_set: Any) -> Any:
     return apply_change_set(change_set)
 
 
-@dg.asset(
-    group_name=REPORTS_GROUP,
-    partitions_def=integration_partitions,
-    deps=[applied_changes],
-    kinds={"pandas", "parquet"},
-    owners=OWNERS,
-    io_manager_key="frames",
-    description=(
-        "The next 90 days of active users, by EmployeeId: service anniversaries, onboarding days 30, 60 and 90, "
-        "birthdays (nobody's age). The metadata counts them by week; `hris milestones NAME` tells whose they are."
-    ),
-)
-def upcoming_milestones(
-    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
-) -> Iterator[dg.Output[Traced]]:
-    """Milestones of the users as they are in the store."""
-    with recording_failures(context, services) as run:
-        rows, metadata = milestones_frame(services, run.integration_id)
-        context.add_asset_metadata(metadata)
-        yield dg.Output(Traced(rows))
-
-
-@dg.asset(
-    group_name=REPORTS_GROUP,
-    partitions_def=integration_partitions,
-    deps=[applied_changes],
-    kinds={"pandas", "parquet"},
-    owners=OWNERS,
-    io_manager_key="frames",
-    description=(
-        "Whom each active user reports to, up to the top, with associated supervisors as further approvers; cycles are "
-        "shown. The metadata shows the first lines, by EmployeeId, and counts heads by department, location and role, "
-        "groups of fewer than five together; `hris reporting NAME` shows them all."
-    ),
-)
-def reporting_lines(
-    context: dg.AssetExecutionContext, services: dg.ResourceParam[Services]
-) -> Iterator[dg.Output[Traced]]:
-    """Reporting lines of the users as they are in the store."""
-    with recording_failures(context, services) as run:
-        rows, metadata = reporting_frame(services, run.integration_id)
-        context.add_asset_metadata(metadata)
-        yield dg.Output(Traced(rows))
+upcoming_milestones, reporting_lines = (report.asset(name) for name, report in REPORTS.items())
