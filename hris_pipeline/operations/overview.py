@@ -20,6 +20,7 @@ from hris_pipeline.store.overviews import (
     integration_names,
     integrations_named,
     newest_imports,
+    newest_readings,
     open_conflicts,
     open_imports,
 )
@@ -42,8 +43,9 @@ class Waiting:
 @dataclass(frozen=True)
 class Overview:
     """One integration. ``next_due`` is None unless automatic imports run; ``due_now`` says that a due moment waits
-    to be handled; ``last_import`` is the newest of any status, ``open_import`` the one that waits to be saved or
-    approved; ``company_name`` is what the source called the company when it was connected."""
+    to be handled; ``last_import`` is the newest of any status, ``last_reading`` the newest that read the source,
+    ``open_import`` the one that waits to be saved or approved; ``company_name`` is what the source called the company
+    when it was connected."""
 
     integration: Integration
     settings: Settings
@@ -52,6 +54,7 @@ class Overview:
     next_due: datetime | None
     due_now: bool
     last_import: Import | None
+    last_reading: Import | None
     open_import: Import | None
     last_good_at: datetime | None
     company_name: str | None
@@ -101,6 +104,7 @@ def overview(services: Services, integration_id: str) -> Overview:
 def _overviews(connection: sa.Connection, names: Sequence[str], now: datetime) -> tuple[Overview, ...]:
     states = {state.integration_id: state for state in automations(connection, *names)}
     newest, waiting = newest_imports(connection, names), open_imports(connection, names)
+    readings = newest_readings(connection, names)
     undecided, companies = open_conflicts(connection, names), company_names(connection, names)
     return tuple(
         _overview(
@@ -108,6 +112,7 @@ def _overviews(connection: sa.Connection, names: Sequence[str], now: datetime) -
             states[name],
             now,
             last_import=newest.get(name),
+            last_reading=readings.get(name),
             open_import=waiting.get(name),
             undecided=undecided.get(name, 0),
             company_name=companies.get(name),
@@ -123,6 +128,7 @@ def _overview(
     now: datetime,
     *,
     last_import: Import | None,
+    last_reading: Import | None,
     open_import: Import | None,
     undecided: int,
     company_name: str | None,
@@ -136,18 +142,19 @@ def _overview(
         next_due=next_due(state.settings, now) if running else None,
         due_now=running and (state.last_due_at is None or state.last_due_at < latest_due(state.settings, now)),
         last_import=last_import,
+        last_reading=last_reading,
         open_import=open_import,
         last_good_at=state.last_good_at,
         company_name=company_name,
-        waiting=_waiting(facts.integration, undecided, open_import, last_import),
+        waiting=_waiting(facts.integration, undecided, open_import, last_reading),
     )
 
 
 def _waiting(
-    integration: Integration, undecided: int, open_import: Import | None, last_import: Import | None
+    integration: Integration, undecided: int, open_import: Import | None, last_reading: Import | None
 ) -> tuple[Waiting, ...]:
     """What waits for a person; ``store.overviews`` asks the same of all integrations at once."""
-    quarantined = last_import.counts["quarantined"] if last_import else 0
+    quarantined = last_reading.counts["quarantined"] if last_reading else 0
     items = [
         (integration.connection != "connected", Waiting("connection")),
         (open_import is not None, Waiting(open_import.status, open_import.changes) if open_import else None),

@@ -20,6 +20,7 @@ __all__ = [
     "integration_names",
     "integrations_named",
     "newest_imports",
+    "newest_readings",
     "open_conflicts",
     "open_imports",
 ]
@@ -89,8 +90,16 @@ def integrations_named(connection: sa.Connection, names: Sequence[str]) -> tuple
 def newest_imports(connection: sa.Connection, names: Sequence[str]) -> dict[str, Import]:
     """By integration the newest import of any status; one statement."""
     select = sa.select(imports).join_from(integrations, imports, imports.c.import_id == _newest("import_id"))
-    found = connection.execute(select.where(integrations.c.integration_id.in_(names)))
-    return {row.integration_id: Import.from_row(row) for row in found}
+    rows = connection.execute(select.where(integrations.c.integration_id.in_(names)))
+    return {row.integration_id: Import.from_row(row) for row in rows}
+
+
+def newest_readings(connection: sa.Connection, names: Sequence[str]) -> dict[str, Import]:
+    """By integration the newest import that read the source (an undo reads nothing); one statement."""
+    newest = _newest("import_id", *_READ_THE_SOURCE)
+    select = sa.select(imports).join_from(integrations, imports, imports.c.import_id == newest)
+    readings = connection.execute(select.where(integrations.c.integration_id.in_(names)))
+    return {row.integration_id: Import.from_row(row) for row in readings}
 
 
 def open_imports(connection: sa.Connection, names: Sequence[str]) -> dict[str, Import]:
@@ -115,11 +124,18 @@ def company_names(connection: sa.Connection, names: Sequence[str]) -> dict[str, 
     return {row[0]: row[1] for row in connection.execute(select.where(connections.c.integration_id.in_(names)))}
 
 
-def _newest(column: str) -> sa.ScalarSelect[Any]:
-    """A column of the newest import of the integration that the statement is about."""
-    other = imports.alias()
-    newest = sa.select(other.c[column]).where(other.c.integration_id == integrations.c.integration_id)
-    return newest.order_by(other.c.planned_at.desc(), other.c.import_id.desc()).limit(1).scalar_subquery()
+_RECENT = imports.alias()
+_READ_THE_SOURCE = (
+    _RECENT.c.life == integrations.c.life,
+    _RECENT.c.extract_id.is_not(None),
+    _RECENT.c.trigger != "undo",
+)
+
+
+def _newest(column: str, *conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
+    """A column of the newest import, for which the conditions hold, of the integration that the statement is about."""
+    newest = sa.select(_RECENT.c[column]).where(_RECENT.c.integration_id == integrations.c.integration_id, *conditions)
+    return newest.order_by(_RECENT.c.planned_at.desc(), _RECENT.c.import_id.desc()).limit(1).scalar_subquery()
 
 
 def _is_live() -> sa.ColumnElement[bool]:
@@ -143,5 +159,5 @@ def _waits() -> sa.ColumnElement[bool]:
         integrations.c.automatic == "paused",
         sa.exists().where(of_it, imports.c.status.in_(OPEN)),
         sa.exists().where(undecided),
-        sa.func.coalesce(_newest("quarantined"), 0) > 0,
+        sa.func.coalesce(_newest("quarantined", *_READ_THE_SOURCE), 0) > 0,
     )

@@ -16,6 +16,7 @@ __all__ = ["AT", "add_integrations", "add_waiting", "counted_statements"]
 AT = datetime(2026, 3, 4, 4, 0, tzinfo=UTC)
 """When all of them are due, every day."""
 
+_LATER = timedelta(hours=1)
 _SETTINGS = Settings(at="04:00", time_zone="UTC")
 
 
@@ -52,7 +53,7 @@ def add_integrations(
 
 def add_waiting(store: Store, names: Sequence[str]) -> None:
     """For six integrations, what can wait for a person: in turn the connection, a pause, a held and a planned import, a
-    conflict, quarantined people."""
+    conflict, people whom the newest reading quarantined, though an undo came after it."""
     unconnected, paused, held, planned, undecided, quarantined = names
     newest = {"trigger": "schedule", "guards": [], "diagnostics": {}, "actor": "daily", "planned_at": AT, "status": ""}
     conflict = {"conflict_id": "c", "hris_id": "h", "kind": "email", "user_id": "u", "status": "open", "incoming": {}}
@@ -63,10 +64,11 @@ def add_waiting(store: Store, names: Sequence[str]) -> None:
         ends: list[tuple[str, dict[str, object]]] = [
             (held, {"status": "held"}),
             (planned, {"status": "planned"}),
-            (quarantined, {"status": "applied", "quarantined": 3}),
+            (quarantined, {"status": "applied", "quarantined": 3, "extract_id": "e"}),
+            (quarantined, {"status": "applied", "trigger": "undo", "extract_id": "d", "planned_at": AT + _LATER}),
         ]
-        for name, end in ends:
-            own = {"import_id": f"{name}-new", "integration_id": name, "directory_id": name}
+        for number, (name, end) in enumerate(ends):
+            own = {"import_id": f"{name}-new-{number}", "integration_id": name, "directory_id": name}
             connection.execute(sa.insert(imports), newest | own | end)
         connection.execute(sa.insert(conflicts), conflict | seen | {"integration_id": undecided})
 
