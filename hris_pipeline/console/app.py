@@ -23,6 +23,7 @@ from hris_pipeline.console.login import OneTimeLink
 from hris_pipeline.console.pages import PAGES
 from hris_pipeline.console.sessions import Sessions
 from hris_pipeline.console.visit import STATIC, Console, route_of
+from hris_pipeline.console.words import browser_words
 from hris_pipeline.errors import HrisError, UsageError
 from hris_pipeline.files import machine_words
 from hris_pipeline.operations.roles import DecidedBy, deciding
@@ -80,7 +81,7 @@ async def _favicon(_: Request) -> Response:
 
 
 async def _nothing(_: Request, __: Exception) -> Response:
-    return plain_page(404, "There is no such page", "Go back, or start at the beginning of the console.")
+    return plain_page(404, "There is no such page", "Its address is wrong, or it is no more.", way_back=True)
 
 
 async def _too_much(_: Request, __: Exception) -> Response:
@@ -90,10 +91,12 @@ async def _too_much(_: Request, __: Exception) -> Response:
 async def _unexpected(_: Request, error: Exception) -> Response:
     """The message of an unexpected error may quote a person: only its kind is told."""
     if isinstance(error, HrisError):
-        return plain_page(503, "That did not work", str(error))
+        return plain_page(503, "That did not work", browser_words(str(error)), way_back=True)
     if (words := machine_words(error)) is not None:
         return plain_page(503, "This machine is in the way", f"{words}.")
-    return plain_page(500, "Something unexpected happened", f"({type(error).__name__}) Please report it.")
+    return plain_page(
+        500, "Something unexpected happened", f"({type(error).__name__}) Please report it.", way_back=True
+    )
 
 
 STOPS_WITHIN_SECONDS = 1

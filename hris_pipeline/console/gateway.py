@@ -209,12 +209,14 @@ def security_headers(given: Iterable[tuple[bytes, bytes]], *, own: bool, kept: b
     return [*others, *((name.encode(), value.encode()) for name, value in protecting.items())]
 
 
-def plain_page(status: int, title: str, words: str) -> Response:
-    """A page for whoever is not logged in: it says one thing, and shows nothing of anybody."""
+def plain_page(status: int, title: str, words: str, *, way_back: bool = False) -> Response:
+    """A page for whoever is not logged in, or where no page can be asked: it says one thing, and shows nothing of
+    anybody; with a link to the first page where that helps."""
+    link = '<p><a href="/">All integrations</a></p>' if way_back else ""
     return HTMLResponse(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width"><title>{escape(title)}</title><link rel="stylesheet" href="/static/console.css">'
-        f'</head><body class="bare"><main><h1>{escape(title)}</h1><p>{escape(words)}</p></main></body></html>',
+        f'</head><body class="bare"><main><h1>{escape(title)}</h1><p>{escape(words)}</p>{link}</main></body></html>',
         status,
     )
 

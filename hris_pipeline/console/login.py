@@ -245,7 +245,7 @@ async def login(request: Request) -> Response:
     """Where whoever is not logged in is sent."""
     console = _console(request)
     if console.access.mode == "link":
-        words = "Open the link that the terminal shows in which `hris ui` or `hris console` runs. Each link works once."
+        words = "Open the newest link in the terminal in which hris ui or hris console runs. Each link works once."
         return plain_page(401, "Log in", words)
     if console.access.mode == "proxy":
         return RedirectResponse("/", 303)

@@ -6,14 +6,13 @@ Checks that hold for all pages (log-in, role, form token) are made here, once, b
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from secrets import compare_digest
 from traceback import extract_tb
 from typing import Any
 from urllib.parse import quote, urlencode
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
@@ -25,84 +24,34 @@ from starlette.routing import Route
 from hris_pipeline.console.gateway import Access
 from hris_pipeline.console.jobs import Jobs
 from hris_pipeline.console.sessions import Session, Sessions
+from hris_pipeline.console.words import (
+    browser_words,
+    decision_words,
+    due_words,
+    method_words,
+    moment_words,
+    outcome_words,
+    plural,
+    schedule_words,
+    value_words,
+)
 from hris_pipeline.errors import HrisError, UnknownName, UsageError
 from hris_pipeline.files import machine_words
+from hris_pipeline.operations.review_files import field_title, guard_title
 from hris_pipeline.operations.roles import ACTIONS, deciding, may
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.settings.document import Settings
 
-__all__ = ["STATIC", "TEMPLATES", "Console", "Page", "Visit", "due_words", "error_page", "moment_words", "route_of"]
+__all__ = ["STATIC", "TEMPLATES", "Console", "Page", "Visit", "error_page", "route_of"]
 
 STATIC = Path(__file__).with_name("static")
-
-_DAY = timedelta(days=1)
-
-
-def moment_words(value: datetime | None, zone: str = "UTC") -> str:
-    """A moment for people, in a zone that is named."""
-    if value is None:
-        return "never"
-    local = value.astimezone(ZoneInfo(zone))
-    return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {local.tzname() or zone}"
-
-
-def due_words(value: datetime, now: datetime, zone: str) -> str:
-    """When something is due: the day as people say it, the time, and the zone by name."""
-    local, today = value.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
-    days = {today: "today", today + _DAY: "tomorrow"}
-    day = days.get(local.date(), f"{local:%a} {local.day} {local:%b}")
-    return f"{day} at {local:%H:%M} ({zone.replace('_', ' ')})"
-
-
-def _value_words(value: Any) -> str:
-    """A stored value as text; nothing is a dash."""
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "–"
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-_METHODS = {
-    "os": "account on this machine",
-    "link": "one-time link",
-    "oidc": "company log-in",
-    "proxy": "company proxy",
-    "dagster": "Dagster",
-}
-
-_OUTCOMES = {
-    None: "cut off",
-    "done": "done",
-    "unexpected": "failed",
-    "ImportHeld": "held",
-    "ImportStale": "refused: out of date",
-    "ImportRunning": "refused: another import was running",
-    "Tampered": "refused: changed behind the pipeline's back",
-    "UnknownName": "refused: no such thing",
-}
-
-
-def _method_words(method: str) -> str:
-    """How somebody was authenticated."""
-    return _METHODS.get(method, method)
-
-
-def _outcome_words(outcome: str | None) -> str:
-    """What came of a decision."""
-    return _OUTCOMES.get(outcome, "refused")
 
 
 def _query(values: Mapping[str, Any], **changes: Any) -> str:
     """An address's query with some of its values changed; empty ones are left out."""
     merged = {**values, **changes}
     return urlencode({key: value for key, value in merged.items() if value not in (None, "")}, doseq=True)
-
-
-def _plural(number: int, noun: str, several: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def _asset(name: str) -> str:
@@ -121,14 +70,19 @@ TEMPLATES = Environment(
 )
 
 TEMPLATES.filters |= {
-    "method": _method_words,
+    "browser": browser_words,
+    "decision": decision_words,
+    "guard": guard_title,
+    "method": method_words,
     "moment": moment_words,
-    "outcome": _outcome_words,
+    "outcome": outcome_words,
     "path": lambda text: quote(str(text), safe=""),
-    "value": _value_words,
+    "schedule": schedule_words,
+    "title": field_title,
+    "value": value_words,
 }
 
-TEMPLATES.globals |= {"asset": _asset, "query": _query, "plural": _plural, "due_words": due_words}
+TEMPLATES.globals |= {"asset": _asset, "query": _query, "plural": plural, "due_words": due_words}
 
 MOST_FIELDS = 2000
 
@@ -170,10 +124,20 @@ class Visit:
         """The integration that the page is about."""
         return self.route["name"]
 
+    @cached_property
+    def settings(self) -> Settings:
+        """The integration's settings in force when the page was asked for."""
+        return settings_in_force(self.services, self.name).settings
+
     @property
     def zone(self) -> str:
         """The time zone in which the integration's moments are told."""
-        return settings_in_force(self.services, self.name).settings.time_zone
+        return self.settings.time_zone
+
+    @property
+    def title(self) -> str:
+        """The integration as people know it."""
+        return self.settings.display_name or self.name
 
     @property
     def actor(self) -> str:
@@ -272,4 +236,4 @@ def _answer(page: Page, visit: Visit) -> Response:
 
 def error_page(visit: Visit, status: int, title: str, words: str) -> Response:
     """A page that says what went wrong and what to do; never anybody's data."""
-    return visit.page("error.html", status, title=title, words=words)
+    return visit.page("error.html", status, title=title, words=browser_words(words))

@@ -30,7 +30,7 @@ from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
 from hris_pipeline.store.imports import Import
 from hris_pipeline.transform.spreadsheets import write_csv, write_xlsx
 
-__all__ = ["REVIEW_FILES", "field_title", "group_words", "reason_words", "write_review"]
+__all__ = ["REVIEW_FILES", "field_title", "group_words", "guard_title", "reason_words", "write_review"]
 
 REASONS: Mapping[str, str] = {
     "conflict": "conflict: somebody must decide who this is",
@@ -43,6 +43,12 @@ REASONS: Mapping[str, str] = {
     "excluded:not_started": "excluded: not started yet",
     "excluded:service_account": "excluded: service account",
     "excluded:ignored": "excluded: ignored, as somebody decided",
+    "warning:associated_unknown": "warning: a further supervisor is nobody known, left blank",
+    "warning:do_not_archive_unknown": "warning: under “do not archive” stands an id that nobody has",
+    "warning:email_taken": "warning: another user has the email, imported without",
+    "warning:field_unread": "warning: nothing could be read from what was sent, kept as stored",
+    "warning:supervisor_cycle": "warning: they report to themselves, in a circle",
+    "warning:supervisor_unknown": "warning: the supervisor is nobody known, left blank",
     "warning:phone_not_international": "warning: phone number is not international (no SMS)",
     "warning:gone_since": "left alone: gone since",
     "warning:value_taken": "left alone: another user has that value now",
@@ -51,10 +57,30 @@ REASONS: Mapping[str, str] = {
 """Why somebody is not applied, or warned about, in an administrator's words."""
 
 
+GUARD_TITLES: Mapping[str, str] = {
+    "incomplete_extract": "Not everybody could be read",
+    "archive_limit": "Many people would be archived",
+    "slow_bleed": "Many people were archived within a week",
+    "create_limit": "Many new users",
+    "employee_id_mismatch": "Many EmployeeIds would change",
+    "email_change_limit": "Many emails would change",
+    "identity_change": "Many people come back under other ids",
+    "quarantine_growth": "Many more people in quarantine",
+    "unread_field": "A field could not be read",
+    "field_wipe": "A field would become empty for many",
+}
+"""What each guard has seen when it trips, in an administrator's words."""
+
+
+def guard_title(name: str) -> str:
+    """A guard in the words of whoever decides; one that there is no more by its name."""
+    return GUARD_TITLES.get(name, name.replace("_", " "))
+
+
 def reason_words(reason: str) -> str:
     """A reason of ``Import.diagnostics``, or why a row stands out, in words."""
     if reason.startswith("guard:"):
-        return f"guard {reason.removeprefix('guard:')}"
+        return f"guard: {guard_title(reason.removeprefix('guard:'))}"
     if reason.startswith("warning:changed_since:"):
         return f"left alone: {field_title(reason.rpartition(':')[2])} changed since"
     if reason.startswith("excluded:rule:"):

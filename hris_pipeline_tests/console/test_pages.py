@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.console.jobs import Job
 from hris_pipeline.console.visit import STATIC
+from hris_pipeline.console.words import browser_words
 from hris_pipeline.errors import MachineError
 from hris_pipeline.operations.connection import QUESTIONS, SetupProgress
 from hris_pipeline.operations.decisions import is_approved
@@ -82,7 +83,10 @@ class TestIntegrations:
         for path in (address, "/i/acme/review?action=others"):
             page = browser.get(path).text
             assert 'action=others" aria-current="page"' in page
-            assert "last_name" in page
+            assert "quarantined: Last Name is needed and missing" in page
+
+    def test_a_name_is_not_shown_twice(self, acme: Acme, served: Served) -> None:
+        assert words_of(served.browser().get("/")).count("acme") == 1
 
     def test_an_import_tells_the_integration_s_time(self, acme: Acme, served: Served) -> None:
         assert re.search(r"\d\d:\d\d E[SD]T", words_of(served.browser("viewer").get("/i/acme/review")))
@@ -177,7 +181,7 @@ class TestReview:
 
     def test_guards_lead_to_their_very_people(self, held: Acme, served: Served) -> None:
         browser, address = served.browser("reviewer"), review_of(held)
-        assert "archive limit : 10 of" in words_of(browser.get(address))
+        assert "Many people would be archived : 10 of" in words_of(browser.get(address))
         page = browser.get(f"{address}?guard=archive_limit").text
         assert page.count('<th scope="row">') == 10
 
@@ -245,7 +249,7 @@ class TestReview:
         acme.company.edit(acme.active()[0], last_name=None)
         browser, address = served.browser("reviewer"), review_of(acme)
         assert "quarantined" in words_of(browser.get(f"{address}?action=others"))
-        assert "last_name" in words_of(browser.get(f"{address}?action=others&reason=quarantined"))
+        assert "Last Name" in words_of(browser.get(f"{address}?action=others&reason=quarantined"))
 
     def test_an_import_of_another_integration_is_none_of_this_one(self, acme: Acme, served: Served) -> None:
         summary = acme.preview()
@@ -609,7 +613,27 @@ class TestSetup:
     "path", ["/nowhere", "/i/none", "/i/none/settings", "/i/acme/setup/nonsense", "/i/%00", "/i/a/b/c"]
 )
 def test_what_there_is_not_is_said(acme: Acme, served: Served, path: str) -> None:
-    assert served.browser().get(path).status_code == 404
+    page = served.browser().get(path)
+    assert page.status_code == 404
+    assert "`" not in page.text, "a command is nothing for a browser"
+    assert 'href="/"' in page.text, "no way back"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("None: `hris history NAME` lists them.", "None: the page “History” lists them."),
+        ("None yet: run `hris preview acme` first.", "None yet: run a manual import first."),
+        ("Not connected: run `hris connect acme`.", "Not connected: use “Connect” in the settings."),
+        (
+            "No tables: run `hris store upgrade`.",
+            "No tables: run hris store upgrade. That is for whoever runs this installation.",
+        ),
+        ("Nothing to name.", "Nothing to name."),
+    ],
+)
+def test_a_command_is_told_as_the_page_that_does_the_same(message: str, words: str) -> None:
+    assert browser_words(message) == words
 
 
 @pytest.mark.parametrize(
@@ -657,7 +681,7 @@ def test_what_was_answered_on_the_command_line_is_not_asked_again(make: Any, ser
     assert '/i/acme/setup/check">Go on' in page.text
 
 
-MOST_STATEMENTS = {"/": 9, "/i/acme": 14, "review": 20, "/i/acme/history": 9, "/i/acme/conflicts": 9}
+MOST_STATEMENTS = {"/": 10, "/i/acme": 14, "review": 20, "/i/acme/history": 9, "/i/acme/conflicts": 9}
 """How many statements a page may cost, transactions included, however many people and reasons it names."""
 
 

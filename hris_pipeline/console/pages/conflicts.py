@@ -12,6 +12,7 @@ from hris_pipeline.operations.review_rows import mask_value
 __all__ = ["PAGES"]
 
 PAGE_SIZE = 25
+_NAMES = ("first_name", "last_name")
 
 
 def show(visit: Visit) -> Response:
@@ -22,12 +23,19 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "conflicts.html",
         place="conflicts",
-        conflicts=[(conflict, _pairs(conflict, reveal=visit.may("see_people"))) for conflict in listed],
+        conflicts=[(conflict, *_sides(conflict, reveal=visit.may("see_people"))) for conflict in listed],
         total=len(conflicts),
         relinkable=sum(conflict.kind == "employee_id" for conflict in conflicts),
         page=page,
         pages=max(1, -(-len(conflicts) // PAGE_SIZE)),
     )
+
+
+def _sides(conflict: Conflict, *, reveal: bool) -> tuple[str, list[tuple[str, object, object, bool]]]:
+    """Who stands on the two sides by name, and each field of both."""
+    pairs = _pairs(conflict, reveal=reveal)
+    sides = [" ".join(str(pair[side]) for pair in pairs if pair[0] in _NAMES and pair[side]) for side in (1, 2)]
+    return " and ".join(dict.fromkeys(filter(None, sides))), pairs
 
 
 def _pairs(conflict: Conflict, *, reveal: bool) -> list[tuple[str, object, object, bool]]:
@@ -37,7 +45,7 @@ def _pairs(conflict: Conflict, *, reveal: bool) -> list[tuple[str, object, objec
     return [
         (key, new if reveal else mask_value(key, new), old if reveal else mask_value(key, old), new == old)
         for key, new, old in pairs
-        if new or old
+        if (new or old) and (key, old) != ("status", "active")
     ]
 
 

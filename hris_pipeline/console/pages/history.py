@@ -47,7 +47,6 @@ def _page(visit: Visit, **values: Any) -> Response:
         chosen=status,
         statuses=get_args(ImportStatus),
         zone=settings_in_force(visit.services, visit.name).settings.time_zone,
-        titles=TITLES,
         reason_words=reason_words,
         **{**answers, **values},
     )

@@ -1,6 +1,5 @@
 """The review of an import, and what a person decides about it: save, approve, discard, undo."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,6 @@ from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.review import Filters, people_not_applied, review
 from hris_pipeline.operations.review_files import reason_words
 from hris_pipeline.operations.review_queues import quarantined_people
-from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.store.imports import Import
 
 __all__ = ["PAGES"]
@@ -24,7 +22,6 @@ __all__ = ["PAGES"]
 PAGE_SIZE = 50
 TABS = ("all", "create", "update", "archive", "restore", "others")
 LOOKED_FOR = ("action", "field", "guard", "sort", "page", "reason")
-TITLES: Mapping[str, str] = {field.name: field.title for field in USER_FIELDS}
 
 
 def current(visit: Visit) -> Response:
@@ -64,7 +61,7 @@ def show(visit: Visit) -> Response:
         summary=summary,
         asked={name: value for name, value in asked.items() if name not in ("page", "reason")},
         approved=summary.status == "held" and is_approved(visit.services, summary),
-        titles=TITLES,
+        left_out=sum(map(len, summary.diagnostics.values())),
         reason_words=reason_words,
         people=_people(visit, summary, asked["reason"], page, filters),
         matching=_matching_ids(visit, summary),

@@ -102,7 +102,7 @@ def _plots(counts: list[dict[str, Any]]) -> dict[str, list[tuple[str, int]]]:
     """The largest of each dimension, the others together."""
     plots: dict[str, list[tuple[str, int]]] = {}
     for line in counts:
-        plots.setdefault(line["dimension"], []).append((line["value"] or "none", int(line["active_count"])))
+        plots.setdefault(line["dimension"], []).append((line["value"] or "not stated", int(line["active_count"])))
     for dimension, bars in plots.items():
         if len(bars) > MOST_BARS:
             others = bars[MOST_BARS - 1 :]

@@ -169,8 +169,8 @@ def paste_token(visit: Visit) -> Response:
 
 def _connect(visit: Visit, name: str, code: str) -> Response:
     with visit.deciding("connect", integration_id=name):
-        company = connect(visit.services, name, code, redirect_uri=f"{visit.console.access.origin}{CALLBACK}")
-    return visit.go(f"/i/{name}/setup/connect", f"Connected to {company.display_name}.")
+        connect(visit.services, name, code, redirect_uri=f"{visit.console.access.origin}{CALLBACK}")
+    return visit.go(f"/i/{name}/setup/connect")
 
 
 def answer(visit: Visit) -> Response:

@@ -1,0 +1,166 @@
+"""The words of the console's pages: moments, values, states and decisions as an administrator says them, and what a
+message tells of the command line as a button or a page of this console.
+
+Pure: from a value to its text. Reasons and guards have their words in ``operations.review_files``, for every face.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hris_pipeline.settings.document import Settings
+
+__all__ = [
+    "browser_words",
+    "decision_words",
+    "due_words",
+    "method_words",
+    "moment_words",
+    "outcome_words",
+    "plural",
+    "schedule_words",
+    "value_words",
+]
+
+_DAY = timedelta(days=1)
+
+
+def moment_words(value: datetime | None, zone: str = "UTC") -> str:
+    """A moment for people, in a zone that is named."""
+    if value is None:
+        return "never"
+    local = value.astimezone(ZoneInfo(zone))
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {local.tzname() or zone}"
+
+
+def due_words(value: datetime, now: datetime, zone: str) -> str:
+    """When something is due: the day as people say it, the time, and the zone by name."""
+    local, today = value.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    days = {today: "today", today + _DAY: "tomorrow"}
+    day = days.get(local.date(), f"{local:%a} {local.day} {local:%b}")
+    return f"{day} at {local:%H:%M} ({_zone_words(zone)})"
+
+
+def schedule_words(settings: Settings) -> str:
+    """How often automatic imports run: the day, the time, and the zone by name."""
+    days = {"weekly": f" on {settings.weekday.capitalize()}", "monthly": f" on day {settings.day_of_month}"}
+    day = days.get(settings.frequency, "")
+    return f"{settings.frequency}{day} at {settings.at} ({_zone_words(settings.time_zone)})"
+
+
+def _zone_words(zone: str) -> str:
+    return zone.replace("_", " ")
+
+
+def value_words(value: Any) -> str:
+    """A stored value as text; nothing is a dash."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "–"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def plural(number: int, noun: str, several: str = "") -> str:
+    """A number of things."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
+
+
+_METHODS = {
+    "os": "account on this machine",
+    "link": "one-time link",
+    "oidc": "company log-in",
+    "proxy": "company proxy",
+    "dagster": "Dagster",
+}
+
+_OUTCOMES = {
+    None: "cut off",
+    "done": "done",
+    "unexpected": "failed",
+    "ImportHeld": "held",
+    "ImportStale": "refused: out of date",
+    "ImportRunning": "refused: another import was running",
+    "Tampered": "refused: changed behind the pipeline's back",
+    "UnknownName": "refused: no such thing",
+}
+
+_DECISIONS = {
+    "accept_terms": "agreed to the terms",
+    "approve": "approved an import",
+    "change_mapping": "changed the mapping",
+    "change_settings": "changed settings",
+    "connect": "connected",
+    "delete": "deleted the integration",
+    "disconnect": "disconnected",
+    "discard": "discarded an import",
+    "erase": "erased a person",
+    "load_users": "loaded users",
+    "pause": "paused automatic imports",
+    "preview": "ran a manual import",
+    "protect": "protected a user",
+    "relink": "linked everybody by EmployeeId",
+    "resolve": "decided a conflict",
+    "resume": "started automatic imports",
+    "save": "saved an import",
+    "set_up": "set it up",
+    "undo": "planned to take an import back",
+}
+
+
+def method_words(method: str) -> str:
+    """How somebody was authenticated."""
+    return _METHODS.get(method, method)
+
+
+def outcome_words(outcome: str | None) -> str:
+    """What came of a decision."""
+    return _OUTCOMES.get(outcome, "refused")
+
+
+def decision_words(action: str) -> str:
+    """What somebody decided."""
+    return _DECISIONS.get(action, action.replace("_", " "))
+
+
+MANUAL = "a manual import"
+
+_HERE: Mapping[str, str] = {
+    "approve": "“Approve” in its review",
+    "connect": "“Connect” in the settings",
+    "conflicts": "the page “Conflicts”",
+    "history": "the page “History”",
+    "import": MANUAL,
+    "integrations": "“Integrations”",
+    "mapping": "the page “Mapping”",
+    "preview": MANUAL,
+    "quarantine": "its review",
+    "resolve": "the page “Conflicts”",
+    "resume": "“Start automatic imports” on the overview",
+    "save": "“Save import” in its review",
+    "settings": "the page “Settings”",
+    "setup": "“Set up an integration”",
+    "show": "the page “Review”",
+}
+"""Where the console has what a command of that name does."""
+
+_COMMAND = re.compile(r"(\brun )?`(?:hris )?([a-z-]+)([^`]*)`")
+
+
+def browser_words(message: str) -> str:
+    """A message for somebody who has a browser alone: each command it names as the page or button that does the same;
+    of what only the command line has it is said whose it is."""
+
+    def replace(match: re.Match[str]) -> str:
+        place = _HERE.get(match[2]) if match[0].removeprefix("run ").startswith("`hris ") else None
+        if place is None:
+            return match[0].replace("`", "")
+        return f"{'run' if place == MANUAL else 'use'} {place}" if match[1] else place
+
+    words = _COMMAND.sub(replace, message)
+    for_others = any(_HERE.get(name) is None for _, name, _ in _COMMAND.findall(message))
+    return f"{words} That is for whoever runs this installation." if for_others else words
