@@ -122,7 +122,7 @@ def test_the_table_has_a_column_for_old_and_for_new_and_computes_nothing(lite_se
     assert rows[1]["Email (old)"] == "P2@example.com"
     assert rows[1]["Email (new)"].startswith("'"), "also behind what nobody sees"
     assert rows[0]["EmployeeId (new)"] == "'=1+1"
-    assert rows[2]["Why"] == "guard archive_limit"
+    assert rows[2]["Why"] == "guard: Many people would be archived"
     book = load_workbook(io.BytesIO(written(lite_services, held, ".xlsx")))
     cells = [cell for row in book["Changes"].iter_rows() for cell in row if cell.value is not None]
     assert {cell.data_type for cell in cells} == {"s"}

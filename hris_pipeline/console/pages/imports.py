@@ -1,7 +1,8 @@
-"""The review of an import, and what a person decides about it: save, approve, discard, undo."""
+"""The review of an import, and what a person decides about it: save, approve, discard, undo; and about the people whom
+imports hold back until somebody decides who they are, with both records side by side."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from starlette.responses import RedirectResponse, Response
 
@@ -14,12 +15,24 @@ from hris_pipeline.operations.members import matching_ids
 from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.review import Filters, people_not_applied, review
 from hris_pipeline.operations.review_files import reason_words
-from hris_pipeline.operations.review_queues import quarantined_people
+from hris_pipeline.operations.review_queues import (
+    Conflict,
+    Decision,
+    open_conflicts,
+    quarantined_people,
+    relink_by_employee_id,
+    resolve,
+)
+from hris_pipeline.operations.review_rows import mask_value
 from hris_pipeline.store.imports import Import
 
 __all__ = ["PAGES"]
 
 PAGE_SIZE = 50
+CONFLICTS = 25
+"""So many conflicts a page shows."""
+
+_NAMES = ("first_name", "last_name")
 TABS = ("all", "create", "update", "archive", "restore", "others")
 LOOKED_FOR = ("action", "field", "guard", "sort", "page", "reason")
 
@@ -138,6 +151,71 @@ def undo(visit: Visit) -> Response:
     return visit.go(_address(planned), message)
 
 
+def show_conflicts(visit: Visit) -> Response:
+    """The conflicts that wait."""
+    conflicts = open_conflicts(visit.services, visit.name)
+    page = max(1, int(number)) if (number := visit.query.get("page", "1")).isdigit() else 1
+    listed = conflicts[(page - 1) * CONFLICTS : page * CONFLICTS]
+    return visit.page(
+        "conflicts.html",
+        place="conflicts",
+        conflicts=[(conflict, *_sides(conflict, reveal=visit.may("see_people"))) for conflict in listed],
+        total=len(conflicts),
+        relinkable=sum(conflict.kind == "employee_id" for conflict in conflicts),
+        page=page,
+        pages=max(1, -(-len(conflicts) // CONFLICTS)),
+    )
+
+
+def _sides(conflict: Conflict, *, reveal: bool) -> tuple[str, list[tuple[str, object, object, bool]]]:
+    """Who stands on the two sides by name, and each field of both."""
+    pairs = _pairs(conflict, reveal=reveal)
+    sides = [" ".join(str(pair[side]) for pair in pairs if pair[0] in _NAMES and pair[side]) for side in (1, 2)]
+    return " and ".join(dict.fromkeys(filter(None, sides))), pairs
+
+
+def _pairs(conflict: Conflict, *, reveal: bool) -> list[tuple[str, object, object, bool]]:
+    """Each field as the source has it, as the user has it, and whether the two agree."""
+    keys = dict.fromkeys([*conflict.user, *conflict.incoming])
+    pairs = [(key, conflict.incoming.get(key), conflict.user.get(key)) for key in keys]
+    return [
+        (key, new if reveal else mask_value(key, new), old if reveal else mask_value(key, old), new == old)
+        for key, new, old in pairs
+        if (new or old) and (key, old) != ("status", "active")
+    ]
+
+
+def decide_conflict(visit: Visit) -> Response:
+    """One decision."""
+    conflict_id = visit.route["conflict_id"]
+    if conflict_id not in {conflict.conflict_id for conflict in open_conflicts(visit.services, visit.name)}:
+        raise UnknownName(f"{visit.name} has no open conflict {conflict_id[:80]!r}: look at the list again.")
+    restore = visit.text(f"decision-{conflict_id}") == "restore"
+    chosen = "link" if restore else visit.text(f"decision-{conflict_id}")
+    decision: Decision | None = next((arg for arg in get_args(Decision) if arg == chosen), None)
+    if decision is None:
+        visit.problems[f"decision-{conflict_id}"] = "Choose what is to be done with this person."
+        return show_conflicts(visit)
+    try:
+        with visit.deciding("resolve", conflict_id):
+            resolve(visit.services, conflict_id, decision, visit.actor, restore=restore)
+    except UsageError as error:
+        visit.problems[f"decision-{conflict_id}"] = str(error)
+        return show_conflicts(visit)
+    return visit.go(f"/i/{visit.name}/conflicts", "Decided. The next import follows it.")
+
+
+def relink(visit: Visit) -> Response:
+    """All conflicts about an EmployeeId at once, because the source's ids changed."""
+    if visit.text("sure") != "yes":
+        visit.problems["sure"] = "Confirm that the source's ids have changed."
+        return show_conflicts(visit)
+    with visit.deciding("relink"):
+        number = relink_by_employee_id(visit.services, visit.name, visit.actor)
+    words = f"{number} people are linked by EmployeeId. Run a manual import to see what that means before saving it."
+    return visit.go(f"/i/{visit.name}", words)
+
+
 def _import(visit: Visit) -> Import:
     """The import of the address, if it is one of this integration."""
     summary = read_import(visit.services, visit.route["import_id"])
@@ -172,4 +250,7 @@ PAGES = (
     Page("/i/{name}/imports/{import_id}/approve", "approve", approve, "POST"),
     Page("/i/{name}/imports/{import_id}/discard", "discard", discard, "POST"),
     Page("/i/{name}/imports/{import_id}/undo", "undo", undo, "POST"),
+    Page("/i/{name}/conflicts", "see", show_conflicts),
+    Page("/i/{name}/conflicts/relink", "resolve", relink, "POST"),
+    Page("/i/{name}/conflicts/{conflict_id}", "resolve", decide_conflict, "POST"),
 )
