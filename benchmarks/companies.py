@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,8 @@ FAILING, DEAD, PAUSED = 3, 2, 3
 A_COMPANY_SECONDS = 60
 SLOTS = 2
 STORE, DAGSTER = "hris", "dagster"
+PROCESSES = ("daemon", "worker")
+"""How the project's processes call themselves to PostgreSQL; what this program itself asks is not counted."""
 
 
 @dataclass
@@ -46,9 +48,9 @@ class Way:
     workers: dict[str, Group] = field(default_factory=dict)
     server: Postgres | None = None
 
-    def counts(self) -> tuple[int, int]:
-        """Statements and sessions so far, where there is a server to count them."""
-        return (self.server.statements(), self.server.sessions()) if self.server else (0, 0)
+    def counts(self) -> tuple[Counter[str], Counter[str]]:
+        """Statements and sessions so far, by kind of process, where there is a server to count them."""
+        return (self.server.statements(), self.server.sessions()) if self.server else (Counter(), Counter())
 
     def sizes_mb(self) -> tuple[float, float]:
         """What Dagster and the store keep."""
@@ -69,8 +71,8 @@ class Figures:
     run_median: float
     dagster_mb: float
     store_mb: float
-    statements: int
-    sessions: int
+    statements: Mapping[str, int]
+    sessions: Mapping[str, int]
 
     @property
     def runs(self) -> int:
@@ -81,10 +83,14 @@ class Figures:
         return (
             f"{self.way:14}{self.runs:>5} runs {60 * self.runs / self.wall:>6.1f} a minute "
             f"{sum(self.cpu.values()) / self.runs:>6.2f} CPU s a run ({computing}) {self.run_median:>6.2f} s a run "
-            f"{self.statements / self.runs:>7.0f} statements, {self.sessions / self.runs:.1f} sessions, "
+            f"{self._a_run(self.statements)} statements, {self._a_run(self.sessions)} sessions, "
             f"{self.dagster_mb / self.runs:.2f} MB of Dagster's, {self.store_mb / self.runs:.2f} MB of store a run "
             f"{self.statuses}"
         )
+
+    def _a_run(self, counts: Mapping[str, int]) -> str:
+        by_process = ", ".join(f"{name} {count / self.runs:.1f}" for name, count in sorted(counts.items()))
+        return f"{sum(counts.values()) / self.runs:.1f} ({by_process})"
 
 
 def main() -> None:
@@ -154,9 +160,9 @@ def two_machines(folder: Path) -> Iterator[Way]:
             "HRIS_FILES_URL": bucket.url,
             **bucket.environ,
         }
-        os.environ.update(common)
+        os.environ.update(common, PGAPPNAME="bench")
         upgrade_store(Environment.read({**common, "HRIS_HOME": str(folder), "HRIS_SECRET_KEY": _KEY}))
-        companies = enter(companies_of(folder / "first", sandbox, **common))
+        companies = enter(companies_of(folder / "first", sandbox, **common, PGAPPNAME="daemon"))
         machine = enter(machine_of(companies, PROJECT / "deploy" / "celery" / "dagster.yaml"))
         workers = {"worker one": enter(_worker("one", companies.environ, folder))}
         home = folder / "second"
@@ -179,9 +185,9 @@ WAYS: dict[str, Callable[[Path], AbstractContextManager[Way]]] = {
 
 
 @contextmanager
-def _worker(name: str, environ: object, folder: Path) -> Iterator[Group]:
+def _worker(name: str, environ: Mapping[str, str], folder: Path) -> Iterator[Group]:
     command = ["hris_pipeline.cli", "worker", "--slots", str(SLOTS), "--name", name]
-    group = Group(command, dict(environ), folder / f"{name}.log")  # type: ignore[call-overload]
+    group = Group(command, {**environ, "PGAPPNAME": "worker"}, folder / f"{name}.log")
     try:
         until(lambda: " ready." in group.output or not group.alive, 120, what="a worker")
         assert group.alive, group.output[-2000:]
@@ -230,7 +236,10 @@ def _run(way: Way, name: str, runs: int) -> Figures:
         until(over, A_COMPANY_SECONDS * runs, every=2.0, what="the end of all runs")
         time.sleep(3)  # the last children are buried
         cpu = {kind: group.cpu_seconds() - before[kind] for kind, group in groups.items()}
-        statements, sessions = (after - before for after, before in zip(way.counts(), counts, strict=True))
+        statements, sessions = (
+            {name: after[name] - before[name] for name in PROCESSES}
+            for after, before in zip(way.counts(), counts, strict=True)
+        )
         dagster_mb, store_mb = (after - before for after, before in zip(way.sizes_mb(), sizes, strict=True))
     records = machine.instance.get_run_records()
     ends = [record.end_time for record in records if record.end_time]

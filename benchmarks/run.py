@@ -159,7 +159,7 @@ def _active(client: httpx.Client, people: int) -> Iterator[str]:
 
 
 def _sent(server: Postgres | None) -> int:
-    return 0 if server is None else server.statements()
+    return 0 if server is None else server.statements().total()
 
 
 def _written(server: Postgres | None, store_url: str) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The two servers every measurement talks to, each a process of its own: a real PostgreSQL and the sandbox."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ __all__ = ["POSTGRES_VERSION", "Postgres", "environment", "postgres", "sandbox"]
 
 POSTGRES_VERSION = 16
 SETTINGS = (
+    "log_line_prefix = '%m [%p] %d application=%a '\n"
     "shared_buffers = 512MB\nmax_wal_size = 4GB\nlog_statement = all\nlog_connections = on\nmax_connections = 200\n"
 )
 """What any server with such a database is given; and a log of all statements and sessions, to count them. Commits are
@@ -55,10 +58,10 @@ class Postgres:
         """Removes a database, whoever is connected."""
         self.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    def sessions(self) -> int:
-        """How many sessions were opened so far."""
+    def sessions(self) -> Counter[str]:
+        """How many sessions were opened so far, by what their processes call themselves (``PGAPPNAME``)."""
         with self._log.open("rb") as file:
-            return sum(b"LOG:  connection authorized:" in line for line in file)
+            return Counter(_application(line) for line in file if b"LOG:  connection authorized:" in line)
 
     def size_mb(self, name: str) -> float:
         """What a database takes on disk."""
@@ -66,10 +69,17 @@ class Postgres:
             size = connection.scalar(sa.select(sa.func.pg_database_size(name)))
         return int(size or 0) / 1e6
 
-    def statements(self) -> int:
-        """How many statements the server has been sent so far, COPY included."""
+    def statements(self) -> Counter[str]:
+        """How many statements the server has been sent so far, COPY included, by what their processes call
+        themselves."""
         with self._log.open("rb") as file:
-            return sum(b"LOG:  statement:" in line or b"LOG:  execute " in line for line in file)
+            sent = (line for line in file if b"LOG:  statement:" in line or b"LOG:  execute " in line)
+            return Counter(_application(line) for line in sent)
+
+
+def _application(line: bytes) -> str:
+    name = re.search(rb"application(?:_name)?=(\w+)", line.replace(b"application=[unknown]", b""))
+    return name[1].decode() if name else "others"
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from hris_pipeline.cli.printing import CommandResult, cell, error_line, moment, 
 from hris_pipeline.errors import HrisError, ImportHeld, UsageError
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.services import Services
-from hris_pipeline.settings.calendar import next_due
+from hris_pipeline.settings.calendar import Calendar, next_due
 from hris_pipeline.settings.text import suggestion
-from hris_pipeline.store.automation import AutomationState, automation_states
+from hris_pipeline.store.automation import calendars
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import Integration, get_integration, list_integrations
 from hris_pipeline.store.tables import imports, integration_settings
@@ -42,15 +42,17 @@ def integrations(
     with open_services() as services:
         with services.store.read() as connection:
             listed = list_integrations(connection)
-            states = {state.integration_id: state for state in automation_states(connection, with_off=True)}
+            due = calendars(connection)
             last = _last_imports(connection)
             changed = _made_under_other_settings(connection)
         stale = (
-            _asked_of_dagster(services, list(states)) if assets else {name: [MADE_FROM_SETTINGS] for name in changed}
+            _asked_of_dagster(services, [integration.integration_id for integration in listed])
+            if assets
+            else {name: [MADE_FROM_SETTINGS] for name in changed}
         )
         now = services.now()
     rows = [
-        _row(integration, states.get(integration.integration_id), last.get(integration.integration_id), stale, now)
+        _row(integration, due.get(integration.integration_id), last.get(integration.integration_id), stale, now)
         for integration in listed
     ]
     if not rows:
@@ -66,12 +68,12 @@ def integrations(
 
 def _row(
     integration: Integration,
-    state: AutomationState | None,
+    calendar: Calendar | None,
     last_import: dict[str, Any] | None,
     stale: Mapping[str, list[str]],
     now: datetime,
 ) -> dict[str, Any]:
-    running = state is not None and state.automatic == "running"
+    running = integration.automatic == "running"
     return {
         "integration": integration.integration_id,
         "display_name": integration.display_name,
@@ -81,9 +83,9 @@ def _row(
         "automatic_by": integration.automatic_by,
         "automatic_reason": integration.automatic_reason,
         "failures": integration.failures,
-        "frequency": state.calendar.frequency if state else None,
-        "time_zone": state.calendar.time_zone if state else None,
-        "next_due": next_due(state.calendar, now) if state and running else None,
+        "frequency": calendar.frequency if calendar else None,
+        "time_zone": calendar.time_zone if calendar else None,
+        "next_due": next_due(calendar, now) if calendar and running else None,
         "last_import": last_import,
         "out_of_date": stale.get(integration.integration_id, []),
     }
@@ -117,11 +119,8 @@ def _last_imports(connection: sa.Connection) -> dict[str, dict[str, Any]]:
     select = sa.select(
         imports.c.integration_id, imports.c.import_id, imports.c.status, imports.c.planned_at, imports.c.finished_at
     ).join_from(integrations_table, imports, imports.c.import_id == newest)
-    found = {}
-    for row in connection.execute(select):
-        values = dict(row._mapping)
-        found[values.pop("integration_id")] = values
-    return found
+    names = ("import_id", "status", "planned_at", "finished_at")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in connection.execute(select)}
 
 
 def _made_under_other_settings(connection: sa.Connection) -> list[str]:

@@ -103,7 +103,8 @@ STOPS_WITHIN_SECONDS = 1
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The socket that the console will answer at; taken before anything else is started.
+    """The socket that the console will answer at; taken before anything else is started. Whoever comes before the
+    console is ready waits for it, instead of being refused: the link is printed by then.
 
     Raises:
         UsageError: the port is taken, or may not be used.
@@ -113,6 +114,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise UsageError(

@@ -6,18 +6,19 @@ canceled), and a worker that executes each run in a process of its own, forked f
 
 Launching is dagster-celery's own. Whether a run lives is asked of the store (``defs.runs``), never of Celery, whose
 result backend calls a run started for ever when its machine died; so no result backend is needed. A child holds the
-run's lock as long as it works on it. Dagster's storage stays connected for the whole run by Dagster's own means. The
+run's lock as long as it works on it. Dagster's storage stays connected for the whole run (``dagster_storage``). The
 worker's settings are the launcher's, so that both agree.
 """
 
 import gc
+import logging
 import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from typing import Any, Self
 
@@ -35,12 +36,16 @@ from dagster._utils.interrupts import capture_interrupts
 from dagster_celery.config import TASK_EXECUTE_JOB_NAME
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+from fsspec import get_filesystem_class
+from fsspec.utils import get_protocol
 from kombu.entity import Exchange, Queue
+from kombu.transport import redis
 
+from hris_pipeline.defs.dagster_storage import share_connections
 from hris_pipeline.defs.runs import RETAKEN_SECONDS, hold_run, living_runs
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import UsageError
-from hris_pipeline.store.engine import open_store
+from hris_pipeline.store.engine import Store, open_store
 
 __all__ = [
     "IMPORTS_QUEUE",
@@ -150,12 +155,18 @@ class CompanyRunLauncher(CeleryRunLauncher):
         """Which task it is, for whoever looks through the worker's log."""
         return f"Celery task {run.tags.get(DAGSTER_CELERY_TASK_ID_TAG, 'unknown')}"
 
+    def dispose(self) -> None:
+        """Lets go of the store."""
+        if "_store" in self.__dict__:
+            self._store.close()
+
     def _is_alive(self, run_id: str) -> bool:
-        store = open_store(Environment.read())
-        try:
-            return run_id in living_runs(store, (run_id,))
-        finally:
-            store.close()
+        return run_id in living_runs(self._store, (run_id,))
+
+    @cached_property
+    def _store(self) -> Store:
+        """Kept open: run monitoring asks for every run under way, three times a minute."""
+        return open_store(Environment.read())
 
 
 def declared_queues() -> tuple[Queue, ...]:
@@ -241,18 +252,14 @@ PRELOAD = (
 
 DEFINITIONS = "hris_pipeline.definitions"
 
+TALKATIVE = ("httpx", "aiobotocore", "botocore")
+"""They log a line for each request, one for each member."""
+
 _NOT_BEGUN = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 
 _NEVER_BEGAN = "The run was terminated before it did anything."
 
 _DIED = "The process that worked on the run is gone."
-
-STATEMENT_MILLISECONDS = 300_000
-
-POOL_RECYCLE_SECONDS = 3600
-
-POOL_OVERFLOW = 4
-"""Dagster opens a connection a statement unless told that it serves: then it keeps one, and opens so many more."""
 
 
 def serve_runs(instance: dg.DagsterInstance, *, slots: int, queues: Sequence[str] = QUEUES, name: str = "") -> None:
@@ -281,11 +288,22 @@ def make_app(instance: dg.DagsterInstance) -> Celery:
             f"Dagster's instance launches runs by {type(launcher).__name__}, which needs no worker: put "
             "deploy/celery/dagster.yaml into DAGSTER_HOME to hand them to workers."
         )
+    redis.Channel.QoS = _UnreachableIsNoFault
     app = launcher.celery
     app.task(name=TASK_EXECUTE_JOB_NAME)(execute_job)
     worker_init.connect(_import_everything)
     worker_process_init.connect(_wait_for_a_run)
     return app
+
+
+class _UnreachableIsNoFault(redis.QoS):
+    """What a worker has taken from Redis. When Redis is lost while runs are under way there is nobody to give their
+    messages back to; kombu stumbles over that, and Celery would end the worker. They come again, to no effect, when
+    the visibility timeout is over."""
+
+    def restore_unacked(self, client: Any = None) -> None:
+        if self.channel.connection.client is not None:
+            super().restore_unacked(client)  # type: ignore[no-untyped-call]
 
 
 def execute_job(execute_job_args_packed: Any) -> None:
@@ -299,7 +317,7 @@ def _execute(run_id: str) -> None:
     store = open_store(Environment.read())
     try:
         with dg.DagsterInstance.get() as instance:
-            instance.optimize_for_webserver(STATEMENT_MILLISECONDS, POOL_RECYCLE_SECONDS, POOL_OVERFLOW)
+            share_connections(instance)
             with hold_run(store, run_id) as held:
                 run = instance.get_run_by_id(run_id)
                 if not held or run is None:
@@ -331,6 +349,9 @@ def _import_everything(**_: Any) -> None:
     """Before the first fork: everything a run imports, so that no child has to."""
     for module in (*PRELOAD, DEFINITIONS):
         import_module(module)
+    get_filesystem_class(get_protocol(Environment.read().files_url))  # a bucket's takes longer than a small company
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     gc.collect()
     gc.freeze()
 

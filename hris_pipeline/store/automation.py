@@ -21,6 +21,7 @@ __all__ = [
     "automation",
     "automation_states",
     "automations",
+    "calendars",
     "complete_due",
     "imports_ahead",
     "large_integrations",
@@ -151,6 +152,19 @@ def automation_states(
         AutomationState(**dict(zip(names, row[:width], strict=True)), calendar=_calendar(*row[width:]))
         for row in connection.execute(select)
     )
+
+
+def calendars(connection: sa.Connection) -> dict[str, Calendar]:
+    """When each integration's imports are due, whether they run or not, by name; one statement."""
+    document, newer = integration_settings.c.document, integration_settings.alias()
+    is_newer = (
+        newer.c.integration_id == integration_settings.c.integration_id,
+        newer.c.version > integration_settings.c.version,
+    )
+    select = sa.select(
+        integration_settings.c.integration_id, *(document[field.name].as_string() for field in fields(Calendar))
+    ).where(~sa.exists().where(*is_newer))
+    return {row[0]: _calendar(*row[1:]) for row in connection.execute(select)}
 
 
 def _calendar(frequency: str, at: str, weekday: str, day_of_month: str, time_zone: str) -> Calendar:

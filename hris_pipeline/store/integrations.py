@@ -149,7 +149,8 @@ def get_integration(connection: sa.Connection, integration_id: str, *, deleted: 
 def list_integrations(connection: sa.Connection) -> tuple[Integration, ...]:
     """Every integration that is not deleted, by name."""
     live = sa.select(*_COLUMNS).where(integrations.c.deleted_at.is_(None)).order_by(integrations.c.integration_id)
-    return tuple(Integration(**row._mapping) for row in connection.execute(live))
+    names = [column.name for column in _COLUMNS]
+    return tuple(Integration(**dict(zip(names, row, strict=True))) for row in connection.execute(live))
 
 
 def describe_integration(

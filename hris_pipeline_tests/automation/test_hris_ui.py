@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from hris_pipeline.console.app import listen
 from hris_pipeline_tests.kit.processes import until
 
 HRIS = Path(sys.executable).parent / "hris"
@@ -78,3 +80,8 @@ def environment_of(pid: str) -> str:
         return Path(f"/proc/{pid}/environ").read_text(errors="replace")
     except OSError:
         return ""
+
+
+def test_who_comes_before_the_console_is_ready_waits_instead_of_being_refused() -> None:
+    with closing(listen("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname(), 60):
+        pass
