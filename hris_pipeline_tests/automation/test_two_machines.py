@@ -48,7 +48,7 @@ class Site:
         """The run of a company, once it reads from the source."""
         sandbox = self.machine.companies.sandbox
         asked = sandbox.requests.total()
-        until(lambda: sandbox.requests.total() > asked, what="a request of the run")
+        until(lambda: sandbox.requests.total() > asked, 400, what="a request of the run")
         return next(run for run in self.machine.runs(name) if run.status is dg.DagsterRunStatus.STARTED)
 
     def give_up_on(self, name: str) -> None:
