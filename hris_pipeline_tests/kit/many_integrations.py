@@ -75,7 +75,8 @@ def add_waiting(store: Store, names: Sequence[str]) -> None:
 
 @contextmanager
 def counted_statements(engine: sa.Engine | type[sa.Engine]) -> Iterator[list[str]]:
-    """Every statement that the block runs on the engine (or on any, by their class), without what opens a transaction or a session."""
+    """Every statement that the block runs on the engine, or on any when given their class, without what opens a
+    transaction or a session."""
     statements: list[str] = []
 
     def count(*event: object) -> None:
