@@ -6,7 +6,7 @@ canceled), and a worker that executes each run in a process of its own, forked f
 
 Launching is dagster-celery's own. Whether a run lives is asked of the store (``defs.runs``), never of Celery, whose
 result backend calls a run started for ever when its machine died; so no result backend is needed. A child holds the
-run's lock as long as it works on it. Dagster's storage stays connected for the whole run (``dagster_storage``). The
+run's lock as long as it works on it. Dagster's storage stays connected for the whole run (``instance``). The
 worker's settings are the launcher's, so that both agree.
 """
 
@@ -41,7 +41,7 @@ from fsspec.utils import get_protocol
 from kombu.entity import Exchange, Queue
 from kombu.transport import redis
 
-from hris_pipeline.defs.dagster_storage import share_connections
+from hris_pipeline.defs.instance import share_connections
 from hris_pipeline.defs.runs import RETAKEN_SECONDS, hold_run, living_runs
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import UsageError

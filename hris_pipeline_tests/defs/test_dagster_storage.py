@@ -56,7 +56,7 @@ def test_all_instances_of_a_process_share_its_sessions(home: Path, server: sa.Co
 def test_a_session_that_was_lost_while_it_was_idle_is_replaced(
     home: Path, server: sa.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hris_pipeline.defs.dagster_storage.TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr("hris_pipeline.defs.instance.TRUSTED_SECONDS", 0.0)
     look(home)
     (lost,) = sessions(server)
     server.execute(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": lost})
