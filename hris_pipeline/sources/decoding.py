@@ -22,6 +22,7 @@ __all__ = [
     "decode",
     "describe",
     "encode",
+    "encode_sorted",
     "error_code",
     "redacted",
 ]
@@ -44,6 +45,9 @@ _decode = msgspec.json.Decoder().decode
 
 encode = msgspec.json.Encoder().encode
 """Any JSON value as bytes; what ``decode`` gave can always be encoded."""
+
+encode_sorted = msgspec.json.Encoder(order="sorted").encode
+"""The same, with the keys of objects in order: equal values are equal bytes."""
 
 
 def decode(body: bytes) -> object:

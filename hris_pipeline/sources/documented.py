@@ -1,255 +1,270 @@
-"""Partner API members that look as documented, read at once: what is kept of each, and the person. Whoever does not
-look so in any detail is left to the tolerant way (``records`` and ``justworks_person``), which reads the same of these
-too: that is tested. Every shortcut here is one of time, never of what is accepted, kept or counted.
+"""Partner API members that look as documented, read at once: the line that is kept of each, and the person. Whoever
+does not look so in any detail is left to the tolerant way (``records`` and ``justworks_person``), which reads and keeps
+the same of these too: that is tested. Every shortcut here is one of time, never of what is accepted, kept or counted.
+
+How a member looks is a type, made of its shape: each kept key a text or null, objects in a list or in a map by country.
+msgspec checks it and leaves out all other keys, in C; keys are counted many members at a time.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from types import NoneType
+from functools import cache, lru_cache
+from itertools import chain
+from types import GenericAlias
 from typing import Any
 
-from hris_pipeline.sources.justworks_person import CUSTOM_VALUES_KEY, Member, Person
-from hris_pipeline.sources.protocol import Office
-from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails
-from hris_pipeline.sources.records import HOME, SPELLINGS, Plan, Pruner, Shape, scalar, type_word
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from hris_pipeline.settings.fields import RAW_COLUMNS
+from hris_pipeline.settings.text import iso_date
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode
+from hris_pipeline.sources.justworks_person import COLUMNS_OF, CUSTOM_VALUES_KEY, Member
+from hris_pipeline.sources.protocol import Company
+from hris_pipeline.sources.raw_columns import SPELLS, WorkId, chosen_phone, pick_emails
+from hris_pipeline.sources.records import (
+    COUNTRY,
+    HOME,
+    SINGLE,
+    SPELLINGS,
+    Pruner,
+    Shape,
+    UnreadTally,
+    scalar,
+    type_word,
+)
 from hris_pipeline.sources.shapes import (
+    EMPLOYMENT_KEYS,
+    NO_END,
     NOWHERE,
     Place,
-    period_day,
+    Spell,
     read_custom_values,
-    read_spells,
     real_department,
-    rehire_date,
+    sum_up_spells,
 )
 
 __all__ = ["DocumentedReader"]
 
-Kept = dict[str, Any]
+_BATCH = 500
+"""So many members are counted at once."""
 
-_TEXTS = frozenset({str, NoneType})
-_SINGLES = frozenset({str, bool, NoneType})
-_EMPTY: tuple[object, ...] = ({}, [], None)
+_LISTS = frozenset({"emails", "phones", "addresses", "employment_history", CUSTOM_VALUES_KEY})
+_MAPS = frozenset({"current_employment"})
+"""The keys of a member that hold a list of objects, or an object for a country."""
 
-_word = lru_cache(maxsize=1024)(type_word)
+_EMAIL, _PHONE, _ADDRESS, _PERIOD = (SPELLINGS[place] for place in ("email", "phone", "address", "period"))
+_DEPARTMENT, _MANAGER, _SUBTYPE = SPELLINGS["department"], SPELLINGS["manager"], SPELLINGS["employment"]["subtype"]
+_NAMES = tuple(SPELLINGS["name"].values())
+_PLACE = tuple(_ADDRESS[part] for part in ("city", "state", "country"))
+_BEGAN = tuple(key for key in _PERIOD["start"] if key in EMPLOYMENT_KEYS)
+_HOMES = (*HOME, "")
 
-
-class _Undocumented(Exception):
-    """Something does not look as documented."""
+Row = dict[str, Any]
+_NO_ROW: Row = dict.fromkeys((*RAW_COLUMNS, SPELLS))
 
 
 class DocumentedReader:
-    """Reads members of one shape; counts, by the keys that hold something, those that it read."""
+    """Reads members of one shape, whose ``singles`` become columns as they are; counts those that it read in ``pruner``
+    and ``tally``."""
 
-    def __init__(self, shape: Shape, pruner: Pruner, offices: Mapping[str, Office]) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        singles: Mapping[str, tuple[str, ...]],
+        pruner: Pruner,
+        tally: UnreadTally,
+        company: Company,
+    ) -> None:
         self._shape = shape
         self._pruner = pruner
+        self._tally = tally
+        self._type = _member_type(shape)
+        self._keys = tuple(singles)
+        self._columns = tuple(column for columns in singles.values() for column in columns)
+        self._departments = company.departments
         self._places = {
             office.id: Place(office.city or None, office.state or None, office.country or None)
-            for office in offices.values()
+            for office in company.offices
             if not office.unread
         }
-        self._met: list[Plan] = []
-        self._filled: list[str] = []
-        self._began: str | None = None
-        self.sent: Counter[tuple[str, ...]] = Counter()
-        self._readers: Mapping[str, Callable[[Any, Shape, Person], object]] = {
-            "name": self._name,
-            "emails": self._emails,
-            "phones": self._phones,
-            "addresses": self._addresses,
-            "department": self._department,
-            "office": self._office,
-            "manager": self._manager,
-            "current_employment": self._employment,
-            "employment_history": self._history,
-            CUSTOM_VALUES_KEY: self._custom_values,
+        self._uncounted: list[Member] = []
+        self._readers: Mapping[str, Callable[[Any, Row], bool]] = {
+            "name": _read_name,
+            "emails": _read_emails,
+            "phones": _read_phones,
+            "addresses": _read_addresses,
+            "department": self._read_department,
+            "office": self._read_office,
+            "manager": _read_manager,
         }
 
-    def read(self, member: Member) -> tuple[Kept, Person] | None:
-        """What is kept, and the person; None when the member does not look as documented. Nothing is counted yet."""
-        self._met.clear()
-        self._filled.clear()
+    def read(self, member: Member) -> tuple[bytes, list[object]] | None:
+        """The line that is kept, and the raw columns; None when the member does not look as documented."""
         try:
-            return self._read(member)
-        except _Undocumented:
+            documented = msgspec.convert(member, self._type)
+        except msgspec.ValidationError:
             return None
+        row = _NO_ROW.copy()
+        row.update(zip(self._columns, map(member.get, self._keys), strict=True))
+        for key, read in self._readers.items():
+            value = getattr(documented, key)
+            if value and not read(value, row):
+                return None
+        if not (_read_work(documented, member, row) and _read_custom_values(member, row)):
+            return None
+        line = encode(documented)
+        if UNREADABLE_BYTES in line:
+            return None
+        self._uncounted.append(member)
+        if len(self._uncounted) == _BATCH:
+            self.count()
+        return line, list(row.values())
 
     def count(self) -> None:
-        """Counts the member that was read last: its keys, and what it sent."""
-        for plan in self._met:
-            plan.count += 1
-        self.sent[tuple(self._filled)] += 1
+        """Counts whom it read since the last time: their keys, and what they sent."""
+        members, self._uncounted = self._uncounted, []
+        self._pruner.count(members, self._shape)
+        for key, columns in COLUMNS_OF.items():
+            values: list[Any] = [value for member in members if (value := member.get(key))]
+            self._tally.sent(columns, len(values))
+            if key in _LISTS or key in _MAPS:
+                values = list(chain.from_iterable(values if key in _LISTS else map(dict.values, values)))
+            self._pruner.count(values, self._shape.keys[key])
 
-    def _read(self, member: Member) -> tuple[Kept, Person]:
-        plan = self._planned(member, self._shape)
-        kept = {key: member[key] for key in plan.singles}
-        if not _SINGLES.issuperset(map(type, kept.values())):
-            raise _Undocumented
-        person, self._began = Person.empty(member), None
-        for key, shape in plan.compounds:
-            value = member[key]
-            if value:
-                if key not in self._readers:
-                    raise _Undocumented
-                kept[key] = self._readers[key](value, shape, person)
-                self._filled.append(key)
-            elif value in _EMPTY:
-                kept[key] = self._object(value, shape) if type(value) is dict else value
-            else:
-                raise _Undocumented
-        person.country = person.country or person.home.country
-        if (
-            self._began
-            and self._began != scalar(member.get("employment_start_date"))
-            and f"{self._began}/" not in (person.spells or "")
-        ):
-            raise _Undocumented
-        return kept, person
+    def _read_department(self, department: Any, row: Row) -> bool:
+        name = _text(department, _DEPARTMENT["name"])
+        name = name or self._departments.get(_text(department, _DEPARTMENT["id"]) or "")
+        row["department"] = real_department(name)
+        return name is not None
 
-    def _planned(self, item: Any, shape: Shape) -> Plan:
-        if type(item) is not dict:
-            raise _Undocumented
-        keys = tuple(item)
-        plan = self._pruner.plans.get((id(shape), keys)) or self._pruner.plan(keys, shape)
-        if not plan.lasting:
-            raise _Undocumented
-        self._met.append(plan)
-        return plan
-
-    def _object(self, item: Any, shape: Shape) -> Kept:
-        """What is kept of an object that holds texts alone."""
-        plan = self._planned(item, shape)
-        if plan.compounds:
-            raise _Undocumented
-        kept: Kept = item if plan.whole else {key: item[key] for key in plan.singles}
-        if not _TEXTS.issuperset(map(type, kept.values())):
-            raise _Undocumented
-        return kept
-
-    def _name(self, value: Any, shape: Shape, person: Person) -> object:
-        kept = self._object(value, shape)
-        if not any(_text(kept, keys) for keys in _NAMES):
-            raise _Undocumented
-        person.name = kept
-        return kept
-
-    def _contacts(self, value: Any, shape: Shape, keys: tuple[str, ...]) -> tuple[list[Kept], list[Any]]:
-        """The items of a list, and of each its word and text as a ``Contact`` has them."""
-        items = [self._object(item, shape) for item in _items(value)]
-        return items, [(_type(item), _needed(item, keys), False) for item in items]
-
-    def _emails(self, value: Any, shape: Shape, person: Person) -> object:
-        items, contacts = self._contacts(value, shape, _EMAIL)
-        person.email, person.secondary_email, _ = pick_emails(contacts)
-        return items
-
-    def _phones(self, value: Any, shape: Shape, person: Person) -> object:
-        items, contacts = self._contacts(value, shape, _NUMBER)
-        if any(code in item for item in items for code in _CALLING_CODES):
-            raise _Undocumented
-        person.phone, _ = chosen_phone(contacts)
-        return items
-
-    def _addresses(self, value: Any, shape: Shape, person: Person) -> object:
-        items = [self._object(item, shape) for item in _items(value)]
-        words = [_type(item) for item in items]
-        if len(items) > 1 and "" in words:
-            raise _Undocumented
-        home = next((words.index(word) for word in (*HOME, "") if word in words), None)
-        if home is None:
-            raise _Undocumented
-        person.home = Place(*(_text(items[home], keys) for keys in _PLACE))
-        if person.home == NOWHERE:
-            raise _Undocumented
-        return items
-
-    def _department(self, value: Any, shape: Shape, person: Person) -> object:
-        kept = self._object(value, shape)
-        person.department = real_department(_needed(kept, SPELLINGS["department"]["name"]))
-        return kept
-
-    def _office(self, value: Any, shape: Shape, person: Person) -> object:
-        kept = self._object(value, shape)
-        place = self._places.get(_needed(kept, SPELLINGS["office"]["id"]))
-        if place is None or any(key in kept for keys in _PLACE for key in keys):
-            raise _Undocumented
-        person.office = place
-        return kept
-
-    def _manager(self, value: Any, shape: Shape, person: Person) -> object:
-        kept = self._object(value, shape)
-        person.supervisor = _needed(kept, SPELLINGS["manager"]["id"])
-        return kept
-
-    def _employment(self, value: Any, shape: Shape, person: Person) -> object:
-        plan = self._planned(value, shape)
-        if len(plan.compounds) != 1 or len(plan.keys) != 1:
-            raise _Undocumented
-        country = plan.keys[0]
-        inner = self._object(value[country], shape)
-        person.subtype = _needed(inner, SPELLINGS["employment"]["subtype"])
-        person.country = country
-        self._began = period_day(inner, "start")
-        return {country: inner}
-
-    def _history(self, value: Any, shape: Shape, person: Person) -> object:
-        items = [self._object(item, shape) for item in _items(value)]
-        spells, broken = read_spells(value)
-        if broken or len(spells) != len(items):
-            raise _Undocumented
-        person.rehired, person.spells = rehire_date(spells, scalar(person.member.get("employment_start_date")))
-        return items
-
-    def _custom_values(self, value: Any, shape: Shape, person: Person) -> object:
-        kept = []
-        for item in _items(value):
-            plan = self._planned(item, shape)
-            values = {key: item[key] for key, _ in plan.compounds}
-            for inner in values.values():
-                if not _TEXTS.issuperset(map(type, inner if type(inner) is list else (inner,))):
-                    raise _Undocumented
-            singles = {key: item[key] for key in plan.singles}
-            if not _TEXTS.issuperset(map(type, singles.values())):
-                raise _Undocumented
-            kept.append(singles | values)
-        person.custom, broken = read_custom_values(value)
-        if broken:
-            raise _Undocumented
-        return kept
+    def _read_office(self, office: Any, row: Row) -> bool:
+        place = self._places.get(_text(office, ("id",)) or "")
+        row["employment_city"], row["employment_state"], row["employment_country"] = place or NOWHERE
+        return place is not None
 
 
-_NAMES = tuple(SPELLINGS["name"].values())
-_EMAIL = SPELLINGS["email"]["value"]
-_NUMBER = SPELLINGS["phone"]["value"]
-_CALLING_CODES = SPELLINGS["phone"]["calling_code"]
-_PLACE = tuple(SPELLINGS["address"][part] for part in ("city", "state", "country"))
-_TYPE = SPELLINGS["address"]["type"]
+def _object_type(shape: Shape, **types: Any) -> Any:
+    """The type of documented objects of that shape, with ``types`` by key: others hold a text or null, or, where there
+    are objects in them, nothing."""
+    text = str | None | UnsetType
+    kinds = {key: text if kind is SINGLE else UnsetType for key, kind in sorted(shape.keys.items())} | types
+    return msgspec.defstruct("Documented", [(key, kind, UNSET) for key, kind in kinds.items()], frozen=True, gc=False)
 
 
-def _items(value: Any) -> list[Any]:
-    if type(value) is not list:
-        raise _Undocumented
-    return value
+@cache
+def _member_type(shape: Shape) -> Any:
+    texts = list[str | None] | str | None | UnsetType
+    inner: Mapping[str, Mapping[str, Any]] = {
+        CUSTOM_VALUES_KEY: {"values": texts, "value": texts},
+        "office": dict.fromkeys(chain.from_iterable(_PLACE), UnsetType),  # it stands where the company says it does
+        "phones": dict.fromkeys(_PHONE["calling_code"], UnsetType),
+    }
+    types: dict[str, Any] = {"active": bool | None | UnsetType}
+    for key in COLUMNS_OF:
+        item = _object_type(shape.keys[key], **inner.get(key, {}))
+        kind = GenericAlias(list, item) if key in _LISTS else GenericAlias(dict, (str, item)) if key in _MAPS else item
+        types[key] = kind | None | UnsetType
+    return _object_type(shape, **types)
 
 
-def _text(kept: Kept, keys: tuple[str, ...]) -> str | None:
-    """The text under the first of the keys; another spelling beside it, or in its place, is not documented."""
-    value: str | None = kept.get(keys[0])
-    if value and not value.isspace():
-        return value
-    if any(key in kept for key in keys[1:]):
-        raise _Undocumented
+def _text(item: Any, keys: tuple[str, ...]) -> str | None:
+    """The first text under one of the keys that holds something."""
+    for key in keys:
+        value: str = getattr(item, key)
+        if value and not value.isspace():
+            return value
     return None
 
 
-def _needed(kept: Kept, keys: tuple[str, ...]) -> str:
-    value = _text(kept, keys)
-    if value is None:
-        raise _Undocumented
-    return value
+def _read_name(name: Any, row: Row) -> bool:
+    row["first_name"], row["last_name"], row["preferred_first_name"] = names = [_text(name, keys) for keys in _NAMES]
+    return any(names)
 
 
-def _type(kept: Kept) -> str:
-    value = _text(kept, _TYPE)
-    return "" if value is None else _word(value)
+@lru_cache(maxsize=1024)
+def _word(kind: str, other_kind: str) -> str:
+    return type_word(next((text for text in (kind, other_kind) if text and not text.isspace()), None))
+
+
+def _contacts(items: Any, keys: tuple[str, ...]) -> list[tuple[str, str | None, bool]]:
+    """Of each item its word and text, as a ``Contact`` has them."""
+    return [(_word(item.type, item.kind), _text(item, keys), False) for item in items]
+
+
+def _read_emails(emails: Any, row: Row) -> bool:
+    contacts = _contacts(emails, _EMAIL["value"])
+    row["email"], row["secondary_email"], _ = pick_emails(contacts)
+    return None not in {text for _, text, _ in contacts}
+
+
+def _read_phones(phones: Any, row: Row) -> bool:
+    contacts = _contacts(phones, _PHONE["value"])
+    row["phone_number"], _ = chosen_phone(contacts)
+    return None not in {text for _, text, _ in contacts}
+
+
+def _read_addresses(addresses: Any, row: Row) -> bool:
+    homes = dict(map(_read_address, reversed(addresses)))
+    if len(addresses) > 1 and "" in homes:  # only the tolerant way tells homes from offices
+        return False
+    place = next((homes[word] for word in _HOMES if word in homes), NOWHERE)
+    row["residence_city"], row["residence_state"], row["residence_country"] = place
+    row["country_code"] = place.country
+    return place != NOWHERE
+
+
+@lru_cache(maxsize=4096)
+def _read_address(address: Any) -> tuple[str, Place]:
+    """The word of its type, and the place."""
+    return _word(address.type, address.kind), Place(*(_text(address, keys) for keys in _PLACE))
+
+
+def _read_manager(manager: Any, row: Row) -> bool:
+    hris_id, work_id = _text(manager, _MANAGER["id"]), _text(manager, _MANAGER["work_id"])
+    row["supervisor_hris_id"] = supervisor = hris_id or (work_id and WorkId(work_id))
+    return supervisor is not None
+
+
+def _read_custom_values(member: Member, row: Row) -> bool:
+    row["custom_fields"], is_broken = read_custom_values(member.get(CUSTOM_VALUES_KEY))
+    return not is_broken
+
+
+def _read_work(documented: Any, member: Member, row: Row) -> bool:
+    """The present employment, the history, and the spells that both come to."""
+    began = None
+    if documented.current_employment:
+        [(country, employment), *others] = documented.current_employment.items()
+        start, subtype = _text(employment, _BEGAN), _text(employment, _SUBTYPE)
+        if others or not (start or subtype) or not _is_country(country):
+            return False
+        if _has_country(tuple(member["current_employment"][country])):
+            return False
+        row["country_code"], row["employment_subtype"], began = country, subtype, start and iso_date(start)
+    periods = documented.employment_history or ()
+    spells = list(filter(None, map(_spell, periods)))
+    if len(spells) < len(periods) or (spells and any(map(_has_country, map(tuple, member["employment_history"])))):
+        return False
+    first = scalar(member.get("employment_start_date"))
+    row["latest_rehire_date"], row[SPELLS] = sum_up_spells(spells, began, first)
+    return True
+
+
+@lru_cache(maxsize=8192)
+def _spell(period: Any) -> Spell | None:
+    """A period of the history; None when it has no start, or a date that is none."""
+    start, end = _text(period, _PERIOD["start"]), _text(period, _PERIOD["end"])
+    began, ended = start and iso_date(start), end and iso_date(end)
+    if not began or (end and not ended):
+        return None
+    return Spell(began, None if ended and ended.startswith(NO_END) else ended)
+
+
+@lru_cache(maxsize=1024)
+def _is_country(key: str) -> bool:
+    return COUNTRY.fullmatch(key) is not None
+
+
+@lru_cache(maxsize=1024)
+def _has_country(keys: tuple[str, ...]) -> bool:
+    return any(map(_is_country, keys))

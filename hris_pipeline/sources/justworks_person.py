@@ -8,7 +8,6 @@ from hris_pipeline.sources.protocol import Company, Office
 from hris_pipeline.sources.raw_columns import chosen_phone, pick_emails, read_contacts
 from hris_pipeline.sources.records import SPELLINGS, holds_something, scalar, spelled
 from hris_pipeline.sources.shapes import (
-    NOWHERE,
     employment_start,
     home_of,
     read_custom_values,
@@ -18,8 +17,7 @@ from hris_pipeline.sources.shapes import (
     read_numbers,
     read_office_place,
     read_spells,
-    rehire_date,
-    with_present_spell,
+    sum_up_spells,
 )
 
 __all__ = ["COLUMNS_OF", "CUSTOM_VALUES_KEY", "Member", "Person"]
@@ -66,16 +64,6 @@ class Person:
         self._read_places(member, company, offices)
         self._read_work(member, company)
 
-    @classmethod
-    def empty(cls, member: Member) -> "Person":
-        """A person of whom nothing is read yet but single values."""
-        person = cls.__new__(cls)
-        person.member, person.name, person.unread = member, {}, {}
-        person.email = person.secondary_email = person.phone = person.country = person.subtype = None
-        person.rehired = person.spells = person.department = person.supervisor = person.custom = None
-        person.home = person.office = NOWHERE
-        return person
-
     def _read_name(self, name: object) -> None:
         self.name = name if isinstance(name, dict) else {}
         if holds_something(name) and not any(spelled(self.name, keys) for keys in SPELLINGS["name"].values()):
@@ -96,9 +84,8 @@ class Person:
     def _read_work(self, member: Member, company: Company) -> None:
         spells, no_history = read_spells(member.get("employment_history"))
         first = scalar(member.get("employment_start_date"))
-        if not no_history:
-            spells = with_present_spell(spells, employment_start(member.get("current_employment")), first)
-        self.rehired, self.spells = rehire_date(spells, first)
+        began = None if no_history else employment_start(member.get("current_employment"))
+        self.rehired, self.spells = sum_up_spells(spells, began, first)
         self.department, no_department = read_department(member.get("department"), company.departments)
         self.supervisor, nobody = read_manager(member.get("manager"))
         self.custom, no_values = read_custom_values(member.get(CUSTOM_VALUES_KEY))

@@ -8,7 +8,7 @@ are archived inside the member as ``custom_field_values``.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hris_pipeline.sources.decoding import UNREADABLE_BYTES, decode, encode
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, decode, encode_sorted
 from hris_pipeline.sources.documented import DocumentedReader
 from hris_pipeline.sources.justworks_person import COLUMNS_OF, CUSTOM_VALUES_KEY, Member, Person
 from hris_pipeline.sources.protocol import Company, CustomField, Office, Record, ShapeReport
@@ -122,7 +122,7 @@ class Reception:
         self._offices = _by_id(company)
         self._pruner = Pruner()
         self._tally = UnreadTally()
-        self._documented = DocumentedReader(SHAPE, self._pruner, self._offices)
+        self._documented = DocumentedReader(SHAPE, _SINGLES, self._pruner, self._tally, company)
 
     def record(self, member: object) -> Record:
         """The record of one member; one that is no object gives a record without an id.
@@ -133,19 +133,12 @@ class Reception:
         if not isinstance(member, dict):
             return Record("", "", b"{}", row=_row(Person({}, self._company, self._offices)))
         if (reading := self._documented.read(member)) is not None:
-            kept, person = reading
-            line = encode(kept)
-            if UNREADABLE_BYTES not in line:
-                self._documented.count()
-                return _record(kept, line, _row(person), ())
+            return _record(member, *reading, ())
         return self._tolerant(member)
 
     def report(self) -> ShapeReport:
         """What was noticed so far."""
-        for keys, count in self._documented.sent.items():
-            for key in keys:
-                self._tally.sent(COLUMNS_OF[key], count)
-        self._documented.sent.clear()
+        self._documented.count()
         return ShapeReport(*self._pruner.counted(), self._tally.counted())
 
     def _tolerant(self, member: Member) -> Record:
@@ -153,14 +146,14 @@ class Reception:
         kept = self._pruner.prune(member, SHAPE)
         self._drop_offices(kept, member)
         unread = self._unread(member)
-        line = encode(kept)
+        line = encode_sorted(kept)
         if UNREADABLE_BYTES in line:
             spoiled = unreadable_columns(_row(Person(kept, self._company, self._offices)))
             self._tally.unread(spoiled, None)
             unread.update(spoiled)
         if unread:
             kept |= {UNREAD: sorted(unread)}
-            line = encode(kept)
+            line = encode_sorted(kept)
         return _record(kept, line, *_read_kept(kept, line, self._company, self._offices))
 
     def _drop_offices(self, kept: dict[str, Any], member: Member) -> None:
@@ -224,7 +217,7 @@ def _read_kept(
 
 
 def _row(person: Person) -> list[object]:
-    return [*(getter(person) for getter in _GETTERS), person.spells]
+    return [*[getter(person) for getter in _GETTERS], person.spells]
 
 
 def read_company(body: object, custom_fields: tuple[CustomField, ...] = ()) -> Company:

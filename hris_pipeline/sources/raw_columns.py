@@ -112,7 +112,7 @@ def _contact(item: object, places: Mapping[str, tuple[str, ...]]) -> Contact:
     return Contact(word, text, broken=False)
 
 
-def pick_emails(contacts: Iterable[Contact]) -> tuple[str | None, str | None, tuple[str, ...]]:
+def pick_emails(contacts: Iterable[tuple[str, str | None, bool]]) -> tuple[str | None, str | None, tuple[str, ...]]:
     """Email (work, else personal, else the first), secondary email (personal, only beside a work one), and which of the
     two columns are unread: nothing could be read, or not what would have come first."""
     work = personal = first = None
@@ -137,7 +137,7 @@ def pick_emails(contacts: Iterable[Contact]) -> tuple[str | None, str | None, tu
     return work, personal, ()
 
 
-def chosen_phone(contacts: Iterable[Contact]) -> tuple[str | None, bool]:
+def chosen_phone(contacts: Iterable[tuple[str, str | None, bool]]) -> tuple[str | None, bool]:
     """Mobile, else work, else the first; and whether it is unread: nothing could be read, or not what would have come
     first."""
     mobile = work = first = None

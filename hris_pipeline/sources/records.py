@@ -173,35 +173,28 @@ class Shape:
 @dataclass(slots=True, eq=False)
 class Plan:
     """What to do with objects of one shape that have the same keys: those that are kept, as single values and with the
-    shape of what is in them; ``whole`` when that is all of them, as single values. Met ``count`` times, unless it is
-    not ``lasting``, because there were too many."""
+    shape of what is in them. Met ``count`` times, unless it is not ``lasting``, because there were too many."""
 
     shape: Shape
     keys: tuple[str, ...]
     singles: tuple[str, ...]
     compounds: tuple[tuple[str, Shape], ...]
-    whole: bool
     lasting: bool
     count: int = 0
 
 
 class Pruner:
     """Cuts members down to their shape; counts the names of keys. ``misfits`` are the kept keys of the last member, by
-    place, under which a list or an object stood where a single value belongs: those are dropped too; ``plans``
-    those that last."""
+    place, under which a list or an object stood where a single value belongs: those are dropped too."""
 
     def __init__(self) -> None:
-        self.plans: dict[tuple[int, tuple[str, ...]], Plan] = {}
+        self._plans: dict[tuple[int, tuple[str, ...]], Plan] = {}
         self._overflow: Counter[tuple[str, str, bool]] = Counter()
         self.misfits: list[tuple[str, str, object]] = []
 
     def prune(self, item: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         """What is kept of one object."""
-        plan = self.plan(tuple(item), shape)
-        plan.count += 1
-        if not plan.lasting:
-            is_kept = shape.keys.__contains__
-            self._overflow.update((shape.place, key if is_kept(key) else _ODD, is_kept(key)) for key in plan.keys)
+        plan = self._counted(tuple(item), shape)
         kept = {key: item[key] for key in plan.singles}
         if not _COMPOUND.isdisjoint(map(type, kept.values())):
             self._drop_compounds(kept, shape)
@@ -209,9 +202,10 @@ class Pruner:
             kept[key] = self._pruned(item[key], inner) if key in shape.keys else self._in_country(item[key], inner)
         return kept
 
-    def plan(self, keys: tuple[str, ...], shape: Shape) -> Plan:
-        """What to do with objects that have those keys; whoever acts on it counts it."""
-        return self.plans.get((id(shape), keys)) or self._planned(shape, keys)
+    def count(self, items: Iterable[Object], shape: Shape) -> None:
+        """Counts the keys of objects that somebody else cuts down."""
+        for keys, count in Counter(map(tuple, items)).items():
+            self._counted(keys, shape, count)
 
     def counted(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
         """Keys that are read, by place; and all others, by dotted name."""
@@ -226,12 +220,22 @@ class Pruner:
         return {place: dict(keys) for place, keys in sorted(read.items())}, dict(sorted(other.items()))
 
     def _names(self) -> Iterable[tuple[tuple[str, str, bool], int]]:
-        for plan in self.plans.values():
+        for plan in self._plans.values():
             countries = {key for key, _ in plan.compounds if key not in plan.shape.keys}
             for key in plan.keys:
                 if key not in countries:
                     yield (plan.shape.place, key, key in plan.shape.keys), plan.count
         yield from self._overflow.items()
+
+    def _counted(self, keys: tuple[str, ...], shape: Shape, count: int = 1) -> Plan:
+        """What to do with so many objects that have those keys."""
+        plan = self._plans.get((id(shape), keys)) or self._planned(shape, keys)
+        plan.count += count
+        if not plan.lasting:
+            for key in keys:
+                is_kept = key in shape.keys
+                self._overflow[shape.place, key if is_kept else _ODD, is_kept] += count
+        return plan
 
     def _planned(self, shape: Shape, keys: tuple[str, ...]) -> Plan:
         singles, compounds = [], []
@@ -243,10 +247,10 @@ class Pruner:
                 compounds.append((key, kind))
             elif shape.by_country and COUNTRY.fullmatch(key):
                 compounds.append((key, shape))
-        lasting = len(self.plans) < _MOST_SHAPES
-        plan = Plan(shape, keys, tuple(singles), tuple(compounds), len(singles) == len(keys), lasting)
+        lasting = len(self._plans) < _MOST_SHAPES
+        plan = Plan(shape, keys, tuple(singles), tuple(compounds), lasting)
         if lasting:
-            self.plans[id(shape), keys] = plan
+            self._plans[id(shape), keys] = plan
         return plan
 
     def _drop_compounds(self, kept: dict[str, Any], shape: Shape) -> None:

@@ -28,13 +28,14 @@ from hris_pipeline.sources.records import (
 __all__ = [
     "EMPLOYMENT_KEYS",
     "NOWHERE",
+    "NO_END",
     "Place",
+    "Spell",
     "custom_fields_text",
     "employment_start",
     "holds_unknown",
     "home_of",
     "is_an_office",
-    "period_day",
     "place_in",
     "place_of_office",
     "read_custom_values",
@@ -46,8 +47,7 @@ __all__ = [
     "read_office_place",
     "read_spells",
     "real_department",
-    "rehire_date",
-    "with_present_spell",
+    "sum_up_spells",
 ]
 
 _KEYS = SPELLINGS["address"]
@@ -140,7 +140,7 @@ def holds_unknown(item: Mapping[str, Any]) -> bool:
 EMPLOYMENT_KEYS = ("employment_type", "type", "start_date", "end_date", "country", "country_code")
 """Of an employment: whoever has any of these has an employment that is read."""
 
-_NO_END = "9999-"
+NO_END = "9999-"
 """How the end of a spell begins that has none."""
 
 _PHONE = SPELLINGS["phone"]
@@ -220,15 +220,15 @@ def read_spells(history: object) -> tuple[tuple[Spell, ...], bool]:
     """The spells in a list of periods, also by country; unread when a period has no start, or a date that is none."""
     spells, broken = [], False
     for period in _periods(history):
-        start, end = (period_day(period, key) for key in ("start", "end"))
+        start, end = (_period_day(period, key) for key in ("start", "end"))
         if start and end is not None:
-            spells.append(Spell(start, None if end.startswith(_NO_END) else end or None))
+            spells.append(Spell(start, None if end.startswith(NO_END) else end or None))
         else:
             broken = broken or holds_something(period)
     return ((), True) if broken else (tuple(spells), False)
 
 
-def period_day(period: object, key: str) -> str | None:
+def _period_day(period: object, key: str) -> str | None:
     """The date as ISO; '' where none is told, None where there is something that is none."""
     if not isinstance(period, dict):
         return None
@@ -241,21 +241,19 @@ def period_day(period: object, key: str) -> str | None:
 
 def employment_start(employment: object) -> str | None:
     """The ISO date at which the present employment began, where it tells one."""
-    starts = (period_day(item, "start") for _, item in _employments(employment))
+    starts = (_period_day(item, "start") for _, item in _employments(employment))
     return max(filter(None, starts), default=None)
 
 
-def with_present_spell(spells: tuple[Spell, ...], began: str | None, first: str | None) -> tuple[Spell, ...]:
-    """The spells, and the present employment where it began after all of them and after the ``first`` start."""
-    starts = [*(spell.start for spell in spells), *filter(None, (first and (iso_date(first) or first),))]
-    return (*spells, Spell(began, None)) if began and starts and began > max(starts) else spells
-
-
-def rehire_date(spells: Sequence[Spell], first: str | None) -> tuple[str | None, str | None]:
+def sum_up_spells(spells: Sequence[Spell], began: str | None, first: str | None) -> tuple[str | None, str | None]:
     """The latest start when it is later than the ``first``; and the spells as text (``SPELLS``), None where they tell
-    nothing more than that first start."""
-    starts = [spell.start for spell in spells]
+    nothing more than that first start. The present employment is one of them where it ``began`` after all others and
+    after the first start."""
     first = first and (iso_date(first) or first)
+    starts = [spell.start for spell in spells]
+    if began and (starts or first) and began > max([*starts, first or ""]):
+        spells = (*spells, Spell(began, None))
+        starts.append(began)
     if not starts or starts == [first]:
         return None, None
     latest, earliest = max(starts), first or min(starts)
