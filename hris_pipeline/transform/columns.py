@@ -31,6 +31,7 @@ __all__ = [
     "lookup_columns",
     "map_chunks",
     "null_as_false",
+    "rows_where",
     "text_from_source",
     "text_series",
     "to_arrow",
@@ -68,6 +69,11 @@ def column_or_nulls(frame: pd.DataFrame, name: str) -> pd.Series:
 def null_as_false(mask: pd.Series) -> pd.Series:
     """The mask with null read as false, as plain booleans."""
     return mask.fillna(False).astype(bool)
+
+
+def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+    """The rows where the mask holds; the frame as it is, and not a copy of every column, where it holds everywhere."""
+    return frame if mask.all() else frame[mask]
 
 
 def index_in(keys: pd.Series, among: pd.Series) -> pd.Series:
@@ -180,11 +186,14 @@ def to_date(values: pd.Series) -> pd.Series:
 
 
 def _replaced(texts: Any, where: Any, function: Callable[[str], str | None]) -> Any:
-    """The Arrow texts, those at ``where`` (null: not there) replaced by what the function makes of each."""
+    """The Arrow texts, those at ``where`` (null: not there) replaced by what the function makes of each: it is asked
+    once about a text, however many people share it."""
     where = pc.fill_null(where, False)
     if not pc.any(where).as_py():
         return texts
-    return pc.replace_with_mask(texts, where, pa.array(map(function, texts.filter(where).to_pylist()), pa.string()))
+    shared = texts.filter(where).dictionary_encode()
+    replacements = pa.array(map(function, shared.dictionary.to_pylist()), pa.string())
+    return pc.replace_with_mask(texts, where, replacements.take(shared.indices))
 
 
 def to_flag(values: pd.Series) -> pd.Series:

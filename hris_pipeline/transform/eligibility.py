@@ -10,6 +10,7 @@ said in ``settings.values.COMPARISON``.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import msgspec
 import pandas as pd
@@ -63,98 +64,103 @@ def employment_columns(employees: pd.DataFrame, spells: pd.DataFrame, today: dat
         spells: further spells, as ``normalise`` gives them; hire, latest re-hire and termination tell of some without.
         today: the local date.
     """
-    hired, rehired = employees["hire_date"], employees["latest_rehire_date"]
+    hired, rehired, ended = (to_arrow(employees[name]) for name in ("hire_date", "latest_rehire_date", _END))
     come, ahead = spells[spells["start"] <= today], spells[spells["start"] > today]
-    begun = _latest(_until(hired, today), _until(rehired, today), _last_start(employees, come))
-    coming = _earliest(_after(hired, today), _after(rehired, today), _first_start(employees, ahead))
-    first = _earliest(hired, rehired.mask(_is_after(rehired, today) & hired.isna()), _first_start(employees, spells))
-    earlier = begun.mask(~null_as_false(begun > first)).where(_is_after(rehired, today))
-    ended = employees["termination_date"]
-    between = _is_between(employees, spells, ended, today) | (
-        _has_ended(employees, begun, come, today) & coming.notna()
+    hire_ahead, rehire_ahead = _is_true(pc.greater(hired, today)), _is_true(pc.greater(rehired, today))
+    rehire_alone = pc.and_(rehire_ahead, pc.is_null(hired))
+    begun = _latest(_without(hired, hire_ahead), _without(rehired, rehire_ahead), _last_start(employees, come))
+    coming = _earliest(
+        _without(hired, pc.invert(hire_ahead)), _without(rehired, pc.invert(rehire_ahead)), _first_start(employees, ahead)
     )
-    earlier_end = null_as_false(ended < begun) | (begun.isna() & _is_after(first, today) & null_as_false(ended < first))
-    return pd.DataFrame(
-        {
-            "active": employees["active"].astype(FLAG),
-            "termination_date": ended.mask(earlier_end | _is_between(employees, spells, ended, today)),
-            "starts_on": first,
-            "present_start": begun.mask(between),
-            "next_start": coming,
-            "rehired_on": rehired.mask(_is_after(rehired, today), earlier),
-        }
-    )
+    first = _earliest(hired, _without(rehired, rehire_alone), _first_start(employees, spells))
+    earlier = _without(begun, pc.invert(_is_true(pc.greater(begun, first))))
+    untold = _is_untold(employees, spells, today, rehire_ahead)
+    between = pc.or_(untold, pc.and_(_has_ended(employees, begun, come, today), pc.is_valid(coming)))
+    unbegun = pc.and_(pc.is_null(begun), _is_true(pc.greater(first, today)))
+    earlier_end = pc.or_(_is_true(pc.less(ended, begun)), pc.and_(unbegun, _is_true(pc.less(ended, first))))
+    columns = {
+        "active": to_arrow(employees["active"]).cast(pa.bool_()),
+        "termination_date": _without(ended, pc.or_(earlier_end, untold)),
+        "starts_on": first,
+        "present_start": _without(begun, between),
+        "next_start": coming,
+        "rehired_on": pc.if_else(rehire_ahead, earlier, rehired),
+    }
+    return pd.DataFrame({name: from_arrow(column, employees.index) for name, column in columns.items()})
 
 
-def is_employed(employees: pd.DataFrame, spells: pd.DataFrame, today: date) -> pd.Series:
+def is_employed(employment: pd.DataFrame, today: date) -> pd.Series:
     """Who is employed on the local date, as plain booleans: active, started, and not past the termination date of the
-    present spell, whose day counts as worked. Who is not known to be inactive counts as active."""
-    columns = employment_columns(employees, spells, today)
-    to_come = columns["starts_on"].notna() & columns["present_start"].isna()
-    return ~to_come & ~_is_over(columns, today)
+    present spell, whose day counts as worked. Who is not known to be inactive counts as active.
+
+    Args:
+        employment: the ``employment_columns`` of that day.
+        today: the local date.
+    """
+    to_come = employment["starts_on"].notna() & employment["present_start"].isna()
+    return ~to_come & ~has_left(employment, today)
 
 
-def has_left(employees: pd.DataFrame, spells: pd.DataFrame, today: date) -> pd.Series:
-    """Who is known to be inactive, or is past the termination date of the present spell, as plain booleans."""
-    return _is_over(employment_columns(employees, spells, today), today)
+def has_left(employment: pd.DataFrame, today: date) -> pd.Series:
+    """Who is known to be inactive, or is past the termination date of the present spell, as plain booleans; ``Args`` as
+    of ``is_employed``."""
+    inactive = ~employment["active"].fillna(True).astype(bool)
+    return inactive | null_as_false(employment["termination_date"] < today)
 
 
-def is_manager(employees: pd.DataFrame, spells: pd.DataFrame, today: date) -> pd.Series:
+def is_manager(employees: pd.DataFrame, employment: pd.DataFrame, today: date) -> pd.Series:
     """Whether somebody active, and not past the last day, reports to each of the employees."""
-    working = null_as_false(employees["active"]) & ~has_left(employees, spells, today)
+    working = null_as_false(employees["active"]) & ~has_left(employment, today)
     supervisors = employees.loc[working, "supervisor_hris_id"].dropna()
     return is_in(employees["hris_id"], supervisors).astype(FLAG)
 
 
-def _is_over(columns: pd.DataFrame, today: date) -> pd.Series:
-    inactive = ~columns["active"].fillna(True).astype(bool)
-    return inactive | null_as_false(columns["termination_date"] < today)
+_END = "termination_date"
 
 
-def _is_after(days: pd.Series, today: date) -> pd.Series:
-    return null_as_false(days > today)
+def _is_true(mask: Any) -> Any:
+    return pc.fill_null(mask, False)
 
 
-def _until(days: pd.Series, today: date) -> pd.Series:
-    return days.mask(_is_after(days, today))
+def _without(days: Any, where: Any) -> Any:
+    """The dates, null where the mask holds."""
+    return pc.if_else(where, None, days)
 
 
-def _after(days: pd.Series, today: date) -> pd.Series:
-    return days.where(_is_after(days, today))
+def _latest(*starts: Any) -> Any:
+    return pc.max_element_wise(*starts).cast(pa.date32())
 
 
-def _latest(*starts: pd.Series) -> pd.Series:
-    return from_arrow(pc.max_element_wise(*map(to_arrow, starts)).cast(pa.date32()), starts[0].index)
+def _earliest(*starts: Any) -> Any:
+    return pc.min_element_wise(*starts).cast(pa.date32())
 
 
-def _earliest(*starts: pd.Series) -> pd.Series:
-    return from_arrow(pc.min_element_wise(*map(to_arrow, starts)).cast(pa.date32()), starts[0].index)
-
-
-def _first_start(employees: pd.DataFrame, spells: pd.DataFrame) -> pd.Series:
+def _first_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
     ordered = spells.sort_values("start")
-    return lookup(employees["hris_id"], ordered["hris_id"], ordered["start"])
+    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
 
 
-def _last_start(employees: pd.DataFrame, spells: pd.DataFrame) -> pd.Series:
+def _last_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
     ordered = spells.sort_values("start", ascending=False)
-    return lookup(employees["hris_id"], ordered["hris_id"], ordered["start"])
+    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
 
 
-def _is_between(employees: pd.DataFrame, spells: pd.DataFrame, ended: pd.Series, today: date) -> pd.Series:
+def _is_untold(employees: pd.DataFrame, spells: pd.DataFrame, today: date, rehire_ahead: Any) -> Any:
     """Whom the source calls active, past a termination date and before a re-hire, without a word about the spells in
     between: whether one of them runs, nobody can say."""
-    rehired = employees["latest_rehire_date"]
-    untold = null_as_false(employees["active"]) & ~is_in(employees["hris_id"], spells["hris_id"])
-    return untold & _is_after(rehired, today) & employees["hire_date"].notna() & null_as_false(ended < today)
+    past = _is_true(pc.less(to_arrow(employees[_END]), today))
+    resting = pc.and_(past, pc.and_(rehire_ahead, pc.is_valid(to_arrow(employees["hire_date"]))))
+    active = _is_true(to_arrow(employees["active"]).cast(pa.bool_()))
+    told = pa.array(is_in(employees["hris_id"], spells["hris_id"]))
+    return pc.and_(pc.and_(active, resting), pc.invert(told))
 
 
-def _has_ended(employees: pd.DataFrame, begun: pd.Series, spells: pd.DataFrame, today: date) -> pd.Series:
+def _has_ended(employees: pd.DataFrame, begun: Any, spells: pd.DataFrame, today: date) -> Any:
     """Whose present spell is over by the end that is told of it; one without an end, or with another one, is not."""
-    theirs = lookup(spells["hris_id"], employees["hris_id"], begun)
+    theirs = lookup(spells["hris_id"], employees["hris_id"], from_arrow(begun))
     present = spells[null_as_false(spells["start"] == theirs)]
     runs = present[~null_as_false(present["end"] < today)]
-    return is_in(employees["hris_id"], present["hris_id"]) & ~is_in(employees["hris_id"], runs["hris_id"])
+    return pa.array(is_in(employees["hris_id"], present["hris_id"]) & ~is_in(employees["hris_id"], runs["hris_id"]))
 
 
 _IDS = frozenset(
@@ -359,13 +365,18 @@ def _is_doubtful(rule: Rule, unread: UnreadFields) -> pd.Series:
 
 def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Series:
     """Recognised by marker, and because nothing is known of it that is known of a person."""
-    first, last = source("first_name"), source("last_name")
-    whole = from_arrow(pc.binary_join_element_wise(to_arrow(first), to_arrow(last), " "), first.index)
-    marked = [_is(text, _SERVICE_ACCOUNT) for text in (source("job_title"), last)]
-    marked += [_is(text, _THIRD_PARTY) for text in (source("employment_type"), first, last, whole)]
     nameless = ("birth_date", *_RESIDENCE)
-    empty = pd.concat([source(column).isna() for column in nameless], axis="columns").all(axis="columns")
-    return pd.concat(marked, axis="columns").any(axis="columns") & empty & ~unread.any_of(nameless)
+    unknown = ~unread.any_of(nameless)
+    for column in nameless:
+        unknown &= source(column).isna()
+    title, kind, first, last = (
+        source(column)[unknown] for column in ("job_title", "employment_type", "first_name", "last_name")
+    )
+    both = from_arrow(pc.binary_join_element_wise(to_arrow(first), to_arrow(last), " "), first.index)
+    marked = _is(title, _SERVICE_ACCOUNT) | _is(last, _SERVICE_ACCOUNT)
+    for text in (kind, first, last, both):
+        marked |= _is(text, _THIRD_PARTY)
+    return unknown & marked.reindex(unknown.index, fill_value=False)
 
 
 def _is(texts: pd.Series, pattern: str) -> pd.Series:

@@ -25,6 +25,7 @@ from hris_pipeline.transform.columns import (
     clean_text,
     is_in,
     null_as_false,
+    rows_where,
 )
 from hris_pipeline.transform.eligibility import (
     SourceColumns,
@@ -101,9 +102,10 @@ class Mapped:
 
 @dataclass(frozen=True)
 class _EmploymentState:
-    """How each row stands on the local date: ``employed``; ``coming``, who is not yet but is imported early; ``left``;
-    and ``failed`` in validation."""
+    """How each row stands on the local date: its ``employment_columns``; ``employed``; ``coming``, who is not yet but is
+    imported early; ``left``; and ``failed`` in validation."""
 
+    columns: pd.DataFrame
     employed: pd.Series
     coming: pd.Series
     left: pd.Series
@@ -149,7 +151,7 @@ def map_users(people: Employees, settings: Settings, company: CompanyLike, today
     quarantined = quarantined.reset_index(drop=True)
     _require_employee_ids(fields, state, quarantined, settings)
     limit_bad_rows(int((bad & state.employed).sum()), int(state.employed.sum()), quarantined)
-    employment = employment_columns(rows, people.spells, today)
+    employment = state.columns
     users = pd.concat(
         [
             rows[["hris_id", "justworks_id"]],
@@ -166,7 +168,7 @@ def map_users(people: Employees, settings: Settings, company: CompanyLike, today
         unread=unread.targets(_lineage(settings)),
     )
     users = _without_given_up_ids(users, state)
-    users = users[users["hris_id"].notna()].reset_index(drop=True)
+    users = rows_where(users, users["hris_id"].notna()).reset_index(drop=True)
     return Mapped(users, quarantined, _warnings(users))
 
 
@@ -189,11 +191,13 @@ def _type(kind: Kind) -> pd.ArrowDtype:
 def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.DataFrame, _EmploymentState]:
     rows = pd.concat([people.rows, people.failed], ignore_index=True)
     early = today + timedelta(days=settings.import_days_before_start)
-    employed = is_employed(rows, people.spells, today)
-    coming = is_employed(rows, people.spells, early) & ~employed
-    left = has_left(rows, people.spells, today) & ~coming
+    columns = employment_columns(rows, people.spells, today)
+    columns_early = columns if early == today else employment_columns(rows, people.spells, early)
+    employed = is_employed(columns, today)
+    coming = is_employed(columns_early, early) & ~employed
+    left = has_left(columns, today) & ~coming
     failed = pd.Series(rows.index >= len(people.rows), index=rows.index)
-    return rows, _EmploymentState(employed, coming, left, failed)
+    return rows, _EmploymentState(columns, employed, coming, left, failed)
 
 
 def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:

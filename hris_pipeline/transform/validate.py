@@ -24,11 +24,12 @@ from hris_pipeline.transform.columns import (
     from_arrow,
     is_in,
     null_as_false,
+    rows_where,
     to_arrow,
     to_date,
     to_flag,
 )
-from hris_pipeline.transform.eligibility import is_employed, is_manager
+from hris_pipeline.transform.eligibility import employment_columns, is_employed, is_manager
 from hris_pipeline.transform.normalise import Normalised
 
 __all__ = [
@@ -246,15 +247,16 @@ def validate(members: Normalised, today: date) -> Validated:
     _require_rows(members.rows)
     typed, quarantined = _typed(members.rows)
     typed["termination_date"] = typed["termination_date"].mask(_starts_unread(typed, members.unread))
-    typed["is_manager"] = is_manager(typed, members.spells, today)
+    employment = employment_columns(typed, members.spells, today)
+    typed["is_manager"] = is_manager(typed, employment, today)
     bad = pd.Series(typed.index.isin(quarantined.index), index=typed.index)
     quarantined = quarantined.reset_index(drop=True)
     failed = _as_far_as_certain(typed[bad], quarantined)
     if len(failed):
-        broken = int(is_employed(failed, members.spells, today).sum())
-        employed = broken + int(is_employed(typed[~bad], members.spells, today).sum())
+        broken = int(is_employed(employment_columns(failed, members.spells, today), today).sum())
+        employed = broken + int(is_employed(employment, today)[~bad].sum())
         limit_bad_rows(broken, employed, quarantined)
-    rows = typed[~bad].reset_index(drop=True)
+    rows = rows_where(typed, ~bad).reset_index(drop=True)
     people = Employees(rows, failed.reset_index(drop=True), members.unread, members.spells)
     return Validated(people, quarantined, _warnings(rows))
 

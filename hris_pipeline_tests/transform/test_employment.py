@@ -63,7 +63,7 @@ def employment(person: dict[str, Any], spells: Spells = ()) -> tuple[bool, bool,
     """Whether the person is employed, has left, and what planning is told."""
     theirs = people(person, spells)
     told: pd.DataFrame = employment_columns(theirs.rows, theirs.spells, TODAY)
-    employed, left = (rule(theirs.rows, theirs.spells, TODAY).tolist() for rule in (is_employed, has_left))
+    employed, left = (rule(told, TODAY).tolist() for rule in (is_employed, has_left))
     return employed[0], left[0], {name: values(told[name])[0] for name in told.columns}
 
 
@@ -148,7 +148,7 @@ def test_who_may_work_between_a_termination_and_a_start_ahead_has_not_left_for_c
 
 def test_a_first_start_to_come_gives_way_to_one_that_has_come() -> None:
     theirs = people({"hire_date": AHEAD, "latest_rehire_date": None}, [(FIRST, None), (AHEAD, None)])
-    assert is_employed(theirs.rows, theirs.spells, TODAY).tolist() == [True]
+    assert is_employed(employment_columns(theirs.rows, theirs.spells, TODAY), TODAY).tolist() == [True]
     assert values(map_users(theirs, Settings(), Company(), TODAY).users["hire_date"]) == [date(2020, 1, 1)]
 
 
@@ -169,8 +169,9 @@ def test_the_starts_are_told_apart() -> None:
 
 def test_who_is_still_to_come_has_not_left() -> None:
     theirs = people({"hire_date": "2025-07-01"})
-    assert has_left(theirs.rows, theirs.spells, TODAY).tolist() == [False]
-    assert is_employed(theirs.rows, theirs.spells, date(2025, 7, 1)).tolist() == [True]
+    later = date(2025, 7, 1)
+    assert has_left(employment_columns(theirs.rows, theirs.spells, TODAY), TODAY).tolist() == [False]
+    assert is_employed(employment_columns(theirs.rows, theirs.spells, later), later).tolist() == [True]
 
 
 MANAGERS: list[tuple[dict[str, Any], bool]] = [
