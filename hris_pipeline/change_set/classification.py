@@ -98,12 +98,16 @@ def _employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) ->
 def _gone_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
     """hris_ids whose people are gone for sure: confirmed missing, listed but not employed today, or archived by an
     earlier import and still not in a list that is complete."""
-    listed = {*rows["hris_id"], *context.quarantined_hris_ids}
-    gone = {*(context.missing - listed), *rows.loc[~rows["employed"], "hris_id"]}
+    gone = {*_unlisted(text_series(context.missing), rows, context), *rows.loc[~rows["employed"], "hris_id"]}
     if context.complete:
         archived = snapshot.loc[null_as_false(snapshot["archived_by"] == "import"), "hris_id"].dropna()
-        gone.update(archived[~is_in(archived, listed)])
+        gone.update(_unlisted(archived, rows, context))
     return frozenset(gone - context.holes)
+
+
+def _unlisted(hris_ids: pd.Series, rows: pd.DataFrame, context: PlanContext) -> pd.Series:
+    """The hris_ids that are in no row, quarantined ones included."""
+    return hris_ids[~(is_in(hris_ids, rows["hris_id"]) | is_in(hris_ids, context.quarantined_hris_ids))]
 
 
 def _releasable(
@@ -207,11 +211,11 @@ def _confirmed_gone(
     """The managed active users in no row whom the source confirmed to be gone."""
     if not (context.complete and settings.archive_employees):
         return snapshot.iloc[:0]
-    listed = {*rows["hris_id"], *context.quarantined_hris_ids}
+    missing = _unlisted(text_series(context.missing - context.holes), rows, context)
     return snapshot[
         null_as_false(snapshot["integration_id"] == context.integration_id)
         & null_as_false(snapshot["status"] == "active")
-        & is_in(snapshot["hris_id"], context.missing - listed - context.holes)
+        & is_in(snapshot["hris_id"], missing)
         & ~is_in(snapshot["user_id"], rows["user_id"])
     ]
 

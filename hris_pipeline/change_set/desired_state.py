@@ -21,6 +21,7 @@ from hris_pipeline.transform.columns import (
     is_in,
     lookup,
     null_as_false,
+    rows_where,
     text_series,
     to_arrow,
 )
@@ -80,7 +81,7 @@ def resolve_desired_state(
     unread = _unread_rows(written)
     written = written.drop(columns=list(vanished))
     ids = _employee_ids(written, snapshot, settings)
-    rows = written.assign(employee_id=ids.values)[~ids.lost]
+    rows = rows_where(written.assign(employee_id=ids.values), ~ids.lost)
     forbidden = ids.forbidden[~ids.lost]
     references = _references(rows, settings)
     rows, retained, warnings = _resolve_references(
@@ -140,10 +141,10 @@ def hire_dates(rows: pd.DataFrame, settings: Settings) -> pd.Series:
 def _vanished_fields(rows: pd.DataFrame, written: pd.Series, directory: Directory) -> tuple[str, ...]:
     """The fields that nobody in the extract has though users whom this plan touches do: consent or scope is missing,
     not the data."""
-    believed = rows[~rows["leaver_only"].astype(bool)]
-    sent = {"employee_id", *_unread_rows(believed)}
-    empty = [name for name in user_fields(rows) if name not in sent and believed[name].isna().all()]
-    filled = directory.filled(empty, written.dropna()) if empty and len(believed) else {}
+    believed = ~rows["leaver_only"].astype(bool)
+    sent = {"employee_id", *_unread_rows(rows.loc[believed, ["unread"]])}
+    empty = [name for name in user_fields(rows) if name not in sent and not (rows[name].notna() & believed).any()]
+    filled = directory.filled(empty, written.dropna()) if empty and believed.any() else {}
     return tuple(name for name in empty if filled.get(name))
 
 
@@ -203,10 +204,11 @@ def _person_lookup(
     rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
     foreign = rest[rest["integration_id"].notna() & ~null_as_false(rest["integration_id"] == context.integration_id)]
     former = rest[rest["integration_id"].isna() & null_as_false(rest["former_source"] == context.source)]
-    moved = rows[null_as_false(rows["stored_integration_id"] == context.integration_id)]
+    linked = null_as_false(rows["stored_integration_id"] == context.integration_id)
+    moved = rows.loc[linked & is_distinct(rows["stored_hris_id"], rows["hris_id"]), ["stored_hris_id", "employee_id"]]
     links = [
         rows[["hris_id", "employee_id"]],
-        moved[["stored_hris_id", "employee_id"]].set_axis(["hris_id", "employee_id"], axis="columns"),
+        moved.set_axis(["hris_id", "employee_id"], axis="columns"),
         rest.loc[null_as_false(rest["integration_id"] == context.integration_id), ["hris_id", "employee_id"]],
         foreign.loc[~foreign["hris_id"].duplicated(keep=False), ["hris_id", "employee_id"]],
         former[["former_hris_id", "employee_id"]].set_axis(["hris_id", "employee_id"], axis="columns"),
@@ -230,8 +232,8 @@ def _person_lookup(
 def _members(rows: pd.DataFrame, context: PlanContext, *, named_by_justworks: bool) -> pd.DataFrame:
     """``hris_id``, ``justworks_id`` and mapped ``employee_id`` of everybody in the extract, employed people first, and
     of quarantined members that are in no row."""
-    rows = rows.sort_values("employed", ascending=False, kind="stable")
     listed = rows[["hris_id", "justworks_id"]].assign(employee_id=column_or_nulls(rows, "employee_id"))
+    listed = pd.concat([listed[rows["employed"]], listed[~rows["employed"]]])
     unlisted = {member.hris_id: member.employee_id for member in context.quarantined if member.hris_id}
     ids = text_series(unlisted.values() if named_by_justworks else [None] * len(unlisted))
     quarantined = pd.DataFrame({"hris_id": text_series(unlisted), "justworks_id": ids, "employee_id": ids})

@@ -102,9 +102,10 @@ def guard_inputs(
     """What the guards are asked; rows in conflict affect nothing but the questions of identity before the integration's
     first applied import."""
     rows = result.people.rows
-    managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
-    active = managed[null_as_false(managed["status"] == "active")]
-    touched = rows[result.outcome.isin(WRITTEN) & rows["user_id"].notna()]
+    managed = null_as_false(snapshot["integration_id"] == context.integration_id)
+    active = snapshot.loc[managed & null_as_false(snapshot["status"] == "active"), ["user_id", "hris_id", "employee_id"]]
+    stored_columns = ["user_id", "stored_integration_id", "stored_status"]
+    touched = rows.loc[result.outcome.isin(WRITTEN) & rows["user_id"].notna(), stored_columns]
     linked = touched[touched["stored_integration_id"].isna()]
     active_linked = int(null_as_false(linked["stored_status"] == "active").sum())
     names = _names(rows)
@@ -118,7 +119,7 @@ def guard_inputs(
         integration_id=context.integration_id,
         complete=context.complete,
         first_import=context.first_import,
-        managed=len(managed) + len(linked),
+        managed=int(managed.sum()) + len(linked),
         managed_active=len(active) + active_linked,
         archived=_named(result.leavers.archived),
         recently_archived=int(by_import.sum()),
@@ -126,15 +127,19 @@ def guard_inputs(
         mismatched=tuple(stored[mismatched]),
         comparable=len(stored),
         email_changed=tuple(names[result.difference.email_changed]),
-        changeable=len({*active["user_id"], *touched["user_id"]}),
+        changeable=_count_distinct(active["user_id"], touched["user_id"]),
         reidentified=_named(reidentified),
-        identifiable=len({*active["user_id"], *reidentified["user_id"]}),
+        identifiable=_count_distinct(active["user_id"], reidentified["user_id"]),
         newly_quarantined=grown,
         quarantine_checks=checks,
         unread=_unread_in_use(context, settings),
         wiped=wiped,
         filled=directory.filled(list(wiped), touched["user_id"]) if wiped else {},
     )
+
+
+def _count_distinct(*ids: pd.Series) -> int:
+    return int(pd.concat(ids).nunique())
 
 
 def _exclusions(result: Outcome) -> pd.Series:
@@ -161,8 +166,8 @@ def _named(users: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _unknown_ids(snapshot: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
-    stored = set(snapshot["employee_id"].dropna())
-    return tuple(employee_id for employee_id in settings.do_not_archive if employee_id not in stored)
+    named = text_series(settings.do_not_archive)
+    return tuple(named[~is_in(named, snapshot["employee_id"])])
 
 
 def _stored_ids(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -> tuple[pd.Series, pd.Series]:
