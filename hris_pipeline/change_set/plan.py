@@ -103,7 +103,9 @@ def guard_inputs(
     first applied import."""
     rows = result.people.rows
     managed = null_as_false(snapshot["integration_id"] == context.integration_id)
-    active = snapshot.loc[managed & null_as_false(snapshot["status"] == "active"), ["user_id", "hris_id", "employee_id"]]
+    active = snapshot.loc[
+        managed & null_as_false(snapshot["status"] == "active"), ["user_id", "hris_id", "employee_id"]
+    ]
     stored_columns = ["user_id", "stored_integration_id", "stored_status"]
     touched = rows.loc[result.outcome.isin(WRITTEN) & rows["user_id"].notna(), stored_columns]
     linked = touched[touched["stored_integration_id"].isna()]

@@ -33,8 +33,8 @@ def clean_value(value: str, rule: TextRule) -> str:
     Format characters (Unicode Cf) go from ids, addresses, numbers and country codes, and from names unless they join
     two letters of a word. A free text keeps them inside, where they may be part of a flag or of a right-to-left text.
     """
-    if value.isascii() and value.isprintable():
-        return value.strip()
+    if value.isprintable():  # nothing to take out
+        return unicodedata.normalize("NFC", value).strip()
     kept = "".join(character for character in _BREAKS.sub(" ", value) if unicodedata.category(character) != "Cc")
     if rule == "free":
         text = unicodedata.normalize("NFC", _strip(kept))
@@ -49,6 +49,8 @@ def fold_case(value: str) -> str:
     if value.isascii():
         return value.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
+    if folded.isprintable():  # nothing to take out
+        return folded
     return unicodedata.normalize("NFKC", "".join(_without_format(folded)))
 
 

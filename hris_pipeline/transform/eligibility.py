@@ -70,7 +70,9 @@ def employment_columns(employees: pd.DataFrame, spells: pd.DataFrame, today: dat
     rehire_alone = pc.and_(rehire_ahead, pc.is_null(hired))
     begun = _latest(_without(hired, hire_ahead), _without(rehired, rehire_ahead), _last_start(employees, come))
     coming = _earliest(
-        _without(hired, pc.invert(hire_ahead)), _without(rehired, pc.invert(rehire_ahead)), _first_start(employees, ahead)
+        _without(hired, pc.invert(hire_ahead)),
+        _without(rehired, pc.invert(rehire_ahead)),
+        _first_start(employees, ahead),
     )
     first = _earliest(hired, _without(rehired, rehire_alone), _first_start(employees, spells))
     earlier = _without(begun, pc.invert(_is_true(pc.greater(begun, first))))
@@ -307,10 +309,13 @@ class UnreadFields:
         """
         self._hris_ids = hris_ids
         self._lines = lines
+        self._columns = frozenset(lines["column"])
 
     def any_of(self, sources: Collection[str]) -> pd.Series:
         """Whether any of the sources (employee columns, custom fields) is unread in each row."""
-        columns = {employee_column(source) for source in sources}
+        columns = self._columns & {employee_column(source) for source in sources}
+        if not columns:
+            return pd.Series(False, index=self._hris_ids.index)
         return is_in(self._hris_ids, self._lines.loc[self._lines["column"].isin(columns), "hris_id"])
 
     def targets(self, lineage: Mapping[str, tuple[str, ...]]) -> pd.Series:
@@ -320,7 +325,7 @@ class UnreadFields:
             lineage: Target → the sources it is made from.
         """
         names: list[list[str] | None] = [None] * len(self._hris_ids)
-        for target, sources in lineage.items() if len(self._lines) else ():
+        for target, sources in lineage.items() if self._columns else ():
             for row in self.any_of(sources).to_numpy().nonzero()[0]:
                 names[row] = [*(names[row] or ()), target]
         return from_arrow(pa.array(names, pa.list_(pa.string())), self._hris_ids.index)

@@ -166,8 +166,6 @@ rows."""
 _NO_END = 9999
 """The year that sources write for an employment without an end."""
 
-_FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
-
 _EMPLOYMENT_TYPES = ("employee", "contractor", "international_employee", "employee_eor")
 
 _STARTS = ("hire_date", "latest_rehire_date")
@@ -212,8 +210,9 @@ class TooManyBadRows(FrameInvalid):
 
 @functools.cache
 def employees_schema() -> pandera.DataFrameSchema:
-    """The schema of valid employees: types, order, descriptions, needed columns and every check. Built once, because
-    that takes longer than using it on a small company."""
+    """The schema of valid employees: types, order, descriptions, needed columns and every check. It tells others what
+    valid rows are; ``validate`` asks the same checks itself, because the first use of a schema alone takes longer than
+    the rest of a small company's rows."""
     types = {"date": DATE, "flag": FLAG}
     return pandera.DataFrameSchema(
         {
@@ -303,25 +302,23 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     failures += _failures(rows, frame)
     lines = []
     for name, check, index in failures:
-        lines.append(quarantine_rows(frame.loc[index], name, frame.loc[index, "justworks_id"], check))
+        failing = frame.loc[index, list(dict.fromkeys(("hris_id", "justworks_id", name)))]
+        lines.append(quarantine_rows(failing, name, failing["justworks_id"], check))
         rows.loc[index, name] = None
     return rows, concat_quarantine(lines)
 
 
 def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check, pd.Index]]:
-    """What the schema finds wrong with the typed rows: field, check and whose. A needed value that is there, as
-    ``frame`` tells, but could not be read is not missing."""
-    try:
-        employees_schema().validate(rows, lazy=True)
-    except pandera.errors.SchemaErrors as errors:
-        cases = errors.failure_cases
-    else:
-        return []
+    """What is wrong with the typed rows by the checks that ``employees_schema`` is made of: field, check and whose. A
+    needed value that is there, as ``frame`` tells, but could not be read is not missing."""
     failures = []
-    for (name, word), failed in cases.groupby(["column", "check"], sort=False):
-        by_name = {check.name: check for check in checks_for(_FIELDS[name])}
-        check, index = by_name.get(word, MISSING), pd.Index(failed["index"])
-        failures.append((name, check, index[frame.loc[index, name].isna()] if check is MISSING else index))
+    for field in EMPLOYEE_FIELDS:
+        values = rows[field.name]
+        there = values.notna()
+        broken = [(check, there & ~null_as_false(check.holds(values))) for check in checks_for(field)]
+        if field.needed:
+            broken.insert(0, (MISSING, ~there & frame[field.name].isna()))
+        failures += [(field.name, check, rows.index[whose]) for check, whose in broken if whose.any()]
     return failures
 
 
