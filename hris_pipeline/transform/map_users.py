@@ -102,8 +102,8 @@ class Mapped:
 
 @dataclass(frozen=True)
 class _EmploymentState:
-    """How each row stands on the local date: its ``employment_columns``; ``employed``; ``coming``, who is not yet but is
-    imported early; ``left``; and ``failed`` in validation."""
+    """How each row stands on the local date: its ``employment_columns``; ``employed``; ``coming``, who is not yet but
+    is imported early; ``left``; and ``failed`` in validation."""
 
     columns: pd.DataFrame
     employed: pd.Series
