@@ -4,6 +4,7 @@
 ``sandbox`` is one of the process, for whoever needs no sandbox alone; each test has companies of its own in it.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -39,6 +40,12 @@ DATABASES = os.environ.get("HRIS_TEST_DATABASES", "sqlite,postgresql").split(","
 def pytest_configure() -> None:
     """Also in a background of some shell, tests interrupt what they start."""
     hear_interrupts()
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end: looking through it for garbage again and again takes time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -96,7 +103,7 @@ def empty_postgres(postgres_server: sa.URL, postgres_template: Callable[[str], N
 @pytest.fixture
 def postgres_url(postgres_server: sa.URL, postgres_template: Callable[[str], None]) -> Iterator[str]:
     """The address of a fresh store, for ``HRIS_STORE_URL``."""
-    yield from _database(postgres_server, postgres_template, f"TEMPLATE {TEMPLATE}")
+    yield from _database(postgres_server, postgres_template, f"TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
 
 
 @pytest.fixture(scope="session")

@@ -28,12 +28,12 @@ def test_killed_at_random_moments_of_saving(story: Story, killable: Processes) -
 
 
 def test_killed_at_boundaries_of_planning(story: Story, killable: Processes) -> None:
-    tally = at_every_boundary(kill_planning, story, killable, every=16)
+    tally = at_every_boundary(kill_planning, story, killable, every=24)
     assert tally.undone
     assert tally.done
 
 
 def test_killed_at_boundaries_of_a_whole_import(story: Story, killable: Processes) -> None:
-    tally = at_every_boundary(kill_extracting, story, killable, every=45)
+    tally = at_every_boundary(kill_extracting, story, killable, every=70)
     assert tally.undone
     assert tally.done

@@ -90,7 +90,7 @@ def check_applied_once(companies: Companies) -> None:
     assert verify(companies.services, NAME).ok
 
 
-@pytest.mark.parametrize("number", [1, 4, 7, 10, 13])
+@pytest.mark.parametrize("number", [1, 7, 13])
 def test_a_database_that_restarts_in_the_middle_of_saving_leads_to_one_import(
     number: int, behind_network: tuple[Network, Companies]
 ) -> None:
@@ -155,6 +155,7 @@ def test_without_its_bucket_an_import_says_so_and_leaves_nothing_by_halves(
         with network(("127.0.0.1", port)) as way:
             others = {**bucket.environ, "HRIS_FILES_URL": bucket.url}
             others["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{way.port}"
+            others["AWS_MAX_ATTEMPTS"] = "1"  # its library would wait a minute for a bucket to come back
             for key, value in others.items():
                 monkeypatch.setenv(key, value)
             with staged(tmp_path / "home", sandbox, postgres_url, **others) as companies:

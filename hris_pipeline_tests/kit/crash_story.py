@@ -33,7 +33,7 @@ People = dict[str, dict[str, Any]]
 """Every column of every user but its times, by user_id."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Story:
     """``extracted``: a store after the first import, with last week's import still open and this week's extract kept.
     ``planned``: the same with this week's import staged as ``staged``. ``before`` are the users in both, ``after`` what

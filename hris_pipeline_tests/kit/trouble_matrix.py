@@ -5,6 +5,7 @@ data; when it happened wholly or not at all, and what it said about that is so; 
 should.
 """
 
+import functools
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
@@ -59,6 +60,7 @@ class Cell:
         self.statements += other.statements
 
 
+@functools.cache
 def statements_of(story: Story, processes: Processes, work: WorkName) -> int:
     """How many statements the work has when nothing is in its way."""
     with story.copy(story.planned if work == "save" else story.extracted) as services:

@@ -27,27 +27,27 @@ def held(trials: list[Trial], record_property: RecordProperty) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_single_answer_confirms_only_what_it_says(source: Source, record_property: RecordProperty) -> None:
-    held(list(lookup_trials(source, answered_in_process, seed=SEED, count=2_000)), record_property)
+    held(list(lookup_trials(source, answered_in_process, seed=SEED, count=1_500)), record_property)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_without_proof_of_the_question_nobody_is_gone(
     source: Source, tmp_path: Path, record_property: RecordProperty
 ) -> None:
-    held(list(proof_trials(source, answered_in_process, tmp_path, seed=SEED, count=120)), record_property)
+    held(list(proof_trials(source, answered_in_process, tmp_path, seed=SEED, count=80)), record_property)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_whatever_the_list_says_nobody_who_works_is_gone(
     source: Source, tmp_path: Path, record_property: RecordProperty
 ) -> None:
-    held(list(list_trials(source, answered_in_process, tmp_path, seed=SEED, count=120)), record_property)
+    held(list(list_trials(source, answered_in_process, tmp_path, seed=SEED, count=80)), record_property)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_answers_over_real_sockets(source: Source, tmp_path: Path, record_property: RecordProperty) -> None:
-    singles = lookup_trials(source, serving, seed=SEED + 1, count=80)
-    held([*singles, *list_trials(source, serving, tmp_path, seed=SEED + 1, count=20)], record_property)
+    singles = lookup_trials(source, serving, seed=SEED + 1, count=40)
+    held([*singles, *list_trials(source, serving, tmp_path, seed=SEED + 1, count=10)], record_property)
 
 
 @pytest.mark.parametrize("source", SOURCES)

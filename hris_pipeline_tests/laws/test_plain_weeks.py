@@ -69,8 +69,7 @@ def _periods(ends: tuple[date | None, date | None]) -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("priority", ["original", "latest"])
-@pytest.mark.parametrize("source", ["justworks", "finch"])
+@pytest.mark.parametrize(("source", "priority"), [("justworks", "latest"), ("finch", "original")])
 def test_any_number_of_spells_is_what_the_oracle_says_on_every_day(stage: Stage, source: Source, priority: str) -> None:
     """Imported before anything was known, and while starts and ends come and go."""
     company = histories()

@@ -36,7 +36,7 @@ def samples(services: Services) -> dict[tuple[str, ...], float]:
 def test_the_metrics_say_what_became_of_imports_and_what_waits(services: Services) -> None:
     names = add_integrations(services.store, 3, due=True)
     with services.store.begin() as connection:
-        held = imports.c.import_id == f"{names[0]}-1"
+        held = imports.c.import_id == f"{names[0]}-0"
         connection.execute(sa.update(imports).where(held).values(status="held", finished_at=None, updated=7))
     with counted_statements(services.store.engine) as statements:
         found = samples(services)

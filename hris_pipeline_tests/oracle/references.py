@@ -39,7 +39,11 @@ class Directory:
         for match in self.found.matches.values():
             if match.user is not None and match.user.user_id == user.user_id:
                 return employee_id_after(match, self.settings)
-        return user.employee_id
+        taken = any(
+            match.user is None and employee_id_after(match, self.settings) == user.employee_id
+            for match in self.found.matches.values()
+        )
+        return "" if taken else user.employee_id  # a person decided that a hire gets the work id of this leaver
 
     def holder(self, employee_id: str) -> User | None:
         for user in self.world.users:
@@ -69,7 +73,7 @@ class Directory:
         """The person with this hris_id."""
         employee_id = self.by_link(hris_id)
         if employee_id is not None:
-            return Reference("user", employee_id)
+            return Reference("user", employee_id or None)
         if hris_id in {conflict.hris_id for conflict in self.found.conflicts} or hris_id in self.people.holes:
             return STAYS
         row = self.rows.get(hris_id)
