@@ -261,12 +261,12 @@ def _run(way: Way, name: str, runs: int) -> Figures:
 
 def _check(companies: Companies, machine: Machine, expected: dict[str, str]) -> None:
     """Each company has its own outcome, in Dagster and in the store."""
-    found = {name: ",".join(run.status.value for run in machine.runs(name)) for name in expected}
+    statuses = {name: ",".join(run.status.value for run in machine.runs(name)) for name in expected}
     for name, end in expected.items():
-        if found[name] != end:
+        if statuses[name] != end:
             why = [dict(run.tags) for run in machine.runs(name)]
-            print(f"{name} ended {found[name] or 'without a run'}, not {end or 'without'}: {why}", flush=True)
-    assert found == expected
+            print(f"{name} ended {statuses[name] or 'without a run'}, not {end or 'without'}: {why}", flush=True)
+    assert statuses == expected
     applied = {"SUCCESS": 1, "FAILURE": 0, "": 0}
     for name, end in expected.items():
         assert companies.automatic_imports(name).count("applied") == applied[end], name

@@ -84,14 +84,14 @@ def fetch(url: str, token: str) -> Iterator[bytes]:
 def members(url: str, token: str) -> Iterator[_Member]:
     """Every member, decoded into typed structs page by page; one whose shape surprises is left out."""
     decode, raw = msgspec.json.Decoder(_Items).decode, msgspec.json.Decoder(_Raw).decode
-    one = msgspec.json.Decoder(_Member).decode
+    decode_member = msgspec.json.Decoder(_Member).decode
     for body in fetch(url, token):
         try:
             yield from decode(body).items
         except msgspec.ValidationError:
             for item in raw(body).items:
                 try:
-                    yield one(item)
+                    yield decode_member(item)
                 except msgspec.ValidationError:
                     continue
 
@@ -108,9 +108,9 @@ def main(kind: str, url: str, token: str) -> None:
         if kind == "unchanged":
             with meter.step("fetch, decode, read keys"):
                 keys = connection.execute("SELECT hris_id, source_hash, version, synced_version FROM users").fetchall()
-                known = {row[0]: row[1:] for row in keys}
-                found = sum(member.id in known for member in members(url, token))
-            return meter.tell({"users": len(known), "found": found})
+                rows_by_id = {row[0]: row[1:] for row in keys}
+                number = sum(member.id in rows_by_id for member in members(url, token))
+            return meter.tell({"users": len(rows_by_id), "found": number})
         connection.execute(TABLE)
         connection.commit()
         with meter.step("fetch, decode, write"):
@@ -132,8 +132,8 @@ def _write(connection: psycopg.Connection[tuple[object, ...]], people: Iterator[
 
 def _row(member: _Member) -> tuple[object, ...]:
     name, day = member.name or _Name(), member.date_of_birth
-    email = next((one.email for one in member.emails or () if one.email), None)
-    phone = next((one.number for one in member.phones or () if one.number), None)
+    email = next((email.email for email in member.emails or () if email.email), None)
+    phone = next((phone.number for phone in member.phones or () if phone.number), None)
     metadata = {"JobTitle": member.job_title, "Department": member.department.name if member.department else None}
     return (
         member.id,

@@ -98,7 +98,7 @@ def _table(result: Result) -> Iterator[str]:
     yield "| | wall s | CPU s | peak MB | people a second | by step (wall s) | statements | rows written |"
     yield "|---|---|---|---|---|---|---|---|"
     last = result.rounds[-1]
-    for name, one in last.measured.items():
+    for name, measure in last.measured.items():
         wall = _median(result, lambda measured: measured.wall, name)
         cells = (
             name,
@@ -106,7 +106,9 @@ def _table(result: Result) -> Iterator[str]:
             f"{_median(result, lambda measured: measured.cpu, name):.2f}",
             f"{_median(result, lambda measured: measured.peak_mb, name):.0f}",
             f"{result.people / wall:,.0f}" if wall else "",
-            ", ".join(f"{step} {value.wall:.2f}" for step, value in one.steps.items()) if len(one.steps) > 1 else "",
+            ", ".join(f"{step} {value.wall:.2f}" for step, value in measure.steps.items())
+            if len(measure.steps) > 1
+            else "",
             str(last.statements.get(name, "")),
             ", ".join(f"{table} {count:,}" for table, count in last.rows.get(name, {}).items()),
         )

@@ -60,7 +60,7 @@ def _databases(folder: Path) -> Iterator[tuple[str, Databases]]:
 
 def _soak(name: str, story: Story, started: Processes, kills: int, chance: random.Random, seed: int) -> None:
     began = time.monotonic()
-    told, tallies = [], []
+    lines, tallies = [], []
     for what, kill, share in SHARES:
         tally = Tally()
         kill(story, started, NEVER, tally)
@@ -69,11 +69,11 @@ def _soak(name: str, story: Story, started: Processes, kills: int, chance: rando
             with _told(f"{name}, {what}, moment {moment}, seed {seed}"):
                 kill(story, started, moment, tally)
         tallies.append(tally)
-        told.append(f"{tally.kills} {what} ({tally.undone} not at all, {tally.done} wholly)")
-        print(f"soak: {name}: {told[-1]}, {tally.boundaries} boundaries", file=sys.stderr, flush=True)
+        lines.append(f"{tally.kills} {what} ({tally.undone} not at all, {tally.done} wholly)")
+        print(f"soak: {name}: {lines[-1]}, {tally.boundaries} boundaries", file=sys.stderr, flush=True)
     print(
         f"soak: {name}: {sum(tally.kills for tally in tallies)} kills, all wholly or not at all and all recovered: "
-        f"{', '.join(told)}; lock free within {max(tally.lock_seconds for tally in tallies):.2f} s; "
+        f"{', '.join(lines)}; lock free within {max(tally.lock_seconds for tally in tallies):.2f} s; "
         f"{time.monotonic() - began:.0f} s, seed {seed}",
         flush=True,
     )

@@ -40,16 +40,16 @@ def _fast(schedule: dg.ScheduleDefinition) -> dg.ScheduleDefinition:
             instance=context.instance,
             scheduled_execution_time=told_time(began, context.scheduled_execution_time),
             resources={"services": context.resources.services},
-        ) as told:
-            return schedule(told)
+        ) as notes:
+            return schedule(notes)
 
     return evaluate
 
 
 def _defs() -> dg.Definitions:
     real = build_defs()
-    imports = [one for one in SCHEDULES if one.name.endswith("_imports")]
-    others = [one for one in SCHEDULES if one not in imports]
+    imports = [schedule for schedule in SCHEDULES if schedule.name.endswith("_imports")]
+    others = [schedule for schedule in SCHEDULES if schedule not in imports]
     return dg.Definitions(
         assets=real.assets,
         jobs=real.jobs,

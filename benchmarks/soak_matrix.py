@@ -46,9 +46,11 @@ def main() -> int:
                         failures += failed
     if set(options.trouble) == set(TROUBLES):
         print(markdown(cells))
-    trials, told = (sum(getattr(cell, name) for cell in cells.values()) for name in ("trials", "told"))
+    trials, explained = (sum(getattr(cell, name) for cell in cells.values()) for name in ("trials", "explained"))
     seconds = time.monotonic() - began
-    print(f"soak: {trials} troubles, {told} told in words, {failures} that did not hold, {seconds:.0f} s", flush=True)
+    print(
+        f"soak: {trials} troubles, {explained} told in words, {failures} that did not hold, {seconds:.0f} s", flush=True
+    )
     return 1 if failures else 0
 
 

@@ -180,8 +180,8 @@ def _due(machine: Machine, name: str, began: datetime, over: float) -> set[str]:
         settings = current_settings(connection, name).settings
     ticks = machine.ticks(f"{settings.frequency}_imports")
     times = [told_time(began, datetime.fromtimestamp(tick.timestamp, UTC)) for tick in ticks if tick.timestamp < over]
-    known = latest_due(settings, began + timedelta(minutes=1))
-    return {due.isoformat() for due in (latest_due(settings, time) for time in times) if due > known}
+    latest = latest_due(settings, began + timedelta(minutes=1))
+    return {due.isoformat() for due in (latest_due(settings, time) for time in times) if due > latest}
 
 
 if __name__ == "__main__":

@@ -232,9 +232,9 @@ def _daemon(workspace: Path, log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _instance(environment: Environment | None, given: dg.DagsterInstance | None) -> Iterator[dg.DagsterInstance]:
-    if given is not None:
-        yield given
+def _instance(environment: Environment | None, instance: dg.DagsterInstance | None) -> Iterator[dg.DagsterInstance]:
+    if instance is not None:
+        yield instance
         return
     with open_instance(environment or Environment.read()) as opened:
         yield opened

@@ -115,14 +115,14 @@ def _put_value(node: ast.Constant) -> str:
 
 def all_mutants(only: str) -> list[tuple[Mutant, tuple[str, ...]]]:
     """Every mutant of what is mutated, with its tests."""
-    found = []
+    pairs = []
     for place, tests in OWNERS.items():
         path = ROOT / PACKAGE / place
         files = sorted(path.glob("*.py")) if path.is_dir() else [path]
         for file in files:
             if only in file.as_posix():
-                found += [(mutant, tests) for mutant in mutants_of(file)]
-    return found
+                pairs += [(mutant, tests) for mutant in mutants_of(file)]
+    return pairs
 
 
 def survives(mutant: Mutant, tests: tuple[str, ...], tree: Path) -> bool:

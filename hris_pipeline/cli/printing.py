@@ -91,13 +91,13 @@ class FittedTable:
             yield Padding(lines, (0, 0, 0, GAP))
 
 
-def fit_columns(columns: Sequence[Sequence[str]], width: int, whole: Sequence[bool] = ()) -> tuple[int, ...] | None:
+def fit_columns(columns: Sequence[Sequence[str]], width: int, unbroken: Sequence[bool] = ()) -> tuple[int, ...] | None:
     """How wide each column is to be, so that all fit into ``width`` cells; None when they do not.
 
     Args:
         columns: What each column holds.
         width: Cells of the terminal, with ``GAP`` of them between two columns.
-        whole: Which columns are never broken; by default none.
+        unbroken: Which columns are never broken; by default none.
     """
     room = width - GAP * (len(columns) - 1)
     natural = [max((cell_len(line) for text in column for line in text.splitlines()), default=0) for column in columns]
@@ -106,8 +106,8 @@ def fit_columns(columns: Sequence[Sequence[str]], width: int, whole: Sequence[bo
     words = [max((cell_len(word) for text in column for word in text.split()), default=0) for column in columns]
     for longest in LONGEST_WORDS:
         least = [
-            full if unbroken else min(word, longest)
-            for word, full, unbroken in zip(words, natural, whole or [False] * len(words), strict=True)
+            full if stays else min(word, longest)
+            for word, full, stays in zip(words, natural, unbroken or [False] * len(words), strict=True)
         ]
         if sum(least) <= room:
             return _share(least, natural, room - sum(least))

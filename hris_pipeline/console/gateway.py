@@ -186,26 +186,26 @@ HEADERS: Mapping[str, str] = {
 YEAR = 31_536_000
 
 
-def security_headers(given: Iterable[tuple[bytes, bytes]], *, own: bool, kept: bool, secure: bool) -> Headers:
+def security_headers(sent: Iterable[tuple[bytes, bytes]], *, of_console: bool, kept: bool, secure: bool) -> Headers:
     """The headers of an answer with those that protect it.
 
     Args:
-        given: What the page or Dagster says.
-        own: Whether it is a page of the console; Dagster's own say what scripts they need.
+        sent: What the page or Dagster says.
+        of_console: Whether it is a page of the console; Dagster's own say what scripts they need.
         kept: Whether it is a file without anybody's data, which a browser may keep.
         secure: Whether it goes through TLS.
     """
     protecting = dict(HEADERS)
-    if own:
+    if of_console:
         protecting["content-security-policy"] = POLICY
     if kept:
         protecting["cache-control"] = f"public, max-age={YEAR}, immutable"
-    elif own:
+    elif of_console:
         protecting["cache-control"] = "no-store"
     if secure:
         protecting["strict-transport-security"] = f"max-age={YEAR}"
     names = {name.encode() for name in protecting}
-    others = [(name, value) for name, value in given if name.lower() not in names]
+    others = [(name, value) for name, value in sent if name.lower() not in names]
     return [*others, *((name.encode(), value.encode()) for name, value in protecting.items())]
 
 
@@ -260,7 +260,7 @@ class Gateway:
             return
         path = asked.path
         to_dagster = self._dagster is not None and (path == DAGSTER_PATH or path.startswith(f"{DAGSTER_PATH}/"))
-        sending = self._protected(send, own=not to_dagster, kept=path.startswith("/static/"))
+        sending = self._protected(send, of_console=not to_dagster, kept=path.startswith("/static/"))
         session, cookie = self._session(scope, asked)
         scope.setdefault("state", {})["session"] = session
         if cookie:
@@ -317,14 +317,16 @@ class Gateway:
             await send({"type": "websocket.close", "code": 4403, "reason": refused.reason})
             return
         answer = plain_page(refused.status, "Refused", refused.reason)
-        await answer(scope, receive, self._protected(send, own=True, kept=False))
+        await answer(scope, receive, self._protected(send, of_console=True, kept=False))
 
-    def _protected(self, send: Send, *, own: bool, kept: bool) -> Send:
+    def _protected(self, send: Send, *, of_console: bool, kept: bool) -> Send:
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = message.get("headers", [])
+                sent_headers = message.get("headers", [])
                 good = kept and message["status"] in (200, 304)
-                message["headers"] = security_headers(given, own=own, kept=good, secure=self._access.secure)
+                message["headers"] = security_headers(
+                    sent_headers, of_console=of_console, kept=good, secure=self._access.secure
+                )
             await send(message)
 
         return protected

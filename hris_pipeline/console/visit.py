@@ -212,8 +212,8 @@ def route_of(page: Page) -> Route:
 
 def _has_token(session: Session, form: FormData) -> bool:
 
-    given = form.get("csrf", "")
-    return isinstance(given, str) and compare_digest(given.encode(), session.csrf.encode())
+    csrf = form.get("csrf", "")
+    return isinstance(csrf, str) and compare_digest(csrf.encode(), session.csrf.encode())
 
 
 def _answer(page: Page, visit: Visit) -> Response:

@@ -353,8 +353,8 @@ def observed_settings(
     changed = settings_changed(services, after, SETTINGS_SLICE)
     if not changed:
         return dg.SkipReason("No settings changed.")
-    known = set(known_partitions(context.instance))
-    events = [observation(version) for version in changed if version.integration_id in known]
+    partitions = set(known_partitions(context.instance))
+    events = [observation(version) for version in changed if version.integration_id in partitions]
     return dg.SensorResult(asset_events=events, cursor=changed[-1].created_at.isoformat())
 
 

@@ -175,9 +175,9 @@ def _user(connection: sa.Connection, directory_id: str, known_as: str) -> User |
     """By EmployeeId, or else by hris_id."""
     named = sa.or_(users.c.employee_id == known_as, users.c.hris_id == known_as)
     first = sa.case((users.c.employee_id == known_as, 0), else_=1)
-    own = sa.select(users).where(users.c.directory_id == directory_id, named)
-    found = connection.execute(own.order_by(first).limit(1)).mappings().one_or_none()
-    return None if found is None else dict(found)
+    matching = sa.select(users).where(users.c.directory_id == directory_id, named)
+    row = connection.execute(matching.order_by(first).limit(1)).mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
 def _person(
@@ -201,13 +201,13 @@ def _person(
     linked = user["hris_id"] if user else None
     names = {linked} if linked else {known_as}
     employees = transformed.validated.employees
-    found = employees[_named(employees, "hris_id", names) | (not linked and _named(employees, "justworks_id", names))]
+    people = employees[_named(employees, "hris_id", names) | (not linked and _named(employees, "justworks_id", names))]
     mine = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
-    hris_id = next((str(one) for one in [*found["hris_id"], *mine["hris_id"].dropna()]), None)
+    hris_id = next((str(name) for name in [*people["hris_id"], *mine["hris_id"].dropna()]), None)
     called = {*names, hris_id, *([user["employee_id"]] if user else _employee_ids(mapped.users, hris_id))}
     outcome = [*_actions(plan, called), *(reason for reason, whom in plan.diagnostics.items() if called & set(whom))]
     outcome += [f"{line.field}: {line.check} ({line.reason})" for line in mine.itertuples()]
-    columns = SourceColumns(found, manifest.company)
+    columns = SourceColumns(people, manifest.company)
     return _Person(
         manifest,
         hris_id,
@@ -219,8 +219,8 @@ def _person(
 
 def _employee_ids(mapped: pd.DataFrame, hris_id: str | None) -> list[str]:
     """What a person who is no user is called beside a plan."""
-    own = mapped[mapped["hris_id"] == hris_id] if hris_id and "employee_id" in mapped else mapped.iloc[:0]
-    return list(own["employee_id"].dropna()) if len(own) else []
+    rows = mapped[mapped["hris_id"] == hris_id] if hris_id and "employee_id" in mapped else mapped.iloc[:0]
+    return list(rows["employee_id"].dropna()) if len(rows) else []
 
 
 def _named(frame: pd.DataFrame, column: str, names: set[str]) -> pd.Series:

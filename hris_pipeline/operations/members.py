@@ -262,13 +262,13 @@ def _rule_shares(settings: Settings, manifest: Manifest, columns: SourceColumns)
 def _reference_shares(settings: Settings, columns: SourceColumns, asked: SourceColumns) -> dict[str, float]:
     """Of each associated metadata field that has values, among those asked, the share of them that name somebody."""
     named_by = {"hris_id", "justworks_id", effective_mapping(settings).get("employee_id", "justworks_id")}
-    known = {name for source in named_by for name in as_text(columns(source)).dropna()}
-    given = {
+    ids = {name for source in named_by for name in as_text(columns(source)).dropna()}
+    references = {
         entry.name: as_text((columns if custom_label(entry.source) is None else asked)(entry.source)).dropna()
         for entry in effective_metadata(settings)
         if entry.type == "associated"
     }
-    return {name: float(is_in(values, known).mean()) for name, values in given.items() if len(values)}
+    return {name: float(is_in(values, ids).mean()) for name, values in references.items() if len(values)}
 
 
 def _asks_custom_fields(rule: Rule) -> bool:

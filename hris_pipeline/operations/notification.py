@@ -104,14 +104,14 @@ def notify_import(services: Services, summary: Import, *, send: Sender = send_wi
     if in_force is not None and not in_force.settings.notify:
         return
     try:
-        told = _read_told(services, name)
-        over = {"failed", "stalled", "held"} & told.states.keys() if summary.status == "applied" else set()
+        record = _read_told(services, name)
+        over = {"failed", "stalled", "held"} & record.states.keys() if summary.status == "applied" else set()
         if not _open_ends(summary):
-            over |= {"conflict"} & told.states.keys()
+            over |= {"conflict"} & record.states.keys()
         if over:
             _forget(services, name, over)
-        for event, state, body in chain(_ending(summary), _new_open_ends(summary, told)):
-            _notify(services, told, event, state, body, send)
+        for event, state, body in chain(_ending(summary), _new_open_ends(summary, record)):
+            _notify(services, record, event, state, body, send)
     except Exception as failure:
         log.warning("Nobody could be told of import %s of %s: %s", summary.import_id, name, type(failure).__name__)
 
@@ -148,9 +148,9 @@ def _open_ends(summary: Import) -> dict[str, list[str]]:
     return ends if any(ends.values()) else {}
 
 
-def _new_open_ends(summary: Import, told: _Told) -> Iterator[_Message]:
+def _new_open_ends(summary: Import, record: _Told) -> Iterator[_Message]:
     """Told when somebody is in conflict or quarantined who was not when it was last told."""
-    ends, before = _open_ends(summary), json.loads(told.states.get("conflict") or "{}")
+    ends, before = _open_ends(summary), json.loads(record.states.get("conflict") or "{}")
     if all(set(ids) <= set(before.get(reason, ())) for reason, ids in ends.items()):
         return
     counted = ", ".join(f"{len(ids)} {REVIEW_QUEUES[reason]}" for reason, ids in ends.items() if ids)
@@ -168,14 +168,14 @@ def _read_told(services: Services, integration_id: str) -> _Told:
         return _Told(integration_id, settings, {row.event: row.state for row in rows})
 
 
-def _notify(services: Services, told: _Told, event: Event, state: str, body: str, send: Sender) -> bool:
-    channels = [entry.to for entry in told.settings.notify if event in entry.on]
-    if not channels or told.states.get(event) == state:
+def _notify(services: Services, record: _Told, event: Event, state: str, body: str, send: Sender) -> bool:
+    channels = [entry.to for entry in record.settings.notify if event in entry.on]
+    if not channels or record.states.get(event) == state:
         return False
-    title = f"HR sync of {told.integration_id}: {event}"
+    title = f"HR sync of {record.integration_id}: {event}"
     sent = [_sent(url, title, body, send) for url in channels]
     if any(sent):
-        _remember(services, told.integration_id, event, state)
+        _remember(services, record.integration_id, event, state)
     return any(sent)
 
 

@@ -269,10 +269,10 @@ class _Reader:
         names = stored.names_of_people(self.connection, self.summary.integration_id, self.directory_id, ids)
         return tuple(self._person(key, names.get(key)) for key in ids)
 
-    def _person(self, key: str, known: stored.PersonName | None) -> Person:
-        if known is None:
+    def _person(self, key: str, name: stored.PersonName | None) -> Person:
+        if name is None:
             return Person(key, None, None, None)
-        return Person(key, known.name if self.reveal else mask(known.name), known.user_id, known.hris_id)
+        return Person(key, name.name if self.reveal else mask(name.name), name.user_id, name.hris_id)
 
     def _with_people(self, groups: Sequence[NotApplied]) -> tuple[NotApplied, ...]:
         """The groups with the people whom they list, all looked up at once."""

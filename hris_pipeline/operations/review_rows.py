@@ -125,10 +125,10 @@ def review_row(
 ) -> ReviewRow:
     before, after = row.before or {}, row.after
     every = _changes(row)
-    shown = {name: change for name, change in every.items() if not is_hidden(name, visible)}
+    visible_changes = {name: change for name, change in every.items() if not is_hidden(name, visible)}
     changes = {
         name: change if reveal else Change(mask_value(name, change.before), mask_value(name, change.after))
-        for name, change in shown.items()
+        for name, change in visible_changes.items()
     }
     name = _name(after) or _name(before)
     ids = (after.get("employee_id"), before.get("employee_id"), after.get("hris_id"), before.get("hris_id"))
@@ -141,7 +141,7 @@ def review_row(
         hris_id=after.get("hris_id") or before.get("hris_id"),
         name=name if reveal else mask(name),
         changes=changes,
-        hidden_changes=len(every) - len(shown),
+        hidden_changes=len(every) - len(visible_changes),
         why=tuple(reasons.get(known_as(row), ())),
         erased=row.erased,
     )

@@ -31,8 +31,8 @@ def upcoming_milestones(users: pd.DataFrame, today: date, days: int = 90) -> pd.
     """
     active = users[users["status"] == "active"].reset_index(drop=True)
     last = today + timedelta(days=days)
-    found = pd.concat([pd.DataFrame(columns=list(MILESTONE_COLUMNS)).astype(_TYPES), *_milestones(active, today, last)])
-    within = found[found["date"].between(today, last)]
+    frame = pd.concat([pd.DataFrame(columns=list(MILESTONE_COLUMNS)).astype(_TYPES), *_milestones(active, today, last)])
+    within = frame[frame["date"].between(today, last)]
     return within.sort_values(["date", "milestone", "employee_id", "user_id"], ignore_index=True)
 
 

@@ -121,8 +121,8 @@ def _known_people(users: pd.DataFrame) -> tuple[pd.Series, Rows]:
     ids, named = users["employee_id"], users["supervisor_id"]
     strangers = named[named.notna() & index_in(named, ids).isna()].drop_duplicates()
     people = pd.concat([ids, strangers], ignore_index=True)
-    found = index_in(named, people).fillna(_NOBODY).to_numpy(np.int64)
-    return people, np.concatenate([found, np.full(len(strangers), _NOBODY)])
+    positions = index_in(named, people).fillna(_NOBODY).to_numpy(np.int64)
+    return people, np.concatenate([positions, np.full(len(strangers), _NOBODY)])
 
 
 def _on_cycle(supervisors: Rows) -> npt.NDArray[np.bool_]:

@@ -344,9 +344,9 @@ def _repeated_names(settings: Settings) -> Iterator[Inconsistency]:
         "metadata": [entry.name for entry in settings.metadata],
         "do_not_import": [rule.name for rule in settings.do_not_import],
     }
-    for key, given in names.items():
-        keys = [name.casefold() for name in given]
-        for index, name in enumerate(given):
+    for key, names_given in names.items():
+        keys = [name.casefold() for name in names_given]
+        for index, name in enumerate(names_given):
             if keys[index] in keys[:index]:
                 message = f"{name!r} is given twice; names must differ, letter case ignored"
                 yield Inconsistency((key, index, "name"), message)
@@ -361,13 +361,13 @@ def _core_names(settings: Settings) -> Iterator[Inconsistency]:
 
 
 def _unknown_exclusions(settings: Settings) -> Iterator[Inconsistency]:
-    known = (*USER_FIELD_NAMES, *(entry.name for entry in settings.metadata))
+    fields = (*USER_FIELD_NAMES, *(entry.name for entry in settings.metadata))
     for index, name in enumerate(settings.exclude_fields):
         path = ("exclude_fields", index)
         if name == "employee_id":
             yield Inconsistency(path, "employee_id cannot be excluded: it is what names the user")
-        elif name not in known:
-            message = f"{name!r} is neither a user field nor a metadata name.{suggestion(name, known)}"
+        elif name not in fields:
+            message = f"{name!r} is neither a user field nor a metadata name.{suggestion(name, fields)}"
             yield Inconsistency(path, message, "metadata")
 
 

@@ -43,10 +43,10 @@ def load_settings(text: str) -> Settings:
     document = {} if source.value is None else source.value
     if not isinstance(document, dict):
         raise SettingsInvalid([Problem("", "a settings document is `key: value` lines", 1)])
-    settings, found = check_document(document)
+    settings, findings = check_document(document)
     problems = source.problems + [
         Problem(format_path(path), message, source.line(path))
-        for path, message in found
+        for path, message in findings
         if format_path(path) not in {problem.where for problem in source.problems}
     ]
     if problems or settings is None:
@@ -69,8 +69,8 @@ def set_values(settings: Settings, assignments: Sequence[str]) -> Settings:
     """
     document = settings.document()
     problems = [problem for assignment in assignments for problem in _assign(document, assignment)]
-    changed, found = check_document(document)
-    problems += [Problem(format_path(path), message) for path, message in found]
+    changed, findings = check_document(document)
+    problems += [Problem(format_path(path), message) for path, message in findings]
     if problems or changed is None:
         raise SettingsInvalid(problems)
     return changed
@@ -79,7 +79,7 @@ def set_values(settings: Settings, assignments: Sequence[str]) -> Settings:
 def differences(old: Settings, new: Settings) -> list[Difference]:
     """Every setting that differs; metadata fields and rules are told apart by name, and their order as a whole."""
     before, after = (dict(_leaves(settings.document())) for settings in (old, new))
-    found = [
+    differences = [
         Difference(key, _shown(key, before.get(key, "")), _shown(key, after.get(key, "")))
         for key in dict.fromkeys((*before, *after))
         if before.get(key, "") != after.get(key, "")
@@ -88,8 +88,8 @@ def differences(old: Settings, new: Settings) -> list[Difference]:
         orders = [[entry.name for entry in getattr(settings, key)] for settings in (old, new)]
         kept = [[name for name in order if name in orders[0] and name in orders[1]] for order in orders]
         if kept[0] != kept[1]:
-            found.append(Difference(key, *(json.dumps(order, ensure_ascii=False) for order in orders)))
-    return found
+            differences.append(Difference(key, *(json.dumps(order, ensure_ascii=False) for order in orders)))
+    return differences
 
 
 def _assign(document: dict[str, Any], assignment: str) -> Iterator[Problem]:
@@ -100,12 +100,12 @@ def _assign(document: dict[str, Any], assignment: str) -> Iterator[Problem]:
     *parts, leaf = key.split(".")
     part: Any = document
     for depth, step in enumerate([*parts, leaf]):
-        known = known_keys(tuple(parts[:depth]))
+        keys = known_keys(tuple(parts[:depth]))
         if not isinstance(part, dict):
             yield Problem(key, f"{'.'.join(parts[:depth])} has no keys; give its whole value as YAML")
             return
-        if known and step not in known:
-            yield Problem(key, f"no such setting.{suggestion(step, known)}")
+        if keys and step not in keys:
+            yield Problem(key, f"no such setting.{suggestion(step, keys)}")
             return
         if depth < len(parts):
             part = part.get(step)

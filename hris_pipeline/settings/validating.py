@@ -55,15 +55,17 @@ def check_document(document: Mapping[str, Any]) -> tuple[Settings | None, list[t
         try:
             settings = Settings.model_validate(_restore_lists(remaining))
         except ValidationError as error:
-            found = list(_problems(error, remaining))
+            findings = list(_problems(error, remaining))
         else:
             return (None if problems else settings), problems
         wrong = {path[0] for path, _ in problems if path}
-        inside = {path[:depth] for path, _, _ in found for depth in range(len(path))}
+        inside = {path[:depth] for path, _, _ in findings for depth in range(len(path))}
         problems.extend(
-            (path, message) for path, message, diagnostics in found if diagnostics not in wrong and path not in inside
+            (path, message)
+            for path, message, diagnostics in findings
+            if diagnostics not in wrong and path not in inside
         )
-        if sum(_remove(remaining, path) for path, _, _ in found) == 0:  # a sum, because all must be set aside
+        if sum(_remove(remaining, path) for path, _, _ in findings) == 0:  # a sum, because all must be set aside
             return None, problems
 
 
@@ -154,15 +156,15 @@ def _no_text(detail: ErrorDetails, _: Path) -> str:
 
 
 def _no_such_key(_: ErrorDetails, path: Path) -> str:
-    known = known_keys(path[:-1])
-    return f"no such setting.{suggestion(str(path[-1]), known) or ' Known here: ' + ', '.join(known) + '.'}"
+    keys = known_keys(path[:-1])
+    return f"no such setting.{suggestion(str(path[-1]), keys) or ' Known here: ' + ', '.join(keys) + '.'}"
 
 
 def _not_listed(detail: ErrorDetails, _: Path) -> str:
     expected = str(detail["ctx"]["expected"])
-    given = detail["input"]
+    value = detail["input"]
     options = [option for option in expected.replace("'", " ").split() if option not in (",", "or")]
-    return f"must be {expected}.{suggestion(given, options) if isinstance(given, str) else ''}"
+    return f"must be {expected}.{suggestion(value, options) if isinstance(value, str) else ''}"
 
 
 _MESSAGES: Mapping[str, Callable[[ErrorDetails, Path], str]] = {

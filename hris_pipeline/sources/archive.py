@@ -216,9 +216,9 @@ class Archive:
 
     @staticmethod
     def _unknown(integration_id: str, extract_id: str) -> UnknownName:
-        shown = extract_id if _EXTRACT_ID.fullmatch(extract_id) else "of that name"
+        name = extract_id if _EXTRACT_ID.fullmatch(extract_id) else "of that name"
         return UnknownName(
-            f"There is no extract {shown} of {integration_id}, or no longer: "
+            f"There is no extract {name} of {integration_id}, or no longer: "
             f"take a new one with `hris preview {integration_id}`."
         )
 
@@ -254,8 +254,8 @@ class _Counted:
 
 def _id_of(name: str) -> str:
     """The extract id that a file's name holds, '' when it is none of ours."""
-    found = _EXTRACT_ID.match(name.removeprefix("."))
-    return found.group() if found else ""
+    match = _EXTRACT_ID.match(name.removeprefix("."))
+    return match.group() if match else ""
 
 
 def _sha256(path: "UPath") -> str:
@@ -285,8 +285,8 @@ def _lines(path: "UPath") -> Iterator[bytes]:
     with path.open("rb") as file, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd") as stream:
         rest = b""
         while block := stream.read(BLOCK):
-            *whole, rest = (rest + block).split(b"\n")
-            yield from whole
+            *lines, rest = (rest + block).split(b"\n")
+            yield from lines
 
 
 class FreshExtract:

@@ -189,11 +189,11 @@ class _ExtractTally:
                 "nobody's absence can be confirmed: the list shows nobody who is active to ask for first"
             )
             return False
-        known = chance.choice(sorted(self.active))
-        if [(answer.hris_id, answer.status) for answer in source.lookup([known])] == [(known, "active")]:
+        hris_id = chance.choice(sorted(self.active))
+        if [(answer.hris_id, answer.status) for answer in source.lookup([hris_id])] == [(hris_id, "active")]:
             return True
         self.reasons.append(
-            f"nobody's absence can be confirmed: {known} is active in the list, and asked for singly the source did "
+            f"nobody's absence can be confirmed: {hris_id} is active in the list, and asked for singly the source did "
             "not answer so"
         )
         return False

@@ -237,12 +237,12 @@ class _Details:
     def add(self, members: Sequence[object], sample: int | None) -> set[str]:
         """Puts the values into members, into all or into so many drawn by chance; gives the ids of those who have them
         now."""
-        found = [(hris_id, member) for member in members if isinstance(member, dict) and (hris_id := _id(member))]
+        candidates = [(hris_id, member) for member in members if isinstance(member, dict) and (hris_id := _id(member))]
         if sample is not None:
-            found = random.sample(found, min(sample, len(found)))
+            candidates = random.sample(candidates, min(sample, len(candidates)))
         asked = set()
         for (hris_id, member), values in zip(
-            found, self._workers.map(lambda pair: self._values(pair[0]), found, THREADS), strict=True
+            candidates, self._workers.map(lambda pair: self._values(pair[0]), candidates, THREADS), strict=True
         ):
             if values is not None:
                 member[justworks_wire.CUSTOM_VALUES_KEY] = values

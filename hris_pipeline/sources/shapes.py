@@ -100,10 +100,10 @@ def is_an_office(address: object, offices: Iterable[Office]) -> bool:
     if not isinstance(address, dict) or type_word(spelled(address, _KEYS["type"])):
         return False
     place = place_in(address)
-    given = [spelled(address, (key,)) or "" for key in _STREET]
+    lines = [spelled(address, (key,)) or "" for key in _STREET]
     for office in offices:
         theirs = (office.city, office.state, office.country, office.line1, office.postal_code)
-        mine = (*(text or "" for text in place), *given)
+        mine = (*(text or "" for text in place), *lines)
         pairs = [(a.casefold(), b.casefold()) for a, b in zip(mine, theirs, strict=True) if b]
         if office.city and all(a == b for a, b in pairs):
             return True
@@ -197,9 +197,9 @@ def read_employment(employment: object) -> tuple[str | None, str | None, bool]:
         return None, None, False
     for country, item in _employments(employment):
         subtype = spelled(item, SPELLINGS["employment"]["subtype"])
-        known = subtype is not None or any(holds_something(item.get(key)) for key in EMPLOYMENT_KEYS)
-        if country or known:
-            return country or spelled(item, ("country", "country_code")), subtype, not known
+        is_read = subtype is not None or any(holds_something(item.get(key)) for key in EMPLOYMENT_KEYS)
+        if country or is_read:
+            return country or spelled(item, ("country", "country_code")), subtype, not is_read
     return None, None, True
 
 

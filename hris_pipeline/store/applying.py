@@ -271,16 +271,21 @@ def _write_users(run: _ApplySession, directory_id: str) -> None:
 
 def _planned_states(run: _ApplySession) -> sa.Subquery:
     """The import's rows with the state after as columns, each as the column of ``users`` that it goes to."""
-    own = import_rows.c.import_id == run.import_id
+    of_import = import_rows.c.import_id == run.import_id
     key = (import_rows.c.user_id, import_rows.c.action, import_rows.c.base_version, import_rows.c.source_hash)
     if run.connection.dialect.name == "postgresql":  # parses each state once, not once a column
         columns = (sa.column(name, users.c[name].type) for name in USER_STATE)
         after = (
             sa.func.json_to_record(import_rows.c.after).table_valued(*columns).render_derived("after", with_types=True)
         )
-        return sa.select(*key, *after.c).select_from(import_rows.join(after, sa.true())).where(own).subquery("planned")
+        return (
+            sa.select(*key, *after.c)
+            .select_from(import_rows.join(after, sa.true()))
+            .where(of_import)
+            .subquery("planned")
+        )
     values = (
         sa.type_coerce(sa.func.json_extract(import_rows.c.after, f"$.{name}"), users.c[name].type).label(name)
         for name in USER_STATE
     )
-    return sa.select(*key, *values).where(own).subquery("planned")
+    return sa.select(*key, *values).where(of_import).subquery("planned")

@@ -96,7 +96,7 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
         .subquery()
     )
     newer = integration_settings.alias()
-    found = (
+    select = (
         sa.select(integrations, integration_settings.c.document, applied.c.last_good_at, applied.c.saved)
         .join(integration_settings)
         .outerjoin(
@@ -113,7 +113,7 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
         )
         .order_by(integrations.c.integration_id)
     )
-    return tuple(_automation(connection, row) for row in connection.execute(found))
+    return tuple(_automation(connection, row) for row in connection.execute(select))
 
 
 def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:

@@ -318,13 +318,13 @@ def prove_staged_rows(connection: sa.Connection, import_id: str) -> RowsProof:
     return prove_rows(_pieces(connection, import_id))
 
 
-def prove_rows(pieces: Iterable[pd.DataFrame], known: pd.Series | None = None) -> RowsProof:
+def prove_rows(pieces: Iterable[pd.DataFrame], hashes_of_rows: pd.Series | None = None) -> RowsProof:
     """The proof of rows (``ROW_COLUMNS``), in any order and any number of pieces; ``known`` are the hashes of a single
     piece that were made already."""
     hashes: list[str] = []
     lines: list[str] = []
     for piece in pieces:
-        hashed = to_arrow(row_hashes(piece) if known is None else known)
+        hashed = to_arrow(row_hashes(piece) if hashes_of_rows is None else hashes_of_rows)
         source = pc.fill_null(to_arrow(piece["source_hash"]).cast(pa.string()), "")
         joined = pc.binary_join_element_wise(to_arrow(piece["user_id"]).cast(pa.string()), source, hashed, "\x1f")
         hashes += hashed.to_pylist()

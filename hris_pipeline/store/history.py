@@ -110,8 +110,8 @@ def directory_as_of(connection: sa.Connection, directory_id: str, at: datetime |
         past = pd.concat([past, later.astype(past.dtypes)], ignore_index=True)
     states = [json.loads(state) for state in past["state"]]
     columns = {name: [_text(state[name]) for state in states] for name in USER_STATE}
-    whole = pd.DataFrame(columns, index=past.index, columns=list(USER_STATE)).astype(past["state"].dtype)
-    return past.drop(columns="state").join(whole)
+    frame = pd.DataFrame(columns, index=past.index, columns=list(USER_STATE)).astype(past["state"].dtype)
+    return past.drop(columns="state").join(frame)
 
 
 def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Divergence, ...]:
@@ -162,10 +162,10 @@ def _undecided(connection: sa.Connection, directory_id: str, everybody: pd.DataF
 
 
 def _applied_moment(connection: sa.Connection, import_id: str) -> datetime:
-    found = get_import(connection, import_id)
-    if found.status != "applied" or found.finished_at is None:
-        raise UnknownName(f"Import {import_id} was never applied (it is {found.status}): no directory as of it.")
-    return found.finished_at
+    record = get_import(connection, import_id)
+    if record.status != "applied" or record.finished_at is None:
+        raise UnknownName(f"Import {import_id} was never applied (it is {record.status}): no directory as of it.")
+    return record.finished_at
 
 
 def _first_or_last_row(directory_id: str, moment: datetime | None, *, newest: bool) -> sa.Select[Any]:

@@ -208,8 +208,8 @@ def approval_lapses_at(connection: sa.Connection, record: Import) -> datetime | 
     Raises:
         Tampered: the approval is not what a person gave.
     """
-    given = sa.select(approvals).where(approvals.c.import_id == record.import_id, approvals.c.digest == record.digest)
-    row = connection.execute(given).one_or_none()
+    select = sa.select(approvals).where(approvals.c.import_id == record.import_id, approvals.c.digest == record.digest)
+    row = connection.execute(select).one_or_none()
     if row is None:
         return None
     key, keyring = f"approval/{record.import_id}", keyring_of(connection)

@@ -228,8 +228,8 @@ def _renamed(metadata: dict[str, Any], old: str, new: str) -> dict[str, Any]:
 
 
 def _update(connection: sa.Connection, integration_id: str, /, **values: Any) -> None:
-    own = integrations.c.integration_id == integration_id
-    if connection.execute(sa.update(integrations).where(own).values(**values)).rowcount != 1:
+    of_integration = integrations.c.integration_id == integration_id
+    if connection.execute(sa.update(integrations).where(of_integration).values(**values)).rowcount != 1:
         raise UnknownName(f"There is no integration {integration_id[:80]!r}.")
 
 
@@ -249,13 +249,13 @@ def put_settings(
     connection: sa.Connection, integration_id: str, settings: Settings, *, actor: str, now: datetime
 ) -> int:
     """Stores the settings as a new version, unless they are the current ones; gives the version in force."""
-    known = integrations.c.integration_id == integration_id
-    connection.execute(sa.select(integrations.c.integration_id).where(known).with_for_update())
+    this = integrations.c.integration_id == integration_id
+    connection.execute(sa.select(integrations.c.integration_id).where(this).with_for_update())
     digest = settings.digest()
-    own = integration_settings.c.integration_id == integration_id
+    of_integration = integration_settings.c.integration_id == integration_id
     last = connection.execute(
         sa.select(integration_settings.c.version, integration_settings.c.digest)
-        .where(own)
+        .where(of_integration)
         .order_by(integration_settings.c.version.desc())
         .limit(1)
     ).one_or_none()
@@ -334,8 +334,8 @@ def settings_since(connection: sa.Connection, after: datetime | None, limit: int
 
 
 def _settings(connection: sa.Connection, integration_id: str, limit: int | None) -> tuple[SettingsVersion, ...]:
-    own = sa.select(integration_settings).where(integration_settings.c.integration_id == integration_id)
-    newest_first = own.order_by(integration_settings.c.version.desc()).limit(limit)
+    select = sa.select(integration_settings).where(integration_settings.c.integration_id == integration_id)
+    newest_first = select.order_by(integration_settings.c.version.desc()).limit(limit)
     return tuple(_version(connection, row) for row in connection.execute(newest_first))
 
 

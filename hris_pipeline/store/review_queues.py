@@ -70,8 +70,8 @@ def record_conflicts(connection: sa.Connection, integration_id: str, frame: pd.D
     Known ones stay themselves, with when they were first seen; one that was gone, or whose resolution could not be
     followed, is open again; open ones that are not among them are gone.
     """
-    own = conflicts.c.integration_id == integration_id
-    connection.execute(sa.update(conflicts).where(own, conflicts.c.status == "open").values(status="gone"))
+    of_integration = conflicts.c.integration_id == integration_id
+    connection.execute(sa.update(conflicts).where(of_integration, conflicts.c.status == "open").values(status="gone"))
     if frame.empty:
         return
     lines = frame.astype(TEXT)

@@ -56,24 +56,24 @@ def seal_first(connection: sa.Connection) -> int:
     """Seals what was written before there were seals, just as it stands; gives how many. An upgrade does this once:
     afterwards what has no seal is refused."""
     unsealed = connection.execute(sa.select(imports).where(imports.c.seal.is_(None))).all()
-    given = connection.execute(sa.select(approvals).where(approvals.c.seal.is_(None))).all()
+    rows = connection.execute(sa.select(approvals).where(approvals.c.seal.is_(None))).all()
     made = sa.select(import_rows.c.user_id).where(import_rows.c.action == "create")
     decided = sa.or_(users.c.protected, users.c.user_id.not_in(made))
     people = connection.execute(
         sa.select(users.c.user_id, users.c.protected).where(users.c.seal.is_(None), decided)
     ).all()
-    if not (unsealed or given or people):
+    if not (unsealed or rows or people):
         return 0  # asks for no key
     keyring = keyring_of(connection)
     for row in unsealed:
         record = Import.from_row(row)
         proof = prove_staged_rows(connection, record.import_id)
         connection.execute(update_statement(connection, replace(record, rows_hash=proof.rows_hash)))
-    for row in given:
+    for row in rows:
         _write_approval(connection, keyring, row)
     for row in people:
         _write_user(connection, keyring, row)
-    return len(unsealed) + len(given) + len(people)
+    return len(unsealed) + len(rows) + len(people)
 
 
 def _tokens(connection: sa.Connection, keyring: Keyring) -> int:

@@ -335,10 +335,10 @@ def _without(ids: Collection[str], person: Person) -> tuple[str, ...]:
 
 def _erase_from_notifications(connection: sa.Connection, names: Collection[str], ids: Collection[str]) -> None:
     """What was last told of conflicts and quarantine lists whose."""
-    told = sa.select(notifications).where(
+    select = sa.select(notifications).where(
         notifications.c.integration_id.in_(names), notifications.c.event == "conflict"
     )
-    for row in connection.execute(told).all():
+    for row in connection.execute(select).all():
         state = {reason: [name for name in whom if name not in ids] for reason, whom in json.loads(row.state).items()}
         this = sa.and_(notifications.c.integration_id == row.integration_id, notifications.c.event == row.event)
         connection.execute(sa.update(notifications).where(this).values(state=json.dumps(state)))

@@ -88,8 +88,10 @@ def lookup(keys: pd.Series, among: pd.Series, values: pd.Series) -> pd.Series:
 
 def lookup_columns(keys: pd.Series, among: pd.Series, values: pd.DataFrame) -> pd.DataFrame:
     """``lookup`` of every column of ``values``."""
-    found = to_arrow(index_in(keys, among))
-    return pd.DataFrame({name: from_arrow(to_arrow(values[name]).take(found), keys.index) for name in values.columns})
+    positions = to_arrow(index_in(keys, among))
+    return pd.DataFrame(
+        {name: from_arrow(to_arrow(values[name]).take(positions), keys.index) for name in values.columns}
+    )
 
 
 def is_in(keys: pd.Series, among: Collection[str] | pd.Series) -> pd.Series:
@@ -200,6 +202,6 @@ def to_flag(values: pd.Series) -> pd.Series:
     """The texts ``true`` and ``false`` as flags; null for anything else."""
     if values.dtype == FLAG:
         return values
-    given = to_arrow(values)
-    known = pc.is_in(given, value_set=pa.array(["true", "false"]))
-    return from_arrow(pc.if_else(known, pc.equal(given, "true"), None), values.index)
+    texts = to_arrow(values)
+    is_flag = pc.is_in(texts, value_set=pa.array(["true", "false"]))
+    return from_arrow(pc.if_else(is_flag, pc.equal(texts, "true"), None), values.index)

@@ -153,8 +153,8 @@ def _is_untold(employees: pd.DataFrame, spells: pd.DataFrame, today: date, rehir
     past = _is_true(pc.less(to_arrow(employees[_END]), today))
     resting = pc.and_(past, pc.and_(rehire_ahead, pc.is_valid(to_arrow(employees["hire_date"]))))
     active = _is_true(to_arrow(employees["active"]).cast(pa.bool_()))
-    told = pa.array(is_in(employees["hris_id"], spells["hris_id"]))
-    return pc.and_(pc.and_(active, resting), pc.invert(told))
+    has_spells = pa.array(is_in(employees["hris_id"], spells["hris_id"]))
+    return pc.and_(pc.and_(active, resting), pc.invert(has_spells))
 
 
 def _has_ended(employees: pd.DataFrame, begun: Any, spells: pd.DataFrame, today: date) -> Any:
@@ -209,8 +209,8 @@ def match_condition(condition: Condition, column: pd.Series) -> pa.Array:
     """Whether each value of ``column`` answers the condition with yes; never null."""
     exact = condition.field in _IDS
     text = _comparable(pa.array(column, from_pandas=True), exact=exact)
-    given = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-    values = _comparable(pa.array([_as_text(value) for value in given], pa.string()), exact=exact)
+    operands = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    values = _comparable(pa.array([_as_text(value) for value in operands], pa.string()), exact=exact)
     answer = _ANSWERS[condition.operator](text, values)
     return pc.fill_null(answer, condition.operator in ("not_equals", "not_in"))
 
@@ -223,8 +223,8 @@ def _as_text(value: object) -> str | None:
 
 def _comparable(values: pa.Array | pa.ChunkedArray, *, exact: bool) -> pa.Array:
     """Any column as trimmed text, without letter case (``text.fold_case``) unless ``exact``; blanks are null."""
-    whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    text = pc.utf8_trim_whitespace(pc.cast(whole, pa.string()))
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    text = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
     text = pc.if_else(pc.equal(text, ""), None, text)
     unusual = pc.fill_null(pc.invert(pc.string_is_ascii(text)), False)
     if pc.any(unusual).as_py():

@@ -232,9 +232,9 @@ def _parsed(number: str, country: str) -> str:
 
 def with_plus(numbers: pd.Series) -> pd.Series:
     """The numbers, with "+" before those that are a bare number; what has one, and free text, stays as it is."""
-    given = to_arrow(numbers)
-    bare = pc.match_substring_regex(given, _BARE_NUMBER)
-    return from_arrow(pc.if_else(bare, pc.binary_join_element_wise("+", given, ""), given), numbers.index)
+    texts = to_arrow(numbers)
+    bare = pc.match_substring_regex(texts, _BARE_NUMBER)
+    return from_arrow(pc.if_else(bare, pc.binary_join_element_wise("+", texts, ""), texts), numbers.index)
 
 
 def is_international(numbers: pd.Series) -> pd.Series:

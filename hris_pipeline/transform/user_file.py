@@ -62,8 +62,8 @@ def user_file(users: pd.DataFrame, metadata: Sequence[MetadataField]) -> pd.Data
         metadata: the metadata fields in force, in the order of their columns.
     """
     columns = {header: field.name for header, field in _HEADERS.items()}
-    shown = [entry.name.column for entry in metadata if entry.type != "hidden"]
-    columns |= {header: header for header in shown}
+    visible = [entry.name.column for entry in metadata if entry.type != "hidden"]
+    columns |= {header: header for header in visible}
     return pd.DataFrame({header: as_text(column_or_nulls(users, name)) for header, name in columns.items()})
 
 
@@ -143,15 +143,15 @@ def _unescape_formulas(values: pd.Series) -> pd.Series:
 
 
 def _header_problems(header: Sequence[str]) -> Iterator[Problem]:
-    known = f"use {', '.join(_HEADERS)} or {METADATA_PREFIX}Name"
+    remedy = f"use {', '.join(_HEADERS)} or {METADATA_PREFIX}Name"
     if not _HEADERS.keys() & set(header):  # then it may be a person's row, which must not be repeated
-        yield Problem("", f"none of the headers: {known}", 1)
+        yield Problem("", f"none of the headers: {remedy}", 1)
         return
     for title, count in Counter(header).items():
         if title not in _HEADERS and not title.removeprefix(METADATA_PREFIX).strip():
-            yield Problem("", f"a column has no header: {known}", 1)
+            yield Problem("", f"a column has no header: {remedy}", 1)
         elif title not in _HEADERS and not title.startswith(METADATA_PREFIX):
-            yield Problem(title, f"no such header: {known}.{suggestion(title, _HEADERS)}", 1)
+            yield Problem(title, f"no such header: {remedy}.{suggestion(title, _HEADERS)}", 1)
         elif count > 1:
             yield Problem(title, "the header is given more than once", 1)
     for field in USER_FIELDS:
@@ -189,6 +189,6 @@ def _value_problems(frame: pd.DataFrame, unreadable: Mapping[str, pd.Series], li
 
 
 def _refuse(problems: Iterator[Problem]) -> None:
-    found = [str(problem) for problem in problems]
-    if found:
-        raise UsageError(f"The user file cannot be loaded, and nothing of it was: {'; '.join(found)}.")
+    texts = [str(problem) for problem in problems]
+    if texts:
+        raise UsageError(f"The user file cannot be loaded, and nothing of it was: {'; '.join(texts)}.")

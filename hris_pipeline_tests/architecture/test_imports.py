@@ -88,8 +88,8 @@ def allowed_rooms(room: str) -> set[str]:
 
 
 def test_every_room_has_its_place() -> None:
-    known = {room for rooms in ROOMS for room in rooms} | set(APART) | {"__init__"}
-    assert {room_of(path) for path in modules()} == known
+    rooms_and_files = {room for rooms in ROOMS for room in rooms} | set(APART) | {"__init__"}
+    assert {room_of(path) for path in modules()} == rooms_and_files
 
 
 @each_module

@@ -15,8 +15,8 @@ NAMED = re.compile(r"`(?:pytest )?(?:hris_pipeline_tests/)?((?:[\w/]+/)?test_\w+
 
 def names_of_tests() -> frozenset[str]:
     """Functions and classes of all test files."""
-    found = (re.findall(r"^\s*(?:def (test_\w+)|class (Test\w+))", file.read_text(), re.M) for file in _files())
-    return frozenset(name for pairs in found for pair in pairs for name in pair if name)
+    matches = (re.findall(r"^\s*(?:def (test_\w+)|class (Test\w+))", file.read_text(), re.M) for file in _files())
+    return frozenset(name for pairs in matches for pair in pairs for name in pair if name)
 
 
 def _files() -> list[Path]:

@@ -16,9 +16,9 @@ MakeMachine = Callable[..., Machine]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Dagster's own warnings are not ours to mend."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if folder in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"))
             item.add_marker(pytest.mark.filterwarnings("ignore:The `__fields__` attribute"))
             item.add_marker(pytest.mark.filterwarnings("ignore:Task name 'execute_job' is already registered"))

@@ -37,7 +37,9 @@ def tick(machine: Machine, at: datetime) -> ScheduleExecutionData:
     return repository.get_schedule_def("daily_imports").evaluate_tick(context)
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus[one] for one in ("STARTING", "STARTED", "FAILURE", "CANCELED")])
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus[status] for status in ("STARTING", "STARTED", "FAILURE", "CANCELED")]
+)
 def test_a_due_moment_that_has_a_run_gets_no_second_one(machine: Machine, status: dg.DagsterRunStatus) -> None:
     at = machine.companies.due_at(NAME) + timedelta(minutes=15)
     (request,) = tick(machine, at).run_requests or []

@@ -119,5 +119,5 @@ def test_no_canary_is_in_any_file_of_dagster_nor_in_anything_printed(aviary: Avi
     texts = {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}
     assert any(name.startswith("storage/") for name in texts)
     texts |= {name: text.encode() for name, text in aviary.outputs.items()}
-    found = {(what, name) for what, value in planted.items() for name, text in texts.items() if value.encode() in text}
-    assert found == set()
+    leaks = {(what, name) for what, value in planted.items() for name, text in texts.items() if value.encode() in text}
+    assert leaks == set()

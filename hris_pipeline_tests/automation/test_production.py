@@ -48,14 +48,16 @@ def production(
     monkeypatch.setenv("HRIS_DAGSTER_STORAGE", storage)
     with (
         running(1) as sandbox,
-        companies_of(tmp_path / "home", sandbox, HRIS_STORE_URL=postgres_url, HRIS_DAGSTER_STORAGE=storage) as found,
-        machine_of(found, PROJECT / "deploy" / "dagster.yaml") as machine,
+        companies_of(
+            tmp_path / "home", sandbox, HRIS_STORE_URL=postgres_url, HRIS_DAGSTER_STORAGE=storage
+        ) as companies,
+        machine_of(companies, PROJECT / "deploy" / "dagster.yaml") as machine,
     ):
         machine.workspace = workspace
         for name in NAMES:
-            found.add(name).week()
+            companies.add(name).week()
         machine.know()
-        found.make_due()
+        companies.make_due()
         with (
             machine.code_server(code_server_command().replace(PORT, port)),
             machine.daemon("daily_imports") as daemon,

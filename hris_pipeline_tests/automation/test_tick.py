@@ -33,17 +33,17 @@ class Told(list[dict[str, Any]]):
 
     def of(self, event: str, name: str) -> list[str]:
         """The texts for one integration and event."""
-        return [one["message"] for one in self if one["title"] == f"HR sync of {name}: {event}"]
+        return [message["message"] for message in self if message["title"] == f"HR sync of {name}: {event}"]
 
 
 @contextmanager
 def channel() -> Iterator[tuple[str, Told]]:
     """A webhook on this machine: its apprise address, and what it is told."""
-    told = Told()
+    channel_log = Told()
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            channel_log.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -53,7 +53,7 @@ def channel() -> Iterator[tuple[str, Told]]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"json://127.0.0.1:{server.server_port}/", told
+        yield f"json://127.0.0.1:{server.server_port}/", channel_log
     finally:
         server.shutdown()
         server.server_close()
@@ -65,7 +65,7 @@ class Aftermath:
     """What is there when the quarter hour is over, and when the failed ones have been tried again."""
 
     machine: Machine
-    told: Told
+    channel_log: Told
     tick: InstigatorTick
     weekly: InstigatorTick
     runs: dict[str, list[dg.DagsterRun]]
@@ -80,7 +80,7 @@ def aftermath(make_machine: MakeMachine) -> Iterator[Aftermath]:
     """Two quarter hours: the failures of the first are tried again in the second."""
     machine = make_machine()
     companies = machine.companies
-    with channel() as (address, told):
+    with channel() as (address, channel_log):
         notified = automatic_settings(notify=[{"to": address, "on": ["failed", "paused", "expiring"]}])
         for name in (*WELL, REFUSED, LAST_STRAW, DEAD, PAUSED, STRANGER):
             companies.add(name, settings=notified)
@@ -111,7 +111,7 @@ def aftermath(make_machine: MakeMachine) -> Iterator[Aftermath]:
             again = machine.tick("daily_imports")
             machine.ended(len(WELL) + 4)
         runs_again = {name: machine.runs(name)[len(runs[name]) :] for name in companies.by_name}
-        yield Aftermath(machine, told, tick, weekly, runs, failed, straw, again, runs_again)
+        yield Aftermath(machine, channel_log, tick, weekly, runs, failed, straw, again, runs_again)
 
 
 def explanation(machine: Machine, tick: InstigatorTick) -> str:
@@ -144,11 +144,11 @@ def test_one_that_fails_has_a_red_run_of_its_own(aftermath: Aftermath) -> None:
 
 
 def test_who_is_left_out_is_named_with_the_reason_beside_the_runs_of_the_others(aftermath: Aftermath) -> None:
-    told = explanation(aftermath.machine, aftermath.tick)
+    reason = explanation(aftermath.machine, aftermath.tick)
     assert aftermath.tick.status is TickStatus.SUCCESS
-    assert f"{PAUSED} (paused by bea at" in told
-    assert "audit" in told
-    assert f"{STRANGER} (not known to this Dagster instance" in told
+    assert f"{PAUSED} (paused by bea at" in reason
+    assert "audit" in reason
+    assert f"{STRANGER} (not known to this Dagster instance" in reason
     assert aftermath.runs[PAUSED] == aftermath.runs[STRANGER] == []
 
 
@@ -185,10 +185,10 @@ def test_three_failures_in_a_row_pause_with_the_reason(aftermath: Aftermath) -> 
 
 
 def test_each_change_of_state_is_told_once_in_ids_and_counts(aftermath: Aftermath) -> None:
-    assert len(aftermath.told.of("failed", REFUSED)) == 1
-    assert len(aftermath.told.of("paused", LAST_STRAW)) == 1
-    people = [person for one in aftermath.machine.companies.by_name.values() for person in one.persons()]
-    told = json.dumps(aftermath.told, ensure_ascii=False)
+    assert len(aftermath.channel_log.of("failed", REFUSED)) == 1
+    assert len(aftermath.channel_log.of("paused", LAST_STRAW)) == 1
+    people = [person for company in aftermath.machine.companies.by_name.values() for person in company.persons()]
+    text = json.dumps(aftermath.channel_log, ensure_ascii=False)
     for person in people:
-        assert person.work_email is None or person.work_email not in told
-        assert f"{person.first_name} {person.last_name}" not in told
+        assert person.work_email is None or person.work_email not in text
+        assert f"{person.first_name} {person.last_name}" not in text

@@ -37,9 +37,9 @@ class Site:
         (home / "dagster").mkdir(parents=True)
         config = self.machine.companies.environment.dagster_home / "dagster.yaml"
         (home / "dagster" / "dagster.yaml").write_bytes(config.read_bytes())
-        own = {"HRIS_HOME": str(home), "DAGSTER_HOME": str(home / "dagster"), "PGAPPNAME": name, "HOME": str(home)}
+        environ = {"HRIS_HOME": str(home), "DAGSTER_HOME": str(home / "dagster"), "PGAPPNAME": name, "HOME": str(home)}
         command = ["hris_pipeline.cli", "worker", "--slots", "1", "--name", name]
-        group = Group(command, {**self.machine.companies.environ, **own}, self.root / f"{name}.log")
+        group = Group(command, {**self.machine.companies.environ, **environ}, self.root / f"{name}.log")
         until(lambda: " ready." in group.output or not group.alive, 90, what="a worker")
         assert group.alive, group.output[-3000:]
         return group
@@ -134,8 +134,8 @@ def test_a_machine_that_is_lost_and_one_that_is_cut_off_lead_to_one_import_each(
 def pid_of(machine: Machine, run: dg.DagsterRun) -> int:
     """The process that works on the run."""
     texts = [record.message for record in machine.instance.all_logs(run.run_id)]
-    (told,) = (text for text in texts if "Started process for run (pid: " in text)
-    return int(told.partition("(pid: ")[2].partition(")")[0])
+    (line,) = (text for text in texts if "Started process for run (pid: " in text)
+    return int(line.partition("(pid: ")[2].partition(")")[0])
 
 
 def nothing_is_left_on(site: Site) -> None:

@@ -34,8 +34,8 @@ def test_who_goes_without(
     for order in permutations(claims):
         frame = pd.DataFrame(
             {
-                "wanted": text_series([claims[one][0] for one in order]),
-                "held": text_series([claims[one][1] for one in order]),
+                "wanted": text_series([claims[key][0] for key in order]),
+                "held": text_series([claims[key][1] for key in order]),
                 "order": text_series(order),
             }
         )

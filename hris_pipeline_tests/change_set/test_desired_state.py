@@ -96,8 +96,8 @@ class TestEmployeeIds:
         directory = MemoryDirectory(user(41), user(7, employee_id="x"))
         settings = {"employee_ids": "generated"}
         directory.apply(plan([person(2), person(1)], directory, settings).rows)
-        given = {user["hris_id"]: user["employee_id"] for user in directory.by_id.values() if user["hris_id"]}
-        assert given == {"m-1": "000042", "m-2": "000043"}
+        employee_ids = {user["hris_id"]: user["employee_id"] for user in directory.by_id.values() if user["hris_id"]}
+        assert employee_ids == {"m-1": "000042", "m-2": "000043"}
         assert plan([person(2, employee_id="other"), person(1)], directory, settings).rows.empty
 
 

@@ -184,7 +184,7 @@ def tripped(planned: Plan) -> list[str]:
 
 def test_a_source_that_shifts_its_employee_ids_is_held() -> None:
     members, directory = company(20)
-    shifted = [one | {"employee_id": f"{number:04}"} for number, one in enumerate(members, start=101)]
+    shifted = [member | {"employee_id": f"{number:04}"} for number, member in enumerate(members, start=101)]
     assert tripped(plan(shifted, directory)) == ["employee_id_mismatch"]
 
 
@@ -200,7 +200,7 @@ def test_a_protected_user_would_not_carry_another_employee_id() -> None:
     members, directory = company(20)
     for key in directory.by_id:
         directory.edit(key, protected=True)
-    shifted = [one | {"employee_id": f"{number:04}"} for number, one in enumerate(members, start=101)]
+    shifted = [member | {"employee_id": f"{number:04}"} for number, member in enumerate(members, start=101)]
     assert tripped(plan(shifted, directory)) == []
 
 

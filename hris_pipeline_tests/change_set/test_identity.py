@@ -315,8 +315,8 @@ def test_a_link_by_hand_frees_the_person_who_had_the_user() -> None:
 def test_when_all_ids_changed_everybody_is_a_conflict_and_one_bulk_decision_relinks_them() -> None:
     people, directory = company(30)
     before = {key: user["employee_id"] for key, user in directory.by_id.items()}
-    renumbered = [one | {"hris_id": f"new-{one['hris_id']}"} for one in people]
-    missing = frozenset(one["hris_id"] for one in people)
+    renumbered = [member | {"hris_id": f"new-{member['hris_id']}"} for member in people]
+    missing = frozenset(member["hris_id"] for member in people)
     planned = plan(renumbered, directory, missing=missing)
     assert (planned.counts["conflicts"], planned.counts["created"]) == (30, 0)
     assert planned.held
@@ -332,18 +332,18 @@ def test_when_all_ids_changed_everybody_is_a_conflict_and_one_bulk_decision_reli
 @pytest.mark.parametrize(("size", "changed", "relinked"), [(30, 4, 4), (30, 5, 0), (100, 5, 5), (100, 6, 0)])
 def test_only_a_few_are_relinked_unasked(size: int, changed: int, relinked: int) -> None:
     people, directory = company(size)
-    missing = frozenset(one["hris_id"] for one in people[:changed])
-    moved = [one | {"hris_id": f"new-{one['hris_id']}"} for one in people[:changed]]
+    missing = frozenset(member["hris_id"] for member in people[:changed])
+    moved = [member | {"hris_id": f"new-{member['hris_id']}"} for member in people[:changed]]
     planned = plan([*moved, *people[changed:]], directory, missing=missing)
     assert planned.counts["updated"] == relinked
     assert planned.counts["conflicts"] == changed - relinked
 
 
 def test_match_rates_tell_which_source_field_names_the_existing_users() -> None:
-    known = pd.Series(text_series(["0001", "0002", "A-3", None]))
+    employee_ids = pd.Series(text_series(["0001", "0002", "A-3", None]))
     fields = {
         "justworks_id": text_series(["0001", "0002", "0002", "9", None]),
         "custom:Badge": text_series(["A-3", "a-3", None, None, None]),
         "hris_id": text_series(["m-1", "m-2", "m-3", "m-4", "m-5"]),
     }
-    assert match_rates(fields, known) == {"justworks_id": 2, "custom:Badge": 1}
+    assert match_rates(fields, employee_ids) == {"justworks_id": 2, "custom:Badge": 1}

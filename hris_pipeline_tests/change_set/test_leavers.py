@@ -157,11 +157,13 @@ def renumbered(size: int, changed: int, *, listed: bool, work_ids: bool) -> tupl
     or changed too."""
     people, directory = company(size)
     again = [
-        one | {"hris_id": f"new-{one['hris_id']}"} | ({"employee_id": f"N{one['employee_id']}"} if work_ids else {})
-        for one in people[:changed]
+        member
+        | {"hris_id": f"new-{member['hris_id']}"}
+        | ({"employee_id": f"N{member['employee_id']}"} if work_ids else {})
+        for member in people[:changed]
     ]
-    old = [one | {"active": False} for one in people[:changed]] if listed else []
-    missing = frozenset() if listed else frozenset(one["hris_id"] for one in people[:changed])
+    old = [member | {"active": False} for member in people[:changed]] if listed else []
+    missing = frozenset() if listed else frozenset(member["hris_id"] for member in people[:changed])
     return [*old, *again, *people[changed:]], directory, missing
 
 
@@ -237,7 +239,7 @@ class TestUnread:
 
     def test_it_is_not_absent_for_everybody(self) -> None:
         people, directory = company(3)
-        rows = [one | {"birth_date": None, "unread": ["birth_date"]} for one in people]
+        rows = [member | {"birth_date": None, "unread": ["birth_date"]} for member in people]
         planned = plan(rows, directory)
         assert (actions(planned), planned.diagnostics) == ([], {})
 
@@ -252,17 +254,17 @@ class TestUnread:
 
 class TestFirstImportIntoUsers:
     def local(self, n: int = 60) -> MemoryDirectory:
-        known = ("first_name", "last_name", "birth_date", "email", "hire_date")
+        fields = ("first_name", "last_name", "birth_date", "email", "hire_date")
         users = [
-            user(k, **{name: person(k)[name] for name in known}, phone_number="+12025550123") for k in range(1, n + 1)
+            user(k, **{name: person(k)[name] for name in fields}, phone_number="+12025550123") for k in range(1, n + 1)
         ]
         return MemoryDirectory(*users)
 
     @pytest.mark.parametrize("changes", [{"phone_number": None}, {"email": "new-{}@acme.test"}], ids=["phone", "email"])
     def test_a_few_differences_of_many_local_users_are_no_reason_to_hold(self, changes: Person) -> None:
         people = [person(k, phone_number="+12025550123") for k in range(1, 61)]
-        for k, one in enumerate(people[:5]):
-            one |= {name: value and value.format(k) for name, value in changes.items()}
+        for k, member in enumerate(people[:5]):
+            member |= {name: value and value.format(k) for name, value in changes.items()}
         planned = plan(people, self.local(), first_import=True)
         assert (planned.counts["updated"], held_by(planned)) == (60, [])
         assert not [guard.observed for guard in planned.guards if "of 0" in guard.observed]
@@ -273,7 +275,7 @@ class TestFirstImportIntoUsers:
         planned = plan(people, directory, first_import=True)
         assert planned.diagnostics["warning:field_missing_for_all"] == ("birth_date",)
         directory.apply(planned.rows)
-        assert {one["birth_date"] for one in directory.by_id.values()} == {BORN}
+        assert {user["birth_date"] for user in directory.by_id.values()} == {BORN}
 
 
 def test_conflicts_hold_back_their_own_rows_alone() -> None:
@@ -286,8 +288,8 @@ def test_conflicts_hold_back_their_own_rows_alone() -> None:
 class TestQuarantineGrowth:
     def test_many_who_are_quarantined_anew_hold_with_the_reasons(self) -> None:
         people, directory = company(20)
-        ids = [one["hris_id"] for one in people[:5]]
-        rows = [one | {"leaver_only": True} for one in people[:5]] + people[5:]
+        ids = [member["hris_id"] for member in people[:5]]
+        rows = [member | {"leaver_only": True} for member in people[:5]] + people[5:]
         planned = plan(rows, directory, quarantined=quarantined(*ids))
         assert held_by(planned) == ["quarantine_growth"]
         guard = next(guard for guard in planned.guards if guard.tripped)
@@ -296,8 +298,8 @@ class TestQuarantineGrowth:
 
     def test_who_was_already_at_the_last_applied_import_is_no_growth(self) -> None:
         people, directory = company(20)
-        ids = [one["hris_id"] for one in people[:5]]
-        rows = [one | {"leaver_only": True} for one in people[:5]] + people[5:]
+        ids = [member["hris_id"] for member in people[:5]]
+        rows = [member | {"leaver_only": True} for member in people[:5]] + people[5:]
         before: dict[str, Any] = {"quarantined": quarantined(*ids), "previously_quarantined": frozenset(ids[1:])}
         assert held_by(plan(rows, directory, **before)) == []
 

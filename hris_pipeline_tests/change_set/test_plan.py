@@ -111,7 +111,7 @@ class TestDoNotArchiveAndProtected:
             [*becomes[how], people[1]],
             directory,
             settings,
-            missing=frozenset({"m-1"} - {one["hris_id"] for one in becomes[how]}),
+            missing=frozenset({"m-1"} - {member["hris_id"] for member in becomes[how]}),
         )
         assert (actions(planned), planned.counts["protected"], planned.diagnostics["protected"]) == ([], 1, ("0001",))
 
@@ -232,11 +232,12 @@ class TestAbsentMeansEmpty:
     def test_an_absent_value_clears_the_stored_one(self) -> None:
         people, directory = company(3)
         directory.apply(
-            plan([one | {"#Team": "Red", "phone_number": "+12025550123"} for one in people], directory).rows
+            plan([member | {"#Team": "Red", "phone_number": "+12025550123"} for member in people], directory).rows
         )
         directory.apply(
             plan(
-                [people[0], *(one | {"#Team": "Red", "phone_number": "+12025550123"} for one in people[1:])], directory
+                [people[0], *(member | {"#Team": "Red", "phone_number": "+12025550123"} for member in people[1:])],
+                directory,
             ).rows
         )
         after = directory.by_employee_id("0001")
@@ -244,10 +245,10 @@ class TestAbsentMeansEmpty:
 
     def test_a_field_nobody_has_any_more_stays_with_a_warning(self) -> None:
         people, directory = company(3)
-        planned = plan([one | {"birth_date": None} for one in people], directory)
+        planned = plan([member | {"birth_date": None} for member in people], directory)
         assert planned.rows.empty
         assert planned.diagnostics["warning:field_missing_for_all"] == ("birth_date",)
-        directory.apply(plan([one | {"birth_date": None, "first_name": "New"} for one in people], directory).rows)
+        directory.apply(plan([member | {"birth_date": None, "first_name": "New"} for member in people], directory).rows)
         assert directory.by_employee_id("0001")["birth_date"] == date(1990, 1, 1)
 
     def test_metadata_that_is_no_longer_listed_stays(self) -> None:

@@ -21,16 +21,16 @@ def columns(people: list[tuple[str | None, str | None, bool | None]], names: tup
 @given(rows)
 def test_objects_with_nulls(people: list[tuple[str | None, str | None, bool | None]]) -> None:
     names = ("last_name", "first_name", "active")
-    found = json_objects(columns(people, names), len(people), nulls=True)
-    assert found.to_pylist() == [encode(dict(zip(names, person, strict=True))).decode() for person in people]
+    texts = json_objects(columns(people, names), len(people), nulls=True)
+    assert texts.to_pylist() == [encode(dict(zip(names, person, strict=True))).decode() for person in people]
 
 
 @given(rows)
 def test_objects_without_nulls(people: list[tuple[str | None, str | None, bool | None]]) -> None:
     names = ('a "quoted" name', "Ärger", "Buddy")
-    found = json_objects(columns(people, names), len(people), nulls=False)
-    filled = [{key: one for key, one in zip(names, person, strict=True) if one is not None} for person in people]
-    assert found.to_pylist() == [encode(person).decode() for person in filled]
+    texts = json_objects(columns(people, names), len(people), nulls=False)
+    filled = [{key: value for key, value in zip(names, person, strict=True) if value is not None} for person in people]
+    assert texts.to_pylist() == [encode(person).decode() for person in filled]
 
 
 def test_no_columns_make_empty_objects() -> None:

@@ -187,7 +187,7 @@ def test_associated_metadata_holds_the_employee_id_of_a_person() -> None:
     directory = MemoryDirectory(user(7))
     planned = plan([person(1, Buddy="0007"), person(2, Buddy="0001"), person(3, Buddy="nobody")], directory)
     directory.apply(planned.rows)
-    buddies = {one["hris_id"]: one["metadata"].get("Buddy") for one in directory.by_id.values() if one["hris_id"]}
+    buddies = {user["hris_id"]: user["metadata"].get("Buddy") for user in directory.by_id.values() if user["hris_id"]}
     assert METADATA[1]["type"] == "associated"
     assert buddies == {"m-1": "0007", "m-2": "0001", "m-3": None}
     assert planned.diagnostics["warning:associated_unknown"] == ("0003",)

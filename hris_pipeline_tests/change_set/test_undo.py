@@ -153,6 +153,6 @@ def test_somebody_created_with_an_address_that_was_given_up_gives_it_back() -> N
 
 def test_nothing_of_a_person_shows_when_a_change_is_printed() -> None:
     planned, directory = week()
-    shown = repr(applied(planned.rows)) + repr(undone(planned, directory)) + repr(planned)
+    text = repr(applied(planned.rows)) + repr(undone(planned, directory)) + repr(planned)
     for secret in ("First1", "p1@acme.test", "1990-01-01"):
-        assert secret not in shown
+        assert secret not in text

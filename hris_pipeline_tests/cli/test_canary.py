@@ -206,8 +206,8 @@ def _a_life(searched: Searched, sandbox: Sandbox) -> None:
     [conflict, *_] = searched.hris("conflicts", "acme", "--json").document["conflicts"]
     searched.names |= {"conflict": conflict["conflict_id"]}
     for line in REVEALING:
-        shown = searched.run(line)
-        assert CANARY in shown.stdout, f"{line} reveals: {shown}"
+        result = searched.run(line)
+        assert CANARY in result.stdout, f"{line} reveals: {result}"
     for line in AFTER:
         if line.startswith("discard"):
             searched.names["open"] = imports()[0]["import_id"]

@@ -18,18 +18,18 @@ BACK = "http://127.0.0.1:8765/callback"
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("text", "code"),
     [
         ("  abc ", "abc"),
         (f"{BACK}?code=abc&state=s", "abc"),
     ],
 )
-def test_a_code_may_be_pasted_alone_or_with_its_address(given: str, code: str) -> None:
-    assert code_in(given, "s".__eq__) == code
+def test_a_code_may_be_pasted_alone_or_with_its_address(text: str, code: str) -> None:
+    assert code_in(text, "s".__eq__) == code
 
 
 @pytest.mark.parametrize(
-    ("given", "error"),
+    ("text", "error"),
     [
         (f"{BACK}?code=abc&state=other", UsageError),
         (f"{BACK}?code=abc", UsageError),
@@ -37,9 +37,9 @@ def test_a_code_may_be_pasted_alone_or_with_its_address(given: str, code: str) -
         (f"{BACK}?error=access_denied&state=s", ConnectionInvalid),
     ],
 )
-def test_an_address_that_is_not_the_answer_is_refused(given: str, error: type[Exception]) -> None:
+def test_an_address_that_is_not_the_answer_is_refused(text: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        code_in(given, "s".__eq__)
+        code_in(text, "s".__eq__)
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ def test_the_demo_tells_the_whole_story_and_can_be_told_again(hris: Hris, monkey
     for name in ("API_URL", "AUTHORIZE_URL", "CLIENT_ID", "CLIENT_SECRET", "REQUESTS_PER_SECOND"):
         monkeypatch.setenv(f"JUSTWORKS_{name}", "")  # the demo sets them for this process; afterwards they go
     monkeypatch.setattr(demo_company, "EMPLOYEES", 60)
-    told = hris("demo", "--json")
-    assert told.exit_code == 0, told.stderr
-    first, later = told.document["first"], told.document["later"]
+    result = hris("demo", "--json")
+    assert result.exit_code == 0, result.stderr
+    first, later = result.document["first"], result.document["later"]
     assert (first["status"], later["status"]) == ("applied", "applied")
     assert first["counts"]["created"] > 30
     assert later["counts"]["unchanged"] > later["counts"]["updated"] > 0
@@ -26,7 +26,7 @@ def test_the_demo_tells_the_whole_story_and_can_be_told_again(hris: Hris, monkey
     assert again.exit_code == 0, again.stderr
     for words in ("The first import", "A week later", "What to try now", "hris conflicts demo-2"):
         assert words in again.stdout
-    names = [one["integration"] for one in hris("integrations", "--json").document["integrations"]]
+    names = [integration["integration"] for integration in hris("integrations", "--json").document["integrations"]]
     assert names == ["demo", "demo-2"]
 
 
@@ -36,8 +36,8 @@ def test_the_sandbox_prints_what_to_export_and_serves_until_it_is_stopped(child_
     assert process.stdout
     try:
         assert select.select([process.stdout], [], [], 30)[0]
-        told: dict[str, Any] = json.loads(process.stdout.readline())
-        address = told["environment"]["JUSTWORKS_API_URL"]
+        document: dict[str, Any] = json.loads(process.stdout.readline())
+        address = document["environment"]["JUSTWORKS_API_URL"]
         transport = httpx.HTTPTransport(retries=50)
         with httpx.Client(transport=transport) as client:
             assert len(client.get(f"{address}/sandbox/members").json()) >= 1

@@ -86,8 +86,8 @@ def test_the_demo_fits_two_screens(hris: Hris, monkeypatch: pytest.MonkeyPatch) 
     for name in ("API_URL", "AUTHORIZE_URL", "CLIENT_ID", "CLIENT_SECRET", "REQUESTS_PER_SECOND"):
         monkeypatch.setenv(f"JUSTWORKS_{name}", "")  # the demo sets them for this process; afterwards they go
     monkeypatch.setattr(demo_company, "EMPLOYEES", 200)
-    told = hris("demo")
-    assert told.exit_code == 0
-    lines = [*told.stderr.splitlines(), *told.stdout.splitlines()]
+    result = hris("demo")
+    assert result.exit_code == 0
+    lines = [*result.stderr.splitlines(), *result.stdout.splitlines()]
     assert len(lines) <= TWO_SCREENS, "\n".join(lines)
     assert all(cell_len(line) <= WIDTH for line in lines)

@@ -9,7 +9,7 @@ from hris_pipeline.operations.review_rows import mask
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "masked"),
     [
         (None, None),
         ("", ""),
@@ -21,8 +21,8 @@ from hris_pipeline.operations.review_rows import mask
         ("Łukasz Ōno", "Ł••••• •••"),
     ],
 )
-def test_a_mask_shows_the_first_letter_and_the_punctuation(value: str | None, shown: str | None) -> None:
-    assert mask(value) == shown
+def test_a_mask_shows_the_first_letter_and_the_punctuation(value: str | None, masked: str | None) -> None:
+    assert mask(value) == masked
 
 
 @given(st.text())

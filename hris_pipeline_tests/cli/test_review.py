@@ -28,11 +28,11 @@ def test_rows_say_both_ids_and_only_when_revealed_names_and_values(changed: dict
     [row] = [row for row in changed["rows"] if "employee_id" in row["changed"]]
     assert (row["employee_id_after"], "name" in row, "changes" in row) == ("N-1", False, False)
     assert row["employee_id_before"] not in (None, "N-1")
-    shown = hris("show", changed["import_id"], "--rows", "--reveal", "--json").document["rows"]
-    [revealed] = [row for row in shown if row["employee_id"] == "N-1"]
+    rows = hris("show", changed["import_id"], "--rows", "--reveal", "--json").document["rows"]
+    [revealed] = [row for row in rows if row["employee_id"] == "N-1"]
     assert revealed["changes"]["email"]["after"] == "canary@acme.example"
     assert revealed["changes"]["employee_id"] == {"before": row["employee_id_before"], "after": "N-1"}
-    assert all(row["name"] for row in shown), "also who is archived has a name"
+    assert all(row["name"] for row in rows), "also who is archived has a name"
     masked = hris("show", changed["import_id"], "--rows").stdout
     assert f"{row['employee_id_before']} → N-1" in masked
     assert "canary" not in masked
@@ -80,16 +80,16 @@ def test_what_nobody_wants_is_discarded(changed: dict[str, Any], hris: Hris) -> 
 
 
 def test_a_preview_of_no_change_never_says_applied(saved: dict[str, Any], hris: Hris) -> None:
-    shown = hris("preview", "acme").stdout
-    assert "nothing to change" in shown
-    assert "applied" not in shown.replace("not applied", "").lower()
+    output = hris("preview", "acme").stdout
+    assert "nothing to change" in output
+    assert "applied" not in output.replace("not applied", "").lower()
 
 
 def test_who_is_in_quarantine_is_listed_with_why(saved: dict[str, Any], hris: Hris, sandbox: Sandbox) -> None:
     member = next(member for member in sandbox.ground_truth() if member["active"])
     sandbox.company.edit(member["id"], last_name="Q" * 60)
-    shown = hris("preview", "acme").stdout
-    assert "quarantined: last_name is longer than 50 characters" in shown
+    output = hris("preview", "acme").stdout
+    assert "quarantined: last_name is longer than 50 characters" in output
     people = hris("quarantine", "acme", "--field", "last_name", "--json").document["quarantined"]
     assert member["id"] in [person["hris_id"] for person in people]
     assert "Q" * 60 not in [person["value"] for person in people]

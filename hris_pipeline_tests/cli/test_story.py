@@ -32,12 +32,12 @@ def test_a_preview_is_saved_exactly_once(acme: str, hris: Hris) -> None:
 
 
 def test_the_breakdown_names_counts_guards_reasons_digest_and_the_next_command(acme: str, hris: Hris) -> None:
-    shown = hris("preview", acme, "--rows")
-    found = hris("history", acme, "--json").document["imports"][0]
-    for words in ("new", "updated", "archived", "restored", "archive_limit", found["digest"], "excluded: inactive"):
-        assert words in shown.stdout
-    assert f"hris save acme {found['import_id']}" in shown.stdout
-    assert shown.stderr == ""
+    result = hris("preview", acme, "--rows")
+    latest = hris("history", acme, "--json").document["imports"][0]
+    for words in ("new", "updated", "archived", "restored", "archive_limit", latest["digest"], "excluded: inactive"):
+        assert words in result.stdout
+    assert f"hris save acme {latest['import_id']}" in result.stdout
+    assert result.stderr == ""
 
 
 def test_nobody_s_data_reaches_a_log_or_an_answer_that_was_not_asked_for_it(
@@ -57,7 +57,7 @@ def test_nobody_s_data_reaches_a_log_or_an_answer_that_was_not_asked_for_it(
 def test_what_is_held_exits_3_until_that_very_change_set_is_approved(
     saved: dict[str, Any], hris: Hris, sandbox: Sandbox
 ) -> None:
-    for member in [one for one in sandbox.ground_truth() if one["active"]][:20]:
+    for member in [record for record in sandbox.ground_truth() if record["active"]][:20]:
         sandbox.company.remove(member["id"])
     held = hris("preview", "acme", "--json")
     assert (held.exit_code, held.document["status"]) == (3, "held")
@@ -117,9 +117,9 @@ def test_the_user_file_is_the_users_as_they_would_be_and_only_the_owner_reads_it
 
 def test_settings_go_out_and_in_as_yaml_and_every_change_is_a_version(acme: str, hris: Hris, tmp_path: Path) -> None:
     assert hris("settings", "set", acme, "notify=[{to: 'mailto://user:word@host'}]", "at=05:15").exit_code == 0
-    shown = hris("settings", "show", acme)
-    assert "mailto://…" in shown.stdout
-    assert "word" not in shown.stdout + hris("settings", "show", acme, "--json").stdout
+    result = hris("settings", "show", acme)
+    assert "mailto://…" in result.stdout
+    assert "word" not in result.stdout + hris("settings", "show", acme, "--json").stdout
     file = tmp_path / "acme.yaml"
     assert hris("settings", "export", acme, "-o", str(file)).exit_code == 0
     assert "word" in file.read_text()
@@ -151,11 +151,13 @@ def test_a_changed_mapping_says_whom_it_touches_and_what_is_out_of_date(saved: d
 
 
 def test_samples_are_masked_unless_they_are_asked_for(saved: dict[str, Any], hris: Hris) -> None:
-    fields = {one["source"]: one for one in hris("mapping", "show", "acme", "--json").document["fields"]}
+    fields = {field["source"]: field for field in hris("mapping", "show", "acme", "--json").document["fields"]}
     assert fields["email"]["feeds"] == ["email"]
     assert "•" in fields["email"]["sample"]
     assert 0 < fields["email"]["fill_rate"] <= 1
-    revealed = {one["source"]: one for one in hris("mapping", "show", "acme", "--reveal", "--json").document["fields"]}
+    revealed = {
+        field["source"]: field for field in hris("mapping", "show", "acme", "--reveal", "--json").document["fields"]
+    }
     assert "@" in revealed["email"]["sample"]
     assert "•" not in revealed["email"]["sample"]
 
@@ -168,9 +170,9 @@ def test_one_person_explained_protected_erased(saved: dict[str, Any], hris: Hris
     assert user["employee_id"] == "0001"
     assert hris("user", "acme", "0001", "--as-of", "2001-01-01", "--json").document["user"] is None
     assert f"(1) import {saved['import_id']}, settings 1\n" in hris("explain", "acme", "0001").stdout
-    told = hris("explain", "acme", "0001", "email", "--reveal", "--json").document["fields"][0]
-    assert told["stored"] == user["email"]
-    assert told["written_by"]["import_id"] == saved["import_id"]
+    explained = hris("explain", "acme", "0001", "email", "--reveal", "--json").document["fields"][0]
+    assert explained["stored"] == user["email"]
+    assert explained["written_by"]["import_id"] == saved["import_id"]
     assert "•" in json.dumps(hris("explain", "acme", "0001", "email", "--json").document["fields"], ensure_ascii=False)
     for word in ("protect", "unprotect"):
         assert hris("users", word, "acme", "0001").exit_code == 0

@@ -18,8 +18,8 @@ HRIS = (sys.executable, "-m", "hris_pipeline.cli")
 
 def hris(shell: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command line of a shell, in which $HRIS is the command."""
-    given = {"PATH": os.environ.get("PATH", ""), "HRIS": " ".join(HRIS), **environment}
-    return subprocess.run(shell, shell=True, env=given, capture_output=True, text=True, timeout=120, check=False)
+    environ = {"PATH": os.environ.get("PATH", ""), "HRIS": " ".join(HRIS), **environment}
+    return subprocess.run(shell, shell=True, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("options", ["", "--json"])

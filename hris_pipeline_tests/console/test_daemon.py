@@ -53,12 +53,12 @@ def test_the_answer_is_kept_for_a_while_and_then_asked_again() -> None:
     assert asked.times == 2
 
 
-@pytest.mark.parametrize(("answer", "shown"), [(True, False), (False, True)])
-def test_the_banner_says_what_the_heartbeats_say(acme: Acme, answer: bool, shown: bool) -> None:
+@pytest.mark.parametrize(("answer", "is_shown"), [(True, False), (False, True)])
+def test_the_banner_says_what_the_heartbeats_say(acme: Acme, answer: bool, is_shown: bool) -> None:
     daemon_seen, _ = watch(answer)
     served = serve(acme.services, daemon_seen=daemon_seen)
     daemon_seen.wait()
-    assert (BANNER in words_of(served.browser("viewer").get("/"))) is shown
+    assert (BANNER in words_of(served.browser("viewer").get("/"))) is is_shown
 
 
 def test_without_any_integration_there_is_nothing_to_warn_about(served: Served) -> None:

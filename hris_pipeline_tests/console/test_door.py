@@ -19,8 +19,8 @@ BEHIND_PROXY = {
 }
 
 
-def access(given: dict[str, str]) -> AccessEnvironment:
-    return AccessEnvironment.read(given)
+def access(variables: dict[str, str]) -> AccessEnvironment:
+    return AccessEnvironment.read(variables)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1:3001", "127.0.0.1", "127.0.0.1:3000.evil.example", ""])
@@ -162,10 +162,10 @@ HALVES = [
 ]
 
 
-@pytest.mark.parametrize("given", HALVES, ids=str)
-def test_what_is_configured_by_halves_is_refused(given: dict[str, str]) -> None:
+@pytest.mark.parametrize("variables", HALVES, ids=str)
+def test_what_is_configured_by_halves_is_refused(variables: dict[str, str]) -> None:
     with pytest.raises(EnvironmentInvalid):
-        access(given)
+        access(variables)
 
 
 @pytest.mark.parametrize("missing", ["HRIS_CONSOLE_URL"])

@@ -225,7 +225,7 @@ def _decides_a_week_later(visitor: Visitor, live: Live, sandbox: Sandbox) -> Non
 
 def _finds_no_canary(visitor: Visitor, live: Live) -> None:
     """Not in an address, not in what the browser complained about, not in a file that is not meant to hold people."""
-    told = "\n".join([*visitor.addresses, *visitor.faults]).encode()
+    texts = "\n".join([*visitor.addresses, *visitor.faults]).encode()
     home = live.services.environment.home
     meant = ("store.db", "files", "secret.key")
     searched = 0
@@ -233,9 +233,9 @@ def _finds_no_canary(visitor: Visitor, live: Live) -> None:
         if path.is_file() and path.relative_to(home).parts[0].partition("-")[0] not in meant:
             content = path.read_bytes()
             searched += len(content)
-            told += str(path).encode() + content
+            texts += str(path).encode() + content
     assert searched > 100_000
-    assert [secret for secret in SECRETS if secret in told] == []
+    assert [secret for secret in SECRETS if secret in texts] == []
 
 
 def test_the_same_flow_without_scripts(live: Live) -> None:

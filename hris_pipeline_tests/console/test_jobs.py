@@ -36,8 +36,8 @@ def state_file(services: Services) -> Path:
 
 
 def written(services: Services, **state: object) -> None:
-    whole = {"name": "preview_import", "state": "running", "run_id": "r", "started_at": "2026-03-02T15:00:00+00:00"}
-    write_state(state_file(services), whole | state)
+    document = {"name": "preview_import", "state": "running", "run_id": "r", "started_at": "2026-03-02T15:00:00+00:00"}
+    write_state(state_file(services), document | state)
 
 
 def test_what_was_never_started_is_nothing(jobs: Jobs) -> None:

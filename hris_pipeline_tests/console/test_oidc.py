@@ -25,14 +25,14 @@ ROLES = "dana@acme.example=administrator, group:hr=reviewer"
 
 
 def console_at(services: Services, issuer: str, client_id: str, secret: str = "", roles: str = ROLES) -> Served:
-    given = {
+    variables = {
         "HRIS_CONSOLE_URL": CONSOLE,
         "HRIS_ROLES": roles,
         "HRIS_OIDC_ISSUER": issuer,
         "HRIS_OIDC_CLIENT_ID": client_id,
         "HRIS_OIDC_CLIENT_SECRET": secret,
     }
-    access = AccessEnvironment.read(given)
+    access = AccessEnvironment.read(variables)
     return serve(services, access, host="0.0.0.0")
 
 
@@ -134,7 +134,7 @@ def honest() -> Iterator[Provider]:
         yield served
 
 
-def told(claims: dict[str, Any]) -> Callable[[Provider], None]:
+def claiming(claims: dict[str, Any]) -> Callable[[Provider], None]:
     return lambda provider: provider.claims.update(claims)
 
 
@@ -147,18 +147,18 @@ def signed(key: Any, algorithm: str) -> Callable[[Provider], None]:
 
 NOW = int(time.time())
 LIES: dict[str, Callable[[Provider], None]] = {
-    "another issuer": told({"iss": "https://login.evil.example"}),
-    "no issuer": told({"iss": None}),
-    "another audience": told({"aud": "another-client"}),
-    "several audiences, none ours": told({"aud": ["a", "b"]}),
-    "ours among several, for another": told({"aud": ["hris", "b"], "azp": "b"}),
-    "no audience": told({"aud": None}),
-    "another nonce": told({"nonce": "replayed"}),
-    "no nonce": told({"nonce": None}),
-    "expired": told({"exp": NOW - 600, "iat": NOW - 700}),
-    "never expires": told({"exp": None}),
-    "not yet": told({"nbf": NOW + 6000}),
-    "nobody": told({"sub": None}),
+    "another issuer": claiming({"iss": "https://login.evil.example"}),
+    "no issuer": claiming({"iss": None}),
+    "another audience": claiming({"aud": "another-client"}),
+    "several audiences, none ours": claiming({"aud": ["a", "b"]}),
+    "ours among several, for another": claiming({"aud": ["hris", "b"], "azp": "b"}),
+    "no audience": claiming({"aud": None}),
+    "another nonce": claiming({"nonce": "replayed"}),
+    "no nonce": claiming({"nonce": None}),
+    "expired": claiming({"exp": NOW - 600, "iat": NOW - 700}),
+    "never expires": claiming({"exp": None}),
+    "not yet": claiming({"nbf": NOW + 6000}),
+    "nobody": claiming({"sub": None}),
     "another key": signed(RSAKey.generate_key(2048), "RS256"),
     "a shared secret": signed(OctKey.import_key(b"s" * 32), "HS256"),
     "another provider in its own words": lambda provider: provider.metadata.update(issuer="https://evil.example"),

@@ -37,9 +37,9 @@ QUIET = {"python_logs": {"python_log_level": "INFO"}}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Dagster's own warnings are not ours to mend."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if folder in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"))
             item.add_marker(pytest.mark.filterwarnings("ignore:The `__fields__` attribute"))
 
@@ -108,8 +108,10 @@ class Company:
     def checks(self, run_id: str) -> dict[str, dg.AssetCheckEvaluation]:
         """The check results of a run, by ``asset:check``."""
         records = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        found = [entry.dagster_event.asset_check_evaluation_data for entry in records if entry.dagster_event]
-        return {f"{one.asset_key.to_user_string()}:{one.check_name}": one for one in found}
+        evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in records if entry.dagster_event]
+        return {
+            f"{evaluation.asset_key.to_user_string()}:{evaluation.check_name}": evaluation for evaluation in evaluations
+        }
 
     def last_run(self) -> dg.DagsterRun:
         """The newest run."""

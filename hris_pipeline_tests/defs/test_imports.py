@@ -27,10 +27,10 @@ def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_se
     assert planned.status == "planned"
     assert planned.counts["created"] > 20
     assert planned.actor == "ann"
-    told = company.metadata("change_set")
-    assert {name: told[name].value for name in COUNTS} == planned.counts
-    assert told["digest"].value == planned.digest
-    assert told["summary"].value == import_markdown(planned)
+    metadata = company.metadata("change_set")
+    assert {name: metadata[name].value for name in COUNTS} == planned.counts
+    assert metadata["digest"].value == planned.digest
+    assert metadata["summary"].value == import_markdown(planned)
     checks = company.checks(previewed.run_id)
     assert sum(key.startswith("change_set:") for key in checks) == GUARDS
     assert all(check.passed for check in checks.values())
@@ -110,7 +110,7 @@ def test_a_held_import_ends_red_with_the_figures_and_an_approval_lets_it_through
     assert held.status == "held"
     assert held.digest in str(raised.value)
     checks = company.checks(run.run_id)
-    assert {key for key, one in checks.items() if not one.passed} == {"change_set:incomplete_extract"}
+    assert {key for key, evaluation in checks.items() if not evaluation.passed} == {"change_set:incomplete_extract"}
     assert checks["change_set:incomplete_extract"].severity is dg.AssetCheckSeverity.ERROR
     assert company.metadata("change_set")["held_by"].value == "incomplete_extract"
 
@@ -262,10 +262,10 @@ def test_bad_rows_can_be_followed_from_the_check_to_the_people(make_company: Cal
     assert check.severity is dg.AssetCheckSeverity.WARN
     table = check.metadata["failed_rows"]
     assert isinstance(table, dg.TableMetadataValue)
-    told = {str(name) for record in table.records for name in str(record.data["EmployeeIds"]).split(", ")}
+    ids = {str(name) for record in table.records for name in str(record.data["EmployeeIds"]).split(", ")}
     planned = company.open_import()
     assert planned is not None
-    assert told == set(planned.diagnostics["quarantined"])
+    assert ids == set(planned.diagnostics["quarantined"])
     assert check.metadata["quarantined"].value == planned.counts["quarantined"]
 
 

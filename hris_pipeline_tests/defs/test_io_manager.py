@@ -47,15 +47,15 @@ def keep(root: UPath, frame: object, manager: type[FrameIOManager] = FrameIOMana
 
 
 def load(root: UPath, name: str = "acme") -> Any:
-    found = []
+    kept = []
 
     @dg.asset(partitions_def=PARTITIONS)
     def reader(employees: Any) -> None:
-        found.append(employees)
+        kept.append(employees)
 
     upstream = dg.AssetSpec("employees", partitions_def=PARTITIONS, metadata={"dagster/io_manager_key": "frames"})
     dg.materialize([upstream, reader], partition_key=name, resources={"frames": FrameIOManager(root, KEYRING)})
-    return found[0]
+    return kept[0]
 
 
 def files(root: UPath) -> list[str]:

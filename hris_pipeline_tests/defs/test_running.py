@@ -33,12 +33,12 @@ def tagged_run(company: Company) -> Callable[[dg.DagsterInstance], dg.DagsterRun
 
 
 def test_a_run_makes_the_instance_with_the_projects_configuration(company: Company) -> None:
-    told: list[int] = []
-    ended = run_job("preview_import", NAME, actor="ann", progress=told.append, environment=company.environment)
+    progress: list[int] = []
+    ended = run_job("preview_import", NAME, actor="ann", progress=progress.append, environment=company.environment)
     home = company.environment.home / "dagster"
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert (home / "dagster.yaml").read_text() == (PROJECT / "dagster.yaml").read_text()
-    assert told[-1] == len(company.sandbox.company.members())
+    assert progress[-1] == len(company.sandbox.company.members())
     with open_instance(company.environment) as instance:
         run = instance.get_run_by_id(ended.run_id)
         assert run is not None
@@ -91,8 +91,10 @@ def test_the_instances_differ_in_what_they_add_alone(file: str, adds: set[str]) 
     local = yaml.safe_load((PROJECT / "dagster.yaml").read_text())
     other = yaml.safe_load((PROJECT / file).read_text())
     assert set(other) - set(local) == adds
-    own = {"run_coordinator", "run_monitoring"} if file == "deploy/celery/dagster.yaml" else set()
-    assert {name: other[name] for name in set(local) - own} == {name: local[name] for name in set(local) - own}
+    extra_keys = {"run_coordinator", "run_monitoring"} if file == "deploy/celery/dagster.yaml" else set()
+    assert {name: other[name] for name in set(local) - extra_keys} == {
+        name: local[name] for name in set(local) - extra_keys
+    }
 
 
 @pytest.mark.parametrize("file", ["dagster.yaml", "celery/dagster.yaml"])

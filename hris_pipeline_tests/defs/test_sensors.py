@@ -132,5 +132,5 @@ def test_the_sensor_observes_each_change_of_settings_once(company: Company) -> N
 def test_retention_leaves_what_is_young(company: Company) -> None:
     company.run("preview_import")
     with dg.build_sensor_context(instance=company.instance) as context:
-        told = retention(context, services=company.services)
-    assert "Removed 0 extracts and 0 frames" in str(told)
+        result = retention(context, services=company.services)
+    assert "Removed 0 extracts and 0 frames" in str(result)

@@ -32,10 +32,10 @@ def hris_commands(text: str) -> set[str]:
 
 
 def test_every_hris_command_that_a_file_names_exists() -> None:
-    known = {command.words for command in COMMANDS}
+    commands = {command.words for command in COMMANDS}
     for path in (CONTAINERS / "compose.yaml", *SYSTEMD.glob("*.service")):
         lines = [line for line in path.read_text().splitlines() if not line.strip().startswith(("#", "Description"))]
-        assert hris_commands("\n".join(lines).replace("/opt/hris/bin/", "")) <= known, path.name
+        assert hris_commands("\n".join(lines).replace("/opt/hris/bin/", "")) <= commands, path.name
 
 
 def test_the_example_environment_names_variables_that_are_read() -> None:
@@ -108,8 +108,8 @@ def test_units_are_what_systemd_takes(path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed: the units were not checked by it")
     done = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
-    told = [line for line in done.stderr.splitlines() if path.stem in line and "is not executable" not in line]
-    assert told == []
+    lines = [line for line in done.stderr.splitlines() if path.stem in line and "is not executable" not in line]
+    assert lines == []
 
 
 @pytest.mark.parametrize("name", ["values-celery.yaml", "values-kubernetes.yaml"])

@@ -84,8 +84,8 @@ class Acme:
     def users(self) -> dict[str, dict[str, Any]]:
         """Every user of the directory by hris_id (user_id for local ones)."""
         with self.services.store.read() as connection:
-            found = connection.execute(sa.select(users)).mappings().all()
-        return {row["hris_id"] or row["user_id"]: dict(row) for row in found}
+            rows = connection.execute(sa.select(users)).mappings().all()
+        return {row["hris_id"] or row["user_id"]: dict(row) for row in rows}
 
     def active(self) -> list[str]:
         """The hris_ids of active managed users whom nobody reports to, in order."""

@@ -84,11 +84,11 @@ class AnsweringSource:
 
 def _shown(pages: tuple[Answer, ...]) -> set[str]:
     """hris_ids that stand in the pages, read as loosely as can be."""
-    shown = set()
+    listed = set()
     for page in pages:
         for piece in page.body.split(b'"id": "')[1:]:
-            shown.add(piece.partition(b'"')[0].decode(errors="replace"))
-    return shown
+            listed.add(piece.partition(b'"')[0].decode(errors="replace"))
+    return listed
 
 
 def _people(listing: ListCase) -> Mapping[str, dict[str, object]]:

@@ -103,17 +103,17 @@ class Companies:
 
     def state(self, name: str) -> sa.RowMapping:
         """The integration's row."""
-        one = sa.select(integrations).where(integrations.c.integration_id == name)
+        select = sa.select(integrations).where(integrations.c.integration_id == name)
         with self.services.store.read() as connection:
-            return connection.execute(one).mappings().one()
+            return connection.execute(select).mappings().one()
 
     def imports(self, name: str, *, trigger: str | None = None, status: str | None = None) -> list[Found]:
         """Its imports, oldest first."""
         wanted = sa.select(*(imports.c[column] for column in Found.__dataclass_fields__))
         wanted = wanted.where(imports.c.integration_id == name).order_by(imports.c.planned_at)
         with self.services.store.read() as connection:
-            found = [Found(**row) for row in connection.execute(wanted).mappings()]
-        return [one for one in found if trigger in (None, one.trigger) and status in (None, one.status)]
+            records = [Found(**row) for row in connection.execute(wanted).mappings()]
+        return [record for record in records if trigger in (None, record.trigger) and status in (None, record.status)]
 
     def automatic_imports(self, name: str) -> list[str]:
         """The ends of its automatic imports, oldest first."""

@@ -31,7 +31,7 @@ Person = dict[str, Any]
 def person(number: int = 1, **values: Any) -> Person:
     """A mapped person whose ids and email carry the number, with the given values changed (``Team`` and ``Buddy`` are
     metadata)."""
-    one = dict.fromkeys(("hris_id", *_MAPPED, *_BESIDE)) | {
+    member = dict.fromkeys(("hris_id", *_MAPPED, *_BESIDE)) | {
         "hris_id": f"m-{number}",
         "employee_id": f"{number:04}",
         "first_name": f"First{number}",
@@ -43,22 +43,22 @@ def person(number: int = 1, **values: Any) -> Person:
         "archive_existing": False,
         "leaver_only": False,
     }
-    given = {f"#{name}" if name in ("Team", "Buddy") else name: value for name, value in values.items()}
-    one |= {"justworks_id": given.get("employee_id", one["employee_id"])} | given
-    rehired = one["latest_rehire_date"]
-    one["rehired_on"] = rehired if rehired and rehired <= TODAY else None
-    starts = [day for day in (one["hire_date"], rehired) if day]
-    one["starts_on"] = min(starts) if one["hire_date"] else one["rehired_on"]
-    one["present_start"] = max((day for day in starts if day <= TODAY), default=None)
-    one["next_start"] = min((day for day in starts if day > TODAY), default=None)
-    return one
+    columns = {f"#{name}" if name in ("Team", "Buddy") else name: value for name, value in values.items()}
+    member |= {"justworks_id": columns.get("employee_id", member["employee_id"])} | columns
+    rehired = member["latest_rehire_date"]
+    member["rehired_on"] = rehired if rehired and rehired <= TODAY else None
+    starts = [day for day in (member["hire_date"], rehired) if day]
+    member["starts_on"] = min(starts) if member["hire_date"] else member["rehired_on"]
+    member["present_start"] = max((day for day in starts if day <= TODAY), default=None)
+    member["next_start"] = min((day for day in starts if day > TODAY), default=None)
+    return member
 
 
 def under(settings: Settings, people: Sequence[Person]) -> list[Person]:
     """The people with the fields they have under the settings."""
     left_out = set(settings.exclude_fields) | {"employee_id" for _ in range(settings.employee_ids == "generated")}
     keys = [key for key in ("hris_id", *_MAPPED, *_BESIDE) if key.removeprefix("#") not in left_out]
-    rows = [{key: one[key] for key in keys} for one in people]
+    rows = [{key: member[key] for key in keys} for member in people]
     for row in rows:
         if settings.hire_date_priority == "latest" and "hire_date" in row:
             row["hire_date"] = row["rehired_on"] or row["hire_date"]
@@ -68,7 +68,7 @@ def under(settings: Settings, people: Sequence[Person]) -> list[Person]:
 def mapped_frame(people: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The mapped frame of people who all have the same keys."""
     keys = list(people[0]) if people else ["hris_id", *_MAPPED, *_BESIDE]
-    columns = {key: pa.array([one[key] for one in people], _TYPES.get(key, pa.string())) for key in keys}
+    columns = {key: pa.array([member[key] for member in people], _TYPES.get(key, pa.string())) for key in keys}
     return pd.DataFrame({key: from_arrow(column) for key, column in columns.items()})
 
 
@@ -157,17 +157,17 @@ def _human(number: int) -> Person:
 
 def _twisted(draw: st.DrawFn, number: int, usual: Person, twists: list[Person]) -> Person:
     twist = draw(st.sampled_from(USUAL + twists)) | draw(st.sampled_from(USUAL * 3 + twists))
-    one = usual | twist
-    return one | {"hris_id": f"m-{number + AGAIN}"} if "again" in twist else one
+    member = usual | twist
+    return member | {"hris_id": f"m-{number + AGAIN}"} if "again" in twist else member
 
 
 def _once(people: list[Person], *fields: str) -> list[Person]:
     """Without whoever comes with a value somebody before already has."""
     for name in fields:
         seen: dict[Any, Person] = {}
-        for one in people:
-            seen.setdefault(one[name] and one[name].casefold(), one)
-        people = [one for one in people if one[name] is None or seen[one[name].casefold()] is one]
+        for person_drawn in people:
+            seen.setdefault(person_drawn[name] and person_drawn[name].casefold(), person_drawn)
+        people = [member for member in people if member[name] is None or seen[member[name].casefold()] is member]
     return people
 
 
@@ -182,8 +182,10 @@ def people(draw: st.DrawFn) -> list[Person]:
         if number <= moved:
             usual["employee_id"] = f"{number % moved + 1:04}"
         listed.append(_twisted(draw, number, usual, TWISTS))
-    present = [one for one in listed if "absent" not in one]
-    return [person(**{key: one[key] for key in one if key != "again"}) for one in _once(present, "employee_id")]
+    present = [member for member in listed if "absent" not in member]
+    return [
+        person(**{key: member[key] for key in member if key != "again"}) for member in _once(present, "employee_id")
+    ]
 
 
 @st.composite
@@ -210,4 +212,4 @@ def stored_users(draw: st.DrawFn) -> list[Person]:
     usual: Person = {"integration_id": "acme", "status": "active", "metadata": {"Team": "Old", "Badge": "7"}}
     users = [_twisted(draw, number, _human(number) | usual, STORED_TWISTS) for number in HUMANS]
     present = [user for user in users if "absent" not in user]
-    return [{key: one[key] for key in one if key != "again"} for one in _once(present, "email", "employee_id")]
+    return [{key: member[key] for key in member if key != "again"} for member in _once(present, "email", "employee_id")]

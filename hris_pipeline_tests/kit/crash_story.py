@@ -93,9 +93,9 @@ def people(store: Store) -> People:
         return {row["user_id"]: dict(row) for row in rows}
 
 
-def by_hris_id(found: People) -> People:
+def by_hris_id(people: People) -> People:
     """The same without the user_ids, which every plan makes up anew."""
-    return {user["hris_id"]: user | {"user_id": None} for user in found.values()}
+    return {user["hris_id"]: user | {"user_id": None} for user in people.values()}
 
 
 @contextmanager
@@ -109,5 +109,5 @@ def _services(sandbox: Sandbox, home: Path, store_url: str) -> Iterator[Services
 
 def _environment(sandbox: Sandbox, home: Path, store_url: str) -> Environment:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    given = {"HRIS_HOME": str(home), "HRIS_STORE_URL": store_url, "HRIS_SECRET_KEY": KEY}
-    return Environment.read(given | sandbox.environment())
+    environ = {"HRIS_HOME": str(home), "HRIS_STORE_URL": store_url, "HRIS_SECRET_KEY": KEY}
+    return Environment.read(environ | sandbox.environment())

@@ -47,7 +47,7 @@ def member(number: int = 1, /, **values: object) -> dict[str, object]:
 
 def columns(*members: dict[str, object]) -> dict[str, list[object]]:
     """Members as equally long lists."""
-    return {name: [one[name] for one in members] for name in RAW_COLUMNS}
+    return {name: [member[name] for member in members] for name in RAW_COLUMNS}
 
 
 def validated(*members: dict[str, object], today: date = TODAY) -> Validated:

@@ -43,8 +43,8 @@ class ScriptedServices(Services):
     @classmethod
     def of(cls, services: Services, address: str) -> "ScriptedServices":
         """The same store and archive, with sources at that address."""
-        known = {item.name: getattr(services, item.name) for item in dataclasses.fields(Services)}
-        return cls(**known, address=address)
+        fields = {item.name: getattr(services, item.name) for item in dataclasses.fields(Services)}
+        return cls(**fields, address=address)
 
 
 @dataclass(frozen=True)

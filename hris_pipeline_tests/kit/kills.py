@@ -159,11 +159,11 @@ def _status(services: Services, import_id: str) -> str:
 def _staged_wholly(services: Services, story: Story) -> bool:
     """Whether the open import is this week's, with all its rows; otherwise it is still last week's."""
     with services.store.read() as connection:
-        found = connection.execute(sa.select(imports).where(imports.c.status.in_(OPEN))).one()
-        own = sa.select(sa.func.count()).select_from(import_rows).where(import_rows.c.import_id == found.import_id)
-        rows = connection.execute(own).scalar_one()
-    assert rows == found.created + found.updated + found.archived + found.restored
-    return bool(found.digest == story.staged.digest)
+        row = connection.execute(sa.select(imports).where(imports.c.status.in_(OPEN))).one()
+        select = sa.select(sa.func.count()).select_from(import_rows).where(import_rows.c.import_id == row.import_id)
+        rows = connection.execute(select).scalar_one()
+    assert rows == row.created + row.updated + row.archived + row.restored
+    return bool(row.digest == story.staged.digest)
 
 
 def _plan_and_save(services: Services, story: Story) -> None:
@@ -192,7 +192,7 @@ def history_is_whole(services: Services) -> None:
         )
         assert connection.execute(orphans).scalar_one() == 0
     assert {key: list(range(1, version + 1)) for key, version in versions.items()} == {
-        key: sorted(found) for key, found in written.items()
+        key: sorted(paths) for key, paths in written.items()
     }
 
 

@@ -83,9 +83,9 @@ def browser_page(*, scripts: bool = True, width: int = 1280, dark: bool = False)
 def violations(page: Any) -> list[str]:
     """What axe-core finds serious on the page as it stands."""
     page.evaluate(AXE.read_text() + "; undefined")
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    violations = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
     return [
         f"{page.url}: {item['id']}: {item['help']}: {item['nodes'][0]['html'][:200]}"
-        for item in found
+        for item in violations
         if item["impact"] in ("serious", "critical")
     ]

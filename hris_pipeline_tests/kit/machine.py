@@ -124,11 +124,11 @@ class Machine:
     def ended(self, runs: int, name: str | None = None, seconds: float = 240, **tags: str) -> list[dg.DagsterRun]:
         """So many runs, once there are as many and all have ended."""
 
-        def found() -> list[dg.DagsterRun]:
+        def find_runs() -> list[dg.DagsterRun]:
             there = self.runs(name, **tags)
             return there if len(there) >= runs and all(run.status in ENDED for run in there) else []
 
-        return until(found, seconds, what=f"the end of {runs} runs")
+        return until(find_runs, seconds, what=f"the end of {runs} runs")
 
     def ticks(self, schedule: str, limit: int | None = None) -> Sequence[InstigatorTick]:
         """The schedule's ticks, newest first."""
@@ -142,9 +142,9 @@ class Machine:
             ticks = self.ticks(schedule, limit=1)
             return ticks[0] if ticks and ticks[0].status.value not in ("STARTED", "FAILURE") else None
 
-        found = until(over, seconds, every, what=f"a tick of {schedule}")
-        assert found is not None
-        return found
+        tick = until(over, seconds, every, what=f"a tick of {schedule}")
+        assert tick is not None
+        return tick
 
     def sensor_looks_now(self, sensor: str) -> None:
         """The sensor's interval is over: the daemon asks it at its next turn."""

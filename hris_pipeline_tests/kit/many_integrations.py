@@ -68,8 +68,8 @@ def add_waiting(store: Store, names: Sequence[str]) -> None:
             (quarantined, {"status": "applied", "trigger": "undo", "extract_id": "d", "planned_at": AT + _LATER}),
         ]
         for number, (name, end) in enumerate(ends):
-            own = {"import_id": f"{name}-new-{number}", "integration_id": name, "directory_id": name}
-            connection.execute(sa.insert(imports), newest | own | end)
+            keys = {"import_id": f"{name}-new-{number}", "integration_id": name, "directory_id": name}
+            connection.execute(sa.insert(imports), newest | keys | end)
         connection.execute(sa.insert(conflicts), conflict | seen | {"integration_id": undecided})
 
 

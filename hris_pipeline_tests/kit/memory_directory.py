@@ -44,9 +44,9 @@ class MemoryDirectory:
             "email_edited_by_user": False,
             "version": 1,
         }
-        whole = defaults | user
-        whole["email_key"] = whole["email"].casefold() if whole["email"] else None
-        self.by_id[whole["user_id"]] = whole
+        row = defaults | user
+        row["email_key"] = row["email"].casefold() if row["email"] else None
+        self.by_id[row["user_id"]] = row
 
     def snapshot(self) -> pd.DataFrame:
         return self._frame(SLIM_COLUMNS, list(self.by_id.values()))

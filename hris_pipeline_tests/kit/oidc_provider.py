@@ -68,8 +68,8 @@ class Provider:
     def answer(self, path: str, form: dict[str, str]) -> dict[str, Any] | None:
         """What is answered at a path."""
         if path == "/.well-known/openid-configuration":
-            told = {"issuer": self.url, "authorization_endpoint": f"{self.url}/authorize"}
-            return {**told, "token_endpoint": f"{self.url}/token", "jwks_uri": f"{self.url}/jwks", **self.metadata}
+            document = {"issuer": self.url, "authorization_endpoint": f"{self.url}/authorize"}
+            return {**document, "token_endpoint": f"{self.url}/token", "jwks_uri": f"{self.url}/jwks", **self.metadata}
         if path == "/jwks":
             return dict(KeySet([self.key]).as_dict(private=False))
         return self.token(form.get("code", "")) if path == "/token" else None

@@ -18,10 +18,10 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 T = TypeVar("T")
 
 
-def until(found: Callable[[], T], seconds: float = 120, every: float = 0.1, what: str = "it") -> T:
+def until(find: Callable[[], T], seconds: float = 120, every: float = 0.1, what: str = "it") -> T:
     """What ``found`` gives once it gives something; a loaded machine is given plenty of time."""
     deadline = time.monotonic() + seconds
-    while not (value := found()):
+    while not (value := find()):
         assert time.monotonic() < deadline, f"{what} never came"
         time.sleep(every)
     return value
@@ -85,12 +85,12 @@ class Group:
         for entry in os.listdir("/proc"):
             if entry.isdigit() and (stat := _stat(int(entry))):
                 children.setdefault(int(stat[1]), []).append(int(entry))
-        found, todo = [], [self._process.pid]
+        pids, todo = [], [self._process.pid]
         while todo:
             pid = todo.pop()
-            found.append(pid)
+            pids.append(pid)
             todo += children.get(pid, [])
-        return found
+        return pids
 
     def part(self, of: str) -> list[int]:
         """The processes whose command line contains that."""

@@ -52,11 +52,11 @@ class Client:
     def members(self, limit: int = 100, most_pages: int = 50, **query: Any) -> list[dict[str, Any]]:
         """Everyone the list shows, page after page."""
         cursor: dict[str, str] = {}
-        found: list[dict[str, Any]] = []
+        members: list[dict[str, Any]] = []
         for _ in range(most_pages):
             page = self.get("/v1/members", limit=limit, **query, **cursor).raise_for_status().json()
-            found += page["items"]
+            members += page["items"]
             if not page.get("next_cursor"):
                 break
             cursor = {"cursor": page["next_cursor"]}
-        return found
+        return members

@@ -74,7 +74,7 @@ def rows(*changes: Change) -> pd.DataFrame:
 
 def new_import(**fields: Any) -> Import:
     """A planned manual import of acme."""
-    known: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "integration_id": "acme",
         "directory_id": "acme",
         "status": "planned",
@@ -85,7 +85,7 @@ def new_import(**fields: Any) -> Import:
         "actor": "tester",
         "planned_at": NOW,
     }
-    return Import(**(known | fields))
+    return Import(**(defaults | fields))
 
 
 def integration(store: Store, name: str = "acme", directory: str = "acme") -> None:
@@ -122,8 +122,8 @@ def stored(store: Store) -> dict[str, dict[str, Any]]:
     """Every user by id, states as in a plan, with ``version``, ``synced_version`` and ``source_hash``."""
     names = (*USER_STATE, "version", "synced_version", "source_hash", "directory_id")
     with store.read() as connection:
-        found = connection.execute(sa.select(users.c.user_id, *(users.c[name] for name in names))).mappings()
-        return {user["user_id"]: {name: _written(user[name]) for name in names} for user in found}
+        rows = connection.execute(sa.select(users.c.user_id, *(users.c[name] for name in names))).mappings()
+        return {user["user_id"]: {name: _written(user[name]) for name in names} for user in rows}
 
 
 def states(store: Store, changes: Iterable[str] = USER_STATE) -> dict[str, dict[str, Any]]:

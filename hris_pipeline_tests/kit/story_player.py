@@ -21,12 +21,12 @@ __all__ = ["differing_users", "named_apart", "play"]
 
 def named_apart(world: World, name: str) -> World:
     """The same world with ids of its own, so that one store can hold many."""
-    known = {world.integration_id: name}
+    names = {world.integration_id: name}
     people = tuple(
         replace(
             user,
             user_id=f"{name}-{user.user_id}",
-            integration_id=known.get(user.integration_id or "", f"{name}-{user.integration_id}")
+            integration_id=names.get(user.integration_id or "", f"{name}-{user.integration_id}")
             if user.integration_id
             else None,
         )

@@ -42,11 +42,11 @@ _IS_WHOLE: Mapping[WorkName, Callable[[Services, Story], bool]] = {
 @dataclass
 class Cell:
     """What became of the trials of one work in one trouble: how many were ``done`` wholly and ``undone``, how many
-    ``told`` what stopped them, and the statements they were made at."""
+    ``explained`` what stopped them, and the statements they were made at."""
 
     done: int = 0
     undone: int = 0
-    told: int = 0
+    explained: int = 0
     statements: list[int] = field(default_factory=list)
 
     @property
@@ -56,7 +56,11 @@ class Cell:
 
     def add(self, other: "Cell") -> None:
         """Counts another's trials too."""
-        self.done, self.undone, self.told = self.done + other.done, self.undone + other.undone, self.told + other.told
+        self.done, self.undone, self.explained = (
+            self.done + other.done,
+            self.undone + other.undone,
+            self.explained + other.explained,
+        )
         self.statements += other.statements
 
 
@@ -104,7 +108,7 @@ def _try(story: Story, processes: Processes, work: WorkName, trouble: Trouble, a
         cell.done += done
         cell.undone += not done
         if message is not None:
-            cell.told += 1
+            cell.explained += 1
             _check_words(message, story, work, done)
         elif trouble != "kill":
             assert done, "it came to its end, and nothing was done"
@@ -144,7 +148,7 @@ def _frozen(services: Services, story: Story, work: WorkName, child: Child, cell
     child.thaw()
     message = _end_of(child)
     child.kill()
-    cell.told += message is not None
+    cell.explained += message is not None
     if overtaken:
         assert by_hris_id(people(services.store)) == by_hris_id(story.after)
         history_is_whole(services)

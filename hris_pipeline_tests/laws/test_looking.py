@@ -46,7 +46,7 @@ def test_what_if_is_the_plan_after_the_change(lite_stage: Stage, story: Story, d
         if isinstance(expected, HrisError) or isinstance(planned, HrisError):
             assert type(planned) is type(expected)
             return
-        assert told(planned) == told(expected)
+        assert said_of(planned) == said_of(expected)
         assert len(read_rows(judged.acme.services, planned.import_id)) == len(expected.rows)
 
 
@@ -58,7 +58,7 @@ def test_an_open_import_tells_what_a_fresh_plan_would(lite_stage: Stage, story: 
         for week in story.weeks:
             if planned := previewed(judged, world, week):
                 fresh = what_if(judged.acme.services, judged.acme.name).today
-                assert told(planned) == told(fresh)
+                assert said_of(planned) == said_of(fresh)
                 assert planned.digest == fresh.digest
                 assert planned.extract_id == kept_manifest(judged.acme.services, judged.acme.name).extract_id
 
@@ -79,10 +79,10 @@ def test_an_undo_gives_back_what_the_import_changed(lite_stage: Stage, story: St
             return
         undo = plan_undo(judged.acme.services, planned.import_id, actor="lee")
         judged.acme.save(undo.import_id)
-        known = {user.user_id for user in before}
+        user_ids = {user.user_id for user in before}
         after = judged.users()
-        assert [plain(user) for user in after if user.user_id in known] == [plain(user) for user in before]
-        assert {user.status for user in after if user.user_id not in known} <= {"archived"}
+        assert [plain(user) for user in after if user.user_id in user_ids] == [plain(user) for user in before]
+        assert {user.status for user in after if user.user_id not in user_ids} <= {"archived"}
 
 
 def tried(act: Callable[[], T]) -> T | HrisError:
@@ -99,7 +99,7 @@ def changed(judged: Judged, settings: Settings) -> Import:
     return judged.acme.preview()
 
 
-def told(plan: Plan | Import) -> tuple[Any, ...]:
+def said_of(plan: Plan | Import) -> tuple[Any, ...]:
     """What a plan says: counts, guards with their figures, and who is named beside it."""
     guards = [(guard.name, guard.observed, guard.tripped, guard.employee_ids) for guard in plan.guards]
     named = {reason: sorted(ids) for reason, ids in plan.diagnostics.items()}

@@ -22,10 +22,10 @@ def weeks(source: Source) -> tuple[Week, ...]:
     second = [replace(people[1], active=False), *people[2:], *crowd(2, first=31)]
     moved = [replace(person, department="Support") if person.hris_id == "m9" else person for person in second]
     third = [*moved, replace(people[0], rehires=(MONDAY + timedelta(days=10),))]
-    told: list[list[Person]] = [people, [*moved, replace(people[0], listed=False)], third]
+    weeks: list[list[Person]] = [people, [*moved, replace(people[0], listed=False)], third]
     return tuple(
         Week(MONDAY + timedelta(days=5 * number), tuple(company), reading_of(source, company))
-        for number, company in enumerate(told)
+        for number, company in enumerate(weeks)
     )
 
 
@@ -42,7 +42,7 @@ LEFT = date(2022, 5, 1)
 
 def histories() -> list[Person]:
     """People of several spells: re-hires, an end of some spell, and whether the source calls them active."""
-    told: list[dict[str, object]] = [
+    weeks: list[dict[str, object]] = [
         {"rehires": (BACK, AHEAD), "end": LEFT},
         {"rehires": (BACK, AGAIN), "end": LEFT},
         {"rehires": (AGAIN, BACK), "end": date(2024, 1, 1)},
@@ -56,8 +56,8 @@ def histories() -> list[Person]:
         {"rehires": (), "odd": (("justworks", "employment_history", _periods((LEFT, MONDAY - timedelta(days=1)))),)},
         {"rehires": (), "odd": (("justworks", "employment_history", _periods((LEFT, None))),)},
     ]
-    plain = crowd(12 + len(told))
-    return [replace(person, **more) for person, more in zip(plain, [*told, *[{}] * 12], strict=True)]  # type: ignore[arg-type]
+    plain = crowd(12 + len(weeks))
+    return [replace(person, **more) for person, more in zip(plain, [*weeks, *[{}] * 12], strict=True)]  # type: ignore[arg-type]
 
 
 def _periods(ends: tuple[date | None, date | None]) -> list[dict[str, str]]:
@@ -74,11 +74,11 @@ def test_any_number_of_spells_is_what_the_oracle_says_on_every_day(stage: Stage,
     """Imported before anything was known, and while starts and ends come and go."""
     company = histories()
     before = [replace(person, rehires=(), end=None, active=True, odd=()) for person in company]
-    told = [before, *[company] * 5]
+    companies = [before, *[company] * 5]
     days = (MONDAY - timedelta(days=1), *(MONDAY + timedelta(days=number) for number in range(5)))
     weeks = tuple(
         Week(day, tuple(people), reading_of(source, people), approve=True)
-        for day, people in zip(days, told, strict=True)
+        for day, people in zip(days, companies, strict=True)
     )
     story = Story(World("acme", source, (), days[0], {"hire_date_priority": priority}), weeks)
     with stage(story.world) as (judged, world):

@@ -25,7 +25,7 @@ QUICK = Retries(attempts=2, first=0.0)
 
 def connected_environment(environment: Environment, sandbox: Sandbox) -> Environment:
     """The environment of a store, pointed at the sandbox."""
-    given = {
+    environ = {
         "HRIS_HOME": str(environment.home),
         "HRIS_STORE_URL": environment.store_url,
         "HRIS_SECRET_KEY": ",".join(environment.secret_keys),
@@ -33,7 +33,7 @@ def connected_environment(environment: Environment, sandbox: Sandbox) -> Environ
         "FINCH_REQUESTS_PER_MINUTE": "60000",
         "PATH": os.environ.get("PATH", ""),
     }
-    return Environment.read(given | sandbox.environment())
+    return Environment.read(environ | sandbox.environment())
 
 
 @contextmanager

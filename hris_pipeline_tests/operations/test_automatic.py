@@ -39,25 +39,25 @@ def due(acme: Acme, frequency: str = "daily") -> tuple[Due, ...]:
 
 
 def left_out(acme: Acme, frequency: str = "daily") -> list[str]:
-    return [one.reason for one in due_imports(acme.services, frequency, acme.clock()).left_out]
+    return [integration.reason for integration in due_imports(acme.services, frequency, acme.clock()).left_out]
 
 
-def known(services: Services) -> Automation:
+def state_of(services: Services) -> Automation:
     with services.store.read() as connection:
         return automation(connection, "acme")
 
 
 def ticks(acme: Acme, days: float, frequency: str = "daily") -> list[Due]:
     """Everything that comes due in so many days, asked every hour, each handled at once."""
-    found: list[Due] = []
+    moments: list[Due] = []
     until = acme.clock() + timedelta(days=days)
     acme.clock.time = acme.clock().replace(minute=0)
     while acme.clock() <= until:
-        for one in due(acme, frequency):
-            found.append(one)
-            complete_due_import(acme.services, one.integration_id, one.due_at)
+        for moment in due(acme, frequency):
+            moments.append(moment)
+            complete_due_import(acme.services, moment.integration_id, moment.due_at)
         acme.clock.time += HOUR
-    return found
+    return moments
 
 
 def test_once_a_day_at_its_hour_across_a_clock_change(running: Acme) -> None:
@@ -73,17 +73,17 @@ def test_once_a_day_at_its_hour_across_a_clock_change(running: Acme) -> None:
 )
 def test_other_frequencies_come_once_a_period(running: Acme, frequency: str, setting: str, count: int) -> None:
     running.switch(f"frequency={frequency}", setting)
-    found = ticks(running, 30, frequency)
-    assert len(found) == count
-    assert all(one.trigger == "schedule" for one in found)
+    moments = ticks(running, 30, frequency)
+    assert len(moments) == count
+    assert all(moment.trigger == "schedule" for moment in moments)
 
 
 def test_two_missed_days_are_caught_up_by_exactly_one(running: Acme) -> None:
     running.clock.advance(days=3)
-    [one] = due(running)
-    assert one.trigger == "catch_up"
-    assert one.due_at == FIRST_DUE + timedelta(days=2)
-    complete_due_import(running.services, "acme", one.due_at)
+    [moment] = due(running)
+    assert moment.trigger == "catch_up"
+    assert moment.due_at == FIRST_DUE + timedelta(days=2)
+    complete_due_import(running.services, "acme", moment.due_at)
     assert due(running) == ()
 
 
@@ -99,10 +99,10 @@ def test_the_same_attempt_has_the_same_key_until_it_ends(running: Acme) -> None:
 def test_a_failed_import_is_tried_again_after_1_4_and_12_hours_then_counts(running: Acme) -> None:
     running.clock.time = FIRST_DUE
     for attempt, hours in enumerate((1, 4, 12)):
-        [one] = due(running)
-        assert (one.due_at, one.attempt) == (FIRST_DUE, attempt)
-        assert not attempt_failed(running.services, "acme", one.due_at, one.attempt)
-        assert not attempt_failed(running.services, "acme", one.due_at, one.attempt), "told twice, counted once"
+        [moment] = due(running)
+        assert (moment.due_at, moment.attempt) == (FIRST_DUE, attempt)
+        assert not attempt_failed(running.services, "acme", moment.due_at, moment.attempt)
+        assert not attempt_failed(running.services, "acme", moment.due_at, moment.attempt), "told twice, counted once"
         running.clock.advance(hours=hours, minutes=-1)
         assert due(running) == ()
         assert "tried again at" in left_out(running)[0]
@@ -111,7 +111,7 @@ def test_a_failed_import_is_tried_again_after_1_4_and_12_hours_then_counts(runni
     assert last.trigger == "schedule", "a retry is no catch-up"
     assert not attempt_failed(running.services, "acme", last.due_at, last.attempt)
     assert due(running) == ()
-    assert known(running.services).failures == 1
+    assert state_of(running.services).failures == 1
 
 
 def _fail(acme: Acme, due_at: datetime) -> bool:
@@ -122,12 +122,12 @@ def test_three_failures_in_a_row_pause_with_the_reason(running: Acme) -> None:
     days = [FIRST_DUE + timedelta(days=number) for number in range(3)]
     running.clock.time = days[-1] + timedelta(hours=18)
     assert [_fail(running, day) for day in days] == [False, False, True]
-    one = known(running.services)
-    assert (one.automatic, one.automatic_by) == ("paused", "hris")
-    assert one.automatic_reason == "3 automatic imports in a row failed"
+    state = state_of(running.services)
+    assert (state.automatic, state.automatic_by) == ("paused", "hris")
+    assert state.automatic_reason == "3 automatic imports in a row failed"
     assert "3 automatic imports in a row failed" in str(skip_reason(running.services, "acme"))
     resume(running.services, "acme", "lee", "fixed")
-    assert known(running.services).failures == 0
+    assert state_of(running.services).failures == 0
 
 
 def test_a_good_import_between_failures_starts_the_count_anew(running: Acme) -> None:
@@ -148,7 +148,7 @@ def test_a_pause_says_who_when_and_why_and_resuming_catches_up_once(running: Acm
     assert due(running) == ()
     assert left_out(running) == [reason]
     resume(running.services, "acme", "lee", "done")
-    assert [one.trigger for one in due(running)] == ["catch_up"]
+    assert [moment.trigger for moment in due(running)] == ["catch_up"]
     assert skip_reason(running.services, "acme") is None
 
 
@@ -212,8 +212,8 @@ def test_an_integration_without_a_good_import_for_too_long_is_stalled(running: A
     running.clock.time = FIRST_DUE + timedelta(hours=18)
     assert stalled(services, running.clock()) == ()
     running.clock.advance(minutes=1)
-    [one] = stalled(services, running.clock())
-    assert (one.integration_id, one.due_at) == ("acme", FIRST_DUE)
+    [finding] = stalled(services, running.clock())
+    assert (finding.integration_id, finding.due_at) == ("acme", FIRST_DUE)
     pause(services, "acme", "lee", "audit")
     running.clock.advance(days=20)
     assert stalled(services, running.clock()) == ()
@@ -231,8 +231,8 @@ def test_many_integrations_are_each_asked_in_their_own_zone(acme: Acme) -> None:
     resume(services, "acme", "dana", "go")
     set_up(services, "idle", actor="dana")
     acme.clock.time = FIRST_DUE
-    found = due_imports(services, "daily", acme.clock())
-    assert [one.integration_id for one in found.due] == ["acme"]
-    assert found.left_out == ()
+    imports = due_imports(services, "daily", acme.clock())
+    assert [moment.integration_id for moment in imports.due] == ["acme"]
+    assert imports.left_out == ()
     assert attempt_failed(services, "acme", FIRST_DUE, 0) is False
     assert "failed 1 times" in due_imports(services, "daily", acme.clock()).left_out[0].reason

@@ -69,19 +69,19 @@ def planted(make_lite: MakeAcme) -> Acme:
 
 
 def test_no_planted_value_is_told_anywhere_whatever_fails(planted: Acme, caplog: pytest.LogCaptureFixture) -> None:
-    acme, told = planted, _Told()
+    acme, log = planted, _Told()
     tokens = acme.services.tokens("acme").current()
     secrets = (*SECRETS, tokens.access.casefold(), tokens.refresh.casefold())
     with caplog.at_level(logging.DEBUG):
-        _a_life(acme, told)
-    told.add(*(record.getMessage() for record in caplog.records))
+        _a_life(acme, log)
+    log.add(*(record.getMessage() for record in caplog.records))
     with acme.services.store.read() as connection:
         for table in (imports, approvals, notifications, integrations, integration_settings):
-            told.add(*(repr(tuple(row)) for row in connection.execute(sa.select(table))))
-    told.add(*(path.name for path in acme.services.environment.home.rglob("*")))
-    told.add(repr(acme.services), repr(open_conflicts(acme.services, "acme", ("open", "gone", "resolved"))))
-    assert len(told.errors) >= 6
-    text = "\n".join(told.texts).casefold()
+            log.add(*(repr(tuple(row)) for row in connection.execute(sa.select(table))))
+    log.add(*(path.name for path in acme.services.environment.home.rglob("*")))
+    log.add(repr(acme.services), repr(open_conflicts(acme.services, "acme", ("open", "gone", "resolved"))))
+    assert len(log.errors) >= 6
+    text = "\n".join(log.texts).casefold()
     assert [secret for secret in secrets if secret in text] == []
 
 
@@ -115,33 +115,33 @@ class _Told:
         notify_import(acme.services, summary, send=self.sent)
 
 
-def _a_life(acme: Acme, told: _Told) -> None:
+def _a_life(acme: Acme, log: _Told) -> None:
     """Imports that go well and badly, and everything a person might then do wrong."""
     services = acme.services
-    told.imported(acme)
-    told.imported(acme)
+    log.imported(acme)
+    log.imported(acme)
     for number, broken in enumerate(BROKEN):
         acme.company.edit(acme.active()[number % 3], **broken)
-        told.trying(lambda: told.imported(acme))
+        log.trying(lambda: log.imported(acme))
     for fault in ("failing_details", "server_error", "not_json", "empty_list", "short_list"):
         acme.fault(fault)
-        told.trying(lambda: told.imported(acme))
+        log.trying(lambda: log.imported(acme))
         acme.sandbox.clear_faults()
     canary = next(row for row in acme.users().values() if row["last_name"] == PLANTED["last_name"])
     acme.company.add(work_email=PLANTED["work_email"], birth_date=PLANTED["birth_date"])
-    told.imported(acme)
+    log.imported(acme)
     acme.lose([canary["hris_id"]])
     stale = acme.preview()
     acme.edit_user(canary["hris_id"], phone_number="+12125550188")
-    told.trying(lambda: acme.save(stale.import_id))
-    told.trying(lambda: approve_import(services, stale.import_id, stale.digest, "lee", "why"))
-    told.trying(lambda: resolve(services, open_conflicts(services, "acme")[0].conflict_id, "link", "lee", user_id="x"))
-    told.trying(lambda: load_users(services, "acme", f"Employee Id,Birth Date\nA1,{CANARY}\n".encode()))
-    told.trying(lambda: acme.switch("archive_employees=perhaps"))
-    told.add(repr(explain(services, "acme", canary["employee_id"])))
+    log.trying(lambda: acme.save(stale.import_id))
+    log.trying(lambda: approve_import(services, stale.import_id, stale.digest, "lee", "why"))
+    log.trying(lambda: resolve(services, open_conflicts(services, "acme")[0].conflict_id, "link", "lee", user_id="x"))
+    log.trying(lambda: load_users(services, "acme", f"Employee Id,Birth Date\nA1,{CANARY}\n".encode()))
+    log.trying(lambda: acme.switch("archive_employees=perhaps"))
+    log.add(repr(explain(services, "acme", canary["employee_id"])))
     acme.write_behind(canary["hris_id"], last_name=f"{CANARY}behind")
-    told.add(repr(verify(services, "acme")), str(verify(services, "acme").first))
-    undone = next(found for found in history(services, "acme") if found.status == "applied" and found.changes)
-    told.add(json.dumps(plan_undo(services, undone.import_id, actor="lee").document()))
+    log.add(repr(verify(services, "acme")), str(verify(services, "acme").first))
+    undone = next(record for record in history(services, "acme") if record.status == "applied" and record.changes)
+    log.add(json.dumps(plan_undo(services, undone.import_id, actor="lee").document()))
     acme.fault("revoked_token")
-    told.trying(acme.extract)
+    log.trying(acme.extract)

@@ -25,9 +25,9 @@ QUARTER = timedelta(minutes=15)
 def tick(acme: Acme) -> list[datetime]:
     """What the schedule does every quarter hour: the imports that are due, done; gives their due moments."""
     due = due_imports(acme.services, "daily", acme.clock()).due
-    for one in due:
-        complete_due_import(acme.services, "acme", one.due_at)
-    return [one.due_at for one in due]
+    for due_import in due:
+        complete_due_import(acme.services, "acme", due_import.due_at)
+    return [moment.due_at for moment in due]
 
 
 def alarms(acme: Acme) -> list[str]:

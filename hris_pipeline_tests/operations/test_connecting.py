@@ -164,9 +164,9 @@ def test_erasing_leaves_ids_and_nothing_else_and_nobody_makes_the_person_anew(ac
         rows = connection.execute(sa.select(import_rows).where(import_rows.c.user_id == user["user_id"])).all()
     for secret in (user["last_name"], user["email"], user["phone_number"], user["birth_date"].isoformat()):
         assert secret not in repr(rows) + repr(acme.users()[member_id])
-    found = verify(services, "acme")
-    assert found.ok
-    assert len(found.erased) == 1
+    verification = verify(services, "acme")
+    assert verification.ok
+    assert len(verification.erased) == 1
     done = acme.run()
     assert done.counts["protected"] == 1
     assert acme.users()[member_id]["last_name"] is None
@@ -184,8 +184,8 @@ def test_the_past_goes_after_the_retention_and_what_was_decided_stays(acme: Acme
     assert purge_old(services) == 3
     with services.store.read() as connection:
         assert connection.execute(sa.select(quarantine)).all() == []
-        own = import_rows.c.import_id == discarded.import_id
-        assert connection.execute(sa.select(import_rows).where(own)).all() == []
+        of_import = import_rows.c.import_id == discarded.import_id
+        assert connection.execute(sa.select(import_rows).where(of_import)).all() == []
     assert read_import(services, discarded.import_id).status == "discarded"
     assert verify(services, "acme").ok
     assert open_conflicts(services, "acme") == ()

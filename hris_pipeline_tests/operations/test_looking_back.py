@@ -92,8 +92,8 @@ def test_undo_pauses_running_automatic_imports(acme_lite: Acme) -> None:
     acme.company.edit(acme.active()[0], job_title="Astronaut")
     plan_undo(acme.services, acme.run().import_id, actor="lee")
     with acme.services.store.read() as connection:
-        one = automation(connection, "acme")
-    assert (one.automatic, one.automatic_by, one.automatic_reason) == ("paused", "lee", "undo")
+        state = automation(connection, "acme")
+    assert (state.automatic, state.automatic_by, state.automatic_reason) == ("paused", "lee", "undo")
 
 
 def test_only_an_applied_import_that_changed_somebody_can_be_undone(acme_lite: Acme) -> None:
@@ -125,13 +125,13 @@ def test_verify_names_who_was_written_behind_the_pipelines_back(acme: Acme) -> N
     acme.run()
     last = acme.preview().import_id
     acme.write_behind(written, last_name="Mallory", birth_date=None)
-    found = verify(acme.services, "acme")
-    assert not found.ok
-    [divergence] = found.divergences
+    verification = verify(acme.services, "acme")
+    assert not verification.ok
+    [divergence] = verification.divergences
     assert divergence.user_id == acme.users()[written]["user_id"]
     assert divergence.fields == ("last_name", "birth_date")
     assert divergence.import_id != last
-    assert found.first == (
+    assert verification.first == (
         f"user {divergence.user_id}: last_name, birth_date changed behind the pipeline's back "
         f"since import {divergence.import_id}"
     )
@@ -142,12 +142,12 @@ def test_verify_names_an_import_whose_rows_were_altered(acme_lite: Acme) -> None
     acme.company.edit(acme.active()[0], job_title="Astronaut")
     done = acme.run()
     with acme.services.store.begin() as connection:
-        own = import_rows.c.import_id == done.import_id
-        after = connection.execute(sa.select(import_rows.c.after).where(own)).scalar_one()
-        connection.execute(sa.update(import_rows).where(own).values(after=after | {"last_name": "Mallory"}))
-    found = verify(acme.services, "acme")
-    assert found.altered == {done.import_id: ("its rows",)}
-    assert done.import_id in str(found.first)
+        of_import = import_rows.c.import_id == done.import_id
+        after = connection.execute(sa.select(import_rows.c.after).where(of_import)).scalar_one()
+        connection.execute(sa.update(import_rows).where(of_import).values(after=after | {"last_name": "Mallory"}))
+    verification = verify(acme.services, "acme")
+    assert verification.altered == {done.import_id: ("its rows",)}
+    assert done.import_id in str(verification.first)
 
 
 def test_a_user_and_a_directory_as_of_a_day(acme: Acme) -> None:
@@ -166,9 +166,9 @@ def test_a_user_and_a_directory_as_of_a_day(acme: Acme) -> None:
     assert user_as_of(acme.services, "acme", user["employee_id"], day - timedelta(days=9)) is None
     with pytest.raises(UnknownName):
         user_as_of(acme.services, "acme", "nobody", day)
-    whole = directory_as_of(acme.services, "acme", done.import_id).set_index("hris_id")
-    assert len(whole) == 12
-    assert json.loads(str(whole.at[member_id, "metadata"]))["JobTitle"] == "Astronaut"
+    frame = directory_as_of(acme.services, "acme", done.import_id).set_index("hris_id")
+    assert len(frame) == 12
+    assert json.loads(str(frame.at[member_id, "metadata"]))["JobTitle"] == "Astronaut"
 
 
 def test_explain_goes_from_the_stored_value_back_to_the_members_field(acme_lite: Acme) -> None:
@@ -178,11 +178,11 @@ def test_explain_goes_from_the_stored_value_back_to_the_members_field(acme_lite:
     acme.clock.advance(days=1)
     acme.company.edit(member_id, job_title="  Astronaut ", work_email="nova@acme.example")
     done = acme.run()
-    known = explain(acme.services, "acme", first["employee_id"])
-    assert (known.user_id, known.hris_id, known.status) == (first["user_id"], member_id, "active")
-    assert known.extract_id == done.extract_id
-    assert known.outcome == ("unchanged",)
-    stories = {story.field: story for story in known.fields}
+    explanation = explain(acme.services, "acme", first["employee_id"])
+    assert (explanation.user_id, explanation.hris_id, explanation.status) == (first["user_id"], member_id, "active")
+    assert explanation.extract_id == done.extract_id
+    assert explanation.outcome == ("unchanged",)
+    stories = {story.field: story for story in explanation.fields}
     title = stories["#JobTitle"]
     assert (title.stored, title.source, title.normalised) == ("Astronaut", "job_title", "Astronaut")
     assert title.member == {"job_title": "  Astronaut "}
@@ -250,9 +250,9 @@ def test_explain_of_a_reused_work_id_is_about_the_user_who_has_it(acme_lite: Acm
     acme.run()
     new = acme.company.add(work_id=employee_id, job_title="Astronaut")
     acme.preview()
-    known = explain(acme.services, "acme", employee_id)
-    assert (known.hris_id, known.status) == (old, "archived")
-    assert all(story.normalised is None for story in known.fields)
+    explanation = explain(acme.services, "acme", employee_id)
+    assert (explanation.hris_id, explanation.status) == (old, "archived")
+    assert all(story.normalised is None for story in explanation.fields)
     assert explain(acme.services, "acme", new).hris_id == new
 
 

@@ -84,6 +84,6 @@ def test_history_lists_the_newest_first_and_can_be_filtered(acme_lite: Acme) -> 
     acme.company.edit(acme.active()[0], job_title="Astronaut")
     open_one = acme.preview()
     listed = history(acme.services, "acme")
-    assert [found.status for found in listed] == ["planned", "applied", "applied"]
+    assert [record.status for record in listed] == ["planned", "applied", "applied"]
     assert history(acme.services, "acme", ("planned",)) == (open_one,)
     assert len(history(acme.services, "acme", limit=1)) == 1

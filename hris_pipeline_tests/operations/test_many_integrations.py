@@ -113,17 +113,17 @@ def test_connections_to_renew_are_one_statement_those_that_end_first_first(servi
 
 def test_whom_to_tell_of_a_standstill_is_one_statement(services: Services) -> None:
     names = add_integrations(services.store, MANY, due=True)
-    told, silent = names[1], names[2]
+    loud, silent = names[1], names[2]
     with services.store.begin() as connection:
         document = current_settings(connection, names[0]).settings.document()
         heard = {**document, "notify": [{"to": "json://127.0.0.1:9/", "on": ["stalled"]}]}
         changed = sa.update(integration_settings).where(integration_settings.c.integration_id != silent)
         connection.execute(changed.values(document=heard))
-        line = {"integration_id": told, "event": "stalled", "state": "then", "sent_at": AT}
+        line = {"integration_id": loud, "event": "stalled", "state": "then", "sent_at": AT}
         connection.execute(sa.insert(notifications), line)
     with counted_statements(services.store.engine) as statements:
-        found = untold(services, "stalled", dict.fromkeys(names, "then"))
-    assert found == tuple(name for name in names if name not in (told, silent))
+        names_untold = untold(services, "stalled", dict.fromkeys(names, "then"))
+    assert names_untold == tuple(name for name in names if name not in (loud, silent))
     assert len(statements) == 1
 
 

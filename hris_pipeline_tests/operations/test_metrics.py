@@ -39,13 +39,13 @@ def test_the_metrics_say_what_became_of_imports_and_what_waits(services: Service
         held = imports.c.import_id == f"{names[0]}-0"
         connection.execute(sa.update(imports).where(held).values(status="held", finished_at=None, updated=7))
     with counted_statements(services.store.engine) as statements:
-        found = samples(services)
-    assert found["hris_imports_day", "applied", "manual"] == 2
-    assert found["hris_open_imports", "held"] == 1
-    assert found["hris_open_imports", "planned"] == 0
-    assert found["hris_integrations", "connected", "running"] == 3
-    assert found["hris_oldest_due_seconds",] == 0
-    assert found["hris_quarantined_values",] == 0
+        numbers = samples(services)
+    assert numbers["hris_imports_day", "applied", "manual"] == 2
+    assert numbers["hris_open_imports", "held"] == 1
+    assert numbers["hris_open_imports", "planned"] == 0
+    assert numbers["hris_integrations", "connected", "running"] == 3
+    assert numbers["hris_oldest_due_seconds",] == 0
+    assert numbers["hris_quarantined_values",] == 0
     assert len(statements) <= 7
 
 
@@ -66,9 +66,9 @@ def test_the_application_answers_in_prometheus_text(
 
 def test_dashboard_and_alerts_name_metrics_that_exist(services: Services) -> None:
     add_integrations(services.store, 1, due=True)
-    known = {metric.name for metric in StoreCollector(lambda: services).collect()}
+    names = {metric.name for metric in StoreCollector(lambda: services).collect()}
     for text in (DASHBOARD.read_text(), ALERTS.read_text()):
-        assert set(re.findall(r"hris_[a-z_]+", text)) <= known
+        assert set(re.findall(r"hris_[a-z_]+", text)) <= names
     dashboard = json.loads(DASHBOARD.read_text())
     asked = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
-    assert all(any(name in expression for expression in asked) for name in known)
+    assert all(any(name in expression for expression in asked) for name in names)

@@ -23,72 +23,72 @@ class Channel:
     """Keeps what it was told, while it works."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []
+        self.sent: list[tuple[str, str, str]] = []
         self.works = True
 
     def __call__(self, url: str, title: str, body: str) -> bool:
         if not self.works:
             raise OSError("secret-token is refused")
-        self.told.append((url, title, body))
+        self.sent.append((url, title, body))
         return True
 
     @property
     def titles(self) -> list[str]:
-        return [title.rpartition(": ")[2] for _, title, _ in self.told]
+        return [title.rpartition(": ")[2] for _, title, _ in self.sent]
 
 
 @pytest.fixture
-def told(acme_lite: Acme) -> Acme:
+def loud(acme_lite: Acme) -> Acme:
     acme_lite.change(settings_from({"notify": [{"to": "json://secret-token@one.example", "on": EVENTS}]}))
     return acme_lite
 
 
-def test_once_per_change_of_state(told: Acme) -> None:
+def test_once_per_change_of_state(loud: Acme) -> None:
     channel = Channel()
     for state in ("a", "a", "b", "b", "a"):
-        notify(told.services, "acme", "failed", state, "An import failed.", send=channel)
-    assert len(channel.told) == 3
-    reset_notification(told.services, "acme", "failed")
-    assert notify(told.services, "acme", "failed", "a", "An import failed.", send=channel)
-    assert channel.told[-1] == ("json://secret-token@one.example", "HR sync of acme: failed", "An import failed.")
+        notify(loud.services, "acme", "failed", state, "An import failed.", send=channel)
+    assert len(channel.sent) == 3
+    reset_notification(loud.services, "acme", "failed")
+    assert notify(loud.services, "acme", "failed", "a", "An import failed.", send=channel)
+    assert channel.sent[-1] == ("json://secret-token@one.example", "HR sync of acme: failed", "An import failed.")
 
 
-def test_only_who_asked_is_told(told: Acme) -> None:
-    told.change(
+def test_only_who_asked_is_told(loud: Acme) -> None:
+    loud.change(
         settings_from(
             {"notify": [{"to": "json://one.example", "on": ["held"]}, {"to": "json://two.example", "on": ["failed"]}]}
         )
     )
     channel = Channel()
-    notify(told.services, "acme", "failed", "a", "x", send=channel)
-    notify(told.services, "acme", "stalled", "a", "x", send=channel)
-    assert [url for url, _, _ in channel.told] == ["json://two.example"]
+    notify(loud.services, "acme", "failed", "a", "x", send=channel)
+    notify(loud.services, "acme", "stalled", "a", "x", send=channel)
+    assert [url for url, _, _ in channel.sent] == ["json://two.example"]
 
 
 def test_a_channel_that_fails_fails_nothing_is_logged_without_its_address_and_told_again(
-    told: Acme, caplog: pytest.LogCaptureFixture
+    loud: Acme, caplog: pytest.LogCaptureFixture
 ) -> None:
     channel = Channel()
     channel.works = False
     with caplog.at_level(logging.DEBUG):
-        assert not notify(told.services, "acme", "failed", "a", "x", send=channel)
-        assert not notify(told.services, "acme", "failed", "b", "x", send=lambda *_: False)
-        assert not notify(told.services, "nobody", "failed", "b", "x", send=channel)
+        assert not notify(loud.services, "acme", "failed", "a", "x", send=channel)
+        assert not notify(loud.services, "acme", "failed", "b", "x", send=lambda *_: False)
+        assert not notify(loud.services, "nobody", "failed", "b", "x", send=channel)
     assert "json" in caplog.text
     assert "secret-token" not in caplog.text
     channel.works = True
-    assert notify(told.services, "acme", "failed", "a", "x", send=channel)
+    assert notify(loud.services, "acme", "failed", "a", "x", send=channel)
 
 
-def test_a_store_that_is_gone_does_not_raise_either(told: Acme) -> None:
-    with told.services.store.begin() as connection:
+def test_a_store_that_is_gone_does_not_raise_either(loud: Acme) -> None:
+    with loud.services.store.begin() as connection:
         connection.exec_driver_sql("DROP TABLE notifications")
-    assert not notify(told.services, "acme", "failed", "a", "x", send=Channel())
-    reset_notification(told.services, "acme", "failed")
+    assert not notify(loud.services, "acme", "failed", "a", "x", send=Channel())
+    reset_notification(loud.services, "acme", "failed")
 
 
-def test_a_broken_channel_beside_a_good_one_does_not_repeat_the_good_one(told: Acme) -> None:
-    told.change(
+def test_a_broken_channel_beside_a_good_one_does_not_repeat_the_good_one(loud: Acme) -> None:
+    loud.change(
         settings_from({"notify": [{"to": f"json://{name}.example", "on": ["stalled"]} for name in ("good", "bad")]})
     )
     channel = Channel()
@@ -97,12 +97,12 @@ def test_a_broken_channel_beside_a_good_one_does_not_repeat_the_good_one(told: A
         return "bad" not in url and channel(url, title, body)
 
     for _ in range(3):
-        notify(told.services, "acme", "stalled", "same", "x", send=send)
-    assert len(channel.told) == 1
+        notify(loud.services, "acme", "stalled", "same", "x", send=send)
+    assert len(channel.sent) == 1
 
 
-def test_imports_tell_done_held_and_what_they_leave_open(told: Acme) -> None:
-    acme, channel = told, Channel()
+def test_imports_tell_done_held_and_what_they_leave_open(loud: Acme) -> None:
+    acme, channel = loud, Channel()
 
     def run() -> Import:
         summary = acme.preview()
@@ -117,14 +117,14 @@ def test_imports_tell_done_held_and_what_they_leave_open(told: Acme) -> None:
     done = run()
     run()
     assert channel.titles == ["done"]
-    assert channel.told[0][2] == f"Import {done.import_id}: 0 new, 1 updated, 0 archived, 0 restored."
+    assert channel.sent[0][2] == f"Import {done.import_id}: 0 new, 1 updated, 0 archived, 0 restored."
 
     people = acme.lose(acme.active()[:6])
     held = run()
     run()
     assert channel.titles == ["done", "held"]
-    assert held.import_id in channel.told[1][2]
-    assert "archive_limit: 6 of 12 (50.0 %)" in channel.told[1][2]
+    assert held.import_id in channel.sent[1][2]
+    assert "archive_limit: 6 of 12 (50.0 %)" in channel.sent[1][2]
     acme.bring_back(people)
     run()
 
@@ -132,7 +132,7 @@ def test_imports_tell_done_held_and_what_they_leave_open(told: Acme) -> None:
     run()
     run()
     assert channel.titles == ["done", "held", "conflict"]
-    assert "1 quarantined" in channel.told[2][2]
+    assert "1 quarantined" in channel.sent[2][2]
     acme.company.add(last_name=None)
     run()
     assert channel.titles.count("conflict") == 2, "a growing quarantine"
@@ -142,16 +142,16 @@ def test_imports_tell_done_held_and_what_they_leave_open(told: Acme) -> None:
 
 
 @SENDS
-def test_pausing_tells_over_a_real_channel_once_until_resumed(told: Acme) -> None:
+def test_pausing_tells_over_a_real_channel_once_until_resumed(loud: Acme) -> None:
     with _webhook() as (address, received):
-        told.change(settings_from({"notify": [{"to": address, "on": ["paused"]}]}))
-        pause(told.services, "acme", "lee", "audit")
-        pause(told.services, "acme", "lee", "audit again")
+        loud.change(settings_from({"notify": [{"to": address, "on": ["paused"]}]}))
+        pause(loud.services, "acme", "lee", "audit")
+        pause(loud.services, "acme", "lee", "audit again")
         assert len(received) == 1
         assert received[0]["title"] == "HR sync of acme: paused"
         assert "lee" not in received[0]["message"]
-        resume(told.services, "acme", "lee", "done")
-        pause(told.services, "acme", "lee", "again")
+        resume(loud.services, "acme", "lee", "done")
+        pause(loud.services, "acme", "lee", "again")
     assert len(received) == 2
 
 
@@ -186,10 +186,10 @@ def _webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
         thread.join()
 
 
-def test_whoever_is_named_after_nobody_was_hears_of_what_still_is_so(told: Acme) -> None:
+def test_whoever_is_named_after_nobody_was_hears_of_what_still_is_so(loud: Acme) -> None:
     channel = Channel()
-    assert notify(told.services, "acme", "stalled", "same", "x", send=channel)
-    told.change(settings_from({}))
-    told.change(settings_from({"notify": [{"to": "json://other.example", "on": ["stalled"]}]}))
-    assert notify(told.services, "acme", "stalled", "same", "x", send=channel)
-    assert not notify(told.services, "acme", "stalled", "same", "x", send=channel)
+    assert notify(loud.services, "acme", "stalled", "same", "x", send=channel)
+    loud.change(settings_from({}))
+    loud.change(settings_from({"notify": [{"to": "json://other.example", "on": ["stalled"]}]}))
+    assert notify(loud.services, "acme", "stalled", "same", "x", send=channel)
+    assert not notify(loud.services, "acme", "stalled", "same", "x", send=channel)

@@ -111,7 +111,10 @@ def local_users(acme: Acme, *, count: int | None = None) -> list[str]:
         and re.fullmatch(r"\d{4}-\d\d-\d\d", str(person.birth_date))
     ]
     lines = ["Employee Id,First Name,Last Name,Email,Birth Date"]
-    lines += [f"{one.work_id},{one.first_name},{one.last_name},{one.work_email},{one.birth_date}" for one in plain]
+    lines += [
+        f"{person.work_id},{person.first_name},{person.last_name},{person.work_email},{person.birth_date}"
+        for person in plain
+    ]
     load_users(acme.services, "acme", "\n".join(lines).encode())
     return [person.id for person in plain]
 

@@ -152,9 +152,9 @@ def test_the_store_sorts_and_pages(services: Services, staged: str, sort: str, e
 
 def test_values_and_names_are_masked_unless_revealed_and_ids_never(services: Services, staged: str) -> None:
     page = review(services, staged)
-    shown = repr([(row.name, [(c.before, c.after) for c in row.changes.values()]) for row in page.rows])
+    text = repr([(row.name, [(c.before, c.after) for c in row.changes.values()]) for row in page.rows])
     for value in ("Lovelace", "example.com", "1990", "Späher", "Ødegård"):
-        assert value not in shown
+        assert value not in text
     assert page.rows[1].changes["employee_id"].after == "N2"
     assert page.rows[2].changes["status"].after == "archived"
     assert "Lovelace" not in repr(review(services, staged, reveal=True)), "nor does a log of the review show them"
@@ -168,8 +168,8 @@ def test_people_beside_are_listed_by_reason_and_paged(services: Services, staged
     assert groups["warning:field_missing_for_all"].ids == ("birth_date",)
     people, total = people_not_applied(services, staged, "excluded:inactive", page=3)
     assert ([person.id for person in people][:2], len(people), total) == (["x100", "x101"], 30, 130)
-    found, total = people_not_applied(services, staged, "excluded:inactive", filters=Filters(text="X01"))
-    assert total == len(found) == 10
+    left_out, total = people_not_applied(services, staged, "excluded:inactive", filters=Filters(text="X01"))
+    assert total == len(left_out) == 10
 
 
 def test_an_erased_person_has_neither_name_nor_values(acme: Acme) -> None:
@@ -212,9 +212,9 @@ def test_quarantine_is_grouped_by_field_and_check_with_its_reason(make: MakeAcme
     assert group.detail
     assert len(group.people) == 2
     masked = quarantined_people(acme.services, planned.import_id)
-    shown = quarantined_people(acme.services, planned.import_id, reveal=True)
-    assert {person.value for person in shown} == {"x" * 60, "y" * 70}
-    assert not {person.value for person in masked} & {person.value for person in shown}
+    revealed = quarantined_people(acme.services, planned.import_id, reveal=True)
+    assert {person.value for person in revealed} == {"x" * 60, "y" * 70}
+    assert not {person.value for person in masked} & {person.value for person in revealed}
 
 
 def test_a_hundred_thousand_rows_take_no_more_memory_than_a_page(lite_services: Services) -> None:

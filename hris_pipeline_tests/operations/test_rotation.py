@@ -98,8 +98,11 @@ def test_what_was_tampered_with_is_not_blessed(acme: Acme) -> None:
         connection.execute(sa.update(users).where(users.c.employee_id == "L1").values(protected=False))
     with under_keys(acme, NEW, *acme.services.environment.secret_keys) as services:
         assert rotate_key(services, lambda _: (0, 0))["left"] == 3
-        found = verify(services, "acme")
-    assert (len(found.altered), [divergence.what for divergence in found.divergences]) == (1, ["protected"])
+        verification = verify(services, "acme")
+    assert (len(verification.altered), [divergence.what for divergence in verification.divergences]) == (
+        1,
+        ["protected"],
+    )
 
 
 def test_a_key_in_a_file_is_replaced_by_a_new_one(acme_lite: Acme) -> None:

@@ -53,7 +53,7 @@ def test_notification_addresses_are_secrets_at_rest(acme: Acme) -> None:
     assert acme.change(settings).version == 2, "the same document is no new version, however it was encrypted"
     again = open_services(acme.services.environment)
     with again.store.read() as connection:
-        assert [one.settings.notify[0].to for one in automations(connection, "acme")] == [CHANNEL]
+        assert [state.settings.notify[0].to for state in automations(connection, "acme")] == [CHANNEL]
     again.close()
 
 
@@ -128,9 +128,9 @@ def test_the_first_saved_import_starts_automatic_imports_when_asked(make_lite: M
         assert automation(connection, "acme").automatic == "off"
     acme.run()
     with acme.services.store.read() as connection:
-        one = automation(connection, "acme")
-    assert one.automatic == "running"
-    assert one.last_due_at is not None
+        state = automation(connection, "acme")
+    assert state.automatic == "running"
+    assert state.last_due_at is not None
 
 
 def test_what_if_shows_both_change_sets_and_stores_nothing(acme: Acme) -> None:
@@ -139,10 +139,10 @@ def test_what_if_shows_both_change_sets_and_stores_nothing(acme: Acme) -> None:
     acme.company.edit(rehired, rehire_dates=("2026-02-01",))
     acme.run()
     before = acme.users(), acme.counted()
-    found = what_if(acme.services, "acme", changes=["override_emails=true", "hire_date_priority=latest"])
-    assert found.today.counts["updated"] == 0
-    assert found.then.counts["updated"] == 2
-    assert found.settings.override_emails
+    comparison = what_if(acme.services, "acme", changes=["override_emails=true", "hire_date_priority=latest"])
+    assert comparison.today.counts["updated"] == 0
+    assert comparison.then.counts["updated"] == 2
+    assert comparison.settings.override_emails
     assert (acme.users(), acme.counted()) == before
     assert not acme.settings().override_emails
     with pytest.raises(SettingsInvalid):

@@ -127,4 +127,4 @@ def test_two_processes_that_apply_at_once_apply_once(acme: Acme, changed: str) -
     answers = [json.loads(child.communicate(timeout=60)[0]) for child in children]
     assert answers == [["applied", 1], ["applied", 1]]
     assert acme.users()[changed]["version"] == before + 1
-    assert sum(found.import_id == planned.import_id for found in history(acme.services, "acme")) == 1
+    assert sum(record.import_id == planned.import_id for record in history(acme.services, "acme")) == 1

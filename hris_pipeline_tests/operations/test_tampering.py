@@ -37,23 +37,23 @@ def state(column: str, **fields: Any) -> Meddle:
     """Changes a state of the one row."""
 
     def meddle(connection: sa.Connection, summary: Import) -> None:
-        own = import_rows.c.import_id == summary.import_id
-        present = connection.execute(sa.select(import_rows.c[column]).where(own)).scalar_one()
-        connection.execute(sa.update(import_rows).where(own).values({column: present | fields}))
+        of_import = import_rows.c.import_id == summary.import_id
+        present = connection.execute(sa.select(import_rows.c[column]).where(of_import)).scalar_one()
+        connection.execute(sa.update(import_rows).where(of_import).values({column: present | fields}))
 
     return meddle
 
 
 def another_user(connection: sa.Connection, summary: Import) -> None:
-    own = import_rows.c.import_id == summary.import_id
-    present = connection.execute(sa.select(import_rows.c.user_id).where(own)).scalar_one()
+    of_import = import_rows.c.import_id == summary.import_id
+    present = connection.execute(sa.select(import_rows.c.user_id).where(of_import)).scalar_one()
     other = connection.execute(sa.select(users.c.user_id).where(users.c.user_id != present).limit(1)).scalar_one()
-    connection.execute(sa.update(import_rows).where(own).values(user_id=other))
+    connection.execute(sa.update(import_rows).where(of_import).values(user_id=other))
 
 
 def one_more_row(connection: sa.Connection, summary: Import) -> None:
-    own = import_rows.c.import_id == summary.import_id
-    present = connection.execute(sa.select(import_rows).where(own)).one()._asdict()
+    of_import = import_rows.c.import_id == summary.import_id
+    present = connection.execute(sa.select(import_rows).where(of_import)).one()._asdict()
     connection.execute(sa.insert(import_rows), present | {"user_id": "mallory"})
 
 
@@ -99,7 +99,7 @@ MEDDLING: dict[str, tuple[Meddle, str]] = {
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was notified."""
     bodies: list[str] = []
     monkeypatch.setattr(
@@ -115,29 +115,29 @@ def planned(acme: Acme) -> Import:
 
 
 @pytest.mark.parametrize("what", MEDDLING)
-def test_an_import_changed_between_review_and_save_is_refused(acme_lite: Acme, told: list[str], what: str) -> None:
-    refuses(acme_lite, told, *MEDDLING[what])
+def test_an_import_changed_between_review_and_save_is_refused(acme_lite: Acme, messages: list[str], what: str) -> None:
+    refuses(acme_lite, messages, *MEDDLING[what])
 
 
 @pytest.mark.parametrize("what", ["a state after", "whose row it is", "a count", "the guards", "its age"])
-def test_so_it_is_on_both_databases(acme: Acme, told: list[str], what: str) -> None:
-    refuses(acme, told, *MEDDLING[what])
+def test_so_it_is_on_both_databases(acme: Acme, messages: list[str], what: str) -> None:
+    refuses(acme, messages, *MEDDLING[what])
 
 
-def refuses(acme: Acme, told: list[str], meddle: Meddle, part: str) -> None:
+def refuses(acme: Acme, messages: list[str], meddle: Meddle, part: str) -> None:
     summary, before = planned(acme), acme.users()
     with acme.services.store.begin() as connection:
         meddle(connection, summary)
     with pytest.raises(Tampered, match=part):
         acme.save(summary.import_id)
     assert acme.users() == before
-    assert "failed" in told[0]
-    assert summary.import_id in told[0]
+    assert "failed" in messages[0]
+    assert summary.import_id in messages[0]
     refused = read_import(acme.services, summary.import_id)
     assert refused.status == "stale"
     assert part in str(refused.message)
-    found = verify(acme.services, "acme")
-    assert summary.import_id in found.altered, "it is never blessed"
+    verification = verify(acme.services, "acme")
+    assert summary.import_id in verification.altered, "it is never blessed"
     again = acme.preview()
     assert again.import_id != summary.import_id
     assert acme.save(again.import_id).status == "applied"
@@ -165,7 +165,7 @@ def _put_back(acme: Acme, row: dict[str, Any]) -> None:
         connection.execute(sa.update(imports).where(imports.c.import_id == row["import_id"]).values(row))
 
 
-def test_an_import_whose_place_another_took_cannot_be_put_back(acme: Acme, told: list[str]) -> None:
+def test_an_import_whose_place_another_took_cannot_be_put_back(acme: Acme, messages: list[str]) -> None:
     first = planned(acme)
     row = _row_of(acme, first)
     acme.company.edit(acme.active()[1], job_title="Diver")
@@ -175,10 +175,10 @@ def test_an_import_whose_place_another_took_cannot_be_put_back(acme: Acme, told:
     with pytest.raises(Tampered, match="its status"):
         acme.save(first.import_id)
     assert acme.users() == before
-    assert told
+    assert messages
 
 
-def test_an_import_that_was_discarded_cannot_be_put_back(acme: Acme, told: list[str]) -> None:
+def test_an_import_that_was_discarded_cannot_be_put_back(acme: Acme, messages: list[str]) -> None:
     summary = planned(acme)
     row = _row_of(acme, summary)
     by = DecidedBy("Dana", "dana", "os")
@@ -187,19 +187,19 @@ def test_an_import_that_was_discarded_cannot_be_put_back(acme: Acme, told: list[
     _put_back(acme, row)
     with pytest.raises(Tampered, match="its status"):
         acme.save(summary.import_id)
-    assert told
+    assert messages
 
 
-def test_an_approval_of_another_import_cannot_be_put_in_place(acme: Acme, told: list[str]) -> None:
+def test_an_approval_of_another_import_cannot_be_put_in_place(acme: Acme, messages: list[str]) -> None:
     first = _held(acme)
     approve_import(acme.services, first.import_id, first.digest, "Dana", "two left")
     with acme.services.store.read() as connection:
-        given = connection.execute(sa.select(approvals)).one()._asdict()
+        approval = connection.execute(sa.select(approvals)).one()._asdict()
     acme.lose(acme.active()[2:3])
     second = acme.preview()
     assert second.status == "held"
     with acme.services.store.begin() as connection:
-        connection.execute(sa.insert(approvals), given | {"import_id": second.import_id, "digest": second.digest})
+        connection.execute(sa.insert(approvals), approval | {"import_id": second.import_id, "digest": second.digest})
     with pytest.raises(Tampered, match="its approval"):
         acme.save(second.import_id)
     assert acme.archived() == set()
@@ -218,7 +218,7 @@ def _held(acme: Acme) -> Import:
     [{"approved_by": "Lee"}, {"reason": "x"}, {"lapses_at": sa.func.now()}, {"seal": None}, {"seal": "0" * 129}],
     ids=lambda values: next(iter(values)),
 )
-def test_an_approval_changed_since_it_was_given_is_refused(acme_lite: Acme, told: list[str], values: Any) -> None:
+def test_an_approval_changed_since_it_was_given_is_refused(acme_lite: Acme, messages: list[str], values: Any) -> None:
     acme = acme_lite
     summary = _held(acme)
     approve_import(acme.services, summary.import_id, summary.digest, "Dana", "two left")
@@ -227,7 +227,7 @@ def test_an_approval_changed_since_it_was_given_is_refused(acme_lite: Acme, told
         connection.execute(sa.update(approvals).values(values))
     with pytest.raises(Tampered, match="its approval"):
         acme.save(summary.import_id)
-    assert told
+    assert messages
     assert acme.archived() == set()
     assert verify(acme.services, "acme").altered[summary.import_id] == ("its approval",)
 
@@ -248,7 +248,7 @@ def _extract_files(acme: Acme, summary: Import) -> dict[str, UPath]:
     return {path.name.removeprefix(str(summary.extract_id)): path for path in folder.iterdir()}
 
 
-def test_an_extract_changed_between_review_and_save_is_refused(acme_lite: Acme, told: list[str]) -> None:
+def test_an_extract_changed_between_review_and_save_is_refused(acme_lite: Acme, messages: list[str]) -> None:
     acme = acme_lite
     summary = planned(acme)
     path = _extract_files(acme, summary)[".jsonl.zst"]
@@ -257,7 +257,7 @@ def test_an_extract_changed_between_review_and_save_is_refused(acme_lite: Acme, 
     path.write_bytes(bytes(content))
     with pytest.raises(Tampered, match="Extract"):
         acme.save(summary.import_id)
-    assert told
+    assert messages
 
 
 @pytest.mark.parametrize("key", ["complete", "sha256", "records", "seal"])
@@ -291,11 +291,11 @@ def test_verify_names_what_was_done_to_history_and_to_users(acme: Acme) -> None:
     acme.write_behind(first, version=1, synced_version=1)
     with services.store.begin() as connection:
         connection.execute(sa.update(users).where(users.c.employee_id == "L1").values(protected=False))
-    found = verify(services, "acme")
-    assert found.altered[done.import_id] == ("its counts",)
-    assert set(found.altered.values()) == {("its counts",), ("its guards",)}
+    verification = verify(services, "acme")
+    assert verification.altered[done.import_id] == ("its counts",)
+    assert set(verification.altered.values()) == {("its counts",), ("its guards",)}
     whom = {user["user_id"]: key for key, user in acme.users().items()}
-    named = sorted((divergence.what, whom[divergence.user_id]) for divergence in found.divergences)
+    named = sorted((divergence.what, whom[divergence.user_id]) for divergence in verification.divergences)
     assert named == sorted(
         [
             ("inserted", "mallory"),

@@ -158,7 +158,7 @@ def test_the_open_import_is_one(acme_lite: Acme) -> None:
     for title in ("Astronaut", "Baker", "Cook"):
         acme.company.edit(acme.active()[0], job_title=title)
         acme.preview()
-    statuses = [found.status for found in history(acme.services, "acme")]
+    statuses = [record.status for record in history(acme.services, "acme")]
     assert statuses == ["planned", "discarded", "discarded", "applied"]
 
 

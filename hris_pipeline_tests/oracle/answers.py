@@ -114,7 +114,7 @@ def _records(source: Source, hris_id: str) -> list[tuple[str, object, frozenset[
     """Records by label. `active` exactly false, with the very id, is the only one that confirms."""
     if source == "justworks":
         odd_flags = [None, 0, 1, "false", "true", "", [], {}, [False], {"value": False}, 0.0, "False", "no"]
-        found: list[tuple[str, object, frozenset[Says]]] = [
+        answers: list[tuple[str, object, frozenset[Says]]] = [
             ("inactive", {"id": hris_id, "active": False}, GONE),
             ("inactive-full", {**partner_member(crowd(1)[0]), "id": hris_id, "active": False}, GONE),
             ("inactive-padded-id", {"id": f" {hris_id}\u200b", "active": False}, GONE_OR_HOLE),
@@ -139,8 +139,8 @@ def _records(source: Source, hris_id: str) -> list[tuple[str, object, frozenset[
             ("error-in-200", {"status": 404, "message": "no such member"}, HOLE),
             ("upper-case-key", {"ID": hris_id, "Active": False}, HOLE),
         ]
-        found += [(f"flag-{place}", {"id": hris_id, "active": flag}, HOLE) for place, flag in enumerate(odd_flags)]
-        return found
+        answers += [(f"flag-{place}", {"id": hris_id, "active": flag}, HOLE) for place, flag in enumerate(odd_flags)]
+        return answers
 
     def response(body: object, code: object = 200, individual_id: object = hris_id) -> object:
         return {"responses": [{"individual_id": individual_id, "code": code, "body": body}]}
@@ -186,8 +186,8 @@ def _records(source: Source, hris_id: str) -> list[tuple[str, object, frozenset[
 def bodies(source: Source, hris_id: str) -> list[Body]:
     records = _records(source, hris_id)
     inactive = _json(records[0][1])
-    found = [Body(kind, _json(value), says, True, isinstance(value, dict)) for kind, value, says in records]
-    found += [
+    bodies = [Body(kind, _json(value), says, True, isinstance(value, dict)) for kind, value, says in records]
+    bodies += [
         Body("empty", b"", HOLE, False),
         Body("blank", b" \r\n\t ", HOLE, False),
         Body("html", b"<!doctype html><html><body>Not found</body></html>", HOLE, False),
@@ -214,7 +214,7 @@ def bodies(source: Source, hris_id: str) -> list[Body]:
     ]
     if source == "justworks":
         text = json.dumps(hris_id)
-        found += [
+        bodies += [
             Body(
                 "flag-twice-last-false",
                 f'{{"id":{text},"active":true,"active":false}}'.encode(),
@@ -231,7 +231,7 @@ def bodies(source: Source, hris_id: str) -> list[Body]:
             ),
             Body("id-escaped", _escaped(hris_id), GONE, True, True),
         ]
-    return found
+    return bodies
 
 
 def _escaped(hris_id: str) -> bytes:
@@ -445,17 +445,17 @@ def _list_case(source: Source, chance: random.Random, ids: list[str]) -> ListCas
         return case("not-ready", NOT_COMPLETE, frozenset())
     if kind == "short":
         gone = chance.randrange(len(ids))
-        shown = [hris_id for hris_id in ids if hris_id != ids[gone]]
+        still_listed = [hris_id for hris_id in ids if hris_id != ids[gone]]
         if source == "justworks":
-            pages = [_page(body) for body in partner_pages(shown, size)]
+            pages = [_page(body) for body in partner_pages(still_listed, size)]
             timings = ["prompt"] * len(pages)
-            return case("short", ANY, frozenset(shown))  # only the single lookups can prove it
-        parts = finch_pages(shown, size)
+            return case("short", ANY, frozenset(still_listed))  # only the single lookups can prove it
+        parts = finch_pages(still_listed, size)
         for part in parts:
             part["paging"] = {"count": len(ids), "offset": 0}
         pages = [_page(body) for body in parts]
         timings = ["prompt"] * len(pages)
-        return case("short-of-its-count", NOT_COMPLETE, frozenset(shown))
+        return case("short-of-its-count", NOT_COMPLETE, frozenset(still_listed))
     if source == "justworks" and kind == "cursor_again" and len(pages) > 1:
         pages[-1] = _page({**bodies[-1], "next_cursor": "c1"})
         return case("cursor-again", NOT_COMPLETE, everybody)

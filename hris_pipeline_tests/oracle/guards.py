@@ -144,11 +144,11 @@ def email_change_limit(plan: Plan) -> GuardResult:
     return GuardResult(n, denominator, exceeds(n, denominator, limits))
 
 
-def identity_change(world: World, settings: Settings, found: Identities) -> GuardResult:
+def identity_change(world: World, settings: Settings, identities: Identities) -> GuardResult:
     """Managed active users whom rule 3 would re-link; before the first applied import its conflicts too."""
-    users = [user for user in found.relinked if user.is_active]
+    users = [user for user in identities.relinked if user.is_active]
     if not world.import_applied:
-        users += [user for user in found.refused_by_rule_3 if user.is_active]
+        users += [user for user in identities.refused_by_rule_3 if user.is_active]
     affected = {user.user_id for user in users}
     base = {user.user_id for user in managed(world) if user.is_active}
     n, denominator = len(affected), len(base | affected)

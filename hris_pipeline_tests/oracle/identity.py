@@ -90,7 +90,7 @@ def is_confirmed_gone(world: World, people: People, rows: Iterable[Mapped], user
 
 def identify(world: World, people: People, rows: list[Mapped], settings: Settings) -> Identities:
     """Rules 1 to 4, each for everybody before the next, so that a link always wins."""
-    found = Identities()
+    identities = Identities()
     live = [row for row in rows if row.is_live]
     taken: set[str] = set()
     left_over: list[Mapped] = []
@@ -102,7 +102,7 @@ def identify(world: World, people: People, rows: list[Mapped], settings: Setting
             if len(former) > 1:
                 former = [other for other in former if other.employee_id == row.employee_id] or former
             if len(former) > 1:
-                _conflict(world, found, row, "former_link", former)
+                _conflict(world, identities, row, "former_link", former)
                 continue
             user = former[0] if former else None
             kind = "former_link"
@@ -111,43 +111,43 @@ def identify(world: World, people: People, rows: list[Mapped], settings: Setting
             continue
         taken.add(user.user_id)
         if archived_by_person(user):
-            found.kept_archived[row.hris_id] = user
+            identities.kept_archived[row.hris_id] = user
         else:
-            found.matches[row.hris_id] = Match(row, user, kind)
+            identities.matches[row.hris_id] = Match(row, user, kind)
     for row in left_over:
-        _match_unlinked(world, people, rows, found, row, taken, settings)
-    return found
+        _match_unlinked(world, people, rows, identities, row, taken, settings)
+    return identities
 
 
 def _match_unlinked(
     world: World,
     people: People,
     rows: list[Mapped],
-    found: Identities,
+    identities: Identities,
     row: Mapped,
     taken: set[str],
     settings: Settings,
 ) -> None:
-    if _decided(world, found, row, taken):
+    if _decided(world, identities, row, taken):
         return
     holders = [user for user in world.users if row.employee_id is not None and user.employee_id == row.employee_id]
     for user in holders:
         if user.is_local and user.user_id not in taken:  # rule 2
             doubtful = user.was_managed_link is not None or not user.is_active
             if doubtful and not agrees(row, user):
-                _conflict(world, found, row, "employee_id", [user])
+                _conflict(world, identities, row, "employee_id", [user])
             elif archived_by_person(user):
-                _conflict(world, found, row, "archived_by_person", [user])
+                _conflict(world, identities, row, "archived_by_person", [user])
             else:
-                found.matches[row.hris_id] = Match(row, user, "employee_id")
+                identities.matches[row.hris_id] = Match(row, user, "employee_id")
                 taken.add(user.user_id)
             return
         if user.user_id not in taken and is_confirmed_gone(world, people, rows, user) and agrees(row, user):  # rule 3
             if archived_by_person(user):
-                _conflict(world, found, row, "archived_by_person", [user])
+                _conflict(world, identities, row, "archived_by_person", [user])
             else:
-                found.matches[row.hris_id] = Match(row, user, "relink")
-                found.relinked.append(user)
+                identities.matches[row.hris_id] = Match(row, user, "relink")
+                identities.relinked.append(user)
                 taken.add(user.user_id)
             return
         decided = _resolution(world, Conflict("employee_id", row.hris_id, (user.user_id,)))
@@ -156,20 +156,20 @@ def _match_unlinked(
             and decided.decision == "create"
             and may_be_released(world, people, rows, settings, user)
         ):
-            found.released.add(user.user_id)
+            identities.released.add(user.user_id)
             continue
-        found.refused_by_rule_3.append(user)
-        _conflict(world, found, row, "employee_id", [user])
+        identities.refused_by_rule_3.append(user)
+        _conflict(world, identities, row, "employee_id", [user])
         return
-    others = [user for user in world.users if user.user_id not in found.released]
+    others = [user for user in world.users if user.user_id not in identities.released]
     by_email = [user for user in others if same_email(row, user)]  # rule 4
     by_name = [user for user in others if same_name_and_birth_date(row, user)]
     if by_email:
-        _conflict(world, found, row, "email", by_email)
+        _conflict(world, identities, row, "email", by_email)
     elif by_name:
-        _conflict(world, found, row, "name_and_birth_date", by_name)
+        _conflict(world, identities, row, "name_and_birth_date", by_name)
     else:
-        found.matches[row.hris_id] = Match(row, None, "create")
+        identities.matches[row.hris_id] = Match(row, None, "create")
 
 
 def may_be_released(world: World, people: People, rows: list[Mapped], settings: Settings, user: User) -> bool:
@@ -182,19 +182,19 @@ def may_be_released(world: World, people: People, rows: list[Mapped], settings: 
     return people.complete and settings.archive_employees and is_confirmed_gone(world, people, rows, user)
 
 
-def _decided(world: World, found: Identities, row: Mapped, taken: set[str]) -> bool:
+def _decided(world: World, identities: Identities, row: Mapped, taken: set[str]) -> bool:
     """What a person decided of this member comes before rules 2 to 4, as far as it still can be followed."""
     for resolution in world.resolutions:
         if resolution.hris_id != row.hris_id:
             continue
         if resolution.decision == "ignore":
-            found.ignored.add(row.hris_id)
+            identities.ignored.add(row.hris_id)
             return True
         target = next((user for user in world.users if user.user_id == resolution.user_id), None)
         if resolution.decision == "link" and target is not None and target.user_id not in taken:
             if archived_by_person(target) and not resolution.restore:
                 return False
-            found.matches[row.hris_id] = Match(row, target, "resolved")
+            identities.matches[row.hris_id] = Match(row, target, "resolved")
             taken.add(target.user_id)
             return True
     return False
@@ -209,35 +209,35 @@ def _resolution(world: World, conflict: Conflict) -> Resolution | None:
     return None
 
 
-def _conflict(world: World, found: Identities, row: Mapped, kind: str, users: list[User]) -> None:
+def _conflict(world: World, identities: Identities, row: Mapped, kind: str, users: list[User]) -> None:
     """A conflict, unless a person resolved it."""
     conflict = Conflict(kind, row.hris_id, tuple(sorted({user.user_id for user in users})))
     resolution = _resolution(world, conflict)
     if resolution is not None:
         if resolution.decision == "ignore":
-            found.ignored.add(row.hris_id)
+            identities.ignored.add(row.hris_id)
             return
         if resolution.decision == "create" and all(user.employee_id != row.employee_id for user in world.users):
-            found.matches[row.hris_id] = Match(row, None, "create")
+            identities.matches[row.hris_id] = Match(row, None, "create")
             return
         if resolution.decision == "link":
             wanted = resolution.user_id or (conflict.user_ids[0] if len(conflict.user_ids) == 1 else None)
             target = next((user for user in world.users if user.user_id == wanted), None)
-            used = {match.user.user_id for match in found.matches.values() if match.user is not None}
+            used = {match.user.user_id for match in identities.matches.values() if match.user is not None}
             if target is not None and target.user_id not in used:
                 if not archived_by_person(target) or resolution.restore:
-                    found.matches[row.hris_id] = Match(row, target, "resolved")
+                    identities.matches[row.hris_id] = Match(row, target, "resolved")
                     return
                 conflict = Conflict("archived_by_person", row.hris_id, conflict.user_ids)
-    found.conflicts.append(conflict)
+    identities.conflicts.append(conflict)
 
 
-def relinks_become_conflicts(found: Identities) -> None:
+def relinks_become_conflicts(identities: Identities) -> None:
     """Many ids change at once: nobody is re-linked unasked."""
-    for hris_id, match in sorted(found.matches.items()):
+    for hris_id, match in sorted(identities.matches.items()):
         if match.kind == "relink" and match.user is not None:
-            del found.matches[hris_id]
-            found.conflicts.append(Conflict("identity_change", hris_id, (match.user.user_id,)))
+            del identities.matches[hris_id]
+            identities.conflicts.append(Conflict("identity_change", hris_id, (match.user.user_id,)))
 
 
 def employee_id_after(match: Match, settings: Settings) -> str:
@@ -249,19 +249,19 @@ def employee_id_after(match: Match, settings: Settings) -> str:
     return match.row.employee_id
 
 
-def settle_employee_ids(world: World, found: Identities, settings: Settings) -> None:
+def settle_employee_ids(world: World, identities: Identities, settings: Settings) -> None:
     """Whoever would get an EmployeeId that another user keeps is a conflict; swaps are none."""
     while True:
-        by_user = {match.user.user_id: match for match in found.matches.values() if match.user is not None}
+        by_user = {match.user.user_id: match for match in identities.matches.values() if match.user is not None}
         after = {
             user.user_id: employee_id_after(by_user[user.user_id], settings)
             if user.user_id in by_user
             else user.employee_id
             for user in world.users
-            if user.user_id not in found.released
+            if user.user_id not in identities.released
         }
         clash = None
-        for match in found.matches.values():
+        for match in identities.matches.values():
             wanted = employee_id_after(match, settings)
             if match.user is not None and wanted == match.user.employee_id:
                 continue
@@ -276,12 +276,12 @@ def settle_employee_ids(world: World, found: Identities, settings: Settings) -> 
         if clash is None:
             return
         match, others = clash
-        del found.matches[match.row.hris_id]
-        own = [match.user] if match.user is not None else []
-        ids = tuple(sorted({user.user_id for user in [*others, *own]}))
+        del identities.matches[match.row.hris_id]
+        matched = [match.user] if match.user is not None else []
+        ids = tuple(sorted({user.user_id for user in [*others, *matched]}))
         conflict = Conflict("employee_id", match.row.hris_id, ids)
         resolution = _resolution(world, conflict)
         if resolution is not None and resolution.decision == "ignore":
-            found.ignored.add(match.row.hris_id)
+            identities.ignored.add(match.row.hris_id)
         else:
-            found.conflicts.append(conflict)
+            identities.conflicts.append(conflict)

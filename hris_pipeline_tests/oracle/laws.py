@@ -101,33 +101,33 @@ def _archived(world: World, observed: Iterable[ObservedRow]) -> list[User]:
     return [user for user in users if user is not None]
 
 
-def _is_archived_by_a_rule(known: Facts, hris_id: str | None) -> bool:
-    row = known.rows.get(hris_id or "")
+def _is_archived_by_a_rule(evidence: Facts, hris_id: str | None) -> bool:
+    row = evidence.rows.get(hris_id or "")
     return row is not None and row.rule is not None and row.rule.archive_existing
 
 
 # The laws
 
 
-def nobody_employed_archived(world: World, known: Facts, observed: Iterable[ObservedRow]) -> list[str]:
+def nobody_employed_archived(world: World, evidence: Facts, observed: Iterable[ObservedRow]) -> list[str]:
     """Only who has certainly left, or whom a rule archives by name, is archived."""
     return [
         f"archived although not certain to have left: {user.user_id}"
         for user in _archived(world, observed)
-        if not known.is_certain_to_have_left(user.hris_id) and not _is_archived_by_a_rule(known, user.hris_id)
+        if not evidence.is_certain_to_have_left(user.hris_id) and not _is_archived_by_a_rule(evidence, user.hris_id)
     ]
 
 
-def no_archives_when_incomplete(world: World, known: Facts, observed: Iterable[ObservedRow]) -> list[str]:
-    if known.people.complete:
+def no_archives_when_incomplete(world: World, evidence: Facts, observed: Iterable[ObservedRow]) -> list[str]:
+    if evidence.people.complete:
         return []
     return [f"archived from an incomplete extract: {user.user_id}" for user in _archived(world, observed)]
 
 
-def nobody_certain_to_have_left_stays(world: World, known: Facts, observed: Observed) -> list[str]:
+def nobody_certain_to_have_left_stays(world: World, evidence: Facts, observed: Observed) -> list[str]:
     """Who has certainly left is archived, unless a setting, a protection, a conflict or the extract keeps them."""
     settings = settings_of(world.settings)
-    if not known.people.complete or not settings.archive_employees:
+    if not evidence.people.complete or not settings.archive_employees:
         return []
     touched = {row.user_id for row in observed.rows if row.action == "archive" or "hris_id" in row.changes}
     return [
@@ -135,11 +135,11 @@ def nobody_certain_to_have_left_stays(world: World, known: Facts, observed: Obse
         for user in world.users
         if user.integration_id == world.integration_id
         and user.is_active
-        and known.is_certain_to_have_left(user.hris_id)
+        and evidence.is_certain_to_have_left(user.hris_id)
         and not is_kept_from_archiving(world, settings, user)
         and user.user_id not in observed.conflict_user_ids
         and user.user_id not in touched
-        and not seems_relisted(world, known.rows.values(), user)
+        and not seems_relisted(world, evidence.rows.values(), user)
     ]
 
 
@@ -162,8 +162,8 @@ def protected_users_keep_what_is_theirs(world: World, observed: Iterable[Observe
     return breaches
 
 
-def holes_are_untouched(world: World, known: Facts, observed: Iterable[ObservedRow]) -> list[str]:
-    holes = known.people.holes
+def holes_are_untouched(world: World, evidence: Facts, observed: Iterable[ObservedRow]) -> list[str]:
+    holes = evidence.people.holes
     breaches = []
     for row in observed:
         user = _user(world, row.user_id)
@@ -194,12 +194,12 @@ def conflicts_protect_both_sides(world: World, observed: Observed) -> list[str]:
     return breaches
 
 
-def only_employed_are_created_or_restored(world: World, known: Facts, observed: Iterable[ObservedRow]) -> list[str]:
+def only_employed_are_created_or_restored(world: World, evidence: Facts, observed: Iterable[ObservedRow]) -> list[str]:
     breaches = []
     for row in observed:
         if row.action not in ("create", "restore") or row.hris_id is None:
             continue
-        mapped = known.rows.get(row.hris_id)
+        mapped = evidence.rows.get(row.hris_id)
         if mapped is None or not mapped.is_live:
             breaches.append(f"{row.action} of somebody who is not to be imported: {row.hris_id}")
         user = _user(world, row.user_id)
@@ -209,7 +209,7 @@ def only_employed_are_created_or_restored(world: World, known: Facts, observed: 
     return breaches
 
 
-def nobody_is_relinked_without_proof(world: World, known: Facts, observed: Iterable[ObservedRow]) -> list[str]:
+def nobody_is_relinked_without_proof(world: World, evidence: Facts, observed: Iterable[ObservedRow]) -> list[str]:
     """A user linked to another id of this integration goes to a new one only when the other is certainly gone."""
     breaches = []
     for row in observed:
@@ -218,7 +218,7 @@ def nobody_is_relinked_without_proof(world: World, known: Facts, observed: Itera
         if user is None or link is None or user.is_local:
             continue
         resolved = any(entry.hris_id == row.hris_id and entry.decision == "link" for entry in world.resolutions)
-        if not resolved and not is_confirmed_gone(world, known.people, known.rows.values(), user):
+        if not resolved and not is_confirmed_gone(world, evidence.people, evidence.rows.values(), user):
             breaches.append(f"re-linked although the other id may be alive: {user.user_id}")
     return breaches
 
@@ -315,13 +315,13 @@ def again_is_nothing(first: Observed, again: Observed) -> list[str]:
     return [f"again: {row.action} {row.user_id or row.hris_id}" for row in again.rows]
 
 
-def everybody_listed_is_accounted_for(world: World, known: Facts, observed: Observed) -> list[str]:
+def everybody_listed_is_accounted_for(world: World, evidence: Facts, observed: Observed) -> list[str]:
     """Every employed member has a row, or is unchanged, or is named with a reason; so the sum says when one is lost."""
     with_row = {row.hris_id for row in observed.rows}
     named = observed.conflict_hris_ids | observed.quarantined | observed.excluded | observed.holes
     silent = [
         hris_id
-        for hris_id, row in known.rows.items()
+        for hris_id, row in evidence.rows.items()
         if row.is_live
         and hris_id not in with_row
         and hris_id not in named
@@ -336,22 +336,22 @@ def all_breaches(world: World, reading: Reading, observed: Observed) -> list[str
     if observed.status not in ("planned", "held"):
         return []
     rows = observed.rows
-    known = facts(world, reading)
+    evidence = facts(world, reading)
     return [
-        *nobody_employed_archived(world, known, rows),
-        *no_archives_when_incomplete(world, known, rows),
-        *nobody_certain_to_have_left_stays(world, known, observed),
+        *nobody_employed_archived(world, evidence, rows),
+        *no_archives_when_incomplete(world, evidence, rows),
+        *nobody_certain_to_have_left_stays(world, evidence, observed),
         *protected_users_keep_what_is_theirs(world, rows),
-        *holes_are_untouched(world, known, rows),
+        *holes_are_untouched(world, evidence, rows),
         *conflicts_protect_both_sides(world, observed),
-        *only_employed_are_created_or_restored(world, known, rows),
-        *nobody_is_relinked_without_proof(world, known, rows),
+        *only_employed_are_created_or_restored(world, evidence, rows),
+        *nobody_is_relinked_without_proof(world, evidence, rows),
         *a_person_has_one_row(rows),
         *nobody_else_is_touched(world, rows),
         *excluded_fields_are_never_written(world, rows),
         *held_exactly_when_a_guard_trips(observed),
         *counts_agree_with_rows(observed),
-        *everybody_listed_is_accounted_for(world, known, observed),
+        *everybody_listed_is_accounted_for(world, evidence, observed),
     ]
 
 
@@ -362,8 +362,8 @@ def differences(expectation: Expectation, observed: Observed) -> list[str]:
         return [f"status: {observed.status}, expected {mine.status}"]
     expected_rows = {(row.hris_id or row.user_id, row.action): row for row in mine.rows}
     observed_rows = {(row.hris_id or row.user_id, row.action): row for row in observed.rows}
-    found = [f"not expected: {who}" for who in observed_rows if who not in expected_rows]
-    found += [f"expected: {who}" for who in expected_rows if who not in observed_rows]
+    findings = [f"not expected: {who}" for who in observed_rows if who not in expected_rows]
+    findings += [f"expected: {who}" for who in expected_rows if who not in observed_rows]
     for who, row in expected_rows.items():
         if who in observed_rows and dict(row.changes) != dict(observed_rows[who].changes):
             names = {
@@ -371,30 +371,30 @@ def differences(expectation: Expectation, observed: Observed) -> list[str]:
                 for name in {*row.changes, *observed_rows[who].changes}
                 if row.changes.get(name) != observed_rows[who].changes.get(name)
             }
-            found.append(f"fields of {who}: {sorted(names)}")
-    found += [
+            findings.append(f"fields of {who}: {sorted(names)}")
+    findings += [
         f"guard {name}: {observed.guards[name]}, expected {tripped}"
         for name, tripped in mine.guards.items()
         if name in observed.guards and observed.guards[name] != tripped
     ]
-    found += [
+    findings += [
         f"figures of {name}: {observed.figures[name]}, expected {expected}"
         for name, expected in mine.figures.items()
         if name in observed.figures
         and (mine.guards[name] or name not in OF_ONE_FIELD)
         and not _same_figures(observed.figures[name], expected)
     ]
-    found += [
+    findings += [
         f"count of {name}: {observed.counts[name]}, expected {number}"
         for name, number in mine.counts.items()
         if name in observed.counts and observed.counts[name] != number
     ]
     if not mine.conflict_user_ids <= observed.conflict_user_ids:
-        found.append("conflict_user_ids: not all")
+        findings.append("conflict_user_ids: not all")
     for name in ("conflict_hris_ids", "quarantined", "holes", "complete"):
         if getattr(mine, name) != getattr(observed, name):
-            found.append(f"{name} differ")
-    return found
+            findings.append(f"{name} differ")
+    return findings
 
 
 OF_ONE_FIELD = ("field_wipe", "unread_field")

@@ -96,9 +96,9 @@ def returns(employee: Employee, today: date) -> bool:
 
 
 def _starts(employee: Employee) -> list[date]:
-    known = {spell.start for spell in employee.spells}
-    known |= {day for day in (employee.hire_date, employee.latest_rehire_date) if day is not None}
-    return sorted(known)
+    starts = {spell.start for spell in employee.spells}
+    starts |= {day for day in (employee.hire_date, employee.latest_rehire_date) if day is not None}
+    return sorted(starts)
 
 
 def hire_dates(employee: Employee, today: date, days_before_start: int) -> tuple[date | None, Value | Keep]:

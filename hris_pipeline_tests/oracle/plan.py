@@ -45,7 +45,7 @@ class _Draft:
     settings: Settings
     people: People
     mapped: list[Mapped]
-    found: Identities
+    identities: Identities
     rows: list[Row] = field(default_factory=list)
     unchanged: set[str] = field(default_factory=set)
     excluded: list[Exclusion] = field(default_factory=list)
@@ -68,12 +68,12 @@ def expect(world: World, reading: Reading) -> Expectation:
     failure = frame_failure(mapped, settings)
     if failure is not None:
         return Expectation(status=None, frame_failure=failure, complete=people.complete)
-    found = identify(world, people, mapped, settings)
-    identity = guards.identity_change(world, settings, found)
+    identities = identify(world, people, mapped, settings)
+    identity = guards.identity_change(world, settings, identities)
     if identity.tripped:
-        relinks_become_conflicts(found)
-    settle_employee_ids(world, found, settings)
-    draft = _Draft(world, settings, people, mapped, found)
+        relinks_become_conflicts(identities)
+    settle_employee_ids(world, identities, settings)
+    draft = _Draft(world, settings, people, mapped, identities)
     _matched(draft)
     _not_matched(draft)
     _missing(draft)
@@ -86,9 +86,9 @@ def expect(world: World, reading: Reading) -> Expectation:
         settings=settings,
         complete=people.complete,
         rows=tuple(draft.rows),
-        matches=found.matches,
+        matches=identities.matches,
         mapped=tuple(mapped),
-        in_conflict=frozenset(conflict.hris_id for conflict in found.conflicts),
+        in_conflict=frozenset(conflict.hris_id for conflict in identities.conflicts),
         quarantined=tuple(draft.quarantined),
         identity=identity,
     )
@@ -101,7 +101,7 @@ def expect(world: World, reading: Reading) -> Expectation:
         "unchanged": len(draft.unchanged),
         "excluded": len(draft.excluded),
         "protected": len(draft.protected),
-        "conflicts": len(found.conflicts),
+        "conflicts": len(identities.conflicts),
         "quarantined": len(draft.quarantined),
     }
     unread: dict[str, int] = {}
@@ -116,7 +116,7 @@ def expect(world: World, reading: Reading) -> Expectation:
         excluded=tuple(draft.excluded),
         protected=frozenset(draft.protected),
         quarantined=tuple(draft.quarantined),
-        conflicts=tuple(found.conflicts),
+        conflicts=tuple(identities.conflicts),
         awaiting_decision=frozenset(draft.awaiting),
         kept_references=frozenset(draft.kept_references),
         inactive_local=frozenset(draft.inactive_local),
@@ -132,13 +132,13 @@ def expect(world: World, reading: Reading) -> Expectation:
 
 
 def _matched(draft: _Draft) -> None:
-    found, settings = draft.found, draft.settings
-    draft.protected |= {user.user_id for user in found.kept_archived.values()}
+    identities, settings = draft.identities, draft.settings
+    draft.protected |= {user.user_id for user in identities.kept_archived.values()}
     directory = Directory(
-        draft.world, draft.people, settings, found, {row.hris_id: row for row in draft.mapped if row.hris_id}
+        draft.world, draft.people, settings, identities, {row.hris_id: row for row in draft.mapped if row.hris_id}
     )
     emails = _emails(draft)
-    for hris_id, match in sorted(found.matches.items()):
+    for hris_id, match in sorted(identities.matches.items()):
         wanted = _wanted(draft, match, directory, emails)
         user = match.user
         if user is None:
@@ -208,7 +208,7 @@ def _metadata_source(settings: Settings, name: str) -> str:
 
 
 def _points_to_conflict(draft: _Draft, employee_id: Value) -> bool:
-    sides = draft.found.conflict_users()
+    sides = draft.identities.conflict_users()
     return any(user.employee_id == employee_id and user.user_id in sides for user in draft.world.users)
 
 
@@ -242,7 +242,7 @@ def _wanted_email(draft: _Draft, match: Match) -> str | None:
 
 def _emails(draft: _Draft) -> dict[str, str | None]:
     """Addresses by hris_id: the user who has an address keeps it, whoever else arrives with it goes without."""
-    matches = draft.found.matches
+    matches = draft.identities.matches
     wanted = {hris_id: _wanted_email(draft, match) for hris_id, match in sorted(matches.items())}
     hris_ids = {match.user.user_id: hris_id for hris_id, match in matches.items() if match.user is not None}
     while True:
@@ -264,11 +264,11 @@ def _is_taken(
     hris_id: str,
 ) -> bool:
     address = wanted[hris_id]
-    own = matches[hris_id].user
-    if address is None or (own is not None and same(address, own.email)):
+    matched = matches[hris_id].user
+    if address is None or (matched is not None and same(address, matched.email)):
         return False
     for user in world.users:
-        if own is not None and user.user_id == own.user_id:
+        if matched is not None and user.user_id == matched.user_id:
             continue
         other = hris_ids.get(user.user_id)
         if same(address, user.email) and (other is None or same(address, wanted[other])):
@@ -280,16 +280,16 @@ def _is_taken(
 
 
 def _not_matched(draft: _Draft) -> None:
-    found, world = draft.found, draft.world
-    in_conflict = {conflict.hris_id for conflict in found.conflicts}
-    matched_users = {match.user.user_id for match in found.matches.values() if match.user is not None}
+    identities, world = draft.identities, draft.world
+    in_conflict = {conflict.hris_id for conflict in identities.conflicts}
+    matched_users = {match.user.user_id for match in identities.matches.values() if match.user is not None}
     for row in draft.mapped:
         if row.failures:
             draft.quarantined.append(Quarantined(row.hris_id, row.failures))
-        if row.hris_id in found.ignored:
+        if row.hris_id in identities.ignored:
             draft.exclude(row.hris_id, "ignored")
             continue
-        if row.hris_id in found.matches or row.hris_id in found.kept_archived or row.hris_id in in_conflict:
+        if row.hris_id in identities.matches or row.hris_id in identities.kept_archived or row.hris_id in in_conflict:
             continue
         user = linked_here(world, row.hris_id) if row.hris_id else None
         if user is not None and user.user_id in matched_users:
@@ -330,12 +330,12 @@ def _archive(draft: _Draft, user: User, *, by_rule: bool = False) -> bool:
         return False
     if is_kept_from_archiving(draft.world, draft.settings, user):
         draft.protected.add(user.user_id)
-    elif user.user_id in draft.found.conflict_users() or (
+    elif user.user_id in draft.identities.conflict_users() or (
         not by_rule and seems_relisted(draft.world, draft.mapped, user)
     ):
         draft.awaiting.add(user.user_id)
     elif draft.people.complete:
-        freed = [Change("employee_id", user.employee_id, None)] if user.user_id in draft.found.released else []
+        freed = [Change("employee_id", user.employee_id, None)] if user.user_id in draft.identities.released else []
         changes = (*freed, Change("status", "active", "archived"))
         draft.rows.append(Row("archive", user.hris_id, user.user_id, changes))
     return True
@@ -380,7 +380,7 @@ def is_kept_from_archiving(world: World, settings: Settings, user: User) -> bool
 
 
 def _missing(draft: _Draft) -> None:
-    matched_users = {match.user.user_id for match in draft.found.matches.values() if match.user is not None}
+    matched_users = {match.user.user_id for match in draft.identities.matches.values() if match.user is not None}
     for user in draft.world.users:
         mine = user.integration_id == draft.world.integration_id
         if mine and user.hris_id in draft.people.gone and user.user_id not in matched_users:
@@ -390,7 +390,7 @@ def _missing(draft: _Draft) -> None:
 def _give_up_ids(draft: _Draft) -> None:
     """Whoever had left already gives the EmployeeId to whom a person gave it."""
     for user in draft.world.users:
-        if user.user_id in draft.found.released and not user.is_active:
+        if user.user_id in draft.identities.released and not user.is_active:
             freed = Change("employee_id", user.employee_id, None)
             draft.rows.append(Row("update", user.hris_id or "", user.user_id, (freed,)))
 
@@ -414,14 +414,14 @@ def _warn_of_cycles(draft: _Draft) -> None:
 
 def _warn(draft: _Draft) -> None:
     _warn_of_cycles(draft)
-    known = {user.employee_id for user in draft.world.users}
-    for employee_id in draft.settings.do_not_archive - known:
+    employee_ids = {user.employee_id for user in draft.world.users}
+    for employee_id in draft.settings.do_not_archive - employee_ids:
         draft.warnings.add(Warned("do_not_archive_unknown", employee_id))
     for row in draft.mapped:
         number = row.values.get("phone_number")
-        if row.hris_id in draft.found.matches and isinstance(number, str) and not is_international(number):
+        if row.hris_id in draft.identities.matches and isinstance(number, str) and not is_international(number):
             draft.warnings.add(Warned("phone_not_international", row.hris_id))
-    touched = [*guards.managed(draft.world), *guards.linked_local(draft.found.matches)]
+    touched = [*guards.managed(draft.world), *guards.linked_local(draft.identities.matches)]
     live = [row for row in draft.mapped if row.is_live]
     names = {name for row in live for name in (*row.values, *row.supervisors)}
     for name in names:

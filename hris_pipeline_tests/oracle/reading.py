@@ -225,11 +225,11 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
     complete = reading.complete
     gone: set[str] = set()
     if complete and missing:
-        shown = frozenset(
+        listed_ids = frozenset(
             employee.hris_id for employee in employees if employee.active and not employee.waits_for_start
         )
         verdicts = {hris_id: verdict(world.source, hris_id, reading.lookups.get(hris_id)) for hris_id in missing}
-        if not _proof_holds(world.source, reading, shown) or "active" in verdicts.values():
+        if not _proof_holds(world.source, reading, listed_ids) or "active" in verdicts.values():
             complete = False
         else:
             gone = {hris_id for hris_id, said in verdicts.items() if said == "gone"}
@@ -247,11 +247,11 @@ def _with_managers(world: World, reading: Reading, employees: list[Employee]) ->
     """is_manager: an active employee reports to this one, also one whose details failed."""
     joined = _join(employees)
     managers = {employee.supervisor_hris_id for employee in joined if _is_active(employee, world)}
-    whole = {employee.hris_id for employee in joined}
+    hris_ids = {employee.hris_id for employee in joined}
     if world.source == "finch":
         for value in reading.members:
             directory = as_object(as_object(value).get("directory"))
-            if scalar(directory.get("id"), is_id=True) not in whole and directory.get("is_active") is True:
+            if scalar(directory.get("id"), is_id=True) not in hris_ids and directory.get("is_active") is True:
                 managers.add(scalar(as_object(directory.get("manager")).get("id"), is_id=True))
     return tuple(
         replace(employee, is_manager=bool(employee.hris_id) and employee.hris_id in managers) for employee in joined

@@ -32,16 +32,16 @@ class Directory:
     world: World
     people: People
     settings: Settings
-    found: Identities
+    identities: Identities
     rows: Mapping[str, Mapped]
 
     def employee_id_of(self, user: User) -> str:
-        for match in self.found.matches.values():
+        for match in self.identities.matches.values():
             if match.user is not None and match.user.user_id == user.user_id:
                 return employee_id_after(match, self.settings)
         taken = any(
             match.user is None and employee_id_after(match, self.settings) == user.employee_id
-            for match in self.found.matches.values()
+            for match in self.identities.matches.values()
         )
         return "" if taken else user.employee_id  # a person decided that a hire gets the work id of this leaver
 
@@ -53,17 +53,17 @@ class Directory:
 
     def hris_id_of(self, user: User) -> str | None:
         """The member of this integration that the user is, once the plan is applied."""
-        for hris_id, match in self.found.matches.items():
+        for hris_id, match in self.identities.matches.items():
             if match.user is not None and match.user.user_id == user.user_id:
                 return hris_id
         return user.hris_id if user.integration_id == self.world.integration_id else None
 
     def by_link(self, hris_id: str) -> str | None:
         """Through the links of the store, of any integration of the directory."""
-        match = self.found.matches.get(hris_id)
+        match = self.identities.matches.get(hris_id)
         if match is not None:
             return employee_id_after(match, self.settings)
-        user = self.found.kept_archived.get(hris_id) or linked_here(self.world, hris_id)
+        user = self.identities.kept_archived.get(hris_id) or linked_here(self.world, hris_id)
         if user is None:
             others = [other for other in self.world.users if other.hris_id == hris_id and not other.is_local]
             user = others[0] if others else None
@@ -74,7 +74,7 @@ class Directory:
         employee_id = self.by_link(hris_id)
         if employee_id is not None:
             return Reference("user", employee_id or None)
-        if hris_id in {conflict.hris_id for conflict in self.found.conflicts} or hris_id in self.people.holes:
+        if hris_id in {conflict.hris_id for conflict in self.identities.conflicts} or hris_id in self.people.holes:
             return STAYS
         row = self.rows.get(hris_id)
         user = self.holder(row.employee_id) if row is not None and row.employee_id is not None else None
@@ -88,7 +88,7 @@ class Directory:
 
     def _newcomer(self, row: Mapped) -> Reference:
         """Somebody who becomes a user by this very plan, and was this member before."""
-        for match in self.found.matches.values():
+        for match in self.identities.matches.values():
             if match.user is None and row.employee_id is not None and match.row.employee_id == row.employee_id:
                 alike = not row.values or _same_person(row, match.row)
                 return Reference("user", employee_id_after(match, self.settings)) if alike else NOBODY

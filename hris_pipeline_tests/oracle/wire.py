@@ -249,14 +249,14 @@ def _home(value: object, offices: list[JsonObject], notes: _Notes) -> JsonObject
     if is_empty(value):
         return None
     notes.sent.update(RESIDENCE)
-    known = [as_object(item) for item in as_list(value) if _is_address(as_object(item))]
-    if not known:
+    addresses = [as_object(item) for item in as_list(value) if _is_address(as_object(item))]
+    if not addresses:
         notes.could_not_read(*RESIDENCE)
         return None
-    for holder in known:
+    for holder in addresses:
         if _type_word(holder) in ("home", "residence", "mailing"):
             return holder
-    for holder in known:
+    for holder in addresses:
         if not _type_word(holder) and not any(_same_address(holder, office) for office in offices):
             return holder
     return None

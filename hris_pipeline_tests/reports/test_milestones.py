@@ -119,24 +119,24 @@ days = st.dates(date(1950, 1, 1), date(2040, 12, 31))
 
 def plainly(hired: date, born: date, today: date, last: date) -> set[Milestone]:
     """Day by day, as a person would look it up."""
-    found: set[Milestone] = set()
+    expected: set[Milestone] = set()
     for offset in range((last - today).days + 1):
         day = today + timedelta(days=offset)
         celebrated = {(day.month, day.day)}
         if celebrated == {(2, 28)} and (day + timedelta(days=1)).month == 3:
             celebrated.add((2, 29))
         if (hired.month, hired.day) in celebrated and day.year > hired.year:
-            found.add(("service_anniversary", day, day.year - hired.year))
+            expected.add(("service_anniversary", day, day.year - hired.year))
         if (born.month, born.day) in celebrated:
-            found.add(("birthday", day, None))
+            expected.add(("birthday", day, None))
         if (day - hired).days in (30, 60, 90):
-            found.add(("onboarding", day, (day - hired).days))
-    return found
+            expected.add(("onboarding", day, (day - hired).days))
+    return expected
 
 
 @settings(deadline=None, max_examples=60)
 @given(days, days, days, st.integers(0, 500))
 def test_milestones_are_what_a_look_at_every_day_finds(hired: date, born: date, today: date, ahead: int) -> None:
-    found = milestones(today, hired=hired.isoformat(), born=born.isoformat(), days=ahead)
-    assert set(found) == plainly(hired, born, today, today + timedelta(days=ahead))
-    assert len(found) == len(set(found))
+    listed = milestones(today, hired=hired.isoformat(), born=born.isoformat(), days=ahead)
+    assert set(listed) == plainly(hired, born, today, today + timedelta(days=ahead))
+    assert len(listed) == len(set(listed))

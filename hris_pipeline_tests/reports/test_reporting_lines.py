@@ -20,7 +20,7 @@ def lines(supervisors: dict[str, str | None], archived: frozenset[str] = frozens
         text_frame(employee_id=list(supervisors), supervisor_id=list(supervisors.values()), status=status)
     )
     assert values(frame["depth"]) == [len(chain) for chain in values(frame["chain"])]
-    chains = ([str(one) for one in chain] for chain in values(frame["chain"]))
+    chains = ([str(user_id) for user_id in chain] for chain in values(frame["chain"]))
     return dict(zip(values(frame["employee_id"]), zip(chains, values(frame["in_cycle"]), strict=True), strict=True))
 
 
@@ -61,7 +61,7 @@ def test_approvers_are_the_associated_supervisors_in_the_fields_order_each_once(
         _Sponsor=["1", "3", None],
     )
     frame = reporting_lines(users, [MetadataName(name) for name in ("Sponsor", "Buddy", "Absent")])
-    assert [list(one) for one in frame["approvers"]] == [["1", "2"], ["3"], []]
+    assert [list(approvers) for approvers in frame["approvers"]] == [["1", "2"], ["3"], []]
     assert dict(frame.dtypes) == {
         "employee_id": TEXT,
         "depth": INTEGER,
@@ -90,7 +90,9 @@ people = st.integers(1, 12).flatmap(
 @settings(deadline=None)
 @given(people)
 def test_climbing_all_at_once_is_walking_one_by_one(above: list[int | None]) -> None:
-    supervisors = {f"p{n:02}": None if one is None else f"p{one:02}" for n, one in enumerate(above)}
+    supervisors = {
+        f"p{n:02}": None if supervisor is None else f"p{supervisor:02}" for n, supervisor in enumerate(above)
+    }
     assert lines(supervisors) == {person: walked(supervisors, person) for person in supervisors}
 
 
@@ -142,9 +144,9 @@ def test_a_count_without_small_groups_tells_of_nobody_alone(groups: dict[str, in
     counts = pd.DataFrame(
         {"dimension": ["role"] * len(groups), "value": list(groups), "active_count": list(groups.values())}
     ).astype({"dimension": TEXT, "value": TEXT, "active_count": INTEGER})
-    told = without_small_groups(counts)
-    assert told.dtypes.to_dict() == counts.dtypes.to_dict()
-    rows = dict(zip(values(told["value"]), values(told["active_count"]), strict=True))
+    merged = without_small_groups(counts)
+    assert merged.dtypes.to_dict() == counts.dtypes.to_dict()
+    rows = dict(zip(values(merged["value"]), values(merged["active_count"]), strict=True))
     other = rows.pop("other", 0)
     assert sum(rows.values()) + other == sum(groups.values())
     assert all(groups[name] == count >= SMALLEST_GROUP for name, count in rows.items())

@@ -57,8 +57,8 @@ def test_a_small_company_has_good_people_only(employees: int) -> None:
 def test_every_surprise_strikes_a_company_large_enough_for_it_and_nobody_twice(employees: int) -> None:
     company = Company(employees, 9, TODAY)
     assert set(company.surprises) == {s.name for s in SURPRISES if s.smallest <= employees}
-    for one, other in combinations(company.surprises.values(), 2):
-        assert not set(one) & set(other)
+    for group, other in combinations(company.surprises.values(), 2):
+        assert not set(group) & set(other)
 
 
 def test_few_rows_are_too_bad_to_use(company: Company) -> None:
@@ -69,8 +69,8 @@ def test_few_rows_are_too_bad_to_use(company: Company) -> None:
         date.fromisoformat(impossible.start_date or "")
     (nameless,) = struck(company, "missing_last_name")
     assert "family_name" not in company.member(nameless.id)["name"]
-    one, other = struck(company, "shared_work_id")
-    assert one.work_id == other.work_id
+    person, other = struck(company, "shared_work_id")
+    assert person.work_id == other.work_id
 
 
 def test_the_service_account_has_its_title_no_birth_date_and_no_residence(company: Company) -> None:
@@ -98,8 +98,8 @@ def test_managers_form_one_tree_but_for_the_surprises(company: Company) -> None:
 def test_managers_may_be_outside_terminated_in_a_circle_or_oneself(company: Company) -> None:
     assert all(person.manager not in company.member_ids for person in struck(company, "manager_outside"))
     assert all(person.manager == person.id for person in struck(company, "own_manager"))
-    one, other = struck(company, "manager_circle")
-    assert (one.manager, other.manager) == (other.id, one.id)
+    report, other = struck(company, "manager_circle")
+    assert (report.manager, other.manager) == (other.id, report.id)
     (gone,) = struck(company, "terminated_manager")
     assert not gone.active
     assert any(person.manager == gone.id for person in company.persons())
@@ -152,9 +152,9 @@ def test_empty_single_values_are_omitted_and_arrays_always_there(company: Compan
 
 
 def test_what_a_client_must_drop_is_there_to_be_dropped(company: Company) -> None:
-    shown = Counter(key for member in company.members() for key in member)
+    keys = Counter(key for member in company.members() for key in member)
     for denied in ("current_pay", "pay_history", "current_pay_frequency", "sex_assigned_at_birth", "tax_withholding"):
-        assert shown[denied] == 500
+        assert keys[denied] == 500
 
 
 def test_500_people_take_half_a_second_and_a_hundred_thousand_are_possible() -> None:
@@ -181,7 +181,7 @@ def test_people_are_edited_removed_added_and_terminated() -> None:
 
     company.terminate(second, TODAY - timedelta(days=1))
     company.terminate(last, TODAY + timedelta(days=9))
-    assert [company.member(one)["active"] for one in (second, last)] == [False, True]
+    assert [company.member(member_id)["active"] for member_id in (second, last)] == [False, True]
 
     gone = company.remove(last)
     assert last not in company.member_ids

@@ -106,12 +106,12 @@ def test_a_browser_can_be_followed_to_a_waiting_callback(sandbox: Sandbox) -> No
 
 def test_many_sandboxes_run_at_once_and_leave_nothing_behind() -> None:
     threads = threading.active_count()
-    with running(3, 1) as one, running(3, 2) as other:
-        assert one.url != other.url
-        assert one.environment()["JUSTWORKS_API_URL"] == one.url
+    with running(3, 1) as sandbox, running(3, 2) as other:
+        assert sandbox.url != other.url
+        assert sandbox.environment()["JUSTWORKS_API_URL"] == sandbox.url
     assert threading.active_count() == threads
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{one.url}/sandbox/state")
+        httpx.get(f"{sandbox.url}/sandbox/state")
 
 
 def test_it_stops_while_somebody_waits_for_a_slow_answer() -> None:

@@ -43,8 +43,8 @@ def test_slow_takes_longer(sandbox: Sandbox, client: Client) -> None:
 def test_a_short_list_loses_its_end_while_its_people_still_answer(sandbox: Sandbox, client: Client) -> None:
     everybody = sandbox.company.member_ids
     sandbox.fault("short_list", share=0.4)
-    found = [member["id"] for member in client.members()]
-    assert found == everybody[: len(everybody) * 6 // 10]
+    member_ids = [member["id"] for member in client.members()]
+    assert member_ids == everybody[: len(everybody) * 6 // 10]
     assert client.get(f"/v1/members/{everybody[-1]}").status_code == 200
 
 
@@ -55,10 +55,10 @@ def test_an_empty_list_has_nobody(sandbox: Sandbox, client: Client) -> None:
 
 def test_a_repeated_page_comes_twice_and_nobody_is_lost(sandbox: Sandbox, client: Client) -> None:
     sandbox.fault("repeated_page", after=1, times=1)
-    found = [member["id"] for member in client.members()]
+    member_ids = [member["id"] for member in client.members()]
     everybody = sandbox.company.member_ids
-    assert len(found) == len(everybody) + 100
-    assert set(found) == set(everybody)
+    assert len(member_ids) == len(everybody) + 100
+    assert set(member_ids) == set(everybody)
 
 
 def test_a_page_repeated_for_ever_never_ends(sandbox: Sandbox, client: Client) -> None:
@@ -75,10 +75,10 @@ def test_a_page_may_be_no_json(sandbox: Sandbox, client: Client) -> None:
 
 
 def test_details_fail_for_the_members_named(sandbox: Sandbox, client: Client) -> None:
-    one, other = sandbox.company.member_ids[:2]
-    sandbox.fault("failing_details", members=(one,))
-    assert client.get(f"/v1/members/{one}").status_code == 500
-    assert client.get(f"/v1/members/{one}/custom-field-values").status_code == 500
+    member_id, other = sandbox.company.member_ids[:2]
+    sandbox.fault("failing_details", members=(member_id,))
+    assert client.get(f"/v1/members/{member_id}").status_code == 500
+    assert client.get(f"/v1/members/{member_id}/custom-field-values").status_code == 500
     assert client.get(f"/v1/members/{other}").status_code == 200
     assert len(client.members()) == len(sandbox.company.member_ids)
 

@@ -21,29 +21,29 @@ def aggregator(sandbox: Sandbox) -> Iterator[finch.Finch]:
 
 
 def individuals(aggregator: finch.Finch, ids: list[str]) -> dict[str, tuple[int, Individual]]:
-    found = aggregator.hris.individuals.retrieve_many(requests=[{"individual_id": id_} for id_ in ids])
-    return {answer.individual_id: (answer.code, answer.body) for answer in found}
+    page = aggregator.hris.individuals.retrieve_many(requests=[{"individual_id": id_} for id_ in ids])
+    return {answer.individual_id: (answer.code, answer.body) for answer in page}
 
 
 def employments(aggregator: finch.Finch, ids: list[str]) -> dict[str, tuple[int, EmploymentData]]:
-    found = aggregator.hris.employments.retrieve_many(requests=[{"individual_id": id_} for id_ in ids])
-    return {answer.individual_id: (answer.code, answer.body) for answer in found}
+    page = aggregator.hris.employments.retrieve_many(requests=[{"individual_id": id_} for id_ in ids])
+    return {answer.individual_id: (answer.code, answer.body) for answer in page}
 
 
 def test_the_directory_pages_through_everybody(sandbox: Sandbox, aggregator: finch.Finch) -> None:
     everybody = sandbox.company.persons()
     for limit in (60, 10_000):
         listed = list(aggregator.hris.directory.list(limit=limit))
-        assert [one.id for one in listed] == [finch_id(person.id) for person in everybody]
-        assert [one.is_active for one in listed] == [person.active for person in everybody]
+        assert [person_listed.id for person_listed in listed] == [finch_id(person.id) for person in everybody]
+        assert [person_listed.is_active for person_listed in listed] == [person.active for person in everybody]
 
 
 def test_individuals_carry_names_addresses_and_birth_dates(sandbox: Sandbox, aggregator: finch.Finch) -> None:
     everybody = sandbox.company.persons()
-    found = individuals(aggregator, [finch_id(person.id) for person in everybody])
+    people = individuals(aggregator, [finch_id(person.id) for person in everybody])
     phones: list[object] = []
     for person in everybody:
-        code, body = found[finch_id(person.id)]
+        code, body = people[finch_id(person.id)]
         assert code == 200
         assert isinstance(body, IndividualResponseBody)
         phones += body.phone_numbers or []
@@ -55,10 +55,10 @@ def test_individuals_carry_names_addresses_and_birth_dates(sandbox: Sandbox, agg
 
 def test_employments_carry_titles_dates_and_custom_fields(sandbox: Sandbox, aggregator: finch.Finch) -> None:
     everybody = sandbox.company.persons()
-    found = employments(aggregator, [finch_id(person.id) for person in everybody])
+    jobs = employments(aggregator, [finch_id(person.id) for person in everybody])
     kinds = set()
     for person in everybody:
-        code, body = found[finch_id(person.id)]
+        code, body = jobs[finch_id(person.id)]
         assert code == 200
         assert isinstance(body, EmploymentDataResponseBody)
         assert (body.source_id, body.title, body.start_date) == (person.work_id, person.job_title, person.start_date)
@@ -83,11 +83,11 @@ def test_employments_carry_titles_dates_and_custom_fields(sandbox: Sandbox, aggr
 def test_each_item_has_its_own_code(sandbox: Sandbox, aggregator: finch.Finch) -> None:
     good, bad = sandbox.company.member_ids[:2]
     sandbox.fault("failing_details", members=(bad,))
-    for found in (
+    for answer in (
         individuals(aggregator, [finch_id(good), finch_id(bad), "nobody"]),
         employments(aggregator, [finch_id(good), finch_id(bad), "nobody"]),
     ):
-        assert {id_: code for id_, (code, _) in found.items()} == {
+        assert {id_: code for id_, (code, _) in answer.items()} == {
             finch_id(good): 200,
             finch_id(bad): 500,
             "nobody": 404,
@@ -110,7 +110,7 @@ def test_lists_can_be_short_empty_or_repeat(sandbox: Sandbox, aggregator: finch.
     assert list(aggregator.hris.directory.list(limit=100)) == []
     sandbox.clear_faults()
     sandbox.fault("repeated_page", times=1)
-    listed = [one.id for one in aggregator.hris.directory.list(limit=100)]
+    listed = [person.id for person in aggregator.hris.directory.list(limit=100)]
     assert listed[:100] == listed[100:200]
 
 
@@ -167,8 +167,8 @@ def test_the_company_has_a_name(sandbox: Sandbox, aggregator: finch.Finch) -> No
 
 
 def test_reconnecting_another_way_gives_everybody_a_new_id(sandbox: Sandbox, aggregator: finch.Finch) -> None:
-    before = {one.id for one in aggregator.hris.directory.list(limit=10_000)}
+    before = {person.id for person in aggregator.hris.directory.list(limit=10_000)}
     sandbox.company.renew_ids()
-    after = {one.id for one in aggregator.hris.directory.list(limit=10_000)}
+    after = {person.id for person in aggregator.hris.directory.list(limit=10_000)}
     assert len(after) == len(before)
     assert not before & after

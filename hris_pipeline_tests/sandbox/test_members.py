@@ -10,8 +10,8 @@ from hris_pipeline_tests.kit.sandbox_client import Client
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_pages_add_up_to_everybody_once(sandbox: Sandbox, client: Client, limit: int) -> None:
-    found = client.members(limit=limit, most_pages=300)
-    assert [member["id"] for member in found] == sandbox.company.member_ids
+    members = client.members(limit=limit, most_pages=300)
+    assert [member["id"] for member in members] == sandbox.company.member_ids
 
 
 def test_with_every_scope_members_are_the_ground_truth(sandbox: Sandbox, client: Client) -> None:
@@ -64,8 +64,8 @@ def test_moments_of_change_filter(sandbox: Sandbox, client: Client, suffix: str,
 
 
 def test_one_member_answers_singly_and_a_stranger_is_404(sandbox: Sandbox, client: Client) -> None:
-    known = sandbox.company.member_ids[17]
-    assert client.get(f"/v1/members/{known}").json() == sandbox.company.member(known)
+    member_id = sandbox.company.member_ids[17]
+    assert client.get(f"/v1/members/{member_id}").json() == sandbox.company.member(member_id)
     assert client.get("/v1/members/nobody").status_code == 404
     assert client.get("/v1/members/nobody/custom-field-values").status_code == 404
 
@@ -90,8 +90,8 @@ def test_people_who_move_while_paging_are_seen_twice_or_not_at_all(sandbox: Sand
 def test_the_company_names_itself_and_its_offices(sandbox: Sandbox, client: Client) -> None:
     company = client.get("/v1/company").json()
     assert (company["id"], company["display_name"]) == (sandbox.company.id, "Acme")
-    known = {office["id"] for office in company["offices"] if office["address"]["country"]}
-    assert {member["office"]["id"] for member in client.members() if "office" in member} <= known
+    office_ids = {office["id"] for office in company["offices"] if office["address"]["country"]}
+    assert {member["office"]["id"] for member in client.members() if "office" in member} <= office_ids
 
 
 def test_custom_values_are_of_the_fields_defined(sandbox: Sandbox, client: Client) -> None:

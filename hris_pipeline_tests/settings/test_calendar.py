@@ -64,15 +64,15 @@ def identity(frequency: dict[str, object]) -> str:
 @pytest.mark.parametrize("zone", ZONES)
 def test_each_period_of_two_years_is_due_exactly_once_and_never_drifts(zone: str, frequency: dict[str, object]) -> None:
     settings = settings_from({"time_zone": zone, **frequency})
-    here, at = ZoneInfo(zone), time.fromisoformat(settings.at)
-    started = [(tick, due.astimezone(here)) for tick, due in handled(settings)]
+    time_zone, at = ZoneInfo(zone), time.fromisoformat(settings.at)
+    started = [(tick, due.astimezone(time_zone)) for tick, due in handled(settings)]
     periods = [period(settings, local.date()) for _, local in started]
     every = list(dict.fromkeys(period(settings, date(2024, 1, 1) + timedelta(days=day)) for day in range(731)))
     assert len(set(periods)) == len(periods)
     assert set(every[1:-1]) <= set(periods)
     for tick, local in started:
         assert timedelta() <= tick - local < TICK
-        assert local.time() == at or skipped(datetime.combine(local, at), here)
+        assert local.time() == at or skipped(datetime.combine(local, at), time_zone)
         assert settings.frequency != "weekly" or local.weekday() == 6
         assert settings.frequency != "monthly" or (local + timedelta(days=1)).day == 1
 

@@ -101,12 +101,12 @@ metadata:
   - name: Site
 display_name: Again
 """
-    found = problems(text)
-    assert [problem.partition(": ")[0] for problem in found] == [
+    lines = problems(text)
+    assert [problem.partition(": ")[0] for problem in lines] == [
         f"line {line}" for line in (2, 3, 7, 8, 11, 12, 13, 16, 16, 17, 18)
     ]
-    assert found[-1] == "line 18: display_name: is given twice; keep one"
-    assert found[4] == (
+    assert lines[-1] == "line 18: display_name: is given twice; keep one"
+    assert lines[4] == (
         "line 11: do_not_archive[1]: must be text: put it in quotes, because a bare number loses its leading zeros"
     )
 
@@ -269,6 +269,6 @@ def test_a_changed_notification_address_is_a_difference_that_does_not_show_it() 
 
 @hypothesis_settings(deadline=None)
 @given(documents, documents)
-def test_settings_differ_exactly_when_there_are_differences(one: dict[str, Any], other: dict[str, Any]) -> None:
-    old, new = settings_from(one), settings_from(other)
+def test_settings_differ_exactly_when_there_are_differences(first: dict[str, Any], other: dict[str, Any]) -> None:
+    old, new = settings_from(first), settings_from(other)
     assert (differences(old, new) == []) is (old == new)

@@ -131,7 +131,7 @@ class Scripted:
     seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
     def answer(self, *answers: tuple[int, bytes] | tuple[int, bytes, dict[str, str]]) -> None:
-        self.answers = [(one[0], one[1], one[2] if len(one) == 3 else {}) for one in answers]
+        self.answers = [(answer[0], answer[1], answer[2] if len(answer) == 3 else {}) for answer in answers]
         self.seen.clear()
 
 

@@ -218,7 +218,7 @@ class Told:
     """A source that gives what it was told to; "a", when nothing else is said, is active."""
 
     name = "justworks"
-    given: Iterable[Page] = ()
+    listed: Iterable[Page] = ()
     answers: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     batches: int = 0
@@ -227,7 +227,7 @@ class Told:
         return Company("c", "Acme", custom_fields=(CustomField("f", "F"),))
 
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:
-        yield from self.given
+        yield from self.listed
 
     def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         self.batches += 1
@@ -256,27 +256,27 @@ def test_somebody_seen_after_all_is_no_hole(archive: Archive) -> None:
 
 
 def test_inactive_and_not_found_confirm(archive: Archive) -> None:
-    told = Told([page("a")], {"b": "inactive", "c": "not_found"})
-    manifest = taken(told, archive, ["a", "b", "c"])
+    source = Told([page("a")], {"b": "inactive", "c": "not_found"})
+    manifest = taken(source, archive, ["a", "b", "c"])
     assert (manifest.complete, manifest.missing) == (True, ("b", "c"))
 
 
 def test_the_question_is_put_to_the_proof_first_and_again_once_it_has_confirmed(archive: Archive) -> None:
-    told = Told([page("a")], {"b": "not_found"})
-    assert taken(told, archive, ["b"]).missing == ("b",)
-    assert told.asked == ["a", "b", "a"]
-    told = Told([page("a")], {"b": "error"})
-    taken(told, archive, ["b"])
-    assert told.asked == ["a", "b"], "nothing was confirmed, so nothing needs proof"
+    source = Told([page("a")], {"b": "not_found"})
+    assert taken(source, archive, ["b"]).missing == ("b",)
+    assert source.asked == ["a", "b", "a"]
+    source = Told([page("a")], {"b": "error"})
+    taken(source, archive, ["b"])
+    assert source.asked == ["a", "b"], "nothing was confirmed, so nothing needs proof"
 
 
 @pytest.mark.parametrize("status", ["not_found", "inactive", "error"])
 def test_a_source_that_denies_somebody_it_has_just_shown_active_confirms_nobody(archive: Archive, status: str) -> None:
-    told = Told([page("a")], {"a": status, "b": "not_found"})
-    manifest = taken(told, archive, ["b", "c"])
+    source = Told([page("a")], {"a": status, "b": "not_found"})
+    manifest = taken(source, archive, ["b", "c"])
     assert not manifest.complete
     assert "nobody's absence can be confirmed: a is active in the list" in manifest.reasons[0]
-    assert (manifest.missing, manifest.holes, told.asked) == ((), (), ["a"])
+    assert (manifest.missing, manifest.holes, source.asked) == ((), (), ["a"])
 
 
 def test_a_source_that_breaks_while_it_is_asked_confirms_nobody(archive: Archive) -> None:
@@ -292,36 +292,36 @@ def test_a_source_that_breaks_while_it_is_asked_confirms_nobody(archive: Archive
 
 
 def test_without_anybody_active_to_ask_for_first_nobody_is_confirmed(archive: Archive) -> None:
-    told = Told([page("x")], {"b": "not_found"})
-    manifest = taken(told, archive, ["b"])
-    assert (manifest.complete, manifest.missing, told.asked) == (False, (), [])
+    source = Told([page("x")], {"b": "not_found"})
+    manifest = taken(source, archive, ["b"])
+    assert (manifest.complete, manifest.missing, source.asked) == (False, (), [])
     assert "shows nobody who is active" in manifest.reasons[0]
 
 
 def test_the_one_who_answers_active_takes_back_every_confirmation(archive: Archive) -> None:
     expected = [f"p{number:02}" for number in range(20)]
-    told = Told([page("a")], dict.fromkeys(expected, "not_found") | {"p07": "active"})
-    manifest = taken(told, archive, expected)
+    source = Told([page("a")], dict.fromkeys(expected, "not_found") | {"p07": "active"})
+    manifest = taken(source, archive, expected)
     assert not manifest.complete
     assert "the list was short: p07" in manifest.reasons[0]
     assert manifest.missing == ()
 
 
 def test_after_many_errors_the_rest_are_left_untouched_without_asking(archive: Archive) -> None:
-    told = Told([page("a")])
+    source = Told([page("a")])
     expected = [f"p{number:02}" for number in range(50)]
-    manifest = taken(told, archive, expected)
-    assert len(told.asked) == 11
+    manifest = taken(source, archive, expected)
+    assert len(source.asked) == 11
     assert manifest.holes == tuple(expected)
     assert manifest.complete
 
 
 def test_people_are_asked_for_in_random_order(archive: Archive) -> None:
     expected = [f"p{number:02}" for number in range(50)]
-    told = Told([page("a")], dict.fromkeys(expected, "not_found"))
-    manifest = taken(told, archive, expected)
-    assert told.asked[1:-1] != expected
-    assert sorted(told.asked[1:-1]) == list(manifest.missing) == expected
+    source = Told([page("a")], dict.fromkeys(expected, "not_found"))
+    manifest = taken(source, archive, expected)
+    assert source.asked[1:-1] != expected
+    assert sorted(source.asked[1:-1]) == list(manifest.missing) == expected
 
 
 def test_ten_pages_that_bring_nobody_new_are_a_circle_and_nameless_members_are_nobody_new(archive: Archive) -> None:

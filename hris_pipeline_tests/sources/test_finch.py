@@ -22,7 +22,7 @@ def test_it_reads_what_the_published_client_reads(sandbox: Sandbox, finch: Finch
     read = finch.columns(lines_of(finch), finch.company())
     with PublishedClient(access_token=sandbox.finch_token, base_url=sandbox.finch_url) as client:
         ids = [individual.id for individual in client.hris.directory.list(limit=1000).individuals]
-        requests: Any = [{"individual_id": one} for one in ids]
+        requests: Any = [{"individual_id": individual_id} for individual_id in ids]
         people: list[Any] = list(client.hris.individuals.retrieve_many(requests=requests))
         works: list[Any] = list(client.hris.employments.retrieve_many(requests=requests))
     assert read["hris_id"] == ids
@@ -49,8 +49,8 @@ def test_the_company_says_how_old_the_data_is(finch: Finch) -> None:
 
 
 def test_custom_fields_are_known_by_name_from_those_who_have_them(finch: Finch) -> None:
-    shown = {field.id for page in finch.pages(custom_fields=True) for field in page.custom_fields}
-    assert "Buddy" in shown
+    field_ids = {field.id for page in finch.pages(custom_fields=True) for field in page.custom_fields}
+    assert "Buddy" in field_ids
 
 
 @pytest.mark.parametrize("path", ["/finch/employer/individual", "/finch/employer/employment"])

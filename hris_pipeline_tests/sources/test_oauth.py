@@ -58,8 +58,8 @@ def test_consent_without_birth_dates_gives_fewer_scopes(sandbox: Sandbox) -> Non
 
 def test_tokens_show_no_secret() -> None:
     tokens = Tokens(access="hush-access", refresh="hush-refresh", expires_at=NOON)
-    for shown in (repr(tokens), str(tokens), f"{tokens}", rich.pretty.pretty_repr(tokens)):
-        assert "hush" not in shown
+    for text in (repr(tokens), str(tokens), f"{tokens}", rich.pretty.pretty_repr(tokens)):
+        assert "hush" not in text
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_a_wrong_client_secret_is_named_and_is_no_dead_connection(sandbox: Sandb
 
 @pytest.mark.parametrize("missing", ["client_id", "client_secret"])
 def test_a_missing_client_is_named_by_its_variable(missing: str) -> None:
-    given: dict[str, Any] = {"client_id": "c", "client_secret": "s", missing: ""}
+    secrets: dict[str, Any] = {"client_id": "c", "client_secret": "s", missing: ""}
     with pytest.raises(EnvironmentInvalid, match=f"JUSTWORKS_{missing.upper()}"):
-        OAuth(api_url="http://x", authorize_url="", integration_id="acme", **given)
+        OAuth(api_url="http://x", authorize_url="", integration_id="acme", **secrets)
 
 
 def test_revoking_ends_the_connection_and_may_be_repeated(sandbox: Sandbox, keeper: MemoryKeeper) -> None:

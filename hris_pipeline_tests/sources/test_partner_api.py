@@ -77,9 +77,9 @@ def test_custom_values_come_with_each_member_when_asked_for(sandbox: Sandbox, ju
     assert sandbox.requests["GET /v1/members/{id}/custom-field-values"] == 250
     read = justworks.columns((record.line for page in pages for record in page.records), company)
     people = [sandbox.company.person(member_id) for member_id in sandbox.company.member_ids]
-    for person, shown in zip(people, read["custom_fields"], strict=True):
+    for person, custom in zip(people, read["custom_fields"], strict=True):
         filled = {id_: list(values) for id_, values in person.custom.items() if values}
-        assert (json.loads(str(shown)) if shown else {}) == {
+        assert (json.loads(str(custom)) if custom else {}) == {
             id_: values[0] if len(values) == 1 else values for id_, values in filled.items()
         }
 

@@ -51,9 +51,9 @@ def test_creates_arrive_whole(store: Store) -> None:
     user = stored(store)[user_id(1)]
     assert (user["version"], user["synced_version"], user["directory_id"]) == (1, 1, "acme")
     assert user["source_hash"]
-    found = _import(store, staged.import_id)
-    assert (found.status, found.applied_by, found.applied_run_id) == ("applied", "Ann", "run-2")
-    assert found.finished_at == NOW + HOUR
+    record = _import(store, staged.import_id)
+    assert (record.status, record.applied_by, record.applied_run_id) == ("applied", "Ann", "run-2")
+    assert record.finished_at == NOW + HOUR
 
 
 def test_every_kind_of_change_reaches_its_target(store: Store) -> None:
@@ -84,11 +84,11 @@ def test_dates_are_dates_for_the_database_too(store: Store) -> None:
 
 def test_unique_values_can_be_swapped_moved_on_and_taken_over(store: Store) -> None:
     applied(store, *(create(number) for number in range(1, 4)))
-    one, two, three = state(1), state(2), state(3)
+    first, two, three = state(1), state(2), state(3)
     applied(
         store,
-        update(1, one, employee_id="0002", email=two["email"], email_key=two["email_key"], hris_id="m-2"),
-        update(2, two, employee_id="0001", email=one["email"], email_key=one["email_key"], hris_id="m-1"),
+        update(1, first, employee_id="0002", email=two["email"], email_key=two["email_key"], hris_id="m-2"),
+        update(2, two, employee_id="0001", email=first["email"], email_key=first["email_key"], hris_id="m-1"),
         update(3, three, employee_id="0099", email=None, email_key=None),
         create(4, employee_id="0003", email=three["email"], email_key=three["email_key"]),
     )
@@ -177,9 +177,9 @@ def test_what_no_longer_fits_is_stale_and_nothing_is_applied(store: Store, event
         True,
     ) or caught.value.__context__ is None
     assert stored(store) == before
-    found = _import(store, staged.import_id)
-    assert (found.status, found.finished_at is not None) == ("stale", True)
-    assert reason in found.message
+    record = _import(store, staged.import_id)
+    assert (record.status, record.finished_at is not None) == ("stale", True)
+    assert reason in record.message
     with pytest.raises(ImportStale, match="is stale"):
         apply(store, staged.import_id)
 

@@ -237,8 +237,8 @@ def test_a_file_that_cannot_be_written_says_why(
     ],
 )
 def test_what_is_the_machines_fault_is_told_and_nothing_else(error: Any, words: str | None) -> None:
-    told = machine_words(error)
-    assert told is None if words is None else words in str(told)
+    message = machine_words(error)
+    assert message is None if words is None else words in str(message)
 
 
 def test_a_bucket_without_its_library_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

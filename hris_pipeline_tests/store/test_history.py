@@ -60,11 +60,15 @@ def test_imports_are_listed_newest_first_and_found(store: Store, three: tuple[st
     waiting = stage(store, create(3), status="held", planned_at=NOW + 3 * DAY, counts={"created": 1})
     with store.read() as connection:
         everything = imports_of(connection, "acme")
-        assert [found.import_id for found in everything] == [waiting.import_id, *reversed(three)]
+        assert [record.import_id for record in everything] == [waiting.import_id, *reversed(three)]
         assert imports_of(connection, "acme", ("applied",), limit=1)[0].import_id == three[2]
-        found = open_import(connection, "acme")
-        assert found is not None
-        assert (found.import_id, found.status, found.counts["created"]) == (waiting.import_id, "held", 1)
+        waiting_import = open_import(connection, "acme")
+        assert waiting_import is not None
+        assert (waiting_import.import_id, waiting_import.status, waiting_import.counts["created"]) == (
+            waiting.import_id,
+            "held",
+            1,
+        )
         assert open_import(connection, "globex") is None
         with pytest.raises(UnknownName, match="no import 'x'"):
             get_import(connection, "x")
@@ -183,9 +187,9 @@ def test_a_write_behind_the_pipelines_back_is_found(store: Store, three: tuple[s
     with store.begin() as connection:
         connection.execute(sa.delete(users).where(users.c.user_id == user_id(2)))
     with store.read() as connection:
-        found = history.diverging_users(connection, "acme")
+        diverging = history.diverging_users(connection, "acme")
     changed = ("last_name", "hire_date", "metadata", "email_edited_by_user")
-    assert found == (
+    assert diverging == (
         history.Divergence(user_id(1), "changed", three[1], changed),
         history.Divergence(user_id(2), "gone", three[2]),
     )
@@ -208,16 +212,16 @@ def test_the_fold_of_history_is_the_users_table(store: Store, steps: list[tuple[
     with store.begin() as connection:
         for table in (import_rows, imports, users):
             connection.execute(sa.delete(table))
-    known: dict[int, tuple[int, dict[str, Any]]] = {}
+    written: dict[int, tuple[int, dict[str, Any]]] = {}
     for number, what, value in steps:
-        if number not in known:
+        if number not in written:
             change, version, target = create(number), 0, state(number)
         else:
-            version, before = known[number]
+            version, before = written[number]
             change, target = _step(number, what, value, before, version)
         applied(store, change)
-        known[number] = (version + 1, target)
-    expected = {user_id(number): target for number, (_, target) in known.items()}
+        written[number] = (version + 1, target)
+    expected = {user_id(number): target for number, (_, target) in written.items()}
     assert states(store) == expected
     with store.read() as connection:
         assert {key: history.user_as_of(connection, key, NOW + DAY) for key in expected} == expected

@@ -52,9 +52,9 @@ def test_a_plan_is_stored_as_it_was_made(store: Store) -> None:
         settings_version=3,
     )
     assert (staged.status, staged.guards, staged.confirmed_at) == ("planned", guards, None)
-    found = _imports(store)[staged.import_id]
-    assert (found.created, found.updated, found.unchanged, found.archived) == (1, 1, 40, 0)
-    assert (found.guards, found.diagnostics, found.planned_at, found.finished_at) == (
+    record = _imports(store)[staged.import_id]
+    assert (record.created, record.updated, record.unchanged, record.archived) == (1, 1, 40, 0)
+    assert (record.guards, record.diagnostics, record.planned_at, record.finished_at) == (
         [asdict(guard) | {"employee_ids": []} for guard in guards],
         {"holes": ["m-9"]},
         NOW,
@@ -89,24 +89,24 @@ def test_the_same_plan_keeps_the_open_import(store: Store) -> None:
 def test_another_plan_supersedes_the_open_import_whose_rows_stay(store: Store) -> None:
     first = stage(store, create(1))
     second = stage(store, create(2), digest="e" * 64)
-    found = _imports(store)
-    assert found[first.import_id].status == "discarded"
-    assert found[first.import_id].message == f"superseded by {second.import_id}"
-    assert found[second.import_id].status == "planned"
+    records = _imports(store)
+    assert records[first.import_id].status == "discarded"
+    assert records[first.import_id].message == f"superseded by {second.import_id}"
+    assert records[second.import_id].status == "planned"
     assert len(_rows(store, first.import_id)) == 1
 
 
 def test_a_plan_without_changes_is_recorded_as_applied_and_supersedes(store: Store) -> None:
     first = stage(store, create(1))
     second = stage(store, digest="e" * 64, counts={"unchanged": 5})
-    found = _imports(store)
-    assert found[first.import_id].status == "discarded"
-    assert (second.status, found[second.import_id].status, found[second.import_id].unchanged) == (
+    records = _imports(store)
+    assert records[first.import_id].status == "discarded"
+    assert (second.status, records[second.import_id].status, records[second.import_id].unchanged) == (
         "applied",
         "applied",
         5,
     )
-    assert found[second.import_id].finished_at is not None
+    assert records[second.import_id].finished_at is not None
 
 
 def test_a_held_plan_without_changes_stays_held(store: Store) -> None:
@@ -133,13 +133,13 @@ def test_a_failed_run_is_recorded_and_leaves_the_open_import(store: Store) -> No
     with store.begin() as connection:
         draft = new_import(status="failed", trigger="schedule", actor="daily_imports", message="the source is away")
         failed = record_failed(connection, draft).import_id
-    found = _imports(store)
-    assert (found[failed].status, found[failed].message, found[failed].finished_at) == (
+    records = _imports(store)
+    assert (records[failed].status, records[failed].message, records[failed].finished_at) == (
         "failed",
         "the source is away",
         NOW,
     )
-    assert found[staged.import_id].status == "planned"
+    assert records[staged.import_id].status == "planned"
 
 
 def test_only_an_open_import_can_be_discarded(store: Store) -> None:

@@ -86,9 +86,13 @@ def test_what_is_recorded_of_an_integration_comes_back(store: Store) -> None:
     with store.begin() as connection:
         accept_terms(connection, "acme", "Ann", NOW)
         describe_integration(connection, "acme", display_name="Acme Inc.", source="finch", directory_id="shared")
-        found = get_integration(connection, "acme")
-    assert (found.terms_accepted_by, found.terms_accepted_at, found.connection) == ("Ann", NOW, "none")
-    assert (found.display_name, found.source, found.directory_id) == ("Acme Inc.", "finch", "shared")
+        integration = get_integration(connection, "acme")
+    assert (integration.terms_accepted_by, integration.terms_accepted_at, integration.connection) == (
+        "Ann",
+        NOW,
+        "none",
+    )
+    assert (integration.display_name, integration.source, integration.directory_id) == ("Acme Inc.", "finch", "shared")
 
 
 def test_a_directory_with_managed_users_is_never_left(store: Store) -> None:
@@ -103,9 +107,9 @@ def test_a_renamed_metadata_field_keeps_its_values(store: Store) -> None:
     applied(store, create(1, metadata={"Job": "A", "x": "y"}), create(2, metadata={"x": "z"}))
     with store.begin() as connection:
         assert rename_metadata(connection, "acme", "Job", 'J "o" b', NOW) == 1
-    found = stored(store)
-    assert found[user_id(1)]["metadata"] == {'J "o" b': "A", "x": "y"}
-    assert [found[user_id(n)]["version"] for n in (1, 2)] == [2, 1]
+    rows = stored(store)
+    assert rows[user_id(1)]["metadata"] == {'J "o" b': "A", "x": "y"}
+    assert [rows[user_id(n)]["version"] for n in (1, 2)] == [2, 1]
 
 
 def test_a_deleted_integration_leaves_its_users_local_with_their_history(store: Store) -> None:

@@ -48,11 +48,11 @@ def test_quarantined_rows_come_back_by_extract_and_stage(store: Store) -> None:
         replace_quarantine(connection, "acme", "e1", "employees", _bad(LINE, NAMELESS), NOW)
         replace_quarantine(connection, "acme", "e1", "mapped_users", _bad(NAMELESS), NOW)
         replace_quarantine(connection, "acme", "e2", "employees", _bad(), NOW)
-        found = quarantined(connection, "acme", "e1")
+        frame = quarantined(connection, "acme", "e1")
         assert quarantined(connection, "acme", "e2").empty
-    assert found["stage"].tolist() == ["employees", "employees", "mapped_users"]
-    assert tuple(found.loc[0, list(QUARANTINE_COLUMNS)]) == LINE
-    assert found.loc[1, ["hris_id", "employee_id", "value"]].isna().all()
+    assert frame["stage"].tolist() == ["employees", "employees", "mapped_users"]
+    assert tuple(frame.loc[0, list(QUARANTINE_COLUMNS)]) == LINE
+    assert frame.loc[1, ["hris_id", "employee_id", "value"]].isna().all()
 
 
 def test_a_stage_that_runs_again_replaces_only_its_own(store: Store) -> None:
@@ -60,8 +60,8 @@ def test_a_stage_that_runs_again_replaces_only_its_own(store: Store) -> None:
         replace_quarantine(connection, "acme", "e1", "employees", _bad(LINE, NAMELESS), NOW)
         replace_quarantine(connection, "acme", "e1", "mapped_users", _bad(LINE), NOW)
         replace_quarantine(connection, "acme", "e1", "employees", _bad(NAMELESS), NOW)
-        found = quarantined(connection, "acme", "e1")
-    assert found["stage"].tolist() == ["mapped_users", "employees"]
+        frame = quarantined(connection, "acme", "e1")
+    assert frame["stage"].tolist() == ["mapped_users", "employees"]
 
 
 def _conflicts(store: Store) -> dict[tuple[str, str], sa.Row[tuple[object, ...]]]:
@@ -76,9 +76,9 @@ def _record(store: Store, *pairs: tuple[str, str], days: int = 0) -> None:
 
 def _resolve(store: Store, pair: tuple[str, str], resolution: str) -> None:
     with store.begin() as connection:
-        one = sa.and_(conflicts.c.hris_id == pair[0], conflicts.c.user_id == pair[1])
+        this_pair = sa.and_(conflicts.c.hris_id == pair[0], conflicts.c.user_id == pair[1])
         values = {"status": "resolved", "resolution": resolution, "resolved_by": "Ann", "resolved_at": NOW}
-        connection.execute(sa.update(conflicts).where(one).values(values))
+        connection.execute(sa.update(conflicts).where(this_pair).values(values))
 
 
 def test_a_conflict_seen_again_is_the_same_conflict(store: Store) -> None:
@@ -122,8 +122,8 @@ def test_an_approval_lasts_seven_days_and_a_new_one_takes_its_place(store: Store
     with store.begin() as connection:
         approve(connection, staged.import_id, "d", "Ann", "first", NOW)
         approve(connection, staged.import_id, "d", "Eve", "again", NOW + DAY)
-        (found,) = connection.execute(sa.select(approvals)).all()
-    assert (found.approved_by, found.reason, found.lapses_at) == ("Eve", "again", NOW + 8 * DAY)
+        (row,) = connection.execute(sa.select(approvals)).all()
+    assert (row.approved_by, row.reason, row.lapses_at) == ("Eve", "again", NOW + 8 * DAY)
 
 
 def test_retention_lets_go_of_people_and_keeps_what_was_done(store: Store) -> None:

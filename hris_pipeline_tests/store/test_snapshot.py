@@ -93,9 +93,9 @@ def test_an_empty_text_is_not_null(store: Store) -> None:
 
 def test_filled_fields_count_active_managed_users(store: Store) -> None:
     with store.read() as connection:
-        found = filled_fields(connection, "acme", ["email", "first_name", "phone_number", "#JobTitle", f"#{AWKWARD}"])
+        filled = filled_fields(connection, "acme", ["email", "first_name", "phone_number", "#JobTitle", f"#{AWKWARD}"])
         assert filled_fields(connection, "acme", []) == {}
-    assert found == {"email": 1, "first_name": 2, "phone_number": 0, "#JobTitle": 0, f"#{AWKWARD}": 1}
+    assert filled == {"email": 1, "first_name": 2, "phone_number": 0, "#JobTitle": 0, f"#{AWKWARD}": 1}
 
 
 def test_the_expected_are_the_active_managed_ones(store: Store) -> None:

@@ -52,8 +52,8 @@ def test_tokens_come_back_as_they_were_saved(keeper: StoredTokens) -> None:
     keeper.save(tokens(1), "Acme Inc.", NOW)
     assert kept.current() == tokens(1)
     assert _state(keeper) == "connected"
-    shown = _row(keeper)
-    assert (shown.company_name, shown.scopes, shown.updated_at) == ("Acme Inc.", "a:read b:read", NOW)
+    row = _row(keeper)
+    assert (row.company_name, row.scopes, row.updated_at) == ("Acme Inc.", "a:read b:read", NOW)
 
 
 def test_a_credential_without_refresh_token_is_kept_too(keeper: StoredTokens) -> None:

@@ -62,17 +62,17 @@ def people(person: dict[str, Any], spells: Spells = ()) -> Employees:
 def employment(person: dict[str, Any], spells: Spells = ()) -> tuple[bool, bool, dict[str, Any]]:
     """Whether the person is employed, has left, and what planning is told."""
     theirs = people(person, spells)
-    told: pd.DataFrame = employment_columns(theirs.rows, theirs.spells, TODAY)
-    employed, left = (rule(told, TODAY).tolist() for rule in (is_employed, has_left))
-    return employed[0], left[0], {name: values(told[name])[0] for name in told.columns}
+    frame: pd.DataFrame = employment_columns(theirs.rows, theirs.spells, TODAY)
+    employed, left = (rule(frame, TODAY).tolist() for rule in (is_employed, has_left))
+    return employed[0], left[0], {name: values(frame[name])[0] for name in frame.columns}
 
 
 @pytest.mark.parametrize(("person", "employed", "ends"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_employed_is_active_started_and_not_past_the_end_of_the_present_spell(
     person: dict[str, Any], employed: bool, ends: date | None
 ) -> None:
-    is_working, _, told = employment(person)
-    assert (is_working, told["termination_date"]) == (employed, ends)
+    is_working, _, dates = employment(person)
+    assert (is_working, dates["termination_date"]) == (employed, ends)
 
 
 FIRST, BACK, AHEAD = "2020-01-01", "2023-03-01", "2027-06-01"
@@ -124,11 +124,11 @@ def test_any_number_of_spells(
         "active": active,
         "termination_date": termination_date,
     }
-    employed, left, told = employment(person, spells)
+    employed, left, dates = employment(person, spells)
     assert (employed, left) == standing
-    assert told["rehired_on"] == (date.fromisoformat(rehired_on) if rehired_on else None)
+    assert dates["rehired_on"] == (date.fromisoformat(rehired_on) if rehired_on else None)
     ahead = [start for start, _ in spells if start > TODAY.isoformat()]
-    assert told["next_start"] == (date.fromisoformat(min(ahead)) if ahead else None)
+    assert dates["next_start"] == (date.fromisoformat(min(ahead)) if ahead else None)
     for priority in ("original", "latest"):
         mapped = map_users(
             people(person, spells), Settings.model_validate({"hire_date_priority": priority}), Company(), TODAY
@@ -158,8 +158,8 @@ def test_a_start_known_from_the_history_alone_is_one() -> None:
 
 
 def test_the_starts_are_told_apart() -> None:
-    _, _, told = employment({"hire_date": "2021-01-01", "latest_rehire_date": "2027-06-01"})
-    assert [told[name] for name in ("starts_on", "present_start", "next_start", "rehired_on")] == [
+    _, _, dates = employment({"hire_date": "2021-01-01", "latest_rehire_date": "2027-06-01"})
+    assert [dates[name] for name in ("starts_on", "present_start", "next_start", "rehired_on")] == [
         date(2021, 1, 1),
         date(2021, 1, 1),
         date(2027, 6, 1),

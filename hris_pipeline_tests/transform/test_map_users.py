@@ -34,7 +34,7 @@ def mapped(*members: dict[str, object], **document: object) -> Mapped:
     return map_users(result.people, settings_from(document), COMPANY, TODAY)
 
 
-def one(field: str, person: dict[str, object], **document: object) -> object:
+def mapped_value(field: str, person: dict[str, object], **document: object) -> object:
     """One mapped field of one member."""
     result = mapped(person, **document)
     assert result.quarantined.empty
@@ -86,7 +86,7 @@ def test_generated_employee_ids_are_not_mapped_and_not_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "value", "shown"),
+    ("source", "value", "text"),
     [
         ("hire_date", "2020-01-15", "2020-01-15"),
         ("active", True, "true"),
@@ -95,13 +95,13 @@ def test_generated_employee_ids_are_not_mapped_and_not_asked_for() -> None:
         ("custom:Nobody", None, None),
     ],
 )
-def test_metadata_is_text_whatever_its_source(source: str, value: object, shown: str | None) -> None:
+def test_metadata_is_text_whatever_its_source(source: str, value: object, text: str | None) -> None:
     person = member(custom_fields='{"f1": "0007"}') if source.startswith("custom:") else member(**{source: value})
-    assert one("#X", person, metadata=[{"name": "X", "source": source}]) == shown
+    assert mapped_value("#X", person, metadata=[{"name": "X", "source": source}]) == text
 
 
 @pytest.mark.parametrize(
-    ("custom_fields", "shown"),
+    ("custom_fields", "text"),
     [
         (None, None),
         ("{}", None),
@@ -116,9 +116,12 @@ def test_metadata_is_text_whatever_its_source(source: str, value: object, shown:
     ],
 )
 def test_a_custom_field_is_shown_by_label_and_several_values_are_joined(
-    custom_fields: str | None, shown: str | None
+    custom_fields: str | None, text: str | None
 ) -> None:
-    assert one("#X", member(custom_fields=custom_fields), metadata=[{"name": "X", "source": "custom:Buddy"}]) == shown
+    assert (
+        mapped_value("#X", member(custom_fields=custom_fields), metadata=[{"name": "X", "source": "custom:Buddy"}])
+        == text
+    )
 
 
 GOOD = '{"f1": "2020-01-01"}'
@@ -210,8 +213,8 @@ def test_the_hire_date_in_force_follows_the_priority(
 def test_the_priority_also_holds_over_a_remapped_hire_date() -> None:
     person = REHIRED | {"custom_fields": '{"f2": "2001-01-01"}'}
     document = {"mapping": {"hire_date": "custom:Start"}}
-    assert one("hire_date", person, **document) == date(2001, 1, 1)
-    assert one("hire_date", person, **document, hire_date_priority="latest") == date(2022, 2, 2)
+    assert mapped_value("hire_date", person, **document) == date(2001, 1, 1)
+    assert mapped_value("hire_date", person, **document, hire_date_priority="latest") == date(2022, 2, 2)
 
 
 PERSON = {"first_name": "Ada", "last_name": "Lovelace", "job_title": None}
@@ -272,7 +275,7 @@ def test_who_is_left_out_stays_in_the_frame_with_the_reason(
 def test_a_service_account_is_marked_and_has_no_birth_date_and_no_residence(
     changes: dict[str, object], is_one: bool
 ) -> None:
-    assert one("exclusion", member(**(SERVICE | changes))) == ("service_account" if is_one else None)
+    assert mapped_value("exclusion", member(**(SERVICE | changes))) == ("service_account" if is_one else None)
 
 
 def test_who_is_left_out_is_not_quarantined_for_a_blank_employee_id_but_is_for_a_shared_one() -> None:

@@ -96,9 +96,9 @@ def test_the_file_reads_back_as_the_users_it_was_made_of() -> None:
 )
 def test_a_formula_gets_an_apostrophe_that_reading_takes_off_again(text: str) -> None:
     data = user_file_csv(text_frame(**{"Employee Id": ["1"], "First Name": [text], "Last Name": ["L"]}))
-    shown = cells(data)[1][1]
+    cell = cells(data)[1][1]
     computed = text.lstrip("'").startswith(FORMULA_CHARACTERS) and text != "+12125550100"
-    assert shown == (f"'{text}" if computed else text), "the plus of an international number is no formula"
+    assert cell == (f"'{text}" if computed else text), "the plus of an international number is no formula"
     assert values(read_user_file(data)["first_name"]) == values(clean_text(text_from_source([text])))
 
 
@@ -149,7 +149,7 @@ def test_a_file_with_headers_alone_holds_no_users() -> None:
 
 
 def test_every_wrong_header_is_told_at_once() -> None:
-    told = problems("Employee Id,Employee Id,First Nmae,#,,#Buddy,#Buddy\n")
+    lines = problems("Employee Id,Employee Id,First Nmae,#,,#Buddy,#Buddy\n")
     for problem in (
         "line 1: Employee Id: the header is given more than once",
         "line 1: First Nmae: no such header",
@@ -158,7 +158,7 @@ def test_every_wrong_header_is_told_at_once() -> None:
         "line 1: First Name: the header is missing",
         "line 1: Last Name: the header is missing",
     ):
-        assert problem in told
+        assert problem in lines
 
 
 def test_every_wrong_value_is_told_at_once_by_line_and_never_repeated() -> None:
@@ -169,7 +169,7 @@ def test_every_wrong_value_is_told_at_once_by_line_and_never_repeated() -> None:
         "",
         f"4,F,{'Canary' * 10},,canary",
     ]
-    told = problems("\n".join([f"{HEADER},Birth Date,Email", *rows]))
+    lines = problems("\n".join([f"{HEADER},Birth Date,Email", *rows]))
     for problem in (
         "Employee Id: is given more than once (line 2, 4)",
         "Employee Id: is needed and blank (line 5)",
@@ -179,18 +179,18 @@ def test_every_wrong_value_is_told_at_once_by_line_and_never_repeated() -> None:
         "Email: is no email address (line 4, 7)",
         "Email: is given to several people (line 4, 7)",
     ):
-        assert problem in told
-    assert "canary" not in told.lower()
+        assert problem in lines
+    assert "canary" not in lines.lower()
 
 
 def test_a_file_without_headers_is_refused_without_repeating_its_first_row() -> None:
-    told = problems("7,Canary,Lovelace\n8,Grace,Hopper\n")
-    assert "line 1: none of the headers" in told
-    assert "Canary" not in told
+    lines = problems("7,Canary,Lovelace\n8,Grace,Hopper\n")
+    assert "line 1: none of the headers" in lines
+    assert "Canary" not in lines
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "is empty"),
         (b"\xef\xbb\xbf\r\n", "is empty"),
@@ -199,8 +199,8 @@ def test_a_file_without_headers_is_refused_without_repeating_its_first_row() -> 
         (f"{HEADER}\n1,F\n2,F,L,X\n".encode(), "line 2: 2 cells under 3 headers; line 3: 4 cells under 3 headers"),
     ],
 )
-def test_what_is_no_user_file_at_all_is_refused_in_a_line(data: bytes, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_what_is_no_user_file_at_all_is_refused_in_a_line(data: bytes, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         read_user_file(data)
 
 

@@ -214,4 +214,4 @@ def test_every_member_is_either_a_valid_employee_or_known_in_the_quarantine(chan
     employees_schema().validate(result.employees, lazy=True)
     good, bad = set(values(result.employees["justworks_id"])), set(values(result.quarantined["employee_id"]))
     assert good.isdisjoint(bad)
-    assert good | bad == {one["justworks_id"] for one in members}
+    assert good | bad == {member["justworks_id"] for member in members}

@@ -86,9 +86,9 @@ def user_then(visit: Visit) -> Response:
 
 def _visible(visit: Visit, state: Mapping[str, Any]) -> dict[str, Any]:
     """What of a user's state is shown: hidden metadata is not."""
-    shown = _visible_metadata(visit)
+    visible = _visible_metadata(visit)
     fields = {TITLES.get(name, name): state.get(name) for name in USER_STATE if name not in NOT_SHOWN}
-    metadata = {f"#{key}": value for key, value in (state.get("metadata") or {}).items() if key in shown}
+    metadata = {f"#{key}": value for key, value in (state.get("metadata") or {}).items() if key in visible}
     return fields | metadata
 
 

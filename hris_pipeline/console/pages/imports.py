@@ -58,7 +58,7 @@ def show(visit: Visit) -> Response:
     )
     page = int(asked["page"]) if asked["page"].isdigit() and int(asked["page"]) else 1
     reveal, is_open = visit.may("see_people"), summary.status in ("planned", "held")
-    shown = review(
+    reviewed = review(
         visit.services,
         summary.import_id,
         filters=filters,
@@ -70,7 +70,7 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "review.html",
         place="review",
-        shown=shown,
+        shown=reviewed,
         summary=summary,
         asked={name: value for name, value in asked.items() if name not in ("page", "reason")},
         approved=summary.status == "held" and is_approved(visit.services, summary),

@@ -36,16 +36,16 @@ def show(visit: Visit) -> Response:
 def _form(visit: Visit) -> Response:
     settings = settings_in_force(visit.services, visit.name).settings
     fields, why_not = _source_fields(visit)
-    known = {field.source: field for field in fields}
+    by_source = {field.source: field for field in fields}
     return visit.page(
         "mapping.html",
         place="mapping",
         targets=[(field, edits.effective_mapping(settings).get(field.name)) for field in USER_FIELDS],
         metadata=settings.metadata,
         excluded=settings.exclude_fields,
-        known=known,
-        options=_options(known, settings),
-        samples={source: _sample(field, reveal=visit.may("see_people")) for source, field in known.items()},
+        known=by_source,
+        options=_options(by_source, settings),
+        samples={source: _sample(field, reveal=visit.may("see_people")) for source, field in by_source.items()},
         types=list(TYPES.items()),
         why_not=why_not,
         editable=visit.may("change_mapping"),
@@ -61,13 +61,13 @@ def _source_fields(visit: Visit) -> tuple[tuple[SourceField, ...], str]:
         return (), str(error)
 
 
-def _options(known: Mapping[str, SourceField], settings: Settings) -> list[tuple[str, str]]:
+def _options(by_source: Mapping[str, SourceField], settings: Settings) -> list[tuple[str, str]]:
     """What can feed a field: what the extract has, and what the catalogue has that it never met."""
     titles = {field.name: field.title for field in EMPLOYEE_FIELDS if field.kind != "custom"}
-    titles |= {source: field.title for source, field in known.items()}
+    titles |= {source: field.title for source, field in by_source.items()}
     named = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
     titles |= {source: source for source in sorted(named) if source not in titles}
-    filled = {source: f" ({field.filled})" for source, field in known.items()}
+    filled = {source: f" ({field.filled})" for source, field in by_source.items()}
     return [(source, f"{title}{filled.get(source, '')}") for source, title in titles.items()]
 
 

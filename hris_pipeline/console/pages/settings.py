@@ -66,7 +66,7 @@ def controls(settings: Settings) -> list[Control]:
     """Every setting, a guard's limits each for itself, in the order of the table of settings."""
     rows = {row.name: row for row in setting_rows()}
     document = settings.document()
-    found = []
+    choices = []
     for key, model_field in _leaves(Settings):
         top = key.partition(".")[0]
         if top in ELSEWHERE:
@@ -76,8 +76,8 @@ def controls(settings: Settings) -> list[Control]:
         kind = "choice" if options else _list_kind(key) if isinstance(value, list | dict) else "text"
         words = "" if top in SECRET else _lines(value) if key in LISTED else _words(value)
         example = EXAMPLES.get(key, "")
-        found.append(Control(key, kind, words, row.meaning, row.default, row.values, options, example))
-    return found
+        choices.append(Control(key, kind, words, row.meaning, row.default, row.values, options, example))
+    return choices
 
 
 def _leaves(model: type[BaseModel], prefix: str = "") -> list[tuple[str, Any]]:
@@ -150,14 +150,14 @@ def show(visit: Visit) -> Response:
     return _form(visit, settings_in_force(visit.services, visit.name).settings, {})
 
 
-def _form(visit: Visit, settings: Settings, given: Mapping[str, str]) -> Response:
-    shown = controls(settings)
+def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Response:
+    fields = controls(settings)
     return visit.page(
         "settings.html",
         place="settings",
-        general=[control for control in shown if control.key in GENERAL],
-        advanced=[control for control in shown if control.key not in GENERAL],
-        given=given,
+        general=[control for control in fields if control.key in GENERAL],
+        advanced=[control for control in fields if control.key not in GENERAL],
+        given=entries,
         version=settings_in_force(visit.services, visit.name),
         notified=len(settings.notify),
     )

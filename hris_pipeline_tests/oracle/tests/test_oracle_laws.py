@@ -78,13 +78,13 @@ def test_laws_find_what_is_wrong(source: Source) -> None:
     people = crowd(20)
     world = imported(people, source=source)
     reading = reading_of(source, [replace(people[0], active=False), *people[1:]])
-    known = facts(world, reading)
+    evidence = facts(world, reading)
     first, second = user(world, "m1").user_id, user(world, "m2").user_id
     wrong = Observed(rows=(ObservedRow("archive", second, "m2"),))
-    assert nobody_employed_archived(world, known, wrong.rows) != []
-    assert nobody_certain_to_have_left_stays(world, known, wrong) != []
+    assert nobody_employed_archived(world, evidence, wrong.rows) != []
+    assert nobody_certain_to_have_left_stays(world, evidence, wrong) != []
     right = Observed(rows=(ObservedRow("archive", first, "m1"),))
-    assert nobody_employed_archived(world, known, right.rows) == []
-    assert nobody_certain_to_have_left_stays(world, known, right) == []
+    assert nobody_employed_archived(world, evidence, right.rows) == []
+    assert nobody_certain_to_have_left_stays(world, evidence, right) == []
     assert check(world, reading, observed_of(expect(world, reading))) == []
     assert check(world, reading, wrong) != []

@@ -1,0 +1,51 @@
+"""Variables are named after what they hold: words that say only a role in a sentence name nothing that can be searched
+for."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("hris_pipeline", "hris_pipeline_tests", "benchmarks", "scripts")
+NAMELESS = frozenset({"one", "told", "found", "here", "shown", "known", "given", "whole", "own"})
+
+
+def nameless(tree: ast.AST) -> Iterator[str]:
+    """The variables, parameters and functions that are called by such a word, with their lines."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.FunctionDef(name=name):
+                if name in NAMELESS:
+                    yield f"{node.lineno}: {name}"
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_variable_is_named_after_what_it_holds(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    words = [f"{path.relative_to(ROOT)}:{word}" for path in files for word in nameless(ast.parse(path.read_text()))]
+    assert words == [], "name each after its type's noun: summary, conflict, row"
+
+
+def test_such_words_are_seen_wherever_a_name_is_given() -> None:
+    lines = (
+        "one = 1",
+        "for told in x: y",
+        "def f(own, *, known=1): z",
+        "found: int",
+        "[a for shown in c]",
+        "lambda whole: d",
+    )
+    assert [[*nameless(ast.parse(line))] for line in lines] == [
+        ["1: one"],
+        ["1: told"],
+        ["1: own", "1: known"],
+        ["1: found"],
+        ["1: shown"],
+        ["1: whole"],
+    ]
+    assert not [*nameless(ast.parse("x.told = row.found(one=given)"))]
