@@ -1,6 +1,9 @@
 """Many small companies, all due at once: Dagster's own launcher and Celery's, on one machine and on two; what it costs.
 
 Usage: python -m benchmarks.companies [--companies 200] [--people 200] [--only default celery-files two-machines]
+       [--write]
+
+Two machines get all companies; one machine a fifth and a third of them, which tells as much of a run.
 
 Five of the companies fail (the source refuses three, two have dead tokens) and three are paused. Each way is measured
 by the computing of the project's processes; servers and sandbox are in the wall clock alone. Two machines are
@@ -16,11 +19,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 import dagster as dg
 
+from benchmarks.companies_report import Figures, write_companies
 from benchmarks.servers import Postgres, postgres
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.automation import pause
@@ -33,6 +38,8 @@ from hris_pipeline_tests.kit.processes import Group, until
 from hris_pipeline_tests.kit.s3_servers import bucket_of
 
 FAILING, DEAD, PAUSED = 3, 2, 3
+LEAST = 12
+SHARES = {"default": 0.2, "celery-files": 0.33, "two-machines": 1.0}
 A_COMPANY_SECONDS = 60
 SLOTS = 2
 STORE, DAGSTER = "hris", "dagster"
@@ -60,55 +67,28 @@ class Way:
         return _size_mb(environment.dagster_home), _size_mb(environment.home, "store.db*")
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What one way needed; ``cpu`` by kind of process, in seconds."""
-
-    way: str
-    statuses: dict[str, int]
-    wall: float
-    cpu: dict[str, float]
-    run_median: float
-    dagster_mb: float
-    store_mb: float
-    statements: Mapping[str, int]
-    sessions: Mapping[str, int]
-
-    @property
-    def runs(self) -> int:
-        return sum(self.statuses.values())
-
-    def line(self) -> str:
-        computing = ", ".join(f"{name} {seconds / self.runs:.2f}" for name, seconds in self.cpu.items())
-        return (
-            f"{self.way:14}{self.runs:>5} runs {60 * self.runs / self.wall:>6.1f} a minute "
-            f"{sum(self.cpu.values()) / self.runs:>6.2f} CPU s a run ({computing}) {self.run_median:>6.2f} s a run "
-            f"{self._a_run(self.statements)} statements, {self._a_run(self.sessions)} sessions, "
-            f"{self.dagster_mb / self.runs:.2f} MB of Dagster's, {self.store_mb / self.runs:.2f} MB of store a run "
-            f"{self.statuses}"
-        )
-
-    def _a_run(self, counts: Mapping[str, int]) -> str:
-        by_process = ", ".join(f"{name} {count / self.runs:.1f}" for name, count in sorted(counts.items()))
-        return f"{sum(counts.values()) / self.runs:.1f} ({by_process})"
-
-
 def main() -> None:
-    """Measures each way and prints a line of it."""
+    """Measures each way, prints what it needed, and writes it into the docs when asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--companies", type=int, default=200)
+    parser.add_argument("--companies", type=int, default=200, help="Of two machines; one machine is given fewer.")
     parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--only", nargs="*", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--write", action="store_true", help="Write table, plot and plan into docs/performance.md.")
     options = parser.parse_args()
+    figures = []
     for name in options.only:
-        print(measure(name, options.companies, options.people).line(), flush=True)
+        number = max(LEAST, round(options.companies * SHARES[name]))
+        figures.append(measure(name, number, options.people))
+        print(" | ".join(figures[-1].cells()), flush=True)
+    machine = f"{os.cpu_count()} cores at a load of {os.getloadavg()[2]:.0f}, {datetime.now(UTC):%B %Y}"
+    write_companies(figures, machine, into_docs=options.write)
 
 
 def measure(name: str, number: int, people: int) -> Figures:
     """All companies due at once; everything checked that must hold."""
     with tempfile.TemporaryDirectory(prefix="hris-companies-") as folder, WAYS[name](Path(folder)) as way:
         expected = _prepare(way.machine, number, people)
-        figures = _run(way, name, number - PAUSED)
+        figures = _run(way, name, number - PAUSED, people)
         _check(way.machine.companies, way.machine, expected)
         return figures
 
@@ -220,14 +200,14 @@ def _prepare(machine: Machine, number: int, people: int) -> dict[str, str]:
     return ends
 
 
-def _run(way: Way, name: str, runs: int) -> Figures:
+def _run(way: Way, name: str, runs: int, people: int) -> Figures:
     machine = way.machine
     left = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in ENDED])
     with machine.dev("daily_imports") as dev:
         until(machine.instance.get_runs_count, every=0.05, what="the first run")
         groups = {"daemon and webserver": dev.group, **way.workers}
         before = {kind: group.cpu_seconds() for kind, group in groups.items()}
-        counts, sizes = way.counts(), way.sizes_mb()
+        counts, sizes, asked = way.counts(), way.sizes_mb(), machine.companies.sandbox.requests.total()
 
         def over() -> bool:
             print(f"\r{machine.instance.get_runs_count(left)} runs left ", end="", file=sys.stderr, flush=True)
@@ -248,6 +228,7 @@ def _run(way: Way, name: str, runs: int) -> Figures:
     print(file=sys.stderr)
     return Figures(
         way=name,
+        people=people,
         statuses=dict(Counter(record.dagster_run.status.value for record in records)),
         wall=max(ends) - began,
         cpu=cpu,
@@ -256,6 +237,7 @@ def _run(way: Way, name: str, runs: int) -> Figures:
         store_mb=store_mb,
         statements=statements,
         sessions=sessions,
+        requests=machine.companies.sandbox.requests.total() - asked,
     )
 
 

@@ -129,3 +129,18 @@ def test_the_charts_limits_are_those_of_the_instance(name: str) -> None:
     launcher = values["runLauncher"]
     if launcher["type"] == "CustomRunLauncher":
         assert launcher["config"]["customRunLauncher"] == INSTANCE["run_launcher"]
+
+
+def test_each_alert_names_a_section_that_says_what_to_do() -> None:
+    text = (DEPLOY.parent / "docs" / "operating.md").read_text()
+    sections = {
+        re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-"): body
+        for title, body in re.findall(r"^#{2,4} ([^\n]+)\n(.*?)(?=^#{2,4} |\Z)", text, re.M | re.S)
+    }
+    rules = [rule for group in read(DEPLOY / "monitoring" / "alerts.yaml")["groups"] for rule in group["rules"]]
+    assert rules
+    for rule in rules:
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert (page, anchor) == ("docs/operating.md", rule["alert"].lower())
+        assert len(sections[anchor].split()) > 30, anchor
+        assert hris_commands(sections[anchor]) <= {command.words for command in COMMANDS}, anchor
