@@ -5,6 +5,7 @@ Light, because whoever only looks does without frames; which rows are asked for 
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,11 +32,13 @@ _decode_person = msgspec.json.Decoder(_SearchedState).decode
 def state_contains(
     connection: sa.Connection, states: Sequence[sa.ColumnElement[Any]], text: str
 ) -> sa.ColumnElement[bool]:
-    """``contains`` of two states; SQLite, which would parse a state once for every field, hands it to Python once."""
-    if connection.dialect.name != "sqlite":
-        return contains(connection, [state[name].as_string() for state in states for name in SEARCHED], text)
+    """``contains`` of two states; SQLite, which would parse a state once for every field, hands it to Python once.
+    Where a word is spelled in JSON as anywhere else, most rows are passed over without being parsed."""
     words = tuple(text.casefold().split())
     spelled_alike = all(word.isascii() and not set(word) & set('"\\/') for word in words)
+    if connection.dialect.name != "sqlite":
+        fields = contains(connection, [state[name].as_string() for state in states for name in SEARCHED], text)
+        return sa.case((_written(states, words), fields), else_=sa.false()) if spelled_alike else fields
 
     def matches(*states: str | None) -> bool:
         if spelled_alike and not _has_words("".join(filter(None, states)).casefold(), words):
@@ -49,13 +52,24 @@ def state_contains(
     return sa.func.hris_state_matches(*(sa.cast(state, sa.Text) for state in states)).is_(sa.true())
 
 
+def _written(states: Sequence[sa.ColumnElement[Any]], words: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Whether each ASCII word stands anywhere in the states as they are written; in the collation that folds ASCII
+    alone, because it costs a tenth of the others."""
+    first, *others = (sa.func.coalesce(sa.cast(state, sa.Text), "") for state in states)
+    written: sa.ColumnElement[str] = first
+    for other in others:
+        written = written.concat(other)
+    lowered = sa.func.lower(written.collate("C"))
+    return sa.and_(*(lowered.contains(word, autoescape=True) for word in words))
+
+
 def _has_words(text: str, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
 def contains(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]], text: str) -> sa.ColumnElement[bool]:
     """Whether the columns together contain each word of the text. What a database takes for upper and lower case
-    depends on it: SQLite asks Python, PostgreSQL is asked in several spellings."""
+    depends on it: SQLite asks Python, PostgreSQL is asked for several spellings, at once: each time costs a parse."""
     joined = columns[0]
     joined = sa.func.coalesce(joined, "")
     for column in columns[1:]:
@@ -66,17 +80,8 @@ def contains(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]]
         driver.create_function("hris_casefold", 1, str.casefold, deterministic=True)
         folded = sa.func.hris_casefold(joined)
         return sa.and_(*(folded.contains(word.casefold(), autoescape=True) for word in words))
-    lowered = sa.func.lower(joined)
-    spellings = [{word, word.lower(), word.upper(), word.title()} for word in words]
-    return sa.and_(
-        *(
-            sa.or_(
-                lowered.contains(word.lower(), autoescape=True),
-                *(joined.contains(spelling, autoescape=True) for spelling in sorted(spelled)),
-            )
-            for word, spelled in zip(words, spellings, strict=True)
-        )
-    )
+    spellings = [sorted({word, word.lower(), word.upper(), word.title()}) for word in words]
+    return sa.and_(*(joined.regexp_match("|".join(map(re.escape, spelled)), flags="i") for spelled in spellings))
 
 
 def in_values(

@@ -1,0 +1,83 @@
+"""Measures the review of a large import, page by page: `.venv/bin/python -m benchmarks.review [--rows 100000]`.
+
+The rows are staged directly, and nothing is read from a source. On PostgreSQL where HRIS_STORE_URL names an empty store
+made for this (after `hris store upgrade`), else on SQLite in a folder that is thrown away.
+"""
+
+import argparse
+import os
+import resource
+import sys
+import tempfile
+import time
+from typing import Any
+
+from hris_pipeline.environment import Environment
+from hris_pipeline.operations.review import Filters, review
+from hris_pipeline.operations.services import Services, open_services
+from hris_pipeline_tests.kit import store_builders as build
+from hris_pipeline_tests.kit.many_integrations import counted_statements
+
+__all__ = ["main"]
+
+PAGES: dict[str, dict[str, Any]] = {
+    "first": {},
+    "second": {"page": 2},
+    "last": {"page": -1},
+    "by name": {"sort": "name"},
+    "by EmployeeId": {"sort": "employee_id"},
+    "the archived": {"filters": Filters(action="archive")},
+    "whose EmployeeId changes": {"filters": Filters(field="employee_id")},
+    "text that some have": {"filters": Filters(text="L77")},
+    "text that nobody has": {"filters": Filters(text="nobody at all")},
+}
+PAGE_SIZE = 50
+
+
+def change(number: int) -> dict[str, Any]:
+    """One of ten comes, one leaves, four get another email, four another EmployeeId and supervisor."""
+    before = build.state(number, first_name=f"F{number % 977}", last_name=f"L{number % 4999}")
+    kind = number % 10
+    if kind == 0:
+        return build.create(number)
+    if kind == 1:
+        return build.archive(number, before)
+    if kind < 6:
+        return build.update(number, before, email=f"new{number}@example.com")
+    return build.update(number, before, employee_id=f"N{number}", supervisor_id="1")
+
+
+def measure(services: Services, rows: int) -> None:
+    """Stages the import and prints a line a page: wall clock, statements, rows that fit."""
+    build.integration(services.store)
+    import_id = build.stage(services.store, *map(change, range(rows))).import_id
+    review(services, import_id, page_size=1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for name, asked in PAGES.items():
+        page = asked | {"page": rows // PAGE_SIZE} if asked.get("page") == -1 else asked
+        with counted_statements(services.store.engine) as statements:
+            began, computing = time.perf_counter(), time.process_time()
+            reviewed = review(services, import_id, page_size=PAGE_SIZE, reveal=True, **page)
+            took, computed = time.perf_counter() - began, time.process_time() - computing
+        sys.stdout.write(f"{name:26} {took:6.2f} s, {computed:5.2f} s computing, {len(statements)} statements, ")
+        sys.stdout.write(f"{reviewed.total:,} fit\n")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    sys.stdout.write(f"memory grew by {grown / 1024:.1f} MB meanwhile\n")
+
+
+def main() -> int:
+    """Runs it once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        services = open_services(Environment.read(os.environ | {"HRIS_HOME": home}), create=True)
+        try:
+            measure(services, arguments.rows)
+        finally:
+            services.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
