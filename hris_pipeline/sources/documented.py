@@ -110,7 +110,9 @@ class DocumentedReader:
             value = getattr(documented, key)
             if value and not read(value, row):
                 return None
-        if not (_read_work(documented, member, row) and _read_custom_values(member, row)):
+        if not _read_work(documented, member, row):
+            return None
+        if documented.custom_field_values and not _read_custom_values(member, row):
             return None
         line = encode(documented)
         if UNREADABLE_BYTES in line:
@@ -187,20 +189,26 @@ def _word(kind: str, other_kind: str) -> str:
 
 
 def _contacts(items: Any, keys: tuple[str, ...]) -> list[tuple[str, str | None, bool]]:
-    """Of each item its word and text, as a ``Contact`` has them."""
-    return [(_word(item.type, item.kind), _text(item, keys), False) for item in items]
+    """Of each item its word and text, as a ``Contact`` has them; of none when there is one without a text."""
+    contacts: list[tuple[str, str | None, bool]] = []
+    for item in items:
+        text = _text(item, keys)
+        if text is None:
+            return []
+        contacts.append((_word(item.type, item.kind), text, False))
+    return contacts
 
 
 def _read_emails(emails: Any, row: Row) -> bool:
     contacts = _contacts(emails, _EMAIL["value"])
     row["email"], row["secondary_email"], _ = pick_emails(contacts)
-    return None not in {text for _, text, _ in contacts}
+    return bool(contacts)
 
 
 def _read_phones(phones: Any, row: Row) -> bool:
     contacts = _contacts(phones, _PHONE["value"])
     row["phone_number"], _ = chosen_phone(contacts)
-    return None not in {text for _, text, _ in contacts}
+    return bool(contacts)
 
 
 def _read_addresses(addresses: Any, row: Row) -> bool:
@@ -226,7 +234,7 @@ def _read_manager(manager: Any, row: Row) -> bool:
 
 
 def _read_custom_values(member: Member, row: Row) -> bool:
-    row["custom_fields"], is_broken = read_custom_values(member.get(CUSTOM_VALUES_KEY))
+    row["custom_fields"], is_broken = read_custom_values(member[CUSTOM_VALUES_KEY])
     return not is_broken
 
 

@@ -162,14 +162,13 @@ class PartnerApi:
         records: list[Record] = []
         holes: list[str] = []
         for member in members:
-            hris_id = _id(member)
-            if sample is None and hris_id and hris_id not in asked:
+            if sample is None and (hris_id := _id(member)) and hris_id not in asked:
                 holes.append(hris_id)
                 continue
             try:
                 records.append(reception.record(member))
             except (ValueError, RecursionError):
-                holes.append(hris_id)
+                holes.append(_id(member))
         return Page(tuple(records), tuple(filter(None, holes)), asked=tuple(sorted(asked)))
 
     def _listed(self, query: Mapping[str, str]) -> Iterator[list[object]]:
@@ -237,6 +236,8 @@ class _Details:
     def add(self, members: Sequence[object], sample: int | None) -> set[str]:
         """Puts the values into members, into all or into so many drawn by chance; gives the ids of those who have them
         now."""
+        if sample == 0:
+            return set()
         candidates = [(hris_id, member) for member in members if isinstance(member, dict) and (hris_id := _id(member))]
         if sample is not None:
             candidates = random.sample(candidates, min(sample, len(candidates)))

@@ -159,8 +159,8 @@ def chosen_phone(contacts: Iterable[tuple[str, str | None, bool]]) -> tuple[str 
 
 def clean_id(value: object) -> str:
     """An id as it is compared and stored (``text.clean_value``); '' for what is none."""
-    if type(value) is str and value.isascii() and value.isalnum():
-        return value
+    if type(value) is str and value.isascii() and value.isprintable():
+        return value.strip()
     text = clean_value(value if type(value) is str else as_text(value) or "", "id")
     return "" if UNREADABLE in text else text
 

@@ -1,19 +1,26 @@
 """Members that look as documented are read by a shorter way; in all that can be seen it is the tolerant way's twin."""
 
+import sys
 from copy import deepcopy
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hris_pipeline.sandbox import Company as SandboxCompany
 from hris_pipeline.sandbox import Sandbox
+from hris_pipeline.sandbox.wire import profile
 from hris_pipeline.sources.documented import DocumentedReader
-from hris_pipeline.sources.justworks_wire import Reception
+from hris_pipeline.sources.justworks_wire import Reception, read_company
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Record
+from hris_pipeline.sources.raw_columns import ColumnBuilder
 from hris_pipeline_tests.kit.wire_company import COMPANY
+
+CALLS = 50
+"""The most calls of Python functions that a documented member may take, its row in the columns included."""
 
 DOCUMENTED: dict[str, Any] = {
     "id": "m1",
@@ -62,7 +69,7 @@ KEYS = (
         "country",
     ),
     *("id", "member_id", "work_id", "name", "given_name", "start_date", "effective_date", "employment_type", "values"),
-    *("US", "CA", "line1", "addresses", "label", "ssn", "o2", "postal_code", "unread"),
+    *("US", "CA", "line1", "addresses", "label", "ssn", "o2", "postal_code", "unread", "text", "end_date", "active"),
 )
 
 
@@ -101,14 +108,24 @@ def seen(record: Record) -> tuple[object, ...]:
     return (record.hris_id, record.updated_at, record.line, record.active, record.row, sorted(record.unread))
 
 
+def frame(records: list[Record]) -> Any:
+    builder = ColumnBuilder()
+    for record in records:
+        builder.append(record.row, record.unread, record.updated_at)
+    return builder.finish()
+
+
 def both_ways(*members: Any) -> tuple[tuple[object, ...], tuple[object, ...]]:
-    """Everything that can be seen of taking members in, by the reception as it is and by its tolerant way alone."""
+    """Everything that can be seen of taking members in, the archived bytes and the frame too: by the reception as it
+    is, and by its tolerant way alone."""
     reception, tolerant = Reception(COMPANY), Reception(COMPANY)
-    quick = [seen(reception.record(member)) for member in members]
-    slow = [seen(tolerant._tolerant(member)) for member in members]
-    return (quick, reception.report()), (slow, tolerant.report())
+    quick = [reception.record(member) for member in members]
+    slow = [tolerant._tolerant(member) for member in members]
+    quick_seen, slow_seen = ([seen(record) for record in records] for records in (quick, slow))
+    return (quick_seen, frame(quick), reception.report()), (slow_seen, frame(slow), tolerant.report())
 
 
+@settings(deadline=None)
 @given(st.lists(members(), min_size=1, max_size=3))
 def test_both_ways_read_keep_and_count_the_same(members: list[dict[str, Any]]) -> None:
     quick, slow = both_ways(*members)
@@ -120,6 +137,27 @@ def test_a_documented_member_needs_no_tolerance(monkeypatch: pytest.MonkeyPatch)
     assert quick == slow
     monkeypatch.setattr(Reception, "_tolerant", lambda *_: pytest.fail("read the long way"))
     Reception(COMPANY).record(DOCUMENTED)
+
+
+def test_taking_in_a_member_takes_few_calls_of_python() -> None:
+    company = SandboxCompany(500, seed=3)
+    members = [msgspec.json.decode(company.encoded(member_id)) for member_id in company.member_ids]
+    reception = Reception(read_company(profile("c", "Acme")))
+    frame([reception.record(members[0])])
+    calls = 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        frame([reception.record(member) for member in members])
+        reception.report()
+    finally:
+        sys.setprofile(before)
+    assert calls / len(members) < CALLS, calls / len(members)
 
 
 def test_nearly_everybody_in_the_sandbox_is_read_the_short_way(

@@ -157,8 +157,8 @@ def test_an_item_that_is_no_member_is_kept_for_quarantine(scripted: Scripted) ->
     (page,) = source.pages(custom_fields=False)
     assert [(r.hris_id, r.line, r.active) for r in page.records] == [
         ("", b"{}", False),
-        ("5", b'{"id":5,"active":false}', False),
-        ("a", b'{"id":"a","active":true}', True),
+        ("5", b'{"active":false,"id":5}', False),
+        ("a", b'{"active":true,"id":"a"}', True),
     ]
     source.close()
 
