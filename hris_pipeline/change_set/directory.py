@@ -174,9 +174,15 @@ def encode_metadata(values: Mapping[str, pd.Series], index: pd.Index) -> pd.Seri
 def decode_metadata(stored: pd.Series) -> list[dict[str, Any]]:
     """The stored metadata of each user, decoded. Another application may have written anything: values of any kind are
     kept as they are; what is no object holds none."""
-    decode = msgspec.json.Decoder(dict[str, Any], float_hook=_Number).decode
-    lines = to_arrow(stored).to_pylist()
-    return [decode(line) if line and line.lstrip().startswith("{") else {} for line in lines]
+    decoder = msgspec.json.Decoder(dict[str, Any], float_hook=_Number)
+    return [_decode_object(decoder, line) for line in to_arrow(stored).to_pylist()]
+
+
+def _decode_object(decoder: msgspec.json.Decoder[dict[str, Any]], line: str | None) -> dict[str, Any]:
+    try:
+        return decoder.decode(line) if line and line.lstrip().startswith("{") else {}
+    except (msgspec.DecodeError, RecursionError):  # no JSON at all, as only SQLite lets it be
+        return {}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from hris_pipeline.errors import UnknownName, UsageError
+from hris_pipeline.errors import Tampered, UnknownName, UsageError
 
 if TYPE_CHECKING:
     from hris_pipeline.operations.review import Filters
@@ -171,13 +171,14 @@ def deciding_on_import(
 
 
 def time_zone(services: "Services", integration_id: str) -> str:
-    """The zone in which moments of the integration are told and asked for; UTC where no settings are left."""
+    """The zone in which moments of the integration are told and asked for; UTC where no usable
+    settings are left."""
     from hris_pipeline.store.integrations import current_settings  # noqa: PLC0415 - not needed to print help
 
     try:
         with services.store.read() as connection:
             return current_settings(connection, integration_id).settings.time_zone
-    except UnknownName:
+    except (UnknownName, Tampered):
         return "UTC"
 
 

@@ -84,13 +84,15 @@ def verify(name: IntegrationArgument) -> CommandResult:
         "altered": verification.altered,
         "erased": verification.erased,
         "divergences": [vars(divergence) for divergence in verification.divergences],
+        "settings": verification.settings,
         "first": verification.first,
     }
     if verification.ok:
         return CommandResult(
             payload, [cell(f"{verification.imports_checked} imports and every user agree with the history.", "green")]
         )
-    lines = [("import", import_id, f"{', '.join(parts)} changed") for import_id, parts in verification.altered.items()]
+    lines = [("settings", f"version {version}", "changed") for version in verification.settings]
+    lines += [("import", import_id, f"{', '.join(parts)} changed") for import_id, parts in verification.altered.items()]
     lines += [("user", divergence.user_id, describe(divergence)) for divergence in verification.divergences]
     return CommandResult(payload, [cell(verification.first, "bold red"), table(("what", "which", "how"), lines)], 1)
 

@@ -93,8 +93,11 @@ def apply(
     them are listed, with their lines.
     """
     settings_asked = load_settings(read_text(file))
+    from hris_pipeline.store.integrations import settings_to_replace  # noqa: PLC0415
+
     with open_services() as services:
-        _, settings, _ = _in_force(services, name)
+        with services.store.read() as connection:
+            settings = settings_to_replace(connection, name) or Settings()
         return store_settings(services, name, settings, settings_asked)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from hris_pipeline.errors import ConnectionInvalid, HrisError, SourceRefused, UsageError
+from hris_pipeline.operations.extraction import look_at_fields
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sources.oauth import Tokens
 from hris_pipeline.sources.pacing import uninterrupted
@@ -131,12 +132,13 @@ def _connect_with_code(services: Services, integration_id: str, code: str, redir
         source = services.open_source(connection, integration_id, "justworks")
     try:
         company = source.company()
+        keeper.save(keeper.current(), company.display_name, services.now())  # renewed by the source, perhaps
+        look_at_fields(services, integration_id, source, company)
     except SourceRefused:
         keeper.forget()
         raise
     finally:
         source.close()
-    keeper.save(keeper.current(), company.display_name, services.now())  # renewed by the source, perhaps
     return company
 
 

@@ -39,6 +39,7 @@ from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import current_settings, get_integration, settings_history
 from hris_pipeline.store.keyring import tampered
 from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.stored_json import read_states
 from hris_pipeline.store.tables import import_rows, kept_users, users
 
 __all__ = [
@@ -301,7 +302,7 @@ def _diagnostics(undo: Undo) -> dict[str, tuple[str, ...]]:
 def _undo(connection: sa.Connection, directory_id: str, record: Import) -> Undo:
     of_import = import_rows.c.import_id == record.import_id
     rows = connection.execute(sa.select(import_rows).where(of_import, ~import_rows.c.erased)).all()
-    applied = [AppliedRow(row.user_id, row.before, row.after) for row in rows]
+    applied = [AppliedRow(row.user_id, *read_states(row)[1:]) for row in rows]
     touched = sa.select(import_rows.c.user_id).where(of_import, ~import_rows.c.erased)
     kept = sa.select(kept_users.c.user_id).where(kept_users.c.integration_id == record.integration_id)
     never_archived = set(connection.execute(kept).scalars())

@@ -25,6 +25,7 @@ from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store import history
 from hris_pipeline.store.imports import Import, get_import
 from hris_pipeline.store.integrations import current_settings, get_integration
+from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import users
 from hris_pipeline.transform.columns import as_text
 from hris_pipeline.transform.eligibility import SourceColumns
@@ -261,7 +262,7 @@ def _explain_field(
 ) -> FieldExplanation:
     stored = None
     if user is not None:
-        stored = user["metadata"].get(name[1:]) if name.startswith("#") else user[name]
+        stored = read_object(user["metadata"]).get(name[1:]) if name.startswith("#") else user[name]
     column = "custom_fields" if custom_label(source) is not None else source
     return FieldExplanation(
         field=name,

@@ -1,15 +1,16 @@
 """Reading all members of a company into the archive, and finding what was read before."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
-from hris_pipeline.errors import ConnectionInvalid, UnknownName
+from hris_pipeline.errors import ConnectionInvalid, HrisError, UnknownName
 from hris_pipeline.operations.notification import notify
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.mapping import needs_custom_fields
-from hris_pipeline.sources.protocol import Manifest
+from hris_pipeline.sources.protocol import Company, Manifest, Source
 from hris_pipeline.store.integrations import get_integration
 
-__all__ = ["extract_members", "kept_manifest"]
+__all__ = ["extract_members", "kept_manifest", "look_at_fields", "look_manifest"]
 
 
 def extract_members(
@@ -61,6 +62,38 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
     return manifest
 
 
+def look_at_fields(services: Services, integration_id: str, source: Source, company: Company) -> None:
+    """Reads the first page of members with the custom values of a sample of them, as soon as a company with custom
+    fields is connected: so what they hold can be seen, and a rule on them tried, before there is an import. Once an
+    extract is kept, or when the source does not answer, nothing happens: the next extract reads a sample too."""
+    if not company.custom_fields or source.name != "justworks":
+        return  # the aggregator gives everybody's custom values with each extract
+    from hris_pipeline.sources.extract import extract  # noqa: PLC0415
+
+    with suppress(HrisError):
+        if services.archive.latest_look(integration_id) is not None:
+            return
+        extract(
+            source,
+            services.archive,
+            integration_id=integration_id,
+            expected=(),
+            custom_fields=False,
+            now=services.now,
+            ceilings=services.ceilings,
+            first_page=True,
+        )
+
+
+def look_manifest(services: Services, integration_id: str) -> Manifest:
+    """What is known of the source's fields: the latest extract, or, while there is none, what was read when connecting.
+
+    Raises:
+        UnknownName: nothing is kept.
+    """
+    return services.archive.latest_look(integration_id) or kept_manifest(services, integration_id)
+
+
 def kept_manifest(services: Services, integration_id: str, extract_id: str | None = None) -> Manifest:
     """An extract that is kept, the latest by default.
 
@@ -68,7 +101,13 @@ def kept_manifest(services: Services, integration_id: str, extract_id: str | Non
         UnknownName: nothing of that id is kept.
     """
     if extract_id is not None:
-        return services.archive.manifest(integration_id, extract_id)
+        manifest = services.archive.manifest(integration_id, extract_id)
+        if manifest.first_page:
+            raise UnknownName(
+                f"{extract_id} of {integration_id} is no extract: only the first page was read, when connecting. Take "
+                f"one with `hris preview {integration_id}`."
+            )
+        return manifest
     latest = services.archive.latest(integration_id)
     if latest is None:
         raise UnknownName(f"No extract of {integration_id} is kept: run `hris preview {integration_id}` first.")

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.imports import Import, get_import, imports_of
 from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.stored_json import read_states
 from hris_pipeline.store.tables import import_rows
 
 __all__ = ["RowSummary", "history", "read_import", "read_rows"]
@@ -44,11 +45,15 @@ def history(
 
 
 def read_rows(services: Services, import_id: str) -> tuple[RowSummary, ...]:
-    """The changes of an import, in order of action and EmployeeId."""
-    columns = sa.select(import_rows.c.action, import_rows.c.changed, import_rows.c.before, import_rows.c.after)
+    """The changes of an import, in order of action and EmployeeId.
+
+    Raises:
+        Tampered: one of them is not what any import writes.
+    """
     with services.store.read() as connection:
-        lines = connection.execute(columns.where(import_rows.c.import_id == import_id)).all()
-    rows = [RowSummary(line.action, _employee_id(line.after, line.before), tuple(line.changed)) for line in lines]
+        lines = connection.execute(sa.select(import_rows).where(import_rows.c.import_id == import_id)).all()
+    states = [(line.action, *read_states(line)) for line in lines]
+    rows = [RowSummary(action, _employee_id(after, before), changed) for action, changed, before, after in states]
     return tuple(sorted(rows, key=lambda row: (row.action, row.employee_id)))
 
 

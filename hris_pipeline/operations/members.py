@@ -14,7 +14,7 @@ import pandas as pd
 
 from hris_pipeline.change_set.identity import match_rates
 from hris_pipeline.errors import Problem, UsageError
-from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.extraction import kept_manifest, look_manifest
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Rule, Settings
@@ -158,12 +158,13 @@ class SourceField:
 
 
 def mapping_view(services: Services, integration_id: str) -> tuple[SourceField, ...]:
-    """Every source field of the latest extract, custom fields by label.
+    """Every source field of the latest extract, custom fields by label; before the first, of what was read when
+    connecting.
 
     Raises:
-        UnknownName: nothing was ever extracted.
+        UnknownName: nothing was ever read.
     """
-    manifest = kept_manifest(services, integration_id)
+    manifest = look_manifest(services, integration_id)
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
     people = read_employees(services, manifest, settings).people
@@ -216,7 +217,7 @@ def _field(source: str, title: str, values: pd.Series, settings: Settings, manif
         sample=None if filled.empty else str(filled.iloc[0]),
         feeds=tuple(feeds),
         asked=len(values),
-        sampled=custom_label(source) is not None and not manifest.with_custom_fields,
+        sampled=manifest.first_page or (custom_label(source) is not None and not manifest.with_custom_fields),
         unread=unread.count if unread else 0,
     )
 
@@ -245,8 +246,10 @@ def read_shares(services: Services, manifest: Manifest, settings: Settings) -> S
         warnings = tuple(
             Problem(f"do_not_import[{index}]", f"rule {rule.name!r} matches all {manifest.asked} people asked so far")
             for index, rule in enumerate(settings.do_not_import)
-            if _asks_custom_fields(rule) and matches_everybody(rule, asked)
+            if (manifest.first_page or _asks_custom_fields(rule)) and matches_everybody(rule, asked)
         )
+    if manifest.first_page:  # what some people say refuses nothing
+        return Shares(warnings=warnings)
     return Shares(_rule_shares(settings, manifest, columns), _reference_shares(settings, columns, asked), warnings)
 
 

@@ -9,10 +9,13 @@ from itertools import chain
 import sqlalchemy as sa
 
 from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.errors import Tampered
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Event, Settings
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.imports import Import
+from hris_pipeline.store.integrations import settings_to_replace
+from hris_pipeline.store.stored_json import read_json, read_object, sound_object
 from hris_pipeline.store.tables import integration_settings, notifications
 
 __all__ = [
@@ -67,7 +70,8 @@ def notify(
 def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple[str, ...]:
     """Of the integrations those whose settings name somebody to be told of anything, and who were not told of
     ``states`` (by integration) yet, in order of name; one statement, however many."""
-    newer, document = integration_settings.alias(), integration_settings.c.document
+    newer = integration_settings.alias()
+    document = sound_object(services.store.dialect, integration_settings.c.document)
     same_event = sa.and_(
         notifications.c.integration_id == integration_settings.c.integration_id, notifications.c.event == event
     )
@@ -150,7 +154,7 @@ def _open_ends(summary: Import) -> dict[str, list[str]]:
 
 def _new_open_ends(summary: Import, record: _Told) -> Iterator[_Message]:
     """Told when somebody is in conflict or quarantined who was not when it was last told."""
-    ends, before = _open_ends(summary), json.loads(record.states.get("conflict") or "{}")
+    ends, before = _open_ends(summary), read_object(read_json(record.states.get("conflict") or "{}"))
     if all(set(ids) <= set(before.get(reason, ())) for reason, ids in ends.items()):
         return
     counted = ", ".join(f"{len(ids)} {REVIEW_QUEUES[reason]}" for reason, ids in ends.items() if ids)
@@ -163,9 +167,17 @@ def _read_told(services: Services, integration_id: str) -> _Told:
     """In one read, whatever is told."""
     of_integration = notifications.c.integration_id == integration_id
     with services.store.read() as connection:
-        settings = services.settings.read(connection, integration_id).settings
+        settings = _settings_to_tell(services, connection, integration_id)
         rows = connection.execute(sa.select(notifications.c.event, notifications.c.state).where(of_integration))
         return _Told(integration_id, settings, {row.event: row.state for row in rows})
+
+
+def _settings_to_tell(services: Services, connection: sa.Connection, integration_id: str) -> Settings:
+    """Those in force; where they are not what was stored, the last ones that are: somebody must hear of it."""
+    try:
+        return services.settings.read(connection, integration_id).settings
+    except Tampered:
+        return settings_to_replace(connection, integration_id) or Settings()
 
 
 def _notify(services: Services, record: _Told, event: Event, state: str, body: str, send: Sender) -> bool:

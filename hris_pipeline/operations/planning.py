@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.directory import PlanContext, QuarantinedMember
 from hris_pipeline.change_set.plan import Plan, make_plan
 from hris_pipeline.contract import Trigger
-from hris_pipeline.errors import FrameInvalid, UnknownName, UsageError
+from hris_pipeline.errors import FrameInvalid, Tampered, UnknownName, UsageError
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.members import Transformed, read_users
 from hris_pipeline.operations.services import Services
@@ -32,7 +32,8 @@ from hris_pipeline.store.engine import Store
 from hris_pipeline.store.frames import StoredDirectory, last_applied_extract
 from hris_pipeline.store.history import recent_archives
 from hris_pipeline.store.imports import Import, record_failed, stage_import
-from hris_pipeline.store.integrations import current_settings, followed_users, get_integration, record_kept_users
+from hris_pipeline.store.integrations import current_settings, get_integration
+from hris_pipeline.store.kept_users import followed_users, record_kept_users
 from hris_pipeline.store.review_queues import quarantined, record_conflicts, resolutions, users_waiting_elsewhere
 from hris_pipeline.transform.columns import to_arrow
 
@@ -196,7 +197,7 @@ def record_failure(
     with services.store.begin() as connection:
         try:
             integration = get_integration(connection, integration_id)
-            settings = current_settings(connection, integration_id)
+            version = _version_in_force(connection, integration_id)
         except UnknownName:
             return None
         draft = Import(
@@ -210,9 +211,17 @@ def record_failure(
             planned_at=services.now(),
             dagster_run_id=run_id,
             extract_id=extract_id,
-            settings_version=settings.version,
+            settings_version=version,
         )
         return record_failed(connection, draft).import_id
+
+
+def _version_in_force(connection: sa.Connection, integration_id: str) -> int | None:
+    """None where the settings are not what was stored: that is what failed, and must be recorded."""
+    try:
+        return current_settings(connection, integration_id).version
+    except Tampered:
+        return None
 
 
 @dataclass(frozen=True)

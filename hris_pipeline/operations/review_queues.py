@@ -17,6 +17,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.review import quarantine_lines
+from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import conflicts, imports, users
 
 __all__ = [
@@ -85,7 +86,7 @@ def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Con
             status=row.status,
             resolution=row.resolution,
             first_seen_at=row.first_seen_at,
-            incoming={name: row.incoming.get(name) for name in _SHOWN if name in row.incoming},
+            incoming={name: value for name, value in read_object(row.incoming).items() if name in _SHOWN},
             user={name: None if (value := row._mapping[f"user_{name}"]) is None else str(value) for name in _SHOWN},
         )
         for row in connection.execute(chosen)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.automation import carry_over_due, start_if_configured
-from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.extraction import look_manifest
 from hris_pipeline.operations.notification import forget_told
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings, named_sources
@@ -23,14 +23,14 @@ from hris_pipeline.store.integrations import (
     SettingsVersion,
     accept_terms,
     create_integration,
-    current_settings,
     describe_integration,
     get_integration,
     put_settings,
-    record_kept_users,
     rename_metadata,
     settings_since,
+    settings_to_replace,
 )
+from hris_pipeline.store.kept_users import record_kept_users
 from hris_pipeline.store.tables import users
 
 __all__ = [
@@ -95,7 +95,7 @@ def change_settings(services: Services, integration_id: str, settings: Settings,
     """
     warnings = check_settings(services, integration_id, settings)
     with services.store.read() as connection:
-        old = current_settings(connection, integration_id).settings
+        old = settings_to_replace(connection, integration_id) or settings
         _refuse_late_changes(connection, integration_id, old, settings)
     if old.source != settings.source:
         from hris_pipeline.operations.connection import disconnect  # noqa: PLC0415 - it speaks to the source
@@ -127,8 +127,9 @@ def put_change(connection: sa.Connection, integration_id: str, settings: Setting
         UsageError: something cannot be changed any more.
     """
     before = automation(connection, integration_id)
-    _refuse_late_changes(connection, integration_id, before.settings, settings)
-    for old_name, new_name in metadata_renames(before.settings, settings).items():
+    old = settings_to_replace(connection, integration_id) or settings
+    _refuse_late_changes(connection, integration_id, old, settings)
+    for old_name, new_name in metadata_renames(old, settings).items():
         rename_metadata(connection, integration_id, old_name, new_name, now)
     _describe(connection, integration_id, settings)
     directory_id = settings.directory or integration_id
@@ -169,7 +170,7 @@ def _checked(
     """Errors and warnings; none while there is no extract that can be used. People are looked at only for settings that
     speak of people's values."""
     try:
-        manifest = kept_manifest(services, integration_id)
+        manifest = look_manifest(services, integration_id)
         by_rule: Mapping[str, float] = {}
         by_reference: Mapping[str, float] = {}
         further: tuple[Problem, ...] = ()

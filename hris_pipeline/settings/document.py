@@ -58,6 +58,7 @@ __all__ = [
     "Settings",
     "SlowBleed",
     "UnreadField",
+    "document_digest",
     "named_sources",
 ]
 
@@ -286,11 +287,11 @@ class Settings(StrictModel):
 
     def digest(self) -> str:
         """SHA-256 (hex) of the whole document; equal documents have equal digests however they were written."""
-        return _digest(self.document())
+        return document_digest(self.document())
 
     def plan_digest(self) -> str:
         """SHA-256 (hex) of the settings that matter to a change set: all but ``NOT_IN_PLAN``."""
-        return _digest(self.model_dump(mode="json", exclude=set(NOT_IN_PLAN)))
+        return document_digest(self.model_dump(mode="json", exclude=set(NOT_IN_PLAN)))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -306,7 +307,8 @@ class Settings(StrictModel):
         return self
 
 
-def _digest(document: Mapping[str, Any]) -> str:
+def document_digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of a document of JSON values, whatever the order of its keys."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

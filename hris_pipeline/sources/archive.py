@@ -151,9 +151,14 @@ class Archive:
         return self._ids(integration_id, MANIFEST)
 
     def latest(self, integration_id: str) -> Manifest | None:
-        """The newest extract, if there is any."""
+        """The newest extract of all members, if there is any."""
+        newest_first = (self.manifest(integration_id, name) for name in reversed(self.extracts(integration_id)))
+        return next((manifest for manifest in newest_first if not manifest.first_page), None)
+
+    def latest_look(self, integration_id: str) -> Manifest | None:
+        """The newest extract of all members; while there is none, what was read when connecting."""
         ids = self.extracts(integration_id)
-        return self.manifest(integration_id, ids[-1]) if ids else None
+        return self.latest(integration_id) or (self.manifest(integration_id, ids[-1]) if ids else None)
 
     def reseal(self, sealer: Sealer) -> tuple[int, int]:
         """Seals every manifest anew with the sealer's first key; gives how many, and how many were left because they

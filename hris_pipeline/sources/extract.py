@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -44,8 +45,9 @@ def extract(
     progress: Callable[[int], None] | None = None,
     ceilings: Ceilings | None = None,
     columns: ColumnBuilder | None = None,
+    first_page: bool = False,
 ) -> Manifest:
-    """Reads and archives all members, and gives the manifest with the verdict.
+    """Reads and archives all members (or those of the first page), and gives the manifest with the verdict.
 
     ``expected`` are the hris_ids of managed active users: those whom the list lacks are asked for singly, in random
     order. The extract is incomplete when a page failed for good, the source stopped being ready, the list was short or
@@ -62,7 +64,10 @@ def extract(
     chance = shuffle or random.SystemRandom()
     tally = _ExtractTally(progress or (lambda _: None), ceilings or Ceilings(), columns)
     extract_id = archive.new_id(integration_id, started_at)
-    stored = archive.write(integration_id, extract_id, tally.lines(source.pages(custom_fields=custom_fields)))
+    pages = source.pages(custom_fields=custom_fields)
+    stored = archive.write(integration_id, extract_id, tally.lines(_first_of(pages) if first_page else pages))
+    if first_page:
+        tally.reasons.append("only the first page was read, when connecting")
     absent = sorted(set(expected) - tally.seen - tally.holes)
     if absent and not tally.reasons:
         tally.confirm(source, absent, chance)
@@ -73,14 +78,7 @@ def extract(
         source=source.name,
         started_at=started_at,
         finished_at=now(),
-        records=len(tally.seen) + tally.without_id,
-        complete=not tally.reasons,
-        reasons=tuple(tally.reasons),
-        holes=tuple(sorted(tally.holes)),
-        missing=tuple(sorted(tally.missing)),
-        with_custom_fields=custom_fields or tally.seen == tally.asked,
-        asked=len(tally.asked),
-        sampled=() if custom_fields or tally.seen == tally.asked else tuple(sorted(tally.asked)),
+        **tally.verdict(custom_fields=custom_fields, first_page=first_page),
         unread=report.unread,
         spellings=report.spellings,
         other_keys=report.other_keys,
@@ -91,6 +89,14 @@ def extract(
     )
     archive.record(manifest)
     return manifest
+
+
+def _first_of(pages: Iterator[Page]) -> Iterator[Page]:
+    try:
+        yield from islice(pages, 1)
+    finally:
+        if close := getattr(pages, "close", None):
+            close()
 
 
 class _ExtractTally:
@@ -150,6 +156,21 @@ class _ExtractTally:
             self.reasons.append(f"those missing from the list could not be asked for: {failure}")
         if self.reasons:
             self.missing.clear()
+
+    def verdict(self, *, custom_fields: bool, first_page: bool) -> dict[str, Any]:
+        """What a manifest says of the people: how many there are, who is not, and whose custom values were read."""
+        everybody = not first_page and (custom_fields or self.seen == self.asked)
+        return {
+            "records": len(self.seen) + self.without_id,
+            "complete": not self.reasons,
+            "reasons": tuple(self.reasons),
+            "holes": tuple(sorted(self.holes)),
+            "missing": tuple(sorted(self.missing)),
+            "with_custom_fields": everybody,
+            "asked": len(self.asked),
+            "sampled": () if everybody else tuple(sorted(self.asked)),
+            "first_page": first_page,
+        }
 
     def definitions(self, company: Company) -> tuple[CustomField, ...]:
         """The company's custom fields and those that only showed on its members."""

@@ -156,7 +156,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``asked`` is how many members' custom field values were read, of all unless ``with_custom_fields`` is false (then of
     a sample, in ``sampled``). ``unread`` is by employee column. ``spellings`` counts, by place in a member
     (``emails``, ``department``), the keys met there that are read; ``other_keys`` counts those that are not, by dotted
-    name, of which nothing else is kept.
+    name, of which nothing else is kept. ``first_page``: only that was read, when connecting, to show what the source's
+    fields hold; no import is planned from it.
     """
 
     extract_id: str
@@ -172,6 +173,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     with_custom_fields: bool = False
     asked: int = 0
     sampled: tuple[str, ...] = ()
+    first_page: bool = False
     unread: dict[str, UnreadColumn] = {}
     spellings: dict[str, dict[str, int]] = {}
     other_keys: dict[str, int] = {}

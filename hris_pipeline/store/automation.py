@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.keyring import decrypt_settings
+from hris_pipeline.store.stored_json import sound_object
 from hris_pipeline.store.tables import Instant, imports, integration_settings, integrations
 
 __all__ = [
@@ -31,13 +33,18 @@ __all__ = [
     "set_automatic",
 ]
 
+FREQUENCIES = ("daily", "weekly", "monthly")
+
+DEFAULT_CALENDAR = Calendar(*(getattr(Settings(), field.name) for field in fields(Calendar)))
+
 Automatic = Literal["off", "running", "paused"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Automation:
     """One integration with what decides whether it is due. Times are UTC; ``last_good_at`` is when an import of it was
-    last applied in this life, ``saved`` whether a manual one was."""
+    last applied in this life, ``saved`` whether a manual one was. ``settings`` are the defaults where what is stored is
+    not what was: an import of it fails, and says so."""
 
     integration_id: str
     connection: str
@@ -97,7 +104,13 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
     )
     newer = integration_settings.alias()
     select = (
-        sa.select(integrations, integration_settings.c.document, applied.c.last_good_at, applied.c.saved)
+        sa.select(
+            integrations,
+            integration_settings.c.document,
+            integration_settings.c.digest,
+            applied.c.last_good_at,
+            applied.c.saved,
+        )
         .join(integration_settings)
         .outerjoin(
             applied,
@@ -117,7 +130,8 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
 
 
 def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
-    derived: dict[str, Any] = {"settings": decrypt_settings(connection, row.document), "saved": bool(row.saved)}
+    settings = decrypt_settings(connection, row.document, row.digest) or Settings()
+    derived: dict[str, Any] = {"settings": settings, "saved": bool(row.saved)}
     names = (field.name for field in fields(Automation) if field.name not in derived)
     return Automation(**{name: row._mapping[name] for name in names}, **derived)
 
@@ -128,7 +142,8 @@ def automation_states(
     """All integrations that have automatic imports, running or paused (``with_off``: those that have none too), or
     those of one frequency, in order of name: one statement, which reads of their settings the calendar alone."""
     names = [field.name for field in fields(AutomationState) if field.name != "calendar"]
-    document, newer = integration_settings.c.document, integration_settings.alias()
+    newer = integration_settings.alias()
+    document = sound_object(connection.dialect.name, integration_settings.c.document)
     select = (
         sa.select(
             *(integrations.c[name] for name in names),
@@ -146,7 +161,9 @@ def automation_states(
         .order_by(integrations.c.integration_id)
     )
     if frequency is not None:
-        select = select.where(document["frequency"].as_string() == frequency)
+        named = sa.func.coalesce(document["frequency"].as_string(), "")
+        others = [name for name in FREQUENCIES if name != DEFAULT_CALENDAR.frequency]
+        select = select.where(named.not_in(others) if frequency == DEFAULT_CALENDAR.frequency else named == frequency)
     width = len(names)
     return tuple(
         AutomationState(**dict(zip(names, row[:width], strict=True)), calendar=_calendar(*row[width:]))
@@ -156,7 +173,8 @@ def automation_states(
 
 def calendars(connection: sa.Connection) -> dict[str, Calendar]:
     """When each integration's imports are due, whether they run or not, by name; one statement."""
-    document, newer = integration_settings.c.document, integration_settings.alias()
+    newer = integration_settings.alias()
+    document = sound_object(connection.dialect.name, integration_settings.c.document)
     is_newer = (
         newer.c.integration_id == integration_settings.c.integration_id,
         newer.c.version > integration_settings.c.version,
@@ -167,8 +185,20 @@ def calendars(connection: sa.Connection) -> dict[str, Calendar]:
     return {row[0]: _calendar(*row[1:]) for row in connection.execute(select)}
 
 
-def _calendar(frequency: str, at: str, weekday: str, day_of_month: str, time_zone: str) -> Calendar:
-    return Calendar(frequency, at, weekday, int(day_of_month), time_zone)
+@cache
+def _calendar(*values: str | None) -> Calendar:
+    """The default one where what is stored is none: then the import, once due, says that the settings were changed."""
+    names = [field.name for field in fields(Calendar)]
+    try:
+        settings = Settings.model_validate(
+            {
+                name: int(value or "") if name == "day_of_month" else value
+                for name, value in zip(names, values, strict=True)
+            }
+        )
+    except ValueError:
+        return DEFAULT_CALENDAR
+    return Calendar(*(getattr(settings, name) for name in names))
 
 
 def saved_integrations(connection: sa.Connection, integration_ids: Sequence[str]) -> frozenset[str]:

@@ -21,6 +21,7 @@ from hris_pipeline.errors import HrisError, StoreError, StoreNotReady
 from hris_pipeline.files import explaining_machine, machine_words
 from hris_pipeline.store.keyring import LOAD_KEYRING, Keyring, load_keyring
 from hris_pipeline.store.migrations import HEAD, REVISION_TABLE
+from hris_pipeline.store.stored_json import read_json
 
 __all__ = ["SERIALIZATION_FAILURE", "Store", "error_code", "open_store", "translating", "upgrade_store"]
 
@@ -66,6 +67,15 @@ WORDS: tuple[tuple[str, str, str], ...] = (
 """By the beginning of the driver's code: what happened and what to do."""
 
 
+MEDDLED = ("malformed JSON", "Could not decode to UTF-8", "from a scalar", "on a non-object", "from an object")
+"""What a driver says of JSON in a shape that this pipeline never writes, or of text that is none."""
+
+MEDDLED_WORDS = (
+    "holds values that this pipeline does not write: they were changed behind its back. Next: `hris verify NAME` lists "
+    "what was changed; restore it from a backup."
+)
+
+
 @contextmanager
 def translating(where: str) -> Iterator[None]:
     """The body of a transaction: whatever breaks in the database or below it comes out as a ``StoreError`` in words.
@@ -98,6 +108,8 @@ def error_code(error: BaseException) -> str:
 
 def _explained(error: BaseException, where: str) -> str:
     code = error_code(error)
+    if any(sign in str(getattr(error, "orig", None) or error) for sign in MEDDLED):
+        return f"{where} {MEDDLED_WORDS}"
     for beginning, what, remedy in WORDS:
         if code.startswith(beginning):
             return f"{where} cannot be used: {what} ({code}). Next: {remedy}."
@@ -269,7 +281,12 @@ def _connected(environment: Environment, *, create: bool) -> Store:
 
 def _postgresql(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
-        url, pool_size=2, max_overflow=4, pool_pre_ping=True, connect_args={"connect_timeout": 10}
+        url,
+        pool_size=2,
+        max_overflow=4,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10},
+        json_deserializer=read_json,
     )
     settings = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in POSTGRESQL_SESSION.items())
 
@@ -285,7 +302,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
 def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
     if url.database:
         _owned_file(Path(url.database), create=create)
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, json_deserializer=read_json)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _: ConnectionPoolEntry) -> None:

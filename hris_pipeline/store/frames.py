@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.directory import SLIM_COLUMNS, row_hashes
 from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.store.conditions import in_values
+from hris_pipeline.store.stored_json import sound_object
 from hris_pipeline.store.tables import Instant, import_rows, imports, integrations, users
 from hris_pipeline.transform.columns import to_arrow
 
@@ -122,7 +123,14 @@ def _cast(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
         return pa.array(values, pa.int8()).cast(kind)
     if pa.types.is_timestamp(kind):
         return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(kind)
-    return pa.array(values, pa.string() if pa.types.is_date(kind) else kind).cast(kind)
+    raw = pa.string() if pa.types.is_date(kind) else kind
+    try:
+        return pa.array(values, raw).cast(kind)
+    except pa.ArrowTypeError:
+        if not pa.types.is_string(kind):
+            raise
+        # SQLite keeps what it is given, whatever the column's type.
+        return pa.array([value if value is None else str(value) for value in values], raw)
 
 
 def _copy_in(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
@@ -210,9 +218,9 @@ def filled_fields(
 
 def _filled_metadata(connection: sa.Connection, counted: sa.ColumnElement[bool]) -> dict[str, int]:
     postgresql = connection.dialect.name == "postgresql"
-    entry = (sa.func.jsonb_each_text if postgresql else sa.func.json_each)(_metadata_object(connection)).table_valued(
-        "key", "value"
-    )
+    entry = (sa.func.jsonb_each_text if postgresql else sa.func.json_each)(
+        sound_object(connection.dialect.name, users.c.metadata)
+    ).table_valued("key", "value")
     has_value = sa.and_(counted, entry.c.value.is_not(None), entry.c.value != "")
     by_name = (
         sa.select(entry.c.key, sa.func.count())
@@ -221,14 +229,6 @@ def _filled_metadata(connection: sa.Connection, counted: sa.ColumnElement[bool])
         .group_by(entry.c.key)
     )
     return {f"#{name}": count for name, count in connection.execute(by_name)}
-
-
-def _metadata_object(connection: sa.Connection) -> sa.ColumnElement[Any]:
-    """The metadata, or an empty object where another application wrote something else."""
-    if connection.dialect.name != "postgresql":
-        return users.c.metadata
-    is_object = sa.func.jsonb_typeof(users.c.metadata) == "object"
-    return sa.case((is_object, users.c.metadata), else_=sa.literal_column("'{}'::jsonb"))
 
 
 def last_applied_extract(connection: sa.Connection, integration_id: str) -> tuple[bool, str | None]:

@@ -11,11 +11,12 @@ from typing import Any, Literal
 import pandas as pd
 import sqlalchemy as sa
 
-from hris_pipeline.errors import UnknownName
+from hris_pipeline.errors import Tampered, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.frames import read_frame
 from hris_pipeline.store.imports import get_import, in_this_life
 from hris_pipeline.store.keyring import is_user_seal, keyring_of
+from hris_pipeline.store.stored_json import read_json, read_state, read_states
 from hris_pipeline.store.tables import approvals, import_rows, imports, users
 
 __all__ = [
@@ -71,13 +72,13 @@ def recent_archives(connection: sa.Connection, integration_id: str, since: datet
 def user_history(connection: sa.Connection, user_id: str) -> tuple[HistoryRow, ...]:
     """What applied imports did to the user, the oldest first."""
     select = (
-        sa.select(imports.c.import_id, imports.c.finished_at, import_rows)
+        sa.select(imports.c.finished_at, import_rows)
         .join(imports, imports.c.import_id == import_rows.c.import_id)
         .where(import_rows.c.user_id == user_id, imports.c.status == "applied")
         .order_by(sa.func.coalesce(import_rows.c.base_version, 0))
     )
     return tuple(
-        HistoryRow(row.import_id, row.finished_at, row.user_id, row.action, tuple(row.changed), row.before, row.after)
+        HistoryRow(row.import_id, row.finished_at, row.user_id, row.action, *read_states(row))
         for row in connection.execute(select)
     )
 
@@ -100,25 +101,41 @@ def directory_as_of(connection: sa.Connection, directory_id: str, at: datetime |
 
     Raises:
         UnknownName: no applied import of that id.
+        Tampered: a row of the history cannot be read.
     """
     moment = _applied_moment(connection, at) if isinstance(at, str) else at
+    folded, unreadable = _fold(connection, directory_id, moment)
+    if unreadable:
+        raise Tampered(
+            f"The history of directory {directory_id} cannot be read: {len(unreadable)} rows were changed behind the "
+            "pipeline's back. Next: `hris verify NAME` lists what was changed; restore the store from a backup."
+        )
+    return folded
+
+
+def _fold(connection: sa.Connection, directory_id: str, moment: datetime | None) -> tuple[pd.DataFrame, list[str]]:
+    """``directory_as_of``, and the user_ids of those whose row cannot be read, who are not in it."""
     past = read_frame(connection, _first_or_last_row(directory_id, moment, newest=True))
     if moment is not None:
         later = read_frame(connection, _first_or_last_row(directory_id, moment, newest=False))
         later = later[later["state"].notna() & ~later["user_id"].isin(past["user_id"])]
         later["import_id"] = None
         past = pd.concat([past, later.astype(past.dtypes)], ignore_index=True)
-    states = [json.loads(state) for state in past["state"]]
+    read = [read_state(read_json(state)) for state in past["state"]]
+    readable = [state is not None for state in read]
+    unreadable = [user_id for user_id, sound in zip(past["user_id"], readable, strict=True) if not sound]
+    past, states = past[readable].reset_index(drop=True), [state for state in read if state is not None]
     columns = {name: [_text(state[name]) for state in states] for name in USER_STATE}
     frame = pd.DataFrame(columns, index=past.index, columns=list(USER_STATE)).astype(past["state"].dtype)
-    return past.drop(columns="state").join(frame)
+    return past.drop(columns="state").join(frame), unreadable
 
 
 def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Divergence, ...]:
     """The users whom somebody wrote, made or removed behind the pipeline's back, by import: who has no version of
     their own since an import wrote them and still is not what it says; who is gone; whose versions were set back; whom
     neither an import nor a person made; whom nobody protected."""
-    folded = directory_as_of(connection, directory_id).set_index("user_id")
+    folded, _ = _fold(connection, directory_id, None)
+    folded = folded.set_index("user_id")
     columns = (users.c[name] for name in ("user_id", "version", "synced_version", "protected", "seal", *USER_STATE))
     everybody = read_frame(connection, sa.select(*columns).where(users.c.directory_id == directory_id))
     everybody = everybody.set_index("user_id")
@@ -201,7 +218,7 @@ def _text(value: Any) -> str | None:
 
 def _differs(name: str, folded: pd.Series, present: pd.Series) -> pd.Series:
     if isinstance(users.c[name].type, sa.JSON):
-        present = present.map(lambda text: _text(json.loads(text)), na_action="ignore")
+        present = present.map(lambda text: _text(read_json(text)), na_action="ignore")
     elif isinstance(users.c[name].type, sa.Boolean):
         present = present.map({True: "true", False: "false"}, na_action="ignore")
     present = present.astype(folded.dtype)

@@ -10,14 +10,13 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store.keyring import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record, tampered
-from hris_pipeline.store.replays import has_ended
+from hris_pipeline.store.stored_json import has_ended, read_count, read_diagnostics, read_guards
 from hris_pipeline.store.tables import approvals, imports, integrations
 
 if TYPE_CHECKING:
@@ -103,10 +102,10 @@ class Import:
     def from_row(cls, row: sa.Row[Any]) -> "Import":
         """The import of a row of ``imports``."""
         columns = dict(row._mapping)
-        columns["counts"] = {name: int(columns[name]) for name in COUNTS}
+        columns["counts"] = {name: read_count(columns[name]) for name in COUNTS}
         columns["digest"] = columns["digest"] or ""
-        columns["guards"] = msgspec.convert(columns["guards"], tuple[Guard, ...])
-        columns["diagnostics"] = {reason: tuple(ids) for reason, ids in columns["diagnostics"].items()}
+        columns["guards"] = read_guards(columns["guards"])
+        columns["diagnostics"] = read_diagnostics(columns["diagnostics"])
         return cls(**{item.name: columns[item.name] for item in fields(cls)})
 
     @property

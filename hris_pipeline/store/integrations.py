@@ -1,23 +1,21 @@
-"""The integrations, what state each is in, every version of its settings, and the one in force; and whom
-``do_not_archive`` follows: the users who had a named EmployeeId when it was set, whatever id they have later.
+"""The integrations, what state each is in, every version of its settings, and the one in force.
 
-Whom it follows is a table of its own, because the settings name ids and a user's id can change; an id that nobody
-had when it was set follows the first user who gets it. What automatic imports are at is ``automation``'s, tokens are
-``tokens``'.
+Whom ``do_not_archive`` follows is ``kept_users``', what automatic imports are at ``automation``'s, tokens are
+``tokens``'. A document that is not what was stored is never used: it is named, and others take its place.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from hris_pipeline.errors import UnknownName, UsageError
+from hris_pipeline.errors import EnvironmentInvalid, Tampered, UnknownName, UsageError
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.text import suggestion
-from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.imports import end_import, open_import
 from hris_pipeline.store.keyring import decrypt_settings, encrypt_settings
 from hris_pipeline.store.tables import (
@@ -36,19 +34,19 @@ __all__ = [
     "Integration",
     "SettingsVersion",
     "accept_terms",
+    "broken_settings",
     "check_name",
     "create_integration",
     "current_settings",
     "delete_integration",
     "describe_integration",
-    "followed_users",
     "get_integration",
     "list_integrations",
     "put_settings",
-    "record_kept_users",
     "rename_metadata",
     "settings_history",
     "settings_since",
+    "settings_to_replace",
 ]
 
 Connection = Literal["none", "connected", "expired", "disconnected"]
@@ -259,7 +257,7 @@ def put_settings(
         .order_by(integration_settings.c.version.desc())
         .limit(1)
     ).one_or_none()
-    if last is not None and last.digest == digest:
+    if last is not None and last.digest == digest and _is_intact(connection, integration_id):
         return int(last.version)
     # Versions go on from those that imports remember, also after the integration was deleted and set up again.
     remembered = sa.select(sa.func.max(imports.c.settings_version)).where(imports.c.integration_id == integration_id)
@@ -277,14 +275,15 @@ def current_settings(
 
     Raises:
         UnknownName: no such integration, or one that was never set up.
+        Tampered: the document is not what was stored.
     """
     if earlier is not None and _is_in_force(connection, integration_id, earlier):
         return earlier
-    versions = _settings(connection, integration_id, limit=1)
-    if not versions:
+    row = connection.execute(_newest_first(integration_id).limit(1)).one_or_none()
+    if row is None:
         get_integration(connection, integration_id)
         raise UnknownName(f"{integration_id} has no settings yet: run `hris setup {integration_id}`.")
-    return versions[0]
+    return _version(connection, row)
 
 
 def _is_in_force(connection: sa.Connection, integration_id: str, version: SettingsVersion) -> bool:
@@ -300,14 +299,38 @@ def _is_in_force(connection: sa.Connection, integration_id: str, version: Settin
     return version.integration_id == integration_id and row is not None and tuple(row) == same
 
 
+def settings_to_replace(connection: sa.Connection, integration_id: str) -> Settings | None:
+    """The settings that others take the place of: of the newest version that is what was stored; None where none is.
+
+    Raises:
+        UnknownName: no such integration, or one that was never set up.
+    """
+    try:
+        return current_settings(connection, integration_id).settings
+    except Tampered:
+        intact = settings_history(connection, integration_id)
+        return intact[0].settings if intact else None
+
+
 def settings_history(connection: sa.Connection, integration_id: str) -> tuple[SettingsVersion, ...]:
-    """Every version, the newest first."""
-    return _settings(connection, integration_id, limit=None)
+    """Every version that is what was stored, the newest first."""
+    return tuple(_intact(connection, connection.execute(_newest_first(integration_id)).all()))
+
+
+def broken_settings(connection: sa.Connection, integration_id: str) -> tuple[int, ...]:
+    """The versions whose document is not what was stored, or cannot be opened with the keys, the oldest first."""
+    broken = []
+    for row in connection.execute(_newest_first(integration_id)).all():
+        try:
+            _version(connection, row)
+        except (EnvironmentInvalid, Tampered):
+            broken.append(int(row.version))
+    return tuple(sorted(broken))
 
 
 def settings_since(connection: sa.Connection, after: datetime | None, limit: int) -> tuple[SettingsVersion, ...]:
     """The settings in force, of all integrations, that were stored later than ``after``: oldest first, so many at most,
-    but never only some of those of one instant."""
+    but never only some of those of one instant; without documents that are not what was stored."""
     newer = integration_settings.alias()
     in_force = (
         sa.select(integration_settings)
@@ -330,46 +353,34 @@ def settings_since(connection: sa.Connection, after: datetime | None, limit: int
     )
     up_to = sa.select(sa.func.max(newest_of_slice.c.created_at)).scalar_subquery()
     rows = in_force.where(integration_settings.c.created_at <= up_to).order_by(integration_settings.c.created_at)
-    return tuple(_version(connection, row) for row in connection.execute(rows))
+    return tuple(_intact(connection, connection.execute(rows).all()))
 
 
-def _settings(connection: sa.Connection, integration_id: str, limit: int | None) -> tuple[SettingsVersion, ...]:
-    select = sa.select(integration_settings).where(integration_settings.c.integration_id == integration_id)
-    newest_first = select.order_by(integration_settings.c.version.desc()).limit(limit)
-    return tuple(_version(connection, row) for row in connection.execute(newest_first))
+def _newest_first(integration_id: str) -> sa.Select[Any]:
+    of_integration = integration_settings.c.integration_id == integration_id
+    return sa.select(integration_settings).where(of_integration).order_by(integration_settings.c.version.desc())
 
 
 def _version(connection: sa.Connection, row: sa.Row[Any]) -> SettingsVersion:
-    settings = decrypt_settings(connection, row.document)
+    settings = decrypt_settings(connection, row.document, row.digest)
+    if settings is None:
+        raise Tampered(
+            f"The settings of {row.integration_id}, version {row.version}, are not what was stored: the document was "
+            "changed behind the pipeline's back, or another version of hris-pipeline wrote it. Nothing was done. Next: "
+            f"`hris settings apply {row.integration_id} FILE` stores them anew; `hris settings history "
+            f"{row.integration_id}` shows what they were."
+        )
     return SettingsVersion(row.integration_id, row.version, row.created_at, row.actor, settings, row.digest)
 
 
-def record_kept_users(
-    connection: sa.Connection, integration_id: str, directory_id: str, employee_ids: Collection[str]
-) -> None:
-    """Remembers who has each of the EmployeeIds that ``do_not_archive`` names now, unless it follows somebody already;
-    forgets ids that it names no more."""
-    where = kept_users.c.integration_id == integration_id
-    followed = set(connection.execute(sa.select(kept_users.c.employee_id).where(where)).scalars())
-    dropped = sorted(followed - set(employee_ids))
-    if dropped:
-        connection.execute(sa.delete(kept_users).where(where, in_values(connection, kept_users.c.employee_id, dropped)))
-    added = sorted(set(employee_ids) - followed)
-    if added:
-        holders = sa.select(users.c.employee_id, users.c.user_id).where(
-            users.c.directory_id == directory_id, in_values(connection, users.c.employee_id, added)
-        )
-        lines = [
-            {"integration_id": integration_id, "employee_id": row.employee_id, "user_id": row.user_id}
-            for row in connection.execute(holders)
-        ]
-        if lines:
-            connection.execute(sa.insert(kept_users), lines)
+def _intact(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> Iterator[SettingsVersion]:
+    for row in rows:
+        with suppress(Tampered):
+            yield _version(connection, row)
 
 
-def followed_users(connection: sa.Connection, integration_id: str, employee_ids: Collection[str]) -> frozenset[str]:
-    """The user_ids that the named EmployeeIds follow."""
-    followed = sa.select(kept_users.c.employee_id, kept_users.c.user_id).where(
-        kept_users.c.integration_id == integration_id
-    )
-    return frozenset(row.user_id for row in connection.execute(followed) if row.employee_id in set(employee_ids))
+def _is_intact(connection: sa.Connection, integration_id: str) -> bool:
+    with suppress(Tampered):
+        current_settings(connection, integration_id)
+        return True
+    return False

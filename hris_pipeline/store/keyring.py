@@ -25,7 +25,7 @@ from hris_pipeline.contract import COUNTS
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import EnvironmentInvalid, Tampered
 from hris_pipeline.files import replacing
-from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.document import Settings, document_digest
 
 __all__ = [
     "APPROVAL_PARTS",
@@ -165,13 +165,19 @@ def encrypt_settings(connection: sa.Connection, settings: Settings) -> dict[str,
     return _with_channels(connection, settings.document(), Keyring.encrypt)
 
 
-def decrypt_settings(connection: sa.Connection, document: dict[str, Any]) -> Settings:
-    """The settings of a stored document.
+def decrypt_settings(connection: sa.Connection, document: Any, digest: str) -> Settings | None:
+    """The settings of a stored document; None where it is not what was stored with that digest.
 
     Raises:
         EnvironmentInvalid: none of the keys is the one that its secrets were encrypted with.
     """
-    return Settings.model_validate(_with_channels(connection, document, Keyring.decrypt))
+    try:
+        decrypted = _with_channels(connection, document, Keyring.decrypt)
+        settings = Settings.model_validate(decrypted)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    same = decrypted == settings.document()  # also where a database spells a number otherwise
+    return settings if digest in (document_digest(decrypted), settings.digest() if same else "") else None
 
 
 def _with_channels(

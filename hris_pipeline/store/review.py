@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from hris_pipeline.contract import ACTIONS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, METADATA_PREFIX, USER_FIELD_NAMES
 from hris_pipeline.store.conditions import SEARCHED, contains, state_contains
+from hris_pipeline.store.stored_json import read_states
 from hris_pipeline.store.tables import conflicts, import_rows, integration_settings, quarantine, users
 
 __all__ = [
@@ -119,7 +120,7 @@ def read_rows(connection: sa.Connection, import_id: str, user_ids: Sequence[str]
     """The import's rows of these users, in their order; a page's worth."""
     select = sa.select(import_rows).where(import_rows.c.import_id == import_id, import_rows.c.user_id.in_(user_ids))
     rows = {
-        row.user_id: StoredRow(row.user_id, row.action, tuple(row.changed), row.before, row.after, bool(row.erased))
+        row.user_id: StoredRow(row.user_id, row.action, *read_states(row), bool(row.erased))
         for row in connection.execute(select)
     }
     return tuple(rows[user_id] for user_id in user_ids)
@@ -219,7 +220,10 @@ def visible_metadata(
         return frozenset()
     if not versions or (settings_version is None and planned_at < versions[0].created_at):
         return frozenset()
-    kinds = {row.version: _metadata_kinds(row.document) for row in versions}
+    read = {row.version: _metadata_kinds(row.document) for row in versions}
+    kinds = {version: kind for version, kind in read.items() if kind is not None}
+    if kinds.keys() != read.keys():
+        return frozenset()  # which of them were hidden is not known
     newest = {name: kind for version in kinds.values() for name, kind in version.items()}
     planned_with = kinds[versions[-1].version if settings_version is None else settings_version]
     return frozenset(name for name, kind in newest.items() if "hidden" not in (kind, planned_with.get(name)))
@@ -230,11 +234,15 @@ def is_hidden(field: str, visible: Collection[str]) -> bool:
     return field.startswith(METADATA_PREFIX) and field[len(METADATA_PREFIX) :] not in visible
 
 
-def _metadata_kinds(document: Mapping[str, Any]) -> dict[str, str]:
-    listed = document.get("metadata")
-    if listed is None:
-        return {name: "default" for name, _ in DEFAULT_METADATA}
-    return {entry["name"]: entry.get("type", "default") for entry in listed}
+def _metadata_kinds(document: Any) -> dict[str, str] | None:
+    """The type of each metadata name; None where it is no settings document."""
+    try:
+        listed = document.get("metadata")
+        if listed is None:
+            return {name: "default" for name, _ in DEFAULT_METADATA}
+        return {str(entry["name"]): entry.get("type", "default") for entry in listed}
+    except (AttributeError, KeyError, TypeError):
+        return None
 
 
 def _of_extract(

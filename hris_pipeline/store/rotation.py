@@ -89,14 +89,18 @@ def _tokens(connection: sa.Connection, keyring: Keyring) -> int:
 
 
 def _settings(connection: sa.Connection) -> int:
-    rows = [row for row in connection.execute(sa.select(integration_settings)).all() if row.document["notify"]]
-    for row in rows:
-        document = encrypt_settings(connection, decrypt_settings(connection, row.document))
+    renewed = 0
+    for row in connection.execute(sa.select(integration_settings)).all():
+        settings = decrypt_settings(connection, row.document, row.digest)
+        if settings is None or not settings.notify:
+            continue
+        document = encrypt_settings(connection, settings)
         this = sa.and_(
             integration_settings.c.integration_id == row.integration_id, integration_settings.c.version == row.version
         )
         connection.execute(sa.update(integration_settings).where(this).values(document=document))
-    return len(rows)
+        renewed += 1
+    return renewed
 
 
 def _import(connection: sa.Connection, row: sa.Row[Any]) -> bool:

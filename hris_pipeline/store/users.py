@@ -21,6 +21,7 @@ from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.frames import prove_staged_rows
 from hris_pipeline.store.imports import Import, end_import, tampered_parts, update_statement
 from hris_pipeline.store.keyring import keyring_of, seal_user
+from hris_pipeline.store.stored_json import read_json, read_object
 from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, notifications, quarantine, users
 
 __all__ = [
@@ -230,7 +231,7 @@ def find_person(connection: sa.Connection, directory_id: str, known_as: str) -> 
     named = {known_as, row.employee_id, row.hris_id, row.former_hris_id}
     states = sa.select(import_rows.c.before, import_rows.c.after).where(import_rows.c.user_id == row.user_id)
     for line in connection.execute(states):
-        named |= {state.get(name) for state in line if state for name in ("employee_id", "hris_id")}
+        named |= {read_object(state).get(name) for state in line for name in ("employee_id", "hris_id")}
     holders = sa.select(users.c.employee_id, users.c.hris_id).where(of_directory, users.c.user_id != row.user_id)
     for other in connection.execute(holders.where(_names(connection, ids, named))):
         named -= {other.employee_id, other.hris_id}  # given to somebody else since
@@ -290,7 +291,9 @@ def _erase_rows(connection: sa.Connection, directory_id: str, person: Person, no
 
 def _erase_row(connection: sa.Connection, row: sa.Row[Any], kept: Collection[str]) -> None:
     states = {
-        name: state and {**state, **_blank(kept)} for name, state in (("before", row.before), ("after", row.after))
+        name: {**read_object(state), **_blank(kept)}
+        for name, state in (("before", row.before), ("after", row.after))
+        if name == "after" or state
     }
     this = sa.and_(import_rows.c.user_id == row.user_id, import_rows.c.import_id == row.import_id)
     connection.execute(sa.update(import_rows).where(this).values(**states, source_hash=None, erased=True))
@@ -339,7 +342,10 @@ def _erase_from_notifications(connection: sa.Connection, names: Collection[str],
         notifications.c.integration_id.in_(names), notifications.c.event == "conflict"
     )
     for row in connection.execute(select).all():
-        state = {reason: [name for name in whom if name not in ids] for reason, whom in json.loads(row.state).items()}
+        state = {
+            reason: [name for name in whom if name not in ids]
+            for reason, whom in read_object(read_json(row.state)).items()
+        }
         this = sa.and_(notifications.c.integration_id == row.integration_id, notifications.c.event == row.event)
         connection.execute(sa.update(notifications).where(this).values(state=json.dumps(state)))
 

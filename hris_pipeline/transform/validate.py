@@ -270,8 +270,9 @@ def limit_bad_rows(bad: int, employed: int, quarantined: pd.DataFrame) -> None:
     if bad >= least and bad > share * employed:
         checks = ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
         raise TooManyBadRows(
-            f"The rows of {bad} of {employed} employed members cannot be used ({checks}), more than {share:.0%}: look "
-            "at these fields in the source and in the mapping, then import again.",
+            f"The rows of {bad} of {employed} employed members cannot be used, more than {share:.0%}. All bad rows by "
+            f"field and check, where a row can fail several and those of people who left are counted too: {checks}. "
+            "Look at these fields in the source and in the mapping, then import again.",
             quarantined,
         )
 

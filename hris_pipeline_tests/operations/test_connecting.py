@@ -181,7 +181,7 @@ def test_the_past_goes_after_the_retention_and_what_was_decided_stays(acme: Acme
     acme.run()
     assert purge_old(services) == 0
     acme.clock.advance(days=RETENTION.days, hours=1)
-    assert purge_old(services) == 3
+    assert purge_old(services) == 4
     with services.store.read() as connection:
         assert connection.execute(sa.select(quarantine)).all() == []
         of_import = import_rows.c.import_id == discarded.import_id

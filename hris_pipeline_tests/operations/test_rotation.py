@@ -64,7 +64,7 @@ def test_after_a_rotation_the_new_key_alone_opens_and_proves_everything(acme: Ac
             "imports": 2,
             "approvals": 1,
             "users": 1,
-            "manifests": 2,
+            "manifests": 3,
             "frames": 1,
             "left": 0,
         }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hris_pipeline.contract import COUNTS
-from hris_pipeline.errors import SettingsInvalid, UsageError
+from hris_pipeline.errors import SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.imports import read_rows
 from hris_pipeline.operations.members import mapping_view
 from hris_pipeline.operations.planning import what_if
@@ -132,6 +132,40 @@ def test_custom_fields_nobody_mapped_are_shown_of_the_sample_that_was_asked(make
     assert badge.asked == 50
     assert badge.filled.endswith("of 50 asked")
     assert not fields["job_title"].sampled
+
+
+def test_fields_and_rules_are_looked_at_before_there_is_an_import(make_lite: MakeAcme) -> None:
+    acme = make_lite(employees=60)
+    fields = {field.source: field for field in mapping_view(acme.services, "acme")}
+    assert {"custom:Badge Number", "job_title"} <= fields.keys()
+    assert fields["custom:Badge Number"].filled.endswith("% of 50 asked")
+    assert fields["custom:Badge Number"].sample is not None
+    badged = {"field": "custom:Badge Number", "operator": "not_equals", "value": "none"}
+    employed = {"field": "last_name", "operator": "is_not_empty"}
+    rules = [{"name": "Badged", "any": [badged]}, {"name": "Named", "any": [employed]}]
+    change = acme.change(Settings.model_validate({"do_not_import": rules}))
+    assert [warning.message for warning in change.warnings] == [
+        "rule 'Badged' matches all 50 people asked so far",
+        "rule 'Named' matches all 50 people asked so far",
+    ]
+    unknown = {"name": "Pets", "any": [badged | {"field": "custom:Pet"}]}
+    with pytest.raises(SettingsInvalid, match="no custom field 'Pet'"):
+        acme.change(Settings.model_validate({"do_not_import": [unknown]}))
+    with pytest.raises(UnknownName, match="No extract of acme is kept"):
+        what_if(acme.services, "acme")
+    looked = acme.services.archive.latest_look("acme")
+    assert looked is not None
+    with pytest.raises(UnknownName, match="only the first page was read"):
+        what_if(acme.services, "acme", extract_id=looked.extract_id)
+
+
+def test_connecting_does_not_depend_on_the_look_at_fields(make_lite: MakeAcme) -> None:
+    acme = make_lite(employees=12)
+    acme.services.archive.delete("acme")
+    acme.fault("server_error", path="/v1/members")
+    acme.connect()
+    with pytest.raises(UnknownName, match="No extract of acme is kept"):
+        mapping_view(acme.services, "acme")
 
 
 def test_a_rule_on_custom_fields_is_checked_as_soon_as_there_are_values(make_lite: MakeAcme) -> None:

@@ -1,5 +1,6 @@
 """Rows that fail: quarantined, and still believed as far as leaving goes; and what makes a whole extract unusable."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -121,6 +122,16 @@ def test_validation_and_mapping_count_together() -> None:
     with pytest.raises(TooManyBadRows, match=r"6 of 26 employed members.*employee_id employee_id_missing: 3"):
         mapped(*bad, *blank, *good)
     assert len(mapped(*bad, *blank[:1], *good).users) == 24
+
+
+def test_too_many_bad_rows_are_told_so_that_their_reasons_need_not_add_up() -> None:
+    twice = [member(number, email="no address", birth_date="soon") for number in range(5)]
+    left = [member(number, email="no address", **LEFT) for number in range(10, 12)]
+    with pytest.raises(TooManyBadRows) as stopped:
+        validated(*twice, *left, member(100))
+    assert str(stopped.value).startswith("The rows of 5 of 6 employed members cannot be used, more than 20%. All bad")
+    assert "a row can fail several and those of people who left are counted too: " in str(stopped.value)
+    assert re.search(r"birth_date \w+: 5, email \w+: 7|email \w+: 7, birth_date \w+: 5", str(stopped.value))
 
 
 def test_an_employee_id_that_nobody_has_stops_the_run_with_its_reasons() -> None:

@@ -1,0 +1,119 @@
+"""What the store's JSON columns hold, in the shapes that this pipeline writes; anything else was written behind its
+back and is said so, never trusted and never a surprise.
+
+An older row of an import, sealed as it was, can be put back by whoever writes to the store: what other rows say of its
+end tells that.
+
+What cannot be read of an import's own record reads as ``UNREADABLE``, which no seal covers: so the import is refused as
+tampered with, while it can still be listed, shown and replaced. Rows and settings that cannot be read are an error.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from hris_pipeline.change_set.guards import Guard
+from hris_pipeline.errors import Tampered
+from hris_pipeline.settings.fields import USER_STATE
+from hris_pipeline.store.tables import decisions, imports
+
+__all__ = [
+    "UNREADABLE",
+    "has_ended",
+    "read_count",
+    "read_diagnostics",
+    "read_guards",
+    "read_json",
+    "read_object",
+    "read_state",
+    "read_states",
+    "sound_object",
+]
+
+UNREADABLE = "unreadable"
+"""The name of the guard and of the reason that stand for what cannot be read."""
+
+_UNREADABLE_GUARDS = (Guard(UNREADABLE, "–", "the guards were changed behind the pipeline's back", tripped=True),)
+
+
+def read_json(text: str | bytes) -> Any:
+    """What the text says; None where it is no JSON, as only SQLite lets it be."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_object(value: Any) -> dict[str, Any]:
+    """A JSON object; an empty one where something else stands."""
+    return value if isinstance(value, dict) else {}
+
+
+def read_count(value: Any) -> int:
+    """A count; -1, which is never one, where no number stands."""
+    return value if isinstance(value, int) and value >= 0 else -1
+
+
+def read_guards(value: Any) -> tuple[Guard, ...]:
+    """An import's guards."""
+    try:
+        return msgspec.convert(value, tuple[Guard, ...])
+    except msgspec.ValidationError:
+        return _UNREADABLE_GUARDS
+
+
+def read_diagnostics(value: Any) -> dict[str, tuple[str, ...]]:
+    """An import's diagnostics: ids by reason."""
+    try:
+        return msgspec.convert(value, dict[str, tuple[str, ...]])
+    except msgspec.ValidationError:
+        return {UNREADABLE: ()}
+
+
+def read_state(value: Any) -> dict[str, Any] | None:
+    """A user's state as a row of an import keeps it; None where it is none."""
+    is_state = (
+        isinstance(value, dict) and value.keys() >= set(USER_STATE) and isinstance(value["metadata"], dict | None)
+    )
+    return value if is_state else None
+
+
+def read_states(row: sa.Row[Any]) -> tuple[tuple[str, ...], dict[str, Any] | None, dict[str, Any]]:
+    """The changed fields, the state before (None for a create) and the state after of a row of ``import_rows``.
+
+    Raises:
+        Tampered: one of them is not what any import writes.
+    """
+    columns = row._mapping
+    before, after, changed = read_state(columns["before"]), read_state(columns["after"]), columns["changed"]
+    named = isinstance(changed, list) and all(isinstance(name, str) for name in changed)
+    if after is None or not named or (before is None) != (columns["action"] == "create"):
+        raise Tampered(
+            f"A row of import {columns['import_id']} (user {columns['user_id']}) cannot be read: it was changed behind "
+            "the pipeline's back. Next: `hris verify NAME` lists what was changed; restore the store from a backup."
+        )
+    return tuple(changed), before, after
+
+
+def sound_object(dialect: str, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The column, for what a statement takes out of its JSON: an empty object where none stands."""
+    if dialect != "sqlite":
+        kind: Callable[..., Any] = sa.func.jsonb_typeof
+        return sa.case((kind(column) == "object", column), else_=sa.literal_column("'{}'::jsonb"))
+    is_object = sa.and_(sa.func.json_valid(column) == 1, sa.func.json_type(column) == "object")
+    return sa.case((is_object, column), else_=sa.literal_column("'{}'", column.type))
+
+
+def has_ended(connection: sa.Connection, integration_id: str, import_id: str) -> bool:
+    """Whether another import took its place, or a person discarded it, as those rows tell."""
+    replaced = sa.select(imports.c.import_id).where(imports.c.replaces == import_id)
+    discarded = sa.select(decisions.c.decision_id).where(
+        decisions.c.integration_id == integration_id,
+        decisions.c.subject == import_id,
+        decisions.c.action == "discard",
+        decisions.c.outcome == "done",
+    )
+    return any(connection.execute(select.limit(1)).first() is not None for select in (replaced, discarded))
