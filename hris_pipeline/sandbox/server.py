@@ -171,7 +171,7 @@ class Sandbox:
 
         ``follow`` also goes there, as the browser does, so that a waiting loopback callback is called.
         """
-        with httpx.Client(timeout=10, verify=_NO_CERTIFICATES) as browser:
+        with httpx.Client(timeout=60, verify=_NO_CERTIFICATES) as browser:
             page = browser.get(authorize_url).raise_for_status().text
             form: dict[str, Any] = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page))
             form = {name: unescape(value) for name, value in form.items()}

@@ -16,7 +16,7 @@ CALLBACK = "http://127.0.0.1:8765/callback"
 class Client:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
-        self.http = httpx.Client(base_url=sandbox.url, timeout=10)
+        self.http = httpx.Client(base_url=sandbox.url, timeout=60)
         self.tokens: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
