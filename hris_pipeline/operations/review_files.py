@@ -30,7 +30,7 @@ from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
 from hris_pipeline.store.imports import Import
 from hris_pipeline.transform.spreadsheets import write_csv, write_xlsx
 
-__all__ = ["REVIEW_FILES", "field_title", "group_words", "guard_title", "reason_words", "write_review"]
+__all__ = ["GUARD_TITLES", "REVIEW_FILES", "field_title", "group_words", "guard_title", "reason_words", "write_review"]
 
 REASONS: Mapping[str, str] = {
     "conflict": "conflict: somebody must decide who this is",

@@ -295,6 +295,9 @@ class Settings(StrictModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if "metadata" not in self.model_fields_set:  # what the source never sends is no default of it
+            available = tuple(entry for entry in self.metadata if self.source not in _missing_in(entry.source))
+            object.__setattr__(self, "metadata", available)
         clashes = [
             *_unavailable_sources(self),
             *_date_targets(self),
@@ -324,12 +327,16 @@ def named_sources(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], s
             yield ("do_not_import", index, "all" if rule.all else "any", place, "field"), condition.field
 
 
+def _missing_in(source: str) -> tuple[str, ...]:
+    """The sources of members that never send that employee column."""
+    return next((field.missing_in for field in EMPLOYEE_FIELDS if field.name == source), ())
+
+
 def _unavailable_sources(settings: Settings) -> Iterator[Inconsistency]:
-    fields = {field.name: field for field in EMPLOYEE_FIELDS}
+    titles = {field.name: field.title for field in EMPLOYEE_FIELDS}
     for path, source in named_sources(settings):
-        field = fields.get(source)
-        if field and settings.source in field.missing_in:
-            message = f"{field.title} ({source}) is not available with source: {settings.source}; remove it"
+        if settings.source in _missing_in(source):
+            message = f"{titles[source]} ({source}) is not available with source: {settings.source}; remove it"
             yield Inconsistency(path, message, "source")
 
 

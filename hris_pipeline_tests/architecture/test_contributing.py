@@ -26,6 +26,7 @@ GETTER = '    "cost_center": _key("cost_center"),\n'
 READ = """
 import json
 from hris_pipeline.settings.fields import DEFAULT_METADATA
+from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.sources.justworks_wire import Reception, columns, read_company
 from hris_pipeline.transform.normalise import normalise
 company = read_company({"id": "c-1", "display_name": "Acme"})
@@ -33,7 +34,9 @@ member = {"id": "m-1", "work_id": "0001", "active": True, "name": {"given_name":
           "cost_center": "R-7", "updated_at": "2026-01-01T00:00:00Z"}
 record = Reception(company).record(member)
 employees = normalise(columns([record.line], company)).rows
-print(json.dumps([employees["cost_center"].tolist(), dict(DEFAULT_METADATA)["CostCenter"]]))
+having = [source for source in ("justworks", "finch")
+          if "CostCenter" in {entry.name for entry in settings_from({"source": source}).metadata}]
+print(json.dumps([employees["cost_center"].tolist(), dict(DEFAULT_METADATA)["CostCenter"], having]))
 """
 
 GUARD = '''def _first_of_april(name: str, inputs: GuardInputs, _: GuardLimits) -> Guard:
@@ -82,7 +85,7 @@ def test_a_field_is_a_line_in_the_catalogue_and_a_getter_in_the_wire_that_sends_
     insert(tree, WIRE, '    "department": WireField(', GETTER)
     done = run(tree, READ)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [["R-7"], "cost_center"]
+    assert json.loads(done.stdout) == [["R-7"], "cost_center", ["justworks"]]
 
 
 def test_a_field_forgotten_in_one_wire_is_an_error_at_start_that_names_both(tree: Path) -> None:

@@ -11,10 +11,10 @@ from html.parser import HTMLParser
 import pytest
 from openpyxl import load_workbook
 
-from hris_pipeline.change_set.guards import Guard
+from hris_pipeline.change_set.guards import GUARDS, Guard
 from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.review import Filters
-from hris_pipeline.operations.review_files import REVIEW_FILES, write_review
+from hris_pipeline.operations.review_files import GUARD_TITLES, REVIEW_FILES, write_review
 from hris_pipeline.operations.services import Services
 from hris_pipeline_tests.kit import store_builders as build
 from hris_pipeline_tests.kit.live_console import CHROMIUM, browser_page
@@ -133,3 +133,7 @@ def test_the_table_has_a_column_for_old_and_for_new_and_computes_nothing(lite_se
 
 def test_there_is_a_file_for_a_browser_a_spreadsheet_and_a_program() -> None:
     assert list(REVIEW_FILES) == [".html", ".csv", ".xlsx"]
+
+
+def test_every_guard_has_a_title_in_an_administrators_words() -> None:
+    assert tuple(GUARD_TITLES) == tuple(GUARDS)
