@@ -59,7 +59,8 @@ bench: .venv/peers/.installed
 	$(BIN)/python -m benchmarks.run --peers .venv/peers/bin/python --latency 0.02 0.08 --write
 
 bench-companies: install
-	$(BIN)/python -m benchmarks.companies
+	$(BIN)/pip install --quiet --disable-pip-version-check "matplotlib>=3.10"
+	$(BIN)/python -m benchmarks.companies --write
 
 soak: install
 	$(BIN)/python -m benchmarks.soak

@@ -205,7 +205,7 @@ def _run(way: Way, name: str, runs: int, people: int) -> Figures:
     left = dg.RunsFilter(statuses=[status for status in dg.DagsterRunStatus if status not in ENDED])
     with machine.dev("daily_imports") as dev:
         until(machine.instance.get_runs_count, every=0.05, what="the first run")
-        groups = {"daemon and webserver": dev.group, **way.workers}
+        groups = {"daemon and webserver" if way.workers else "all": dev.group, **way.workers}
         before = {kind: group.cpu_seconds() for kind, group in groups.items()}
         counts, sizes, asked = way.counts(), way.sizes_mb(), machine.companies.sandbox.requests.total()
 

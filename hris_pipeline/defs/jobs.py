@@ -6,10 +6,13 @@ printed. A run stays, however old, while it holds the latest materialization of 
 UI would forget when that was made. Ticks are deleted by the daemon itself (``retention`` in dagster.yaml).
 """
 
+import glob
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from pydantic import Field
 
 from hris_pipeline.defs.failures import redacted_errors, require_integration
@@ -68,8 +71,18 @@ def prune_runs(instance: dg.DagsterInstance, config: PruneConfig, now: datetime)
             continue
         instance.compute_log_manager.delete_logs(prefix=[run.run_id])
         instance.delete_run(run.run_id)
+        _remove_file(instance, run.run_id)
         deleted += 1
     return deleted
+
+
+def _remove_file(instance: dg.DagsterInstance, run_id: str) -> None:
+    """On SQLite each run's events are a file, which Dagster empties and leaves at its size."""
+    storage = instance.event_log_storage
+    if isinstance(storage, SqliteEventLogStorage):
+        shard = Path(storage.path_for_shard(run_id))
+        for path in shard.parent.glob(f"{glob.escape(shard.name)}*"):
+            path.unlink(missing_ok=True)
 
 
 def _ended_runs(instance: dg.DagsterInstance, before: datetime, at_most: int) -> Iterator[dg.RunRecord]:

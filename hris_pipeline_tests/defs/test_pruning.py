@@ -1,6 +1,7 @@
 """What Dagster keeps of runs: old ones go by their outcome, the latest materializations stay, and so do the imports."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -59,3 +60,26 @@ def test_no_metadata_is_kept_twice(company: Company) -> None:
     assert {
         name: number for name, number in kept.items() if number and not str(name).startswith(("change", "appl"))
     } == {}
+
+
+def test_on_sqlite_the_file_of_a_runs_events_goes_with_it(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        runs = [
+            instance.create_run_for_job(
+                dg.GraphDefinition("gone", node_defs=[]).to_job(),
+                tags={".dagster/repository": "__repository__@hris_pipeline"},
+                status=status,
+            )
+            for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.STARTED)
+        ]
+        for run in runs:
+            instance.report_engine_event("said", run)
+        old, going = (run.run_id for run in runs)
+
+        def kept(run_id: str) -> list[Path]:
+            return list(tmp_path.rglob(f"{run_id}.db*"))
+
+        assert kept(old)
+        assert prune_runs(instance, PruneConfig(), in_days(90)) == 1
+        assert not kept(old)
+        assert kept(going)
