@@ -1,5 +1,6 @@
 """Takes the console's pictures for docs/console.md with Playwright and the system's Chromium, of a made-up company with
-two weeks behind it. `.venv/bin/python docs/take_pictures.py --console` runs it.
+two weeks behind it, whose next import has 300 changes and is held. `.venv/bin/python docs/take_pictures.py --console`
+runs it.
 """
 
 import os
@@ -28,10 +29,11 @@ from hris_pipeline.operations.settings import set_up, settings_in_force
 from hris_pipeline.sandbox.server import Sandbox, running
 from hris_pipeline.settings.document import Settings
 
-__all__ = ["take_console_pictures"]
+__all__ = ["made_up_company", "preview", "take_console_pictures"]
 
 CALLBACK = "http://127.0.0.1:8765/callback"
-PEOPLE = 320
+PEOPLE = 400
+RENUMBERED, MOVED = 40, 256
 WHO = "dana"
 
 
@@ -47,7 +49,8 @@ def preview(services: Services) -> str:
 
 
 def live_two_weeks(services: Services, sandbox: Sandbox) -> None:
-    """A company is imported, a week passes and is imported, another passes in which forty people are numbered anew."""
+    """A company is imported, a week passes and is imported, another passes in which forty people are numbered anew and
+    256 get another title."""
     set_up(services, "acme", settings=Settings(display_name="Acme Robotics"), actor=WHO, accept=True)
     connect(services, "acme", sandbox.authorize(), redirect_uri=CALLBACK)
     for _ in range(2):
@@ -55,9 +58,10 @@ def live_two_weeks(services: Services, sandbox: Sandbox) -> None:
         sandbox.week_passes()
     resume(services, "acme", WHO, "chosen in the setup")
     active = [person for person in sandbox.company.persons() if person.active]
-    for number, person in enumerate(active[:40]):
+    for number, person in enumerate(active[:RENUMBERED]):
         sandbox.company.edit(person.id, work_id=f"N-{number:04}")
-    preview(services)
+    for person in active[RENUMBERED : RENUMBERED + MOVED]:
+        sandbox.company.edit(person.id, job_title=f"Senior {person.job_title or 'Adviser'}")
     set_up(services, "blue-bird", settings=Settings(display_name="Blue Bird Bakery"), actor=WHO, accept=True)
 
 
@@ -103,31 +107,43 @@ def look_around(page: Any, address: str, folder: Path) -> None:
     results()
     take("employee-ids")
     page.get_by_label("Changed field").select_option("")
+    results()
     page.get_by_role("link", name="Archived").click()
     results()
     take("archived")
+    page.get_by_role("button", name="Why?").first.click()
+    page.wait_for_timeout(600)
+    page.evaluate("document.getElementById('answer').scrollIntoView()")
+    take("why")
     for name, path in {"mapping": "acme/mapping", "people": "acme/people", "setup": "blue-bird/setup"}.items():
         page.goto(f"{origin}/i/{path}")
         take(name)
 
 
-def take_console_pictures(browser: str, folder: Path) -> None:
-    """Every picture, of a company that is thrown away afterwards.
-
-    Args:
-        browser: Chromium's path.
-        folder: Where they go.
-    """
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development dependency
-
+@contextmanager
+def made_up_company() -> Iterator[Services]:
+    """The company, in a home that is thrown away, with this process's environment pointing at it."""
     with tempfile.TemporaryDirectory() as home, running(PEOPLE, 7) as sandbox:
         os.environ.update(sandbox.environment() | {"HRIS_HOME": home})
         services = open_services(create=True)
         try:
             live_two_weeks(services, sandbox)
-            with served(services) as address, sync_playwright() as playwright:
-                chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-                look_around(chromium.new_page(viewport={"width": 1120, "height": 760}), address, folder)
-                chromium.close()
+            yield services
         finally:
             services.close()
+
+
+def take_console_pictures(browser: str, folder: Path, services: Services) -> None:
+    """Every picture.
+
+    Args:
+        browser: Chromium's path.
+        folder: Where they go.
+        services: Of the made-up company, with an import that waits.
+    """
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development dependency
+
+    with served(services) as address, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        look_around(chromium.new_page(viewport={"width": 1120, "height": 760}), address, folder)
+        chromium.close()

@@ -1,7 +1,7 @@
 """Takes the pictures of the docs with headless Chromium: `.venv/bin/python docs/take_pictures.py`.
 
-Those of Dagster from `hris ui` on what the demo left in HRIS_HOME (run `make demo` first), logging in by the link that
-it prints; those of the console of a company of their own (``console_pictures``).
+Of a made-up company (``console_pictures``) whose import, a run of Dagster, is held: those of Dagster from `hris ui`,
+logging in by the link that it prints, and those of the console.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from console_pictures import take_console_pictures
+from console_pictures import made_up_company, preview, take_console_pictures
 
 __all__ = ["main"]
 
@@ -25,6 +25,8 @@ PICTURES = {
     "assets": "/dagster/locations/hris_pipeline/asset-groups/import",
     "checks": "/dagster/assets/employees?view=checks&checkDetail=rows_valid",
     "change_set": "/dagster/assets/change_set?view=events",
+    "launchpad": "/dagster/locations/hris_pipeline/jobs/approve_import/playground",
+    "held": "/dagster/runs/{run_id}",
 }
 """File name and address of each picture of Dagster."""
 
@@ -55,7 +57,18 @@ def running_ui(port: int) -> Iterator[str]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def take(browser: str, link: str, folder: Path) -> None:
+def import_as_a_run() -> str:
+    """Imports by Dagster's job, which a guard holds; gives the run."""
+    hris = Path(sys.executable).with_name("hris")
+    subprocess.run([hris, "import", "acme", "--yes"], check=False, stdout=subprocess.DEVNULL)
+    from dagster import DagsterInstance  # noqa: PLC0415 - nothing else here needs it
+
+    os.environ["DAGSTER_HOME"] = str(Path(os.environ["HRIS_HOME"]) / "dagster")
+    with DagsterInstance.get() as instance:
+        return next(run.run_id for run in instance.get_runs() if run.job_name == "import_users")
+
+
+def take(browser: str, link: str, folder: Path, run_id: str) -> None:
     """Each picture of Dagster, by somebody who logged in."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - a development dependency
 
@@ -65,7 +78,7 @@ def take(browser: str, link: str, folder: Path) -> None:
         page = chromium.new_page(viewport={"width": 1600, "height": 1000})
         page.goto(link)
         for name, address in PICTURES.items():
-            page.goto(origin + address)
+            page.goto(origin + address.format(run_id=run_id))
             page.wait_for_timeout(SETTLE_MS)
             page.screenshot(path=str(folder / f"{name}.png"))
             sys.stderr.write(f"{folder / name}.png\n")
@@ -84,10 +97,14 @@ def main() -> int:
         return 1
     folder = Path(__file__).parent / "pictures"
     folder.mkdir(exist_ok=True)
-    if not arguments.console:
-        with running_ui(arguments.port) as link:
-            take(browser, link, folder)
-    take_console_pictures(browser, folder)
+    with made_up_company() as services:
+        if arguments.console:
+            preview(services)
+        else:
+            run_id = import_as_a_run()
+            with running_ui(arguments.port) as link:
+                take(browser, link, folder, run_id)
+        take_console_pictures(browser, folder, services)
     return 0
 
 

@@ -73,7 +73,7 @@ def browser_page(*, scripts: bool = True, width: int = 1280, dark: bool = False)
             color_scheme="dark" if dark else "light",
         )
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         try:
             yield page
         finally:
