@@ -302,7 +302,7 @@ def _lifetime(answer: Mapping[str, object], now: datetime) -> timedelta:
 def _seconds(value: object) -> float | None:
     try:
         seconds = float(value) if isinstance(value, int | float | str) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return seconds if seconds is not None and math.isfinite(seconds) else None
 

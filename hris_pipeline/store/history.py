@@ -124,7 +124,8 @@ def _fold(connection: sa.Connection, directory_id: str, moment: datetime | None)
     read = [read_state(read_json(state)) for state in past["state"]]
     readable = [state is not None for state in read]
     unreadable = [user_id for user_id, sound in zip(past["user_id"], readable, strict=True) if not sound]
-    past, states = past[readable].reset_index(drop=True), [state for state in read if state is not None]
+    past = past.loc[pd.Series(readable, index=past.index, dtype=bool)].reset_index(drop=True)
+    states = [state for state in read if state is not None]
     columns = {name: [_text(state[name]) for state in states] for name in USER_STATE}
     frame = pd.DataFrame(columns, index=past.index, columns=list(USER_STATE)).astype(past["state"].dtype)
     return past.drop(columns="state").join(frame), unreadable

@@ -1,0 +1,1 @@
+"""Whatever arrives, of whatever shape: the words are our own, and what was good stays good."""
