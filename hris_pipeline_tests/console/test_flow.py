@@ -51,6 +51,10 @@ def live(sandbox: Sandbox) -> Iterator[Live]:
         yield live
 
 
+MOST_TABS = 60
+"""So many steps of the Tab key lead anywhere on a page."""
+
+
 class Visitor:
     """Somebody at a browser, who has every page they meet looked at."""
 
@@ -80,6 +84,15 @@ class Visitor:
 
     def presses(self, words: str) -> None:
         self.page.get_by_role("button", name=words, exact=True).first.click()
+
+    def tabs_to(self, words: str) -> None:
+        """Moves the focus to what says so, by the Tab key alone."""
+        for _ in range(MOST_TABS):
+            self.page.keyboard.press("Tab")
+            words_of = "e => (e.labels?.[0] ?? e).innerText"
+            if self.page.locator(":focus").evaluate(words_of).strip().startswith(words):
+                return
+        raise AssertionError(f"no key leads to {words!r}")
 
     def follows(self, words: str) -> None:
         self.page.get_by_role("link", name=words).first.click()
@@ -162,10 +175,13 @@ def test_from_nothing_to_automatic_imports_in_a_browser(live: Live, sandbox: San
     _finds_no_canary(visitor, live)
 
 
+PLACES = ("/history", "/people", "/mapping", "/settings", "/settings/versions", "/conflicts", "/user-file", "/setup")
+
+
 def _looks_around(visitor: Visitor, live: Live) -> None:
     """Every page there is, light, dark and as wide as a phone."""
     page = visitor.page
-    for path in ("", "/history", "/people", "/mapping", "/settings", "/settings/versions", "/conflicts", "/user-file"):
+    for path in ("", *PLACES):
         page.goto(f"{live.url}/i/acme{path}")
         visitor.sees(".")
     page.get_by_role("link", name="Settings").click()
@@ -180,7 +196,7 @@ def _looks_around(visitor: Visitor, live: Live) -> None:
     visitor.sees("0001")
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 740})
-    for path in ("", "/review", "/conflicts", "/mapping", "/people", "/settings"):
+    for path in ("", "/review", *PLACES, "/setup/schedule"):
         page.goto(f"{live.url}/i/acme{path}")
         visitor.sees(".")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
@@ -205,10 +221,17 @@ def _decides_a_week_later(visitor: Visitor, live: Live, sandbox: Sandbox) -> Non
     page.get_by_label("Why is it right").fill("the company numbered everybody anew")
     visitor.presses("Approve")
     visitor.sees("There is a problem")
-    page.get_by_label("Why is it right").fill("the company numbered everybody anew")
-    page.get_by_label("I looked at the people").check()
-    visitor.presses("Approve")
-    visitor.presses("Save import")
+    page.get_by_role("heading", name="There is a problem").wait_for()
+    keys = page.keyboard
+    visitor.tabs_to("Why is it right")
+    keys.type("the company numbered everybody anew")
+    visitor.tabs_to("I looked at the people")
+    keys.press("Space")
+    visitor.tabs_to("Approve")
+    keys.press("Enter")
+    visitor.sees("Import approved")
+    visitor.tabs_to("Save import")
+    keys.press("Enter")
     visitor.sees("Import applied")
     visitor.presses("Take this import back")
     visitor.sees("Taking an import back")
