@@ -39,6 +39,7 @@ __all__ = [
     "deciding",
     "deciding_on_import",
     "forget_typed",
+    "is_made_up",
     "open_services",
     "private_file",
     "read_bytes",
@@ -68,6 +69,14 @@ Sort = Annotated[str, typer.Option(help="action, employee_id or name; -name is t
 
 
 MADE_UP = "Demo (made up)"
+"""What the company of `hris demo` is called; a further one has its number between."""
+
+
+def is_made_up(title: str) -> bool:
+    """Whether that is a company of `hris demo`."""
+    return title.startswith("Demo ") and title.endswith(" (made up)")
+
+
 """The display name of a company of `hris demo`; by it nobody mistakes it for their own."""
 
 

@@ -23,7 +23,6 @@ from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import Integration, list_integrations
 
 __all__ = [
-    "DISPLAY_NAME",
     "EMPLOYEES",
     "add_company",
     "connect_company",
@@ -109,7 +108,6 @@ SHOWN_REASONS = 6
 NEW_FIELDS = ("email", "#JobTitle")
 
 EMPLOYEES = 500
-DISPLAY_NAME = MADE_UP
 
 
 @contextmanager
@@ -131,7 +129,8 @@ def add_company(services: Services) -> str:
     taken = {integration.integration_id for integration in integrations_of(services)}
     names = ("demo", *(f"demo-{number}" for number in range(2, len(taken) + 3)))
     name = next(name for name in names if name not in taken)
-    set_up(services, name, settings=Settings(display_name=DISPLAY_NAME), actor=actor(), accept=True)
+    title = MADE_UP.replace("Demo", f"Demo {name.removeprefix('demo-')}") if name != "demo" else MADE_UP
+    set_up(services, name, settings=Settings(display_name=title), actor=actor(), accept=True)
     return name
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, actor, open_services
+from hris_pipeline.cli.common import IntegrationArgument, actor, is_made_up, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, status, table
 from hris_pipeline.console.jobs import ask_for_daemon
 from hris_pipeline.environment import Environment
@@ -308,7 +308,6 @@ def _serve_both(access: "Access", listener: "socket.socket") -> None:
 def _made_up_company(stack: ExitStack) -> None:
     """Serves the made-up company, when there is none but made-up ones."""
     from hris_pipeline.cli.demo import (  # noqa: PLC0415 - so does the demo
-        DISPLAY_NAME,
         add_company,
         connect_company,
         integrations_of,
@@ -317,7 +316,7 @@ def _made_up_company(stack: ExitStack) -> None:
 
     with open_services() as services:
         integrations = integrations_of(services)
-    if not all(integration.display_name == DISPLAY_NAME for integration in integrations):
+    if not all(is_made_up(integration.display_name) for integration in integrations):
         return
     sandbox = stack.enter_context(sandbox_running())
     with open_services() as services:

@@ -68,7 +68,8 @@ def show(
     public = _without_secrets(settings)
     payload = {"integration": name, "version": version, "digest": digest, "settings": public.document()}
     yaml = dump_settings(public, defaults=defaults)
-    return CommandResult(payload, [cell(f"# {name}, version {version}", "dim"), *_lines(yaml)])
+    note = "" if defaults else "; all else is at its default: --all shows it"
+    return CommandResult(payload, [cell(f"# {name}, version {version}{note}", "dim"), *_lines(yaml)])
 
 
 def set_(

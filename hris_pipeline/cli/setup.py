@@ -11,12 +11,12 @@ from rich.text import Text
 
 from hris_pipeline.cli.breakdown import breakdown
 from hris_pipeline.cli.common import (
-    MADE_UP,
     IntegrationArgument,
     actor,
     at_terminal,
     deciding,
     forget_typed,
+    is_made_up,
     open_services,
     read_text,
     require_environment,
@@ -148,7 +148,7 @@ def made_up_notes(services: Services, name: str) -> list[Text]:
         others = [
             integration.integration_id
             for integration in list_integrations(connection)
-            if integration.display_name == MADE_UP and integration.integration_id != name
+            if is_made_up(integration.display_name) and integration.integration_id != name
         ]
     notes += [
         f"Mind: {environment.home} also holds {other}, a made-up company, in a directory of its own. To remove it: "
