@@ -66,7 +66,7 @@ soak: install
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak_schedule
 	$(BIN)/python -m benchmarks.soak_answers
-	LAWS_TIMES=25 $(BIN)/python -m pytest -q hris_pipeline_tests/laws/test_people.py hris_pipeline_tests/laws/test_looking.py
+	LAWS_TIMES=25 $(BIN)/python -m pytest -q hris_pipeline_tests/laws/test_people.py hris_pipeline_tests/laws/test_looking.py hris_pipeline_tests/fuzz
 	$(BIN)/python -m benchmarks.soak_matrix
 
 ui: install

@@ -53,7 +53,10 @@ def mutated(draw: st.DrawFn, document: Any, odd: tuple[Any, ...] = ODD_VALUES, m
     """The document with odd values at some places, or without what stood there."""
     changed = deepcopy(document)
     for _ in range(draw(st.integers(1, most))):
-        *parents, last = draw(st.sampled_from(list(_places(changed)) or [("new",)]))
+        places = list(_places(changed))
+        if not places:
+            break
+        *parents, last = draw(st.sampled_from(places))
         holder = changed
         for key in parents:
             holder = holder[key]
