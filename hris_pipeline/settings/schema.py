@@ -74,9 +74,9 @@ Every setting of an integration, in one YAML document. An empty document is vali
 replace their default as a whole. `on` and `off` are the words for `true` and `false`. Ids and times of day are text:
 put them in quotes. This page is made from the code.
 
-A stored version is known by the digest of its document: what was changed in the store and not through `hris` or the console
-is refused wherever settings are read, and `hris settings apply` replaces it. Rules and custom fields are tried on what was
-read when the company was connected (`hris mapping show`), and on each extract.
+A stored version is known by the digest of its document: what was changed in the store, and not through `hris` or the
+console, is refused wherever settings are read, and `hris settings apply` replaces it. Rules and custom fields are tried
+on what was read when the company was connected (`hris mapping show`), and on each extract.
 
 With `hris settings set NAME key=value`, keys are dotted (`guards.archive_limit.percent=20`), a text is taken as
 written, anything else is YAML, and an empty value puts the default back."""
