@@ -12,8 +12,8 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import plan_undo, save_import
 from hris_pipeline.operations.extraction import extract_members
-from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.members import build_employees, build_mapped_users
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.review import review
 from hris_pipeline.operations.services import Services, open_services

@@ -173,7 +173,7 @@ def deciding_on_import(
     Raises:
         UnknownName: there is none of that id.
     """
-    from hris_pipeline.operations.imports import read_import  # noqa: PLC0415
+    from hris_pipeline.operations.overview import read_import  # noqa: PLC0415
 
     name = read_import(services, import_id).integration_id
     return deciding(services, name, action, import_id, by=by, reason=reason)

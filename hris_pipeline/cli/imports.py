@@ -30,7 +30,7 @@ from hris_pipeline.cli.common import (
 from hris_pipeline.cli.printing import CommandResult, cell, moment, status, table
 from hris_pipeline.contract import APPLIED_WORDS, ImportStatus
 from hris_pipeline.errors import ImportHeld, UsageError
-from hris_pipeline.operations.imports import history as past_imports
+from hris_pipeline.operations.overview import history as past_imports
 from hris_pipeline.operations.review import all_rows, check_filters, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.imports import Import

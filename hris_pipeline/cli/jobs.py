@@ -17,7 +17,7 @@ from hris_pipeline.defs.runs import METHOD_TAG, remove_partition
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.files import Sealer
-from hris_pipeline.operations.imports import read_import
+from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.running import JobResult, apply_config, members_config, open_instance, run_job
 from hris_pipeline.store.imports import Import

@@ -24,7 +24,7 @@ from hris_pipeline.cli.common import (
 )
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.errors import UnknownName, UsageError
-from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.review_files import REVIEW_FILES, write_review
 from hris_pipeline.operations.review_queues import (
     Conflict,

@@ -22,7 +22,7 @@ from hris_pipeline.operations.automation import pause, resume
 from hris_pipeline.operations.connection import refresh_connection as refresh
 from hris_pipeline.operations.decisions import approve_import as approve
 from hris_pipeline.operations.decisions import open_import
-from hris_pipeline.operations.imports import read_import
+from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.imports import Import
 

@@ -17,8 +17,8 @@ from hris_pipeline.change_set.undo import AppliedRow, CurrentUser, Undo, undo_ro
 from hris_pipeline.contract import COUNT_OF_ACTION
 from hris_pipeline.errors import FrameInvalid, ImportStale, Tampered, UnknownName, UsageError
 from hris_pipeline.operations.automation import start_if_configured
-from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.notification import notify, reset_notification
+from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.settings.mapping import metadata_renames

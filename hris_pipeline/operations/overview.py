@@ -1,6 +1,6 @@
-"""How each integration is doing, and what of it waits for a person: in states and counts, nobody's data."""
+"""How each integration is doing, its imports, and what waits for a person: in states and counts, nobody's data."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.imports import Import
+from hris_pipeline.store.imports import Import, get_import, imports_of
 from hris_pipeline.store.integrations import Integration, current_settings, get_integration
 from hris_pipeline.store.overviews import (
     IntegrationCounts,
@@ -25,7 +25,7 @@ from hris_pipeline.store.overviews import (
     open_imports,
 )
 
-__all__ = ["PAGE_SIZE", "Overview", "OverviewPage", "Waiting", "overview", "overview_page"]
+__all__ = ["PAGE_SIZE", "Overview", "OverviewPage", "Waiting", "history", "overview", "overview_page", "read_import"]
 
 PAGE_SIZE = 50
 """Integrations on a page."""
@@ -163,3 +163,23 @@ def _waiting(
         (integration.automatic == "paused", Waiting("automatic")),
     ]
     return tuple(waiting for waits, waiting in items if waits and waiting is not None)
+
+
+def read_import(services: Services, import_id: str) -> Import:
+    """The import as it stands.
+
+    Raises:
+        UnknownName: no import of that id.
+    """
+    with services.store.read() as connection:
+        return get_import(connection, import_id)
+
+
+def history(
+    services: Services, integration_id: str, statuses: Collection[str] | None = None, limit: int | None = 50
+) -> tuple[Import, ...]:
+    """The integration's imports, the newest first; all, or those in one of ``statuses``. Those of a former life, and of
+    an integration that was deleted, are there too."""
+    with services.store.read() as connection:
+        get_integration(connection, integration_id, deleted=True)
+        return imports_of(connection, integration_id, statuses, limit)

@@ -179,13 +179,12 @@ class Archive:
                 renewed += 1
         return renewed, left
 
-    def delete(self, integration_id: str, extract_id: str | None = None) -> None:
-        """Removes one extract of an integration, or all; what is already gone is no error."""
+    def delete(self, integration_id: str) -> None:
+        """Removes every extract of an integration; what is already gone is no error."""
         folder = self._folder(integration_id)
         for path in self._files(folder):
-            if extract_id is None or _id_of(path.name) == extract_id:
-                path.unlink(missing_ok=True)
-        if extract_id is None and folder.exists() and not any(folder.iterdir()):
+            path.unlink(missing_ok=True)
+        if folder.exists() and not any(folder.iterdir()):
             folder.rmdir()
 
     def purge(self, before: datetime) -> int:

@@ -19,7 +19,7 @@ import msgspec
 
 from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
 from hris_pipeline.sources.http import Http, HttpRefused
-from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, RateLimiter, Retries, uninterrupted
+from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, Retries, uninterrupted
 from hris_pipeline.sources.records import scalar
 
 __all__ = ["SCOPES", "OAuth", "OAuthTokens", "TokenKeeper", "Tokens", "TokensSpent", "code_challenge"]
@@ -90,7 +90,6 @@ class OAuth:
         integration_id: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         retries: Retries | None = None,
-        rate_limiter: RateLimiter = UNLIMITED,
         ceilings: Ceilings | None = None,
     ) -> None:
         for name, value in (("JUSTWORKS_CLIENT_ID", client_id), ("JUSTWORKS_CLIENT_SECRET", client_secret)):
@@ -105,7 +104,7 @@ class OAuth:
             title="Justworks",
             advice=lambda _status, _path: self._remedy,
             retries=retries,
-            rate_limiter=rate_limiter,
+            rate_limiter=UNLIMITED,
             ceilings=ceilings,
         )
 

@@ -40,7 +40,7 @@ WITHOUT_DAGSTER = (
     "hris_pipeline.change_set.plan",
     "hris_pipeline.sources.extract",
     "hris_pipeline.store.applying",
-    "hris_pipeline.operations.imports",
+    "hris_pipeline.operations.overview",
     "hris_pipeline.operations.settings",
     "hris_pipeline.sandbox",
     "hris_pipeline.cli",
@@ -130,7 +130,7 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 def test_the_house_has_few_rooms_and_small_ones_say_why() -> None:
     """`__init__` files, which only mark a folder, do not count."""
     counted = [path for path in modules() if path.name != "__init__.py"]
-    assert len(counted) <= 141
+    assert len(counted) <= 140
     unexplained = [
         named(path)
         for path in counted

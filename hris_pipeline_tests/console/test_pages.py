@@ -16,8 +16,7 @@ from hris_pipeline.console.words import browser_words
 from hris_pipeline.errors import MachineError
 from hris_pipeline.operations.connection import QUESTIONS, SetupProgress
 from hris_pipeline.operations.decisions import is_approved
-from hris_pipeline.operations.imports import read_import
-from hris_pipeline.operations.overview import overview
+from hris_pipeline.operations.overview import overview, read_import
 from hris_pipeline.operations.review_queues import open_conflicts
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.settings import settings_in_force

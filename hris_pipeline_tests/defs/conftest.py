@@ -16,7 +16,7 @@ from hris_pipeline.operations.automation import resume
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import open_import, save_import
 from hris_pipeline.operations.extraction import extract_members
-from hris_pipeline.operations.imports import read_import
+from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox.server import Sandbox, running

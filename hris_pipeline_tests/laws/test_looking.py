@@ -13,13 +13,13 @@ from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.errors import FrameInvalid, HrisError, SourceError
 from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.extraction import kept_manifest
-from hris_pipeline.operations.imports import read_rows
 from hris_pipeline.operations.planning import what_if
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import needs_custom_fields
 from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.judged import Judged, noon
 from hris_pipeline_tests.kit.law_profiles import law
+from hris_pipeline_tests.kit.staged_rows import read_rows
 from hris_pipeline_tests.oracle.model import JsonObject, User, World
 from hris_pipeline_tests.oracle.strategies import Story, Week, settings_documents, stories
 

@@ -13,8 +13,8 @@ from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.decisions import approve_import, plan_undo
 from hris_pipeline.operations.explanation import explain
-from hris_pipeline.operations.imports import history
 from hris_pipeline.operations.notification import notify_import
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.review_queues import open_conflicts, resolve
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import load_users

@@ -14,7 +14,7 @@ from hris_pipeline.operations.automation import (
     stalled,
 )
 from hris_pipeline.operations.decisions import save_import
-from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline_tests.kit.acme import Acme
 

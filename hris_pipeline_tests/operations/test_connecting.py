@@ -21,7 +21,7 @@ from hris_pipeline.operations.connection import (
     refresh_connection,
 )
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
-from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.operations.review_queues import open_conflicts
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import set_up

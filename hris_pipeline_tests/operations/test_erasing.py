@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.extraction import kept_manifest
-from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import erase, load_users
 from hris_pipeline.sandbox import Company

@@ -9,7 +9,7 @@ from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.automation import due_imports, resume
 from hris_pipeline.operations.connection import delete_integration, purge_old
 from hris_pipeline.operations.decisions import approve_import, discard_import, open_import, plan_undo, save_import
-from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.operations.users import load_users
 from hris_pipeline.store.automation import automation

@@ -11,7 +11,6 @@ from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.automation import resume
 from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.explanation import directory_as_of, explain, user_as_of
-from hris_pipeline.operations.imports import read_rows
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import protect
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, USER_STATE
@@ -20,6 +19,7 @@ from hris_pipeline.sources.extract import MEMBER_FIELDS
 from hris_pipeline.store.automation import automation
 from hris_pipeline.store.tables import import_rows
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.staged_rows import read_rows
 
 
 def states(acme: Acme) -> dict[str, dict[str, Any]]:

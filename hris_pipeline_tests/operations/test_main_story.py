@@ -3,9 +3,10 @@
 from collections import Counter
 
 from hris_pipeline.operations.decisions import open_import
-from hris_pipeline.operations.imports import history, read_rows
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.staged_rows import read_rows
 
 KINDS = {"hired": "create", "changed": "update", "left": "archive", "vanished": "archive", "returned": "restore"}
 

@@ -17,9 +17,8 @@ from hris_pipeline.operations.automation import due_imports, oldest_due, stalled
 from hris_pipeline.operations.decisions import plan_undo, save_import
 from hris_pipeline.operations.explanation import directory_as_of, explain, user_as_of
 from hris_pipeline.operations.health import examine
-from hris_pipeline.operations.imports import history, read_rows
 from hris_pipeline.operations.notification import notify, notify_import
-from hris_pipeline.operations.overview import overview_page
+from hris_pipeline.operations.overview import history, overview_page
 from hris_pipeline.operations.planning import record_failure, what_if
 from hris_pipeline.operations.review import Filters, review
 from hris_pipeline.operations.review_queues import open_conflicts
@@ -31,6 +30,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.tables import import_rows, imports, integration_settings, users
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import MONDAY
+from hris_pipeline_tests.kit.staged_rows import read_rows
 
 WRONG = ("{}", "[]", "-1", '{"a": [1]}', "[{}]", "{no json", "[" * 3000 + "]" * 3000)
 """Whatever may stand where JSON of another shape is meant; SQLite lets all of it be."""

@@ -12,7 +12,7 @@ import pytest
 from openpyxl import load_workbook
 
 from hris_pipeline.change_set.guards import GUARDS, Guard
-from hris_pipeline.operations.imports import read_import
+from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.review import Filters
 from hris_pipeline.operations.review_files import GUARD_TITLES, REVIEW_FILES, write_review
 from hris_pipeline.operations.services import Services

@@ -5,7 +5,7 @@ import pytest
 from hris_pipeline.errors import FrameInvalid, SourceError
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.extraction import kept_manifest
-from hris_pipeline.operations.imports import history
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.sandbox.world import finch_token
 from hris_pipeline.store.review_queues import quarantined

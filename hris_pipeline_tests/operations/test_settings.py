@@ -4,7 +4,6 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.errors import SettingsInvalid, UnknownName, UsageError
-from hris_pipeline.operations.imports import read_rows
 from hris_pipeline.operations.members import mapping_view
 from hris_pipeline.operations.planning import what_if
 from hris_pipeline.operations.services import open_services
@@ -15,6 +14,7 @@ from hris_pipeline.store.automation import automation, automations
 from hris_pipeline.store.integrations import current_settings, get_integration, settings_history
 from hris_pipeline.store.tables import integration_settings
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.staged_rows import read_rows
 
 CHANNEL = "json://user:hunter2@hooks.example/acme"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from hris_pipeline.errors import ImportRunning, ImportStale, UnknownName
-from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.sandbox import Company
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline_tests.kit.acme import Acme

@@ -11,7 +11,7 @@ from upath import UPath
 
 from hris_pipeline.errors import HrisError, Tampered
 from hris_pipeline.operations.decisions import approve_import, discard_import, is_approved
-from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.operations.roles import DecidedBy, deciding
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.operations.users import load_users, protect

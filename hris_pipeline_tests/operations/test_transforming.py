@@ -8,7 +8,6 @@ import pytest
 
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.errors import SettingsInvalid, UnknownName, UsageError
-from hris_pipeline.operations.imports import read_rows
 from hris_pipeline.operations.members import mapping_view
 from hris_pipeline.operations.planning import what_if
 from hris_pipeline.operations.users import reporting
@@ -16,6 +15,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.mapping import add_metadata, rename_metadata
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.clock import MONDAY
+from hris_pipeline_tests.kit.staged_rows import read_rows
 
 YESTERDAY = MONDAY.date() - timedelta(days=1)
 FAULTS: tuple[dict[str, Any], ...] = (

@@ -4,7 +4,7 @@ import pytest
 
 from hris_pipeline.errors import ImportHeld, ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.decisions import approve_import, is_approved
-from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 

@@ -84,6 +84,6 @@ def test_what_was_gathered_is_not_taken_for_another_extract_nor_when_the_archive
     fresh = FreshExtract()
     manifest = taken(justworks, archive, fresh)
     assert fresh.take(msgspec.structs.replace(manifest, extract_id="another"), archive) is None
-    archive.delete(manifest.integration_id, manifest.extract_id)
+    archive.delete(manifest.integration_id)
     with pytest.raises(UnknownName):
         fresh.take(manifest, archive)

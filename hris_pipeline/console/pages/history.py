@@ -12,7 +12,7 @@ from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.contract import ImportStatus
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.explanation import Explanation, directory_as_of, explain, user_as_of
-from hris_pipeline.operations.imports import history, read_import
+from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.operations.review_files import reason_words
 from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.settings.fields import USER_FIELDS, USER_STATE

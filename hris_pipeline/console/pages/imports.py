@@ -10,9 +10,8 @@ from hris_pipeline.console.pages.integrations import start_job
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.decisions import approve_import, discard_import, is_approved, open_import, plan_undo
-from hris_pipeline.operations.imports import history, read_import
 from hris_pipeline.operations.members import matching_ids
-from hris_pipeline.operations.overview import overview
+from hris_pipeline.operations.overview import history, overview, read_import
 from hris_pipeline.operations.review import Filters, people_not_applied, review
 from hris_pipeline.operations.review_files import reason_words
 from hris_pipeline.operations.review_queues import (

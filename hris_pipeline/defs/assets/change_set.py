@@ -39,8 +39,8 @@ from hris_pipeline.defs.runs import (
 )
 from hris_pipeline.errors import ImportHeld
 from hris_pipeline.operations.decisions import import_to_save, is_approved, save_import
-from hris_pipeline.operations.imports import read_import
 from hris_pipeline.operations.notification import notify_import
+from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.users import milestones, reporting, user_file_frame
