@@ -178,15 +178,17 @@ class ReasonConfig(dg.Config):
     by: str = Field(default="", description="Who; empty: whoever started the run.")
 
 
-class ApprovalConfig(dg.Config):
-    """Who lets the integration's held change set through, and why."""
-
-    by: str = Field(description="Who approves.")
-    reason: str = Field(description="Why.")
-    import_id: str = Field(default="", description="The held import; empty: the integration's open one.")
-    digest: str = Field(
-        default="", description="Its digest, as the preview shows it; empty: that of the import as it is now."
-    )
+_APPROVAL_FIELDS = {
+    "by": dg.Field(str, description="Who approves."),
+    "reason": dg.Field(str, description="Why."),
+    "import_id": dg.Field(str, is_required=False, description="The held import; left out: the integration's open one."),
+    "digest": dg.Field(
+        str,
+        is_required=False,
+        description="Its digest, as the preview shows it; left out: that of the import as it is now.",
+    ),
+}
+"""The launchpad asks for what is required: who and why."""
 
 
 @dg.op(name="pause")
@@ -205,12 +207,14 @@ def _resume(context: dg.OpExecutionContext, config: ReasonConfig, services: dg.R
             resume(services, run.integration_id, config.by or run.actor, config.reason)
 
 
-@dg.op(name="approve")
-def _approve(context: dg.OpExecutionContext, config: ApprovalConfig, services: dg.ResourceParam[Services]) -> None:
+@dg.op(name="approve", config_schema=_APPROVAL_FIELDS)
+def _approve(context: dg.OpExecutionContext, services: dg.ResourceParam[Services]) -> None:
+    approval = context.op_config
+    by, reason = approval["by"], approval["reason"]
     with redacted_errors("approve_import"):
-        held = _held_import(context.run, config.import_id, services)
-        with deciding_in_run(context.run, services, "approve", config.by, config.reason, held):
-            approve(services, held.import_id, config.digest or held.digest or "", config.by, config.reason)
+        held = _held_import(context.run, approval.get("import_id", ""), services)
+        with deciding_in_run(context.run, services, "approve", by, reason, held):
+            approve(services, held.import_id, approval.get("digest") or held.digest or "", by, reason)
 
 
 def _held_import(run: dg.DagsterRun, import_id: str, services: Services) -> Import:

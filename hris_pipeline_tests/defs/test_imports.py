@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.definitions import defs
+from hris_pipeline.defs.assets.change_set import apply_change_set
 from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
 from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName, UsageError
@@ -19,6 +21,11 @@ from hris_pipeline_tests.defs.conftest import NAME, Company
 from hris_pipeline_tests.kit.job_configs import approval_config, reason_config
 
 GUARDS = 10
+
+
+def approve_op() -> Any:
+    """The one op of ``approve_import``."""
+    return defs.resolve_job_def("approve_import").nodes[0].definition
 
 
 def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_set(company: Company) -> None:
@@ -174,6 +181,13 @@ def test_a_held_run_of_the_daemon_makes_everything_but_what_is_held(
         assert entry is not None
         assert (entry.run_id, entry.dagster_event and entry.dagster_event.partition) == (ended.run_id, NAME)
         assert int(str(company.metadata(report)["dagster/row_count"].value)) >= 0
+
+
+@pytest.mark.parametrize(("op_of", "required"), [(approve_op, True), (lambda: apply_change_set, False)])
+def test_the_launchpad_shows_who_and_why_and_nothing_else(op_of: Callable[[], Any], required: bool) -> None:
+    fields = op_of().config_schema.config_type.fields.items()
+    shown = {name: field.is_required for name, field in fields if field.is_required or field.default_provided}
+    assert shown == {"by": required, "reason": required}
 
 
 def test_an_approval_from_the_launchpad_asks_for_name_and_reason_only(company: Company) -> None:

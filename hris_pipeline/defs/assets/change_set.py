@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from pydantic import Field
 
 from hris_pipeline.defs.failures import (
     GUARD_CHECKS,
@@ -221,18 +220,29 @@ def make_reports(
         context.log_event(dg.AssetMaterialization(asset, partition=integration_id, metadata=metadata))
 
 
-class ApplyConfig(dg.Config):
-    """Which change set is applied."""
+@dataclass(frozen=True)
+class ApplyConfig:
+    """Which change set is applied, who saves it, and why."""
 
-    by: str = Field(default="", description="Who saves it; empty: whoever started the run.")
-    reason: str = Field(default="", description="Why, if somebody may ask later; written down with the decision.")
-    import_id: str = Field(
-        default="",
-        description="The import to apply; empty: the integration's one open import, planned before this run.",
-    )
+    by: str = ""
+    reason: str = ""
+    import_id: str = ""
+
+
+_APPLY_FIELDS = {
+    "by": dg.Field(str, default_value="", description="Who saves it; empty: whoever started the run."),
+    "reason": dg.Field(str, default_value="", description="Why, if somebody may ask later; kept with the save."),
+    "import_id": dg.Field(
+        str,
+        is_required=False,
+        description="The import to apply; left out: the integration's one open import, planned before this run.",
+    ),
+}
+"""The launchpad shows what has a default: who and why."""
 
 
 @dg.op(
+    config_schema=_APPLY_FIELDS,
     ins={"change_set": dg.In(dg.Nothing)},
     out=dg.Out(dg.Nothing, is_required=False),
     description=(
@@ -242,11 +252,11 @@ class ApplyConfig(dg.Config):
 )
 def apply_change_set(
     context: dg.OpExecutionContext,
-    config: ApplyConfig,
     services: dg.ResourceParam[Services],
     frames: dg.ResourceParam[FrameIOManager],
 ) -> Iterator[dg.Output[None]]:
     """Applies; outside the job ``import_users`` a run that planned a change set itself applies nothing."""
+    config = ApplyConfig(**context.op_config)
     with recording_failures(context, services) as run:
         planned_here = current_tags(context.instance, run.run_id).get(PLANNED_TAG, "")
         if planned_here and run.job != IMPORT_USERS:
