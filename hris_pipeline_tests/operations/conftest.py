@@ -1,8 +1,9 @@
-"""One running sandbox for all these tests, a company of its own for each, and a fresh store on both databases."""
+"""One running sandbox for all these tests, a company of its own for each, and a fresh store."""
 
 import dataclasses
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,34 @@ from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.pacing import Retries
+from hris_pipeline_tests.conftest import DATABASES
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
 
 KEY = Fernet.generate_key().decode()
 QUICK = Retries(attempts=2, first=0.0)
+
+ON_ONE_DATABASE = {
+    *("test_automatic", "test_clock", "test_connecting", "test_identity", "test_main_story", "test_notifying"),
+    *("test_safety", "test_settings", "test_stale", "test_trust"),
+}
+"""Whose subject is no database: each of their tests takes one of them, half of them the other. People who stay, lives,
+erasing, tampering and the rest are tried on both."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Chooses the database of such a test by its name."""
+    here = [item for item in items if item.path.parent == Path(__file__).parent]
+    others = [item for item in here if item.path.stem in ON_ONE_DATABASE and _is_on_another_database(item)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in set(others)]
+
+
+def _is_on_another_database(item: pytest.Item) -> bool:
+    name = item.name.partition("[")[0]
+    chosen = DATABASES[zlib.crc32(name.encode()) % len(DATABASES)]
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return parameters.get("environment", chosen) != chosen
 
 
 def connected_environment(environment: Environment, sandbox: Sandbox) -> Environment:
