@@ -72,7 +72,6 @@ USAGE: list[tuple[str, tuple[str, ...]]] = [
     ("approve nonsense --digest d --by me --reason why", ("'nonsense'", "hris history")),
     ("preview acme --extract nonsense", ("extract", "hris preview acme")),
     ("preview acme --with override_emails=perhaps", ("extract", "hris preview acme")),
-    ("mapping show acme", ("extract", "hris preview acme")),
     ("mapping add acme Buddy nickname", ("nickname",)),
     ("mapping add acme Buddy job_title --type secret", ("'secret'", "default, associated, hidden")),
     ("mapping rename acme Nobody Somebody", ("Nobody",)),

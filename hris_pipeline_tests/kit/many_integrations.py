@@ -28,7 +28,8 @@ def add_integrations(
     names = [f"{prefix}-{index:05}" for index in range(number)]
     handled = latest_due(_SETTINGS, AT - timedelta(days=1) if due else AT)
     before = AT - timedelta(days=30)
-    settings = {"version": 1, "created_at": before, "actor": "ann", "document": _SETTINGS.document(), "digest": "d"}
+    settings = {"version": 1, "created_at": before, "actor": "ann"}
+    settings |= {"document": _SETTINGS.document(), "digest": _SETTINGS.digest()}
     rows = {"display_name": "Company", "source": "justworks", "connection": "connected", "automatic": "running"}
     times = {"automatic_at": before, "created_at": before, "last_due_at": handled}
     applied = {"status": "applied", "trigger": "manual", "guards": [], "diagnostics": {}, "actor": "ann"}
