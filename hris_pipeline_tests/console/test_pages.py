@@ -470,7 +470,7 @@ class TestHistory:
         browser = served.browser("reviewer")
         text = words_of(browser.post("/i/acme/history/explain", employee_id=user["employee_id"]))
         assert user["last_name"] in text
-        assert "Justworks EmployeeId" in text, "the field that Justworks sent it in, by its title"
+        assert "Fed from" in text
         assert browser.post("/i/acme/history/explain", employee_id="nobody").status_code == 422
         assert browser.post("/i/acme/history/explain").status_code == 422
 

@@ -186,8 +186,8 @@ def test_a_held_run_of_the_daemon_makes_everything_but_what_is_held(
 @pytest.mark.parametrize(("op_of", "required"), [(approve_op, True), (lambda: apply_change_set, False)])
 def test_the_launchpad_shows_who_and_why_and_nothing_else(op_of: Callable[[], Any], required: bool) -> None:
     fields = op_of().config_schema.config_type.fields.items()
-    shown = {name: field.is_required for name, field in fields if field.is_required or field.default_provided}
-    assert shown == {"by": required, "reason": required}
+    displayed = {name: field.is_required for name, field in fields if field.is_required or field.default_provided}
+    assert displayed == {"by": required, "reason": required}
 
 
 def test_an_approval_from_the_launchpad_asks_for_name_and_reason_only(company: Company) -> None:

@@ -34,8 +34,8 @@ erasing, tampering and the rest are tried on both."""
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Chooses the database of such a test by its name."""
-    here = [item for item in items if item.path.parent == Path(__file__).parent]
-    others = [item for item in here if item.path.stem in ON_ONE_DATABASE and _is_on_another_database(item)]
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    others = [item for item in ours if item.path.stem in ON_ONE_DATABASE and _is_on_another_database(item)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in set(others)]
 
