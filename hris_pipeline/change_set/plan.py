@@ -174,10 +174,10 @@ def _unknown_ids(snapshot: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
 
 def _stored_ids(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -> tuple[pd.Series, pd.Series]:
     """The stored EmployeeIds of the people this plan would bring or keep up to date, as far as the directory recognises
-    them, and who of them would carry another; a protected user would not."""
+    them, and who of them would carry another: not a protected user, nor whom a person decided to create anew."""
     people = result.people
     conflict = people.outcome.eq("conflict") | result.outcome.eq("conflict")
-    meant = people.outcome.isin(WRITTEN) & ~conflict & (result.outcome != "excluded:ignored")
+    meant = people.outcome.isin(WRITTEN) & ~conflict & ~result.outcome.isin(("excluded:ignored", "create"))
     if context.first_import:
         meant |= conflict
     recognised = people.identities.recognised.where(meant)

@@ -97,7 +97,7 @@ def erase(
         for name in names:
             locks.enter_context(integration_lock(services.store, name, 0.0))
         with services.store.begin() as connection:
-            person = find_person(connection, directory_id, known_as)
+            person = find_person(connection, directory_id, integration_id, known_as)
             places = erase_person(connection, directory_id, person, by, services.now())
         if not places and not any(services.archive.mentions(name, known_as) for name in names):
             raise UnknownName(

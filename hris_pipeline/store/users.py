@@ -219,13 +219,15 @@ def integrations_of_directory(connection: sa.Connection, directory_id: str) -> t
     return tuple(connection.execute(named.order_by(integrations.c.integration_id)).scalars())
 
 
-def find_person(connection: sa.Connection, directory_id: str, known_as: str) -> Person:
-    """Whoever has, or had, that EmployeeId or hris_id in the directory: a user before anybody else."""
+def find_person(connection: sa.Connection, directory_id: str, integration_id: str, known_as: str) -> Person:
+    """Whoever has, or had, that EmployeeId or hris_id in the directory: a user before anybody else, and of several,
+    whose ids two sources gave alike, the one of the integration that was named."""
     of_directory = users.c.directory_id == directory_id
     ids = (users.c.employee_id, users.c.hris_id, users.c.former_hris_id)
     order = sa.case(*((column == known_as, place) for place, column in enumerate(ids)), else_=len(ids))
     by_id = sa.select(users).where(of_directory, sa.or_(*(column == known_as for column in ids)))
-    row = connection.execute(by_id.order_by(order).limit(1)).one_or_none()
+    elsewhere = sa.case((users.c.integration_id == integration_id, 0), else_=1)
+    row = connection.execute(by_id.order_by(order, elsewhere, users.c.user_id).limit(1)).one_or_none()
     if row is None:
         return Person(None, frozenset({known_as}))
     named = {known_as, row.employee_id, row.hris_id, row.former_hris_id}

@@ -6,33 +6,41 @@ from dataclasses import fields, replace
 
 import sqlalchemy as sa
 
-from hris_pipeline.errors import FrameInvalid, SourceError, UsageError
+from hris_pipeline.errors import FrameInvalid, SourceError, UnknownName, UsageError
+from hris_pipeline.operations.connection import delete_integration
 from hris_pipeline.operations.review_queues import open_conflicts, resolve
+from hris_pipeline.operations.settings import set_up
+from hris_pipeline.operations.users import erase
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.judged import Judged, noon
-from hris_pipeline_tests.kit.oracle_store import user_row
+from hris_pipeline_tests.kit.oracle_store import document_of, user_row
 from hris_pipeline_tests.oracle.laws import Observed, again_is_nothing, check
 from hris_pipeline_tests.oracle.model import Resolution, User, World
 from hris_pipeline_tests.oracle.plan import apply, expect
-from hris_pipeline_tests.oracle.strategies import Decision, Story, Week, after_edits
+from hris_pipeline_tests.oracle.strategies import Decision, Story, Week, after_decisions, after_edits
 
 __all__ = ["differing_users", "named_apart", "play"]
 
 
+ACME = "acme"
+"""What stories call the integration."""
+
+
 def named_apart(world: World, name: str) -> World:
     """The same world with ids of its own, so that one store can hold many."""
-    names = {world.integration_id: name}
     people = tuple(
         replace(
             user,
             user_id=f"{name}-{user.user_id}",
-            integration_id=names.get(user.integration_id or "", f"{name}-{user.integration_id}")
-            if user.integration_id
-            else None,
+            integration_id=_named(user.integration_id, name) if user.integration_id else None,
         )
         for user in world.users
     )
     return replace(world, integration_id=name, users=people)
+
+
+def _named(integration_id: str, name: str) -> str:
+    return name if integration_id == ACME else f"{name}-{integration_id}"
 
 
 def play(judged: Judged, world: World, story: Story) -> Iterator[str]:
@@ -41,10 +49,26 @@ def play(judged: Judged, world: World, story: Story) -> Iterator[str]:
         judged.acme.clock.time = max(judged.acme.clock.time, noon(week.today))
         edited = after_edits(world, week)
         write_edits(judged, world, edited)
-        breaches, world = _play_week(judged, edited, week)
+        decided = decide(judged, edited, week)
+        breaches = differing_users(decided.users, judged.users())
+        if not breaches:
+            breaches, world = _play_week(judged, decided, week)
         yield from (f"week {number}: {breach}" for breach in breaches)
         if breaches:
             return
+
+
+def decide(judged: Judged, world: World, week: Week) -> World:
+    """Persons erase people, and delete the integration and set it up again; the world afterwards."""
+    services, name = judged.acme.services, judged.acme.name
+    named = replace(week, erasures=tuple((hris_id, _named(through, name)) for hris_id, through in week.erasures))
+    for hris_id, through in named.erasures:
+        with suppress(UnknownName):  # nothing that is kept knows the person
+            erase(services, through, hris_id, "lee")
+    if week.anew:
+        delete_integration(services, name, name)
+        set_up(services, name, settings=document_of(world, judged.directory), actor="dana", accept=True)
+    return after_decisions(world, named)
 
 
 def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], World]:

@@ -3,6 +3,7 @@ kept open tells what a fresh plan would; and an undo gives back what the import 
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -83,6 +84,60 @@ def test_an_undo_gives_back_what_the_import_changed(lite_stage: Stage, story: St
         after = judged.users()
         assert [plain(user) for user in after if user.user_id in user_ids] == [plain(user) for user in before]
         assert {user.status for user in after if user.user_id not in user_ids} <= {"archived"}
+
+
+UNIQUE = ("employee_id", "email", "integration_id", "hris_id")
+"""What two users may not share: somebody else may have the value before by now."""
+
+
+@law(6)
+@given(story=COMPANIES)
+def test_an_undo_after_further_changes_gives_back_what_nobody_changed_since(lite_stage: Stage, story: Story) -> None:
+    with lite_stage(story.world) as (judged, world):
+        if len(story.weeks) < 3 or not imported(judged, world, story.weeks[0]):
+            return
+        before = by_id(judged)
+        if not (planned := previewed(judged, world, story.weeks[1])):
+            return
+        if planned.status == "held":
+            judged.approve(planned)
+        judged.acme.save(planned.import_id)
+        after = by_id(judged)
+        imported(judged, world, story.weeks[2])
+        now = by_id(judged)
+        undo = tried(lambda: plan_undo(judged.acme.services, planned.import_id, actor="lee"))
+        if isinstance(undo, Import) and undo.status == "planned":
+            judged.acme.save(undo.import_id)
+        undone = by_id(judged)
+        assert undone.keys() == now.keys()
+        for user_id in before:
+            breaches = undone_otherwise(*(values(users[user_id]) for users in (before, after, now, undone)))
+            assert breaches == [], user_id
+
+
+def by_id(judged: Judged) -> dict[str, User]:
+    """The directory, by user_id."""
+    return {user.user_id: user for user in judged.users()}
+
+
+def values(user: User) -> dict[str, object]:
+    """A user's fields and metadata, each on its own; without marks that go with a field."""
+    marks = ("metadata", "archived_by", "email_edited_by_user", "was_managed_link")
+    fields = {item.name: getattr(user, item.name) for item in dataclass_fields(user) if item.name not in marks}
+    return fields | {f"#{name}": value for name, value in user.metadata.items()}
+
+
+def undone_otherwise(
+    before: dict[str, object], after: dict[str, object], now: dict[str, object], undone: dict[str, object]
+) -> list[str]:
+    """The fields that an undo neither gave back nor left as it must."""
+    breaches = []
+    for name in before.keys() | after.keys() | now.keys() | undone.keys():
+        old, new, present, result = (state.get(name) for state in (before, after, now, undone))
+        expected = old if old != new and present == new else present
+        if result != expected and not (name in UNIQUE and result == present):
+            breaches.append(name)
+    return breaches
 
 
 def tried(act: Callable[[], T]) -> T | HrisError:

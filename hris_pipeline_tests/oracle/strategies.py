@@ -8,6 +8,7 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 
 from .company import Person, crowd, reading_of
+from .decisions import erase, set_up_anew
 from .model import JsonObject, Reading, Resolution, Source, User, World
 
 MONDAY = date(2026, 6, 15)
@@ -93,6 +94,8 @@ class Week:
     resolutions: tuple[Resolution, ...] = ()
     decisions: tuple[Decision, ...] = ()  # what a person decides of this week's conflicts, one after the other
     approve: bool = False
+    erasures: tuple[tuple[str, str], ...] = ()  # (hris_id, integration of the directory through which it was asked)
+    anew: bool = False  # the integration was deleted and set up again before
 
 
 @dataclass(frozen=True)
@@ -377,6 +380,13 @@ def after_edits(world: World, week: Week) -> World:
     return replace(world, users=tuple(users), today=week.today, resolutions=resolutions)
 
 
+def after_decisions(world: World, week: Week) -> World:
+    """The world after people were erased, and after the integration was deleted and set up again."""
+    for hris_id, through in week.erasures:
+        world = erase(world, hris_id, through)
+    return set_up_anew(world) if week.anew else world
+
+
 def _edited(user: User, name: str, value: object) -> User:
     fields: dict[str, object] = {name: value}
     if name == "email":
@@ -450,15 +460,20 @@ def worlds(draw: st.DrawFn, people: tuple[Person, ...], source: Source = "justwo
 def stories(
     draw: st.DrawFn, source: Source = "justworks", max_people: int = 20, max_weeks: int = 4, max_events: int = 4
 ) -> Story:
-    """A company, its directory, and some weeks of hires, leavers, vanishings, swaps and edits."""
+    """A company, its directory, and some weeks of hires, leavers, vanishings, swaps, edits, erasures and new lives."""
     people = list(draw(companies(3, max_people)))
     world = draw(worlds(tuple(people), source))
+    siblings = sorted({user.integration_id for user in world.users if user.integration_id})
     fresh = 1000
     weeks = []
     today = MONDAY
     for number in range(draw(st.integers(min(2, max_weeks), max_weeks))):
         edits: list[tuple[str, str, object]] = []
+        erasures: list[tuple[str, str]] = []
         if number > 0:
+            if draw(st.integers(0, 3)) == 0:
+                through = draw(st.sampled_from((world.integration_id, *siblings)))
+                erasures.append((draw(st.sampled_from([person.hris_id for person in people])), through))
             for event in draw(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=max_events)):
                 people = event(draw, people, today, fresh)
                 fresh += 1
@@ -475,6 +490,8 @@ def stories(
                 edits=tuple(edits),
                 approve=draw(st.booleans()),
                 decisions=tuple(draw(st.lists(st.sampled_from(DECISIONS), max_size=2))),
+                erasures=tuple(erasures),
+                anew=number > 0 and draw(st.integers(0, 7)) == 0,
             )
         )
         people = [replace(person, details_fail=False) for person in people]

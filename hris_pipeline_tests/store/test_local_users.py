@@ -141,7 +141,7 @@ def test_an_erased_person_leaves_ids_and_the_shape_of_history(store: Store) -> N
     )
     with store.begin() as connection:
         replace_quarantine(connection, "acme", "e1", "employees", bad, NOW)
-        person = users.find_person(connection, "acme", "0001")
+        person = users.find_person(connection, "acme", "acme", "0001")
         assert users.erase_person(connection, "acme", person, "Ann the admin", NOW) > 0
     with store.read() as connection:
         states = connection.execute(sa.select(import_rows).where(import_rows.c.user_id == user_id(1))).all()

@@ -23,7 +23,7 @@ from ..laws import (
 from ..mapping import employment
 from ..model import Source
 from ..plan import apply, expect
-from ..strategies import MONDAY, Story, after_edits, persons, stories
+from ..strategies import MONDAY, Story, after_decisions, after_edits, persons, stories
 from ..wire import partner_employee
 from .kit import imported, user
 
@@ -41,7 +41,7 @@ FEW = settings(
 def test_oracle_keeps_the_laws(story: Story) -> None:
     world = story.world
     for week in story.weeks:
-        world = after_edits(world, week)
+        world = after_decisions(after_edits(world, week), week)
         expectation = expect(world, week.reading)
         assert all_breaches(world, week.reading, observed_of(expectation)) == []
         listed = {person.hris_id: person for person in week.people if person.listed}

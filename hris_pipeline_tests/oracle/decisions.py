@@ -1,0 +1,57 @@
+"""What persons decide about a directory between two imports: the world afterwards."""
+
+from dataclasses import replace
+
+from .identity import linked_here
+from .model import User, World
+from .settings import settings_of
+
+ERASED_KEEP = ("user_id", "employee_id", "integration_id", "hris_id", "protected", "was_managed_link")
+"""Ids and marks of a user who was erased: without them the next import would make the person anew."""
+
+
+def erase(world: World, hris_id: str, through: str) -> World:
+    """The person known by that hris_id is erased, through that integration of the directory: a user keeps ids alone,
+    archived by a person, and what was decided about the person is forgotten; whoever is none leaves nothing either."""
+    person = find_person(world, hris_id, through)
+    if person is None:
+        return replace(world, resolutions=tuple(entry for entry in world.resolutions if entry.hris_id != hris_id))
+    kept = {name: getattr(person, name) for name in ERASED_KEEP}
+    erased = User(**kept, status="archived", archived_by="person")
+    ids = {hris_id, person.hris_id, (person.was_managed_link or (None, None))[1]}
+    return replace(
+        world,
+        users=tuple(erased if user.user_id == person.user_id else user for user in world.users),
+        resolutions=tuple(
+            entry for entry in world.resolutions if entry.hris_id not in ids and entry.user_id != person.user_id
+        ),
+    )
+
+
+def find_person(world: World, hris_id: str, through: str) -> User | None:
+    """Whoever the integration links to that id; else whoever another one does, or a deleted one did."""
+    here = linked_here(replace(world, integration_id=through), hris_id)
+    by_id = sorted(world.users, key=lambda user: user.user_id)
+    linked = [user for user in by_id if user.hris_id == hris_id]
+    former = [user for user in by_id if user.was_managed_link is not None and user.was_managed_link[1] == hris_id]
+    return next(iter([*([here] if here else []), *linked, *former]), None)
+
+
+def set_up_anew(world: World) -> World:
+    """The integration was deleted, and set up again with the same settings: its users are local ones whose id is on
+    record, and nothing of its former life counts."""
+    users = tuple(
+        replace(user, integration_id=None, hris_id=None, was_managed_link=(world.source, user.hris_id))
+        if user.integration_id == world.integration_id and user.hris_id is not None
+        else user
+        for user in world.users
+    )
+    named = settings_of(world.settings).do_not_archive
+    return World(
+        integration_id=world.integration_id,
+        source=world.source,
+        users=users,
+        today=world.today,
+        settings=world.settings,
+        never_archive=frozenset(user.user_id for user in users if user.employee_id in named),
+    )
