@@ -30,11 +30,11 @@ def erase(world: World, hris_id: str, through: str) -> World:
 
 def find_person(world: World, hris_id: str, through: str) -> User | None:
     """Whoever the integration links to that id; else whoever another one does, or a deleted one did."""
-    here = linked_here(replace(world, integration_id=through), hris_id)
-    by_id = sorted(world.users, key=lambda user: user.user_id)
-    linked = [user for user in by_id if user.hris_id == hris_id]
-    former = [user for user in by_id if user.was_managed_link is not None and user.was_managed_link[1] == hris_id]
-    return next(iter([*([here] if here else []), *linked, *former]), None)
+    user = linked_here(replace(world, integration_id=through), hris_id)
+    by_id = sorted(world.users, key=lambda other: other.user_id)
+    linked = [other for other in by_id if other.hris_id == hris_id]
+    former = [other for other in by_id if other.was_managed_link and other.was_managed_link[1] == hris_id]
+    return next(iter([*([user] if user else []), *linked, *former]), None)
 
 
 def set_up_anew(world: World) -> World:
