@@ -353,7 +353,11 @@ class Rule(StrictModel):
     name: Label = Field(description="Shown as the reason why somebody is left out; unique.")
     all: Annotated[tuple[Condition, ...], *list_of] = Field((), description="Matches who meets every one of these.")
     any: Annotated[tuple[Condition, ...], *list_of] = Field((), description="Matches who meets at least one of these.")
-    archive_existing: OnOff = Field(False, description="on: an existing user who matches is archived; off: left alone.")
+    archive_existing: OnOff = Field(
+        False,
+        description="on: an existing user who matches is archived, unless a field of the rule is unread for them, or "
+        "nobody in the extract has it; off: left alone.",
+    )
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

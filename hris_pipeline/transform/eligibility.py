@@ -349,23 +349,31 @@ _RESIDENCE = ("residence_city", "residence_state", "residence_country")
 def exclusion_columns(source: SourceColumns, settings: Settings, unread: UnreadFields) -> pd.DataFrame:
     """``exclusion``: null, ``rule:<name>`` of the first rule that matches, or ``service_account``, which comes before
     any rule; and ``archive_existing``: whether that rule archives who is a user. A rule archives nobody because of a
-    field that the source sent and nobody could read."""
+    field that the source sent and nobody could read, or that nobody has."""
     rule = match_rules(settings.do_not_import, source)
-    archiving = [entry for entry in settings.do_not_import if entry.archive_existing]
-    archive_existing = is_in(rule, [entry.name for entry in archiving])
-    for entry in archiving:
-        archive_existing &= ~(null_as_false(rule == entry.name) & _is_doubtful(entry, unread))
     service = _is_service_account(source, unread)
+    archiving = [entry for entry in settings.do_not_import if entry.archive_existing]
+    archive_existing = is_in(rule, [entry.name for entry in archiving]) & ~service
+    for entry in archiving:
+        archive_existing &= ~(null_as_false(rule == entry.name) & _is_doubtful(entry, source, unread, ~service))
     return pd.DataFrame(
         {
             "exclusion": ("rule:" + rule).mask(service, SERVICE_ACCOUNT).astype(TEXT),
-            "archive_existing": (archive_existing & ~service).astype(FLAG),
+            "archive_existing": archive_existing.astype(FLAG),
         }
     )
 
 
-def _is_doubtful(rule: Rule, unread: UnreadFields) -> pd.Series:
-    return unread.any_of([condition.field for condition in rule.conditions])
+_MADE_OF_ALL_ROWS: Mapping[str, tuple[str, ...]] = {"is_manager": ("active", "supervisor_hris_id")}
+
+
+def _is_doubtful(rule: Rule, source: SourceColumns, unread: UnreadFields, human: pd.Series) -> pd.Series:
+    """Where a field that the rule asks is unread; for everybody, where no human has it (consent or scope is missing, a
+    label changed), or where it is made of all rows together and one of them is unread."""
+    fields = {condition.field for condition in rule.conditions}
+    origins = {origin for field in fields for origin in _MADE_OF_ALL_ROWS.get(field, ())}
+    missing = any(not (source(field).notna() & human).any() for field in fields | origins)
+    return unread.any_of(fields) | missing | unread.any_of(origins).any()
 
 
 def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Series:

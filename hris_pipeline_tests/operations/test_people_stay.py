@@ -11,6 +11,7 @@ from hris_pipeline.operations.review_queues import open_conflicts, relink_by_emp
 from hris_pipeline.operations.users import load_users
 from hris_pipeline.sandbox import Company
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.clock import MONDAY
@@ -138,6 +139,35 @@ def test_a_first_import_without_consent_keeps_what_local_users_have(make: MakeAc
     done = acme.run()
     assert "birth_date" in done.diagnostics["warning:field_missing_for_all"]
     assert sum(row["birth_date"] is not None for row in acme.users().values()) == 4
+
+
+@pytest.mark.parametrize(
+    ("condition", "lost"),
+    [
+        ({"field": "birth_date", "operator": "is_empty"}, {"birth_date": None}),
+        ({"field": "department", "operator": "not_in", "value": ["Support"]}, {"department": None}),
+        ({"field": "is_manager", "operator": "equals", "value": False}, {"manager": None}),
+        ({"field": "custom:Badge Number", "operator": "is_empty"}, {"custom": {}}),
+    ],
+    ids=lambda value: value.get("field", ""),
+)
+def test_a_rule_on_a_field_that_is_lost_for_everybody_archives_no_user(
+    make_lite: MakeAcme, condition: dict[str, object], lost: dict[str, object]
+) -> None:
+    interns = {"field": "job_title", "operator": "equals", "value": "Intern"}
+    rule = {"name": "Out", "all": [condition, interns], "archive_existing": True}
+    acme = make_lite(12, settings=settings_from({"do_not_import": [rule]}))
+    chief, intern, *_ = (person.id for person in acme.company.persons() if person.active)
+    acme.company.edit(intern, job_title="Intern", department="Support")
+    acme.company.edit(chief, manager=intern)
+    acme.run()
+    before = acme.users()
+    assert before[intern]["status"] == "active"
+    for person in acme.company.persons():
+        acme.company.edit(person.id, **lost)
+    done = acme.run()
+    assert (done.status, done.counts["archived"]) in {("applied", 0), ("no_changes", 0)}
+    assert acme.users()[intern] == before[intern]
 
 
 def test_linking_to_somebody_whom_a_person_archived_must_be_said(make: MakeAcme) -> None:

@@ -277,7 +277,28 @@ def _metadata_value(value: Value) -> Value:
     return None if is_blank(value) else value
 
 
-def map_member(employee: Employee, settings: Settings, today: date, absent: frozenset[str]) -> Mapped:
+def uncertain_for_everybody(employees: list[Employee], source: str) -> bool:
+    """What no person has (the service account is none); who is a manager, while somebody's manager cannot be told."""
+    people = [employee for employee in employees if not employee.is_service_account]
+    if all(is_blank(source_value(employee, source)) for employee in people):
+        return True
+    if source != "is_manager":
+        return False
+    origins = ("active", "supervisor_hris_id")
+    unread = any(is_unread(employee, origin) for employee in employees for origin in origins)
+    return unread or any(uncertain_for_everybody(employees, origin) for origin in origins)
+
+
+def _certain(rule: Rule, employee: Employee, uncertain: frozenset[str]) -> Rule:
+    """The rule as it counts for this member: it archives nobody because of what is not known."""
+    fields = {condition.field for condition in (*rule.all, *rule.any)}
+    doubtful = fields & uncertain or any(is_unread(employee, source) for source in fields)
+    return replace(rule, archive_existing=False) if doubtful else rule
+
+
+def map_member(
+    employee: Employee, settings: Settings, today: date, absent: frozenset[str], uncertain: frozenset[str]
+) -> Mapped:
     """One member through validation, rules and mapping. Shared EmployeeIds are looked at afterwards."""
     mapped = Mapped(
         employee=employee,
@@ -291,7 +312,7 @@ def map_member(employee: Employee, settings: Settings, today: date, absent: froz
         return replace(mapped, failures=employee.failures)
     for rule in settings.do_not_import:
         if rule_matches(rule, employee):
-            return replace(mapped, exclusion=f"rule:{rule.name}", rule=rule)
+            return replace(mapped, exclusion=f"rule:{rule.name}", rule=_certain(rule, employee, uncertain))
     failures: list[Failure] = []
     values: dict[str, Wanted] = {}
     supervisors: dict[str, str | Keep | None] = {}
@@ -361,7 +382,10 @@ def map_everybody(employees: list[Employee], settings: Settings, today: date) ->
     """Every member, and then the employed rows that share one EmployeeId."""
     sources = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
     absent = frozenset(source for source in sources if absent_for_everybody(employees, source))
-    rows = [map_member(employee, settings, today, absent) for employee in employees]
+    conditions = (condition for rule in settings.do_not_import for condition in (*rule.all, *rule.any))
+    asked = {condition.field for condition in conditions}
+    uncertain = frozenset(source for source in asked if uncertain_for_everybody(employees, source))
+    rows = [map_member(employee, settings, today, absent, uncertain) for employee in employees]
     holders: dict[str, int] = {}
     for row in rows:
         if _holds_id(row) and row.employee_id is not None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from hris_pipeline.errors import SettingsInvalid
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, RAW_COLUMNS
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.transform.map_users import Mapped, map_users, mapped_users_schema
 from hris_pipeline.transform.normalise import normalise
@@ -167,9 +168,78 @@ def test_what_is_unread_is_told_by_the_columns_it_would_have_fed() -> None:
 
 def test_a_rule_archives_nobody_because_of_what_is_unread() -> None:
     rule = {"name": "None", "all": [{"field": "department", "operator": "is_empty"}], "archive_existing": True}
-    result = unread(["department"], [], do_not_import=[rule])
-    assert values(result.users["exclusion"]) == ["rule:None", "rule:None"]
-    assert values(result.users["archive_existing"]) == [False, True]
+    members = columns(member(1), member(2), member(3, department="Sales"))
+    people = validate(normalise({**members, "unread": [["department"], [], []]}), TODAY).people
+    result = map_users(people, settings_from({"do_not_import": [rule]}), COMPANY, TODAY)
+    assert values(result.users["exclusion"]) == ["rule:None", "rule:None", None]
+    assert values(result.users["archive_existing"]) == [False, True, False]
+
+
+ABSENT: tuple[dict[str, object], ...] = (
+    {"operator": "is_empty"},
+    {"operator": "not_equals", "value": "2020-01-01"},
+    {"operator": "not_in", "value": ["2020-01-01"]},
+)
+NEVER_MISSING = {"hris_id", "justworks_id", "first_name", "last_name", "active", "is_manager", "custom_fields"}
+OURS = [field.name for field in EMPLOYEE_FIELDS if "justworks" not in field.missing_in]
+NOBODY_HAS = [name for name in OURS if name not in NEVER_MISSING]
+NOTHING = dict.fromkeys(set(NOBODY_HAS) & set(RAW_COLUMNS))
+
+
+def archived(condition: dict[str, object], *people: dict[str, object], group: str = "all") -> list[bool]:
+    """Whom a rule of the condition and the name Eve archives; the first of the people is called so."""
+    conditions = [condition, {"field": "first_name", "operator": "equals", "value": "Eve"}]
+    rule = {"name": "Out", group: conditions, "archive_existing": True}
+    members = [member(number, **person) for number, person in enumerate(people, start=1)]
+    result = mapped(members[0] | {"first_name": "Eve"}, *members[1:], do_not_import=[rule])
+    assert values(result.users["exclusion"])[0] == "rule:Out"
+    return values(result.users["archive_existing"])
+
+
+@pytest.mark.parametrize("condition", ABSENT, ids=lambda condition: str(condition["operator"]))
+@pytest.mark.parametrize("field", [*NOBODY_HAS, "custom:Badge", "custom:Renamed"])
+def test_a_rule_archives_nobody_because_of_a_field_that_nobody_has(field: str, condition: dict[str, object]) -> None:
+    for group in ("all", "any"):
+        assert archived({"field": field, **condition}, NOTHING, NOTHING, group=group) == [False, False]
+
+
+@pytest.mark.parametrize("condition", ABSENT, ids=lambda condition: str(condition["operator"]))
+@pytest.mark.parametrize(
+    ("field", "somebody"),
+    [
+        ("birth_date", {"birth_date": "1990-09-09"}),
+        ("department", {"department": "Sales"}),
+        ("supervisor_hris_id", {"supervisor_hris_id": "m-1"}),
+        ("supervisor_justworks_id", {"supervisor_hris_id": "m-1"}),
+        ("custom:Badge", {"custom_fields": '{"f1": "b-1"}'}),
+    ],
+)
+def test_a_rule_archives_who_lacks_a_field_that_somebody_has(
+    field: str, somebody: dict[str, object], condition: dict[str, object]
+) -> None:
+    assert archived({"field": field, **condition}, NOTHING, NOTHING | somebody) == [True, False]
+
+
+def test_a_field_of_the_service_account_alone_is_one_that_nobody_has() -> None:
+    account = NOTHING | {"last_name": "Service Account", "department": "Sales"}
+    assert archived({"field": "department", "operator": "is_empty"}, {}, account) == [False, False]
+
+
+NO_MANAGER = {"field": "is_manager", "operator": "equals", "value": False}
+
+
+def test_who_is_a_manager_is_unknown_where_nobody_has_one() -> None:
+    assert archived(NO_MANAGER, {}, {}) == [False, False]
+    assert archived(NO_MANAGER, {}, {}, {"supervisor_hris_id": "m-2"}) == [True, False, False]
+
+
+@pytest.mark.parametrize("column", ["supervisor_hris_id", "active"])
+def test_who_is_a_manager_is_unknown_while_a_manager_is_unread(column: str) -> None:
+    rule = {"name": "Out", "all": [NO_MANAGER], "archive_existing": True}
+    members = columns(member(1), member(2, supervisor_hris_id="m-1"), member(3))
+    people = validate(normalise({**members, "unread": [[], [], [column]]}), TODAY).people
+    result = map_users(people, settings_from({"do_not_import": [rule]}), COMPANY, TODAY)
+    assert values(result.users["archive_existing"]) == [False, False, False]
 
 
 def test_what_another_rule_asks_of_an_unread_field_keeps_nobody_whom_a_readable_one_archives() -> None:

@@ -347,6 +347,24 @@ def test_existing_user_who_matches_a_rule_is_left_alone_unless_the_rule_archives
     assert action_of(left, "m1") == "archive"
 
 
+@pytest.mark.parametrize(
+    ("condition", "lost"),
+    [
+        ({"field": "birth_date", "operator": "is_empty"}, {"birth_date": None}),
+        ({"field": "department", "operator": "not_equals", "value": "Poetry"}, {"department": None}),
+        ({"field": "is_manager", "operator": "equals", "value": False}, {"manager": None}),
+    ],
+)
+def test_a_rule_on_a_field_that_nobody_has_archives_nobody(condition: JsonObject, lost: dict[str, None]) -> None:
+    contractors = {"field": "employment_type", "operator": "equals", "value": "contractor"}
+    rule = {"name": "Out", "all": [condition, contractors], "archive_existing": True}
+    world = replace(imported(crowd(30)), settings={"do_not_import": [rule]})
+    people = [
+        replace(person, kind="contractor" if person.hris_id == "m3" else person.kind, **lost) for person in crowd(30)
+    ]
+    assert action_of(plan(world, people), "m3") is None
+
+
 def test_excluded_fields_are_never_written() -> None:
     world = imported(crowd(20), {"exclude_fields": ["birth_date", "JobTitle"]})
     assert user(world, "m1").birth_date is None
