@@ -373,7 +373,7 @@ def _is_doubtful(rule: Rule, source: SourceColumns, unread: UnreadFields, human:
     fields = {condition.field for condition in rule.conditions}
     origins = {origin for field in fields for origin in _MADE_OF_ALL_ROWS.get(field, ())}
     missing = any(not (source(field).notna() & human).any() for field in fields | origins)
-    return unread.any_of(fields) | missing | unread.any_of(origins).any()
+    return unread.any_of(fields) | (missing or bool(unread.any_of(origins).any()))
 
 
 def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -355,7 +356,7 @@ def test_existing_user_who_matches_a_rule_is_left_alone_unless_the_rule_archives
         ({"field": "is_manager", "operator": "equals", "value": False}, {"manager": None}),
     ],
 )
-def test_a_rule_on_a_field_that_nobody_has_archives_nobody(condition: JsonObject, lost: dict[str, None]) -> None:
+def test_a_rule_on_a_field_that_nobody_has_archives_nobody(condition: JsonObject, lost: dict[str, Any]) -> None:
     contractors = {"field": "employment_type", "operator": "equals", "value": "contractor"}
     rule = {"name": "Out", "all": [condition, contractors], "archive_existing": True}
     world = replace(imported(crowd(30)), settings={"do_not_import": [rule]})
