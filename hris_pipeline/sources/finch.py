@@ -89,7 +89,8 @@ class Finch:
         return Company(company_id or "", name or "", data_as_of=_moment(self._retrieved))
 
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:  # noqa: ARG002 (they come with the employment)
-        """All people of the directory; one whose details came with another code than 200 is a hole."""
+        """All people of the directory; one whose details came with another code than 200, or are somebody
+        else's, is a hole."""
         reception = self._reception = finch_wire.Reception()
         for listed, individuals, employments in prefetch(self._batches()):
             holes: list[str] = []
@@ -192,12 +193,16 @@ class Finch:
         if not hris_ids:
             return {}
         items = self._items(path, hris_ids, entity)
-        bodies = {hris_id: body for hris_id, (code, body) in items.items() if code == 200 and body is not None}
+        bodies = {
+            hris_id: body
+            for hris_id, (code, body) in items.items()
+            if code == 200 and body and not finch_wire.is_of_another(body, hris_id)
+        }
         if not bodies and len(hris_ids) > 1:
             codes = ", ".join(sorted({"none" if code is None else str(code) for code, _ in items.values()}))
             raise SourceUnavailable(
                 f"The HRIS aggregator gave details of nobody: each of the {len(hris_ids)} people asked for in "
-                f"POST {path} failed (codes: {codes or 'none'}): run it again later."
+                f"POST {path} failed or came as somebody else (codes: {codes or 'none'}): run it again later."
             )
         return bodies
 
@@ -226,6 +231,8 @@ def _of(entity: str) -> dict[str, str]:
 
 
 _Item = tuple[int | None, Body | None]
+_CONTRADICTORY: _Item = (None, None)
+"""Stands for two items of one person that say different things."""
 _Batch = tuple[list[tuple[str, Body]], dict[str, Body], dict[str, Body]]
 
 
@@ -256,7 +263,8 @@ def _responses(answer: object) -> dict[str, _Item]:
     for item in items:
         if isinstance(item, dict) and (hris_id := clean_id(scalar(item.get("individual_id")))):
             body = item.get("body")
-            by_id[hris_id] = _whole_number(item.get("code")), body if isinstance(body, dict) else None
+            answer = _whole_number(item.get("code")), body if isinstance(body, dict) else None
+            by_id[hris_id] = answer if by_id.get(hris_id, answer) == answer else _CONTRADICTORY
     return by_id
 
 
@@ -275,6 +283,8 @@ def _answered(hris_id: str, item: "_Item | None") -> _Status:
     if code == 404:
         return "not_found" if body is not None and _is_error_document(body) else "error"
     if code != 200 or body is None or clean_id(scalar(body.get("id"))) != hris_id:
+        return "error"
+    if finch_wire.is_of_another(body, hris_id):
         return "error"
     employed = finch_wire.employed(body)
     if employed is True:

@@ -33,7 +33,7 @@ from hris_pipeline.sources.records import (
 )
 from hris_pipeline.sources.shapes import NOWHERE, Place, custom_fields_text, holds_unknown, place_in
 
-__all__ = ["FIELDS", "Reception", "arrow_columns", "columns", "employed"]
+__all__ = ["FIELDS", "Reception", "arrow_columns", "columns", "employed", "is_of_another"]
 
 Part = Mapping[str, Any]
 
@@ -204,19 +204,25 @@ _SINGLES = {
 
 def employed(employment: Part, directory: Part = {}) -> bool | None:  # noqa: B006 (never changed)
     """Whether the source calls somebody employed: ``is_active``, but on leave is employed and so is who has not started
-    yet (the start date tells); without ``is_active`` by the status. None when nothing tells."""
-    status = (scalar(employment.get("employment_status")) or "").strip().lower()
-    is_active = employment.get("is_active")
-    if not isinstance(is_active, bool):
-        is_active = directory.get("is_active") if not status else None
-    if is_active is not True:
-        if status == "leave" or (status == "prehire" and scalar(employment.get("start_date"))):
-            return True
-        if status == "prehire":
-            return None
-        if is_active is None and status in EMPLOYED | NOT_EMPLOYED:
-            return status in EMPLOYED
-    return is_active if isinstance(is_active, bool) else None
+    yet (the start date tells); without ``is_active`` by the status, and without either by the directory. False only
+    when nothing that the source says speaks against it. None when nothing tells, or what tells contradicts itself."""
+    status, is_active, listed = _status(employment), employment.get("is_active"), directory.get("is_active")
+    if is_active is True:
+        return True
+    if _is_filled(is_active) and is_active is not False:
+        return None
+    if status == "leave" or (status == "prehire" and scalar(employment.get("start_date"))):
+        return True
+    if is_active is not False and (status in EMPLOYED - {"prehire"} or (not status and listed is True)):
+        return True
+    has_left = status in NOT_EMPLOYED or (not status and (is_active is False or listed is False))
+    return False if has_left and (listed is False or not _is_filled(listed)) else None
+
+
+def is_of_another(body: Part, hris_id: str) -> bool:
+    """Whether a body names somebody else than the person it came for; without an id it names nobody."""
+    ids = [body[key] for key in ("id", "individual_id") if _is_filled(body.get(key))]
+    return any(clean_id(scalar(value)) != hris_id for value in ids)
 
 
 class Reception:
@@ -306,6 +312,14 @@ def _row(person: Person) -> list[object]:
 
 def _part(value: object) -> Part:
     return value if isinstance(value, dict) else {}
+
+
+def _status(employment: Part) -> str:
+    """The status as a word; one that is none, of whatever kind, is a word that nobody knows."""
+    status = employment.get("employment_status")
+    if not _is_filled(status):
+        return ""
+    return clean_id(scalar(status)).casefold() or ("" if isinstance(status, str) else "unreadable")
 
 
 def _is_filled(value: object) -> bool:

@@ -182,8 +182,8 @@ _SUPERVISOR_COLUMNS = ("supervisor_hris_id", "supervisor_justworks_id")
 
 class ColumnBuilder:
     """Rows in the order of ``RAW_COLUMNS``, then ``spells``, and what is unread, gathered as columns; of rows with one
-    hris_id the newest stays, where the first stood; among equally new ones an active one, or else the last. It
-    ``is_whole`` as long as every member came with its row."""
+    hris_id the newest stays, where the first stood; among equally new ones an active one, else one of which it is
+    unknown, else the last. It ``is_whole`` as long as every member came with its row."""
 
     def __init__(self) -> None:
         self._block: list[list[object]] = []
@@ -191,7 +191,7 @@ class ColumnBuilder:
         self.is_whole = True
         self._rows = 0
         self._row_at: list[int] = []
-        self._newness: list[tuple[str, bool]] = []
+        self._newness: list[tuple[str, int]] = []
         self._position: dict[str, int] = {}
         self._unread: dict[int, Sequence[str]] = {}
         self._work_ids: dict[int, str] = {}
@@ -205,7 +205,7 @@ class ColumnBuilder:
         for name in unread:
             if name in _PLACES:
                 row[_PLACES[name]] = None
-        number, newness, place = self._rows, (updated_at or "", row[_ACTIVE] is True), len(self._row_at)
+        number, newness, place = self._rows, (updated_at or "", _standing(row[_ACTIVE])), len(self._row_at)
         hris_id = clean_id(row[_HRIS_ID])
         position = self._position.setdefault(hris_id, place) if hris_id else place
         if position == place:
@@ -277,9 +277,14 @@ def _with_managers(columns: RawColumns, work_ids: dict[int, str | None], unread:
     return pa.array(supervisors, pa.string())
 
 
-def _order(newness: tuple[str, bool]) -> tuple[datetime, bool]:
-    updated_at, active = newness
-    return _instant(updated_at), active
+def _standing(active: object) -> int:
+    """Of equally new rows the highest counts: nobody leaves by rows that contradict each other."""
+    return 2 if active is True else 0 if active is False else 1
+
+
+def _order(newness: tuple[str, int]) -> tuple[datetime, int]:
+    updated_at, standing = newness
+    return _instant(updated_at), standing
 
 
 def _instant(stamp: str) -> datetime:

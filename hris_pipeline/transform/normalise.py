@@ -32,7 +32,6 @@ from hris_pipeline.transform.columns import (
     clean_text,
     from_arrow,
     lookup,
-    null_as_false,
     text_from_source,
     to_arrow,
     to_date,
@@ -72,6 +71,8 @@ def to_alpha2(codes: pd.Series) -> pd.Series:
 
 
 _FLAG_TEXT = {True: "true", False: "false"}
+_STANDING = {"true": 2, "false": 0}
+"""Of equally new rows the highest counts; unknown stands between."""
 
 _FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
 
@@ -94,7 +95,7 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
     Text is cleaned by its rule in the catalogue, blank is null, country codes are alpha-2 in upper case, and whatever
     names a contractor is ``contractor``. Dates and flags (``true``, ``false``) stay text until ``validate`` reads them.
     A member whose id is another's once both are cleaned is that other: the newest ``updated_at`` counts; among
-    equally new ones an active one, or else the last.
+    equally new ones an active one, else one of which it is unknown, else the last.
     Derived: ``supervisor_justworks_id`` from the manager's own row; ``is_manager`` waits for ``validate``, which knows
     the day.
 
@@ -108,7 +109,7 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
     sent["active"] = _flag_text(sent["active"])
     frame = pd.DataFrame({name: _cleaned(_FIELDS[name], text_from_source(sent[name])) for name in RAW_COLUMNS})
-    newest = _newest(frame["hris_id"], columns.get("updated_at"), frame["active"] == "true")
+    newest = _newest(frame["hris_id"], columns.get("updated_at"), frame["active"])
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
     spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
     frame = frame[newest].reset_index(drop=True)
@@ -134,16 +135,16 @@ def _cleaned(field: EmployeeField, texts: pd.Series) -> pd.Series:
 
 
 def _newest(hris_ids: pd.Series, updated_at: Sequence[object] | None, active: pd.Series) -> pd.Series:
-    """Which rows count: of those with one hris_id the newest, among equals an active one, or else the last, so that
-    nobody leaves by rows that contradict each other; without an id each for itself."""
+    """Which rows count: of those with one hris_id the newest, among equals an active one, else one of which it is
+    unknown, else the last, so that nobody leaves by rows that contradict each other; without an id each for itself."""
     repeated = hris_ids.notna() & hris_ids.duplicated(keep=False)
     if not repeated.any():
         return ~repeated
     stamps = text_from_source(updated_at) if updated_at is not None else hris_ids.mask(hris_ids.notna())
     moments = pd.to_datetime(stamps.astype(object), utc=True, errors="coerce", format="ISO8601")
     moments = moments.where(moments.notna(), pd.Timestamp.min.tz_localize("UTC"))
-    newness = pd.DataFrame({"moment": moments, "active": null_as_false(active)})
-    order = newness.sort_values(["moment", "active"], kind="stable").index
+    newness = pd.DataFrame({"moment": moments, "standing": active.map(_STANDING).fillna(1)})
+    order = newness.sort_values(["moment", "standing"], kind="stable").index
     last = ~hris_ids.reindex(order).duplicated(keep="last").reindex(hris_ids.index)
     return last | ~repeated
 

@@ -2,14 +2,18 @@
 of an import that stays open."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hris_pipeline.errors import FrameInvalid, ImportHeld, ImportStale, UsageError
+from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import approve_import
 from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.operations.users import load_users
-from hris_pipeline.sandbox import Company
+from hris_pipeline.sandbox import Company, wire
+from hris_pipeline.sandbox.world import finch_token
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.store.imports import Import
@@ -305,3 +309,46 @@ def test_who_moves_to_another_company_of_the_directory_stays_until_somebody_deci
     done = acme.run()
     assert (done.counts["archived"], done.diagnostics["awaiting_decision"]) == (0, (employee_id,))
     assert acme.users()[mover]["status"] == "active"
+
+
+Body = dict[str, Any]
+LEFT = {"is_active": False, "employment_status": "terminated"}
+DOUBTFUL: dict[str, tuple[str, Callable[[Body, Body], Body], str]] = {
+    "somebody else's employment": ("finch_employment", lambda _, other: other | LEFT, "hole"),
+    "somebody else's name": ("finch_individual", lambda _, other: other, "hole"),
+    "the directory shows active": ("finch_employment", lambda body, _: body | LEFT, "quarantined"),
+    "inactive, and at work": ("finch_employment", lambda body, _: body | {"is_active": False}, "quarantined"),
+    "inactive, by an unknown word": (
+        "finch_employment",
+        lambda body, _: body | LEFT | {"employment_status": "on_leave"},
+        "quarantined",
+    ),
+}
+
+
+@pytest.mark.parametrize(("describe", "spoil", "beside"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_details_of_the_aggregator_that_are_anothers_or_contradict_themselves_archive_nobody(
+    make_lite: MakeAcme,
+    monkeypatch: pytest.MonkeyPatch,
+    describe: str,
+    spoil: Callable[[Body, Body], Body],
+    beside: str,
+) -> None:
+    acme = make_lite(12)
+    acme.switch("source=finch")
+    connect(acme.services, "acme", finch_token("acme"), redirect_uri="")
+    acme.run()
+    before = acme.users()
+    person, other = acme.active()[:2]
+    honest = getattr(wire, describe)
+
+    def answer(asked: Any, *day: str) -> Body:
+        body: Body = honest(asked, *day)
+        another = acme.company.by_finch_id()[other]
+        return spoil(body, honest(another, *day)) if body["id"] == person else body
+
+    monkeypatch.setattr(wire, describe, answer)
+    done = acme.run()
+    assert (done.status, done.changes, len(done.diagnostics[beside])) == ("applied", 0, 1)
+    assert acme.archived() == set()
+    assert acme.users()[person] == before[person]

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 
 from .model import Answer, Employee, JsonObject, Reading, Source, World
 from .text import clean_id
-from .wire import as_list, as_object, finch_active, finch_employee, partner_employee, scalar, with_custom_fields
+from .wire import (
+    as_list,
+    as_object,
+    finch_active,
+    finch_employee,
+    is_empty,
+    partner_employee,
+    scalar,
+    with_custom_fields,
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ def verdict(source: Source, hris_id: str, answer: Answer | None) -> str:
             return "hole"
         employment = as_object(response.get("body"))
         named = [employment[name] for name in ("individual_id", "id") if name in employment]
-        if named and all(scalar(value, is_id=True) != hris_id for value in named):
+        if any(scalar(value, is_id=True) != hris_id for value in named):
             return "hole"
         active, waits = finch_active(employment)
         if waits or active is None:
@@ -105,11 +114,15 @@ def _member_id(source: Source, member: JsonObject) -> str:
     return scalar(holder.get("id"), is_id=True) or ""
 
 
-def _newness(source: Source, member: JsonObject) -> tuple[datetime, bool]:
-    """Two records that contradict each other make nobody's leaving certain: among equally new ones active wins."""
-    employment = as_object(member.get("employment")) if source == "finch" else {}
-    active = employment.get("is_active") if source == "finch" else member.get("active")
-    return _updated_at(member), active is True
+def _newness(source: Source, member: JsonObject) -> tuple[datetime, int]:
+    """Two records that contradict each other make nobody's leaving certain: among equally new ones active wins, and
+    one that tells nothing wins over one that says "left"."""
+    active: object = member.get("active")
+    if source == "finch":
+        directory = as_object(member.get("directory"))
+        employment = as_object(as_object(member.get("employment")).get("body"))
+        active, _ = finch_active(employment, directory.get("is_active"))
+    return _updated_at(member), 2 if active is True else 0 if active is False else 1
 
 
 def _each_once(source: Source, members: tuple[object, ...]) -> list[JsonObject]:
@@ -133,8 +146,11 @@ def _finch_details(member: JsonObject, part: str, hris_id: str) -> JsonObject | 
     response = as_object(member.get(part))
     if response.get("code") != 200 or scalar(response.get("individual_id"), is_id=True) != hris_id:
         return None
-    body = response.get("body")
-    return as_object(body) if isinstance(body, Mapping) and body else None
+    body = as_object(response.get("body"))
+    others = [body[name] for name in ("id", "individual_id") if not is_empty(body.get(name))]
+    if any(scalar(value, is_id=True) != hris_id for value in others):
+        return None  # somebody else's
+    return body or None
 
 
 def _custom_values(hris_id: str, reading: Reading) -> list[object] | None:

@@ -65,7 +65,11 @@ ODD: Mapping[Source, tuple[tuple[str, object], ...]] = {
         ("is_active", "false"),
         ("is_active", None),
         ("is_active", 0),
+        ("is_active", False),
+        ("is_active", True),
         ("employment_status", "leave"),
+        ("employment_status", "on_leave"),
+        ("employment_status", "terminated"),
         ("source_id", 7),
         ("source_id", {"number": "0007"}),
         ("source_id", " 0002\u200b"),
@@ -331,7 +335,9 @@ def _many(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> lis
 
 
 def _fail_details(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    return _with(people, draw(st.integers(0, len(people) - 1)), details_fail=True)
+    """Of one person: they fail, or (the aggregator) are somebody else's."""
+    how: dict[str, object] = draw(st.sampled_from(({"details_fail": True}, {"odd": (("finch", "id", "another"),)})))
+    return _with(people, draw(st.integers(0, len(people) - 1)), **how)
 
 
 def _spell_otherwise(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:

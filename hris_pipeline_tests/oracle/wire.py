@@ -557,7 +557,7 @@ def finch_employee(directory: JsonObject, individual: JsonObject, employment: Js
         "preferred_first_name": _text(individual, "preferred_name", "preferred_first_name", notes),
     }
     _names(names, notes)
-    active, waits = finch_active(employment)
+    active, waits = finch_active(employment, directory.get("is_active"))
     if active is None:
         notes.fail("active", "kind")
     email, secondary = _emails(individual.get("emails"), ("data",), notes)
@@ -631,22 +631,25 @@ def finch_employee(directory: JsonObject, individual: JsonObject, employment: Js
     )
 
 
-def finch_active(employment: JsonObject) -> tuple[bool | None, bool]:
-    """(active, waits for the start) of an employment: `is_active` read together with `employment_status`."""
+def finch_active(employment: JsonObject, listed: object = None) -> tuple[bool | None, bool]:
+    """(active, waits for the start) of an employment: `is_active` read together with `employment_status`, and with
+    `listed`, the flag of the directory. Answers that contradict each other make nobody's leaving certain."""
     flag = employment.get("is_active")
-    status_text = employment.get("employment_status")
-    status = key(clean_id(status_text)) if isinstance(status_text, str) else ""
+    said = employment.get("employment_status")
+    status = key(clean_id(said)) if isinstance(said, str) else "" if is_empty(said) else "no word"
     if flag is not None and not isinstance(flag, bool):
         return None, False
-    if status in NOT_EMPLOYED_STATUSES:
-        return False, False
     if flag is True:
         return True, False
     if status == "prehire":
         return True, True
-    if flag is False:
-        return status == "leave", False
-    return (True, False) if status in ACTIVE_STATUSES else (None, False)
+    if status == "leave" or (flag is None and status in ACTIVE_STATUSES):
+        return True, False
+    if status not in ("", *NOT_EMPLOYED_STATUSES):
+        return None, False
+    if flag is None and status == "":
+        return (listed if isinstance(listed, bool) else None), False
+    return (False if listed is None or listed is False else None), False
 
 
 def with_custom_fields(employee: Employee, items: list[object], definitions: tuple[object, ...]) -> Employee:

@@ -9,7 +9,7 @@ from finch import Finch as PublishedClient
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.finch_wire import columns
+from hris_pipeline.sources.finch_wire import columns, employed
 from hris_pipeline.sources.pacing import UNLIMITED
 from hris_pipeline_tests.sources.conftest import QUICK, Scripted
 
@@ -109,6 +109,123 @@ def test_a_directory_that_ends_before_its_count_is_an_error(scripted: Scripted) 
     with pytest.raises(SourceUnavailable, match="0 of 5 people"):
         list(finch.pages(custom_fields=False))
     finch.close()
+
+
+def responses(*items: object) -> tuple[int, bytes]:
+    return 200, json.dumps({"responses": items}).encode()
+
+
+def item(hris_id: object, body: object, code: object = 200) -> dict[str, object]:
+    return {"individual_id": hris_id, "code": code, "body": body}
+
+
+LEFT = {"is_active": False, "employment_status": "terminated"}
+FINE = item("a", {"id": "a", "is_active": True, "last_name": "A"})
+SOMEBODY_ELSES: dict[str, list[object]] = {
+    "another id": [item("m14", {"id": "m15", **LEFT})],
+    "another individual_id": [item("m14", {"id": "m14", "individual_id": "m15", **LEFT})],
+    "another id beside the right individual_id": [item("m14", {"id": "m15", "individual_id": "m14", **LEFT})],
+    "an id in a list": [item("m14", {"id": ["m14"], **LEFT})],
+    "an id in other case": [item("m14", {"id": "M14", **LEFT})],
+    "an item without individual_id": [{"code": 200, "body": {"id": "m14", **LEFT}}],
+    "an item of null": [item(None, {"id": "m14", **LEFT})],
+    "an item that was not asked for": [item("m15", {"id": "m14", **LEFT})],
+    "two that differ": [item("m14", {"id": "m14", **LEFT}), item("m14", {"id": "m14", "is_active": True})],
+    "an empty body": [item("m14", {})],
+}
+
+
+@pytest.mark.parametrize("items", SOMEBODY_ELSES.values(), ids=SOMEBODY_ELSES)
+@pytest.mark.parametrize("part", ["individual", "employment"])
+def test_details_of_somebody_else_are_a_hole(scripted: Scripted, part: str, items: list[object]) -> None:
+    good, odd = responses(FINE, item("m14", {"id": "m14"})), responses(FINE, *items)
+    listed = b'{"paging":{"count":2,"offset":0},"individuals":[{"id":"a"},{"id":"m14","is_active":false}]}'
+    scripted.answer((200, listed), *((odd, good) if part == "individual" else (good, odd)))
+    finch = scripted_finch(scripted)
+    [page] = finch.pages(custom_fields=False)
+    finch.close()
+    assert ([record.hris_id for record in page.records], page.holes) == (["a"], ("m14",))
+
+
+@pytest.mark.parametrize("id_", ["m14", " m14\u200b", None, ""])
+def test_details_with_the_trimmed_id_or_none_are_the_persons(scripted: Scripted, id_: object) -> None:
+    listed = b'{"paging":{"count":1,"offset":0},"individuals":[{"id":"m14"}]}'
+    scripted.answer((200, listed), responses(item("m14", {"id": id_, "dob": None})))
+    finch = scripted_finch(scripted)
+    [page] = finch.pages(custom_fields=False)
+    finch.close()
+    assert ([record.hris_id for record in page.records], page.holes) == (["m14"], ())
+
+
+def test_details_that_are_all_somebody_elses_end_the_page(scripted: Scripted) -> None:
+    listed = b'{"paging":{"count":2,"offset":0},"individuals":[{"id":"a"},{"id":"b"}]}'
+    scripted.answer((200, listed), responses(item("a", {"id": "b"}), item("b", {"id": "a"})))
+    finch = scripted_finch(scripted)
+    with pytest.raises(SourceUnavailable, match=r"came as somebody else \(codes: 200\)"):
+        list(finch.pages(custom_fields=False))
+    finch.close()
+
+
+@pytest.mark.parametrize(
+    ("is_active", "status", "listed", "expected"),
+    [
+        *(
+            (False, status, False, False)
+            for status in ("terminated", "retired", "deceased", " Terminated\u200b", None, "")
+        ),
+        *((False, status, None, False) for status in ("terminated", None)),
+        *((None, status, False, False) for status in ("terminated", None)),
+        (None, "retired", None, False),
+        *((False, status, True, None) for status in ("terminated", "retired", "deceased", None)),
+        *((False, "terminated", listed, None) for listed in ("true", 0, "false", [True])),
+        (None, "terminated", True, None),
+        *(
+            (False, status, False, None)
+            for status in ("active", "onboarding", "prehire", "on_leave", "furlough", 7, True)
+        ),
+        *((False, status, False, None) for status in (["leave"], {"word": "terminated"})),
+        *((flag, "terminated", False, None) for flag in ("false", 0, [False])),
+        (None, "on_leave", False, None),
+        (None, None, None, None),
+        *((flag, "leave", listed, True) for flag in (False, None) for listed in (True, False, None)),
+        *((True, status, False, True) for status in ("terminated", "active", "on_leave", None)),
+        *((None, status, False, True) for status in ("active", "onboarding")),
+        (None, None, True, True),
+    ],
+)
+def test_only_answers_that_agree_say_that_somebody_left(
+    is_active: object, status: object, listed: object, expected: bool | None
+) -> None:
+    assert employed({"is_active": is_active, "employment_status": status}, {"is_active": listed}) is expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"id": "m14", **LEFT}, "inactive"),
+        ({"id": "m15", **LEFT}, "error"),
+        ({"id": "m14", "individual_id": "m15", **LEFT}, "error"),
+        ({"id": "m14", "is_active": False, "employment_status": "active"}, "error"),
+        ({"id": "m14", "is_active": False, "employment_status": "on_leave"}, "error"),
+        ({"id": "m14", "is_active": False, "employment_status": ["leave"]}, "error"),
+        ({"id": "m14", "is_active": None, "employment_status": "terminated"}, "error"),
+    ],
+)
+def test_asked_for_singly_only_the_very_person_who_left_is_confirmed(
+    scripted: Scripted, body: object, expected: str
+) -> None:
+    scripted.answer(responses(item("m14", body)))
+    finch = scripted_finch(scripted)
+    assert [answer.status for answer in finch.lookup(["m14"])] == [expected]
+    finch.close()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_listed_twice_as_left_and_as_unknown_is_unknown(first: bool) -> None:
+    left = {"id": "a", "employment": {"is_active": False, "employment_status": "terminated"}}
+    odd = {"id": "a", "employment": {"is_active": False, "employment_status": "on_leave"}}
+    lines = [json.dumps(line).encode() for line in ((left, odd) if first else (odd, left))]
+    assert columns(lines)["active"] == [None]
 
 
 def test_every_call_names_version_and_limit(scripted: Scripted) -> None:

@@ -94,12 +94,21 @@ def test_inactive_and_no_user_yet_is_not_created() -> None:
         ({"is_active": None, "employment_status": None}, (None, False)),
         ({"is_active": False, "employment_status": None}, (False, False)),
         ({"is_active": "false"}, (None, False)),
+        ({"is_active": True, "employment_status": "terminated"}, (True, False)),
+        ({"is_active": False, "employment_status": "terminated"}, (False, False)),
+        ({"is_active": False, "employment_status": "active"}, (None, False)),
+        ({"is_active": False, "employment_status": "onboarding"}, (None, False)),
+        ({"is_active": False, "employment_status": "on_leave"}, (None, False)),
+        ({"is_active": False, "employment_status": ["leave"]}, (None, False)),
     ],
 )
 def test_aggregator_leave_is_employed_and_prehire_is_not_started(
     employment_record: dict[str, object], expected: tuple[bool | None, bool]
 ) -> None:
     assert finch_active(employment_record) == expected
+    contradicted = (None, False) if expected == (False, False) else expected
+    if employment_record.get("employment_status") or employment_record.get("is_active") is not None:
+        assert finch_active(employment_record, True) == contradicted
 
 
 @pytest.mark.parametrize(
