@@ -12,7 +12,8 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """The command ``hris``."""
+    """The command ``hris``. What it starts runs the code that is installed, whatever lies in the working directory."""
+    os.environ["PYTHONSAFEPATH"] = "1"
     from hris_pipeline.cli.app import run  # noqa: PLC0415 - importing the package must cost nothing
 
     _leave(run(sys.argv[1:]))

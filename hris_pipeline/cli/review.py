@@ -37,6 +37,8 @@ from hris_pipeline.operations.review_queues import (
 from hris_pipeline.operations.review_queues import resolve as decide
 from hris_pipeline.operations.review_rows import mask_value
 from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
+from hris_pipeline.settings.text import suggestion
 from hris_pipeline.store.imports import Import, get_import, latest_reading
 from hris_pipeline.store.integrations import get_integration
 
@@ -119,11 +121,18 @@ def quarantine(
     ]
     payload = {"integration": name, "import_id": record.import_id, "quarantined": [vars(person) for person in people]}
     if not lines:
+        _refuse_unknown_field(field)
         return CommandResult(payload, [cell(f"Nobody is in quarantine in import {record.import_id}.")])
     heading = cell(f"{name}, import {record.import_id}: {len(lines)} failed checks", "bold")
     return CommandResult(
         payload, [heading, "", table(("field", "check", "EmployeeId", "hris_id", "sent", "why"), lines)]
     )
+
+
+def _refuse_unknown_field(field: str | None) -> None:
+    known = {employee_field.name for employee_field in EMPLOYEE_FIELDS} | set(USER_FIELD_NAMES)
+    if field and not field.startswith(("#", "custom:")) and field not in known:
+        raise UsageError(f"There is no field {field[:40]!r} that a record could fail in.{suggestion(field, known)}")
 
 
 def conflicts(

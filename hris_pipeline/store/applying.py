@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
@@ -237,15 +238,9 @@ def _check_untouched(run: _ApplySession, record: Import) -> None:
 
 
 def _write_users(run: _ApplySession, directory_id: str) -> None:
-    rows = _planned_states(run)
+    rows = _staged_states(run, "after")
     touched = sa.and_(users.c.user_id == rows.c.user_id, users.c.version == rows.c.base_version)
-    existing = (
-        sa.select(sa.func.count())
-        .select_from(import_rows)
-        .where(import_rows.c.import_id == run.import_id, import_rows.c.action != "create")
-    )
-    expected = run.execute("count", existing).scalar_one()
-
+    expected = _check_users(run)
     moving = sa.or_(*(users.c[name].is_distinct_from(rows.c[name]) for name in UNIQUE))
     run.execute("park", sa.update(users).where(touched, moving).values(dict.fromkeys(UNIQUE)))
     state = {name: rows.c[name] for name in USER_STATE}
@@ -269,23 +264,56 @@ def _write_users(run: _ApplySession, directory_id: str) -> None:
     run.execute("create", sa.insert(users).from_select(list(new), creates))
 
 
-def _planned_states(run: _ApplySession) -> sa.Subquery:
-    """The import's rows with the state after as columns, each as the column of ``users`` that it goes to."""
+def _check_users(run: _ApplySession) -> int:
+    """How many users it changes; each must be what was reviewed, also where somebody wrote past the versions."""
+    rows = _staged_states(run, "before")
+    same = [_is_same(run, name, users.c[name], rows.c[name]) for name in USER_STATE]
+    unprotected = sa.or_(rows.c.action != "archive", ~users.c.protected)
+    reviewed = sa.and_(users.c.user_id == rows.c.user_id, users.c.version == rows.c.base_version, unprotected, *same)
+    counts = (
+        sa.select(sa.func.count(), sa.func.count(users.c.user_id))
+        .select_from(rows.outerjoin(users, reviewed))
+        .where(rows.c.action != "create")
+    )
+    expected, found = run.execute("check users", counts).one()
+    if found != expected:
+        raise _Stale(f"{expected - found} of the {expected} users that it changes were changed or removed since")
+    return int(expected)
+
+
+def _is_same(
+    run: _ApplySession, name: str, stored: sa.ColumnElement[Any], staged: sa.ColumnElement[Any]
+) -> sa.ColumnElement[bool]:
+    """Whether a user's column still is what was staged as the state before; of a JSON object in whatever order."""
+    if name != "metadata":
+        return stored.is_not_distinct_from(staged)
+    if run.connection.dialect.name == "postgresql":
+        return sa.cast(stored, JSONB).is_not_distinct_from(sa.cast(staged, JSONB))
+    return _ordered_json(stored).is_not_distinct_from(_ordered_json(staged))
+
+
+def _ordered_json(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    entry = sa.func.json_each(sa.type_coerce(column, sa.Text)).table_valued("key", "value")
+    entries = sa.select(entry.c.key, entry.c.value).order_by(entry.c.key).subquery()
+    return sa.select(sa.func.json_group_object(entries.c.key, entries.c.value)).scalar_subquery()
+
+
+def _staged_states(run: _ApplySession, which: Literal["before", "after"]) -> sa.Subquery:
+    """The import's rows with one of their states as columns, each as the column of ``users`` that it stands for."""
+    document = import_rows.c[which]
     of_import = import_rows.c.import_id == run.import_id
     key = (import_rows.c.user_id, import_rows.c.action, import_rows.c.base_version, import_rows.c.source_hash)
     if run.connection.dialect.name == "postgresql":  # parses each state once, not once a column
         columns = (sa.column(name, users.c[name].type) for name in USER_STATE)
-        after = (
-            sa.func.json_to_record(import_rows.c.after).table_valued(*columns).render_derived("after", with_types=True)
-        )
+        state = sa.func.json_to_record(document).table_valued(*columns).render_derived(which, with_types=True)
         return (
-            sa.select(*key, *after.c)
-            .select_from(import_rows.join(after, sa.true()))
+            sa.select(*key, *state.c)
+            .select_from(import_rows.join(state, sa.true()))
             .where(of_import)
-            .subquery("planned")
+            .subquery(f"staged_{which}")
         )
     values = (
-        sa.type_coerce(sa.func.json_extract(import_rows.c.after, f"$.{name}"), users.c[name].type).label(name)
+        sa.type_coerce(sa.func.json_extract(document, f"$.{name}"), users.c[name].type).label(name)
         for name in USER_STATE
     )
-    return sa.select(*key, *values).where(of_import).subquery("planned")
+    return sa.select(*key, *values).where(of_import).subquery(f"staged_{which}")

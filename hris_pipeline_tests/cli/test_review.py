@@ -95,6 +95,7 @@ def test_who_is_in_quarantine_is_listed_with_why(saved: dict[str, Any], hris: Hr
     assert "Q" * 60 not in [person["value"] for person in people]
     revealed = hris("quarantine", "acme", "--reveal", "--json").document["quarantined"]
     assert "Q" * 60 in [person["value"] for person in revealed]
+    assert "Did you mean 'email'" in hris("quarantine", "acme", "--field", "emial").error
     read = hris("quarantine", "acme", "--json").document["import_id"]
     planned = hris("undo", saved["import_id"], "--json").document["import_id"]
     assert hris("discard", planned).exit_code == 0

@@ -41,6 +41,16 @@ def test_a_command_that_reads_nothing_imports_next_to_nothing(arguments: list[st
     assert imported(*arguments) <= needed
 
 
+def test_what_it_starts_runs_the_installed_code_whatever_lies_in_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "hris_pipeline").mkdir()
+    (tmp_path / "hris_pipeline" / "__init__.py").write_text("raise SystemExit('another checkout')")
+    probe = "import hris_pipeline.cli.app as app, subprocess, sys\napp.run = lambda _: subprocess.call(CHILD)\n"
+    probe += "from hris_pipeline.cli import main\nmain()"
+    child = f"CHILD = [{sys.executable!r}, '-c', 'import hris_pipeline']\n"
+    done = subprocess.run([sys.executable, "-P", "-c", child + probe], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 EACH = """
 import json, sys
 HEAVY = ("dagster", "pandas", "pandera", "pyarrow", "numpy", "httpx", "alembic", "phonenumbers", "apprise", "faker")

@@ -1,5 +1,6 @@
 """Applying: the target is reached, once, or nothing happens and it is said why."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -126,6 +127,27 @@ def _edited(store: Store) -> None:
     edit(store, 1, first_name="By hand")
 
 
+def _written(**values: Any) -> Any:
+    """Somebody writes the user as they should not: without a new version."""
+
+    def write(store: Store) -> None:
+        with store.begin() as connection:
+            connection.execute(sa.update(users).where(users.c.user_id == user_id(1)).values(values))
+
+    return write
+
+
+BEHIND_ITS_BACK = {
+    "first_name": "Evil",
+    "hris_id": "m-9",
+    "hire_date": date(1999, 1, 1),
+    "metadata": {"JobTitle": "King"},
+    "email_key": None,
+    "email_edited_by_user": True,
+    "status": "archived",
+}
+
+
 def _removed(store: Store) -> None:
     with store.begin() as connection:
         connection.execute(sa.delete(users).where(users.c.user_id == user_id(1)))
@@ -155,6 +177,12 @@ def _other_import(store: Store) -> None:
     ("event", "reason"),
     [
         pytest.param(_edited, "1 of the 1 users that it changes", id="a user was edited"),
+        *(
+            pytest.param(
+                _written(**{name: value}), "1 of the 1 users that it changes", id=f"{name} was written past it"
+            )
+            for name, value in BEHIND_ITS_BACK.items()
+        ),
         pytest.param(_removed, "1 of the 1 users that it changes", id="a user is gone"),
         pytest.param(_local(5, employee_id="0002"), "EmployeeId, hris_id or email", id="an EmployeeId is taken"),
         pytest.param(_local(5, email_key="p2@example.com"), "EmployeeId, hris_id or email", id="an email is taken"),
@@ -182,6 +210,20 @@ def test_what_no_longer_fits_is_stale_and_nothing_is_applied(store: Store, event
     assert reason in record.message
     with pytest.raises(ImportStale, match="is stale"):
         apply(store, staged.import_id)
+
+
+def test_whom_somebody_protected_past_their_version_is_not_archived(store: Store) -> None:
+    applied(store, create(1))
+    staged = stage(store, archive(1, state(1)))
+    _written(protected=True)(store)
+    with pytest.raises(ImportStale, match="1 of the 1 users that it changes"):
+        apply(store, staged.import_id)
+
+
+def test_metadata_in_another_order_is_the_same_metadata(store: Store) -> None:
+    applied(store, create(1, metadata={"b": 1, "a": [2, "x"], "c": None}))
+    staged = stage(store, update(1, state(1, metadata={"a": [2, "x"], "c": None, "b": 1}), last_name="New"))
+    assert apply(store, staged.import_id).status == "applied"
 
 
 def test_settings_that_matter_changed_since(store: Store) -> None:
@@ -253,7 +295,7 @@ def test_the_number_of_statements_is_constant(store: Store, people: int) -> None
         "check seal and rows",
         "check order",
         "check conflicts",
-        "count",
+        "check users",
         "park",
         "update",
         "create",
