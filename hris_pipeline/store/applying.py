@@ -275,10 +275,11 @@ def _check_users(run: _ApplySession) -> int:
         .select_from(rows.outerjoin(users, reviewed))
         .where(rows.c.action != "create")
     )
-    expected, found = run.execute("check users", counts).one()
-    if found != expected:
-        raise _Stale(f"{expected - found} of the {expected} users that it changes were changed or removed since")
-    return int(expected)
+    numbers = tuple(run.execute("check users", counts).one())
+    expected, intact = (int(number) for number in numbers)
+    if intact != expected:
+        raise _Stale(f"{expected - intact} of the {expected} users that it changes were changed or removed since")
+    return expected
 
 
 def _is_same(

@@ -47,7 +47,8 @@ def test_what_it_starts_runs_the_installed_code_whatever_lies_in_the_working_dir
     probe = "import hris_pipeline.cli.app as app, subprocess, sys\napp.run = lambda _: subprocess.call(CHILD)\n"
     probe += "from hris_pipeline.cli import main\nmain()"
     child = f"CHILD = [{sys.executable!r}, '-c', 'import hris_pipeline']\n"
-    done = subprocess.run([sys.executable, "-P", "-c", child + probe], cwd=tmp_path, capture_output=True, text=True)
+    command = [sys.executable, "-P", "-c", child + probe]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

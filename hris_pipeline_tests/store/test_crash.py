@@ -21,7 +21,7 @@ from hris_pipeline_tests.kit.store_builders import (
 )
 from hris_pipeline_tests.kit.store_processes import kill, process
 
-BOUNDARIES = ("lock", "check order", "count", "park", "update", "create", "mark applied", "commit")
+BOUNDARIES = ("lock", "check order", "check users", "park", "update", "create", "mark applied", "commit")
 
 
 def apply_until(store: Store, ready: Callable[[], None], import_id: str, boundary: str) -> None:
