@@ -130,9 +130,9 @@ def quarantine(
 
 
 def _refuse_unknown_field(field: str | None) -> None:
-    known = {employee_field.name for employee_field in EMPLOYEE_FIELDS} | set(USER_FIELD_NAMES)
-    if field and not field.startswith(("#", "custom:")) and field not in known:
-        raise UsageError(f"There is no field {field[:40]!r} that a record could fail in.{suggestion(field, known)}")
+    fields = {employee_field.name for employee_field in EMPLOYEE_FIELDS} | set(USER_FIELD_NAMES)
+    if field and not field.startswith(("#", "custom:")) and field not in fields:
+        raise UsageError(f"There is no field {field[:40]!r} that a record could fail in.{suggestion(field, fields)}")
 
 
 def conflicts(
