@@ -40,7 +40,7 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
         settings = services.settings.read(connection, integration_id).settings
         expected = expected_hris_ids(connection, integration_id)
         source = services.open_source(connection, integration_id, settings.source)
-    columns = ColumnBuilder()
+    columns = ColumnBuilder(services.now().date())
     try:
         manifest = extract(
             source,

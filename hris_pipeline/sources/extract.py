@@ -7,7 +7,7 @@ How extracts are stored is ``archive``'s.
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -234,9 +234,9 @@ class _ExtractTally:
         self.holes |= remaining
 
 
-_WIRES: Mapping[str, Callable[[Iterable[bytes], Company], RawColumns]] = {
+_WIRES: Mapping[str, Callable[[Iterable[bytes], Company, date], RawColumns]] = {
     "justworks": justworks_wire.arrow_columns,
-    "finch": lambda lines, _: finch_wire.arrow_columns(lines),
+    "finch": lambda lines, _, on: finch_wire.arrow_columns(lines, on),
 }
 
 MEMBER_FIELDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -259,7 +259,7 @@ def read_columns(manifest: Manifest, archive: Archive) -> RawColumns:
             f"Extract {manifest.extract_id} came from the unknown source {manifest.source}: "
             f"take a new one with `hris preview {manifest.integration_id}`."
         )
-    return _WIRES[manifest.source](archive.lines(manifest), manifest.company)
+    return _WIRES[manifest.source](archive.lines(manifest), manifest.company, manifest.started_at.date())
 
 
 def read_member(manifest: Manifest, archive: Archive, hris_id: str) -> dict[str, Any]:

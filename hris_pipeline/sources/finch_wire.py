@@ -3,6 +3,7 @@
 both id and label."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, as_text, decode, encode
@@ -282,9 +283,9 @@ def columns(lines: Iterable[bytes]) -> dict[str, list[Any]]:
     return {name: values.to_pylist() for name, values in arrow_columns(lines).items()}
 
 
-def arrow_columns(lines: Iterable[bytes]) -> RawColumns:
-    """Archived people as raw columns, ``spells`` and ``unread``; never raises."""
-    builder = ColumnBuilder()
+def arrow_columns(lines: Iterable[bytes], on: date = date.max) -> RawColumns:
+    """Archived people as raw columns, ``spells`` and ``unread``, who is listed twice as on the day; never raises."""
+    builder = ColumnBuilder(on)
     for line in lines:
         try:
             value = decode(line)

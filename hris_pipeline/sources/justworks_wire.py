@@ -6,6 +6,7 @@ are archived inside the member as ``custom_field_values``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, decode, encode_sorted
@@ -188,10 +189,10 @@ def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
     return {name: values.to_pylist() for name, values in arrow_columns(lines, company).items()}
 
 
-def arrow_columns(lines: Iterable[bytes], company: Company) -> RawColumns:
-    """Archived members as raw columns, ``spells`` and ``unread``; never raises."""
+def arrow_columns(lines: Iterable[bytes], company: Company, on: date = date.max) -> RawColumns:
+    """Archived members as raw columns, ``spells`` and ``unread``, who is listed twice as on the day; never raises."""
     offices = _by_id(company)
-    builder = ColumnBuilder()
+    builder = ColumnBuilder(on)
     for line in lines:
         try:
             member = decode(line)

@@ -8,7 +8,7 @@ Python values live for a block of rows; what stays is Arrow. How one member is r
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import pyarrow as pa
@@ -175,29 +175,31 @@ _COLUMNS = (*RAW_COLUMNS, SPELLS)
 
 _PLACES = {name: place for place, name in enumerate(RAW_COLUMNS)}
 
-_HRIS_ID, _SUPERVISOR, _ACTIVE = _PLACES["hris_id"], _PLACES["supervisor_hris_id"], _PLACES["active"]
+_HRIS_ID, _SUPERVISOR = _PLACES["hris_id"], _PLACES["supervisor_hris_id"]
 
 _SUPERVISOR_COLUMNS = ("supervisor_hris_id", "supervisor_justworks_id")
 
 
 class ColumnBuilder:
     """Rows in the order of ``RAW_COLUMNS``, then ``spells``, and what is unread, gathered as columns; of rows with one
-    hris_id the newest stays, where the first stood; among equally new ones an active one, else one of which it is
-    unknown, else the last. It ``is_whole`` as long as every member came with its row."""
+    hris_id the one that counts on the day stays (``newest_rows``), where the first stood. It ``is_whole`` as long as
+    every member came with its row."""
 
-    def __init__(self) -> None:
+    def __init__(self, on: date = date.max) -> None:
+        self._on = on
         self._block: list[list[object]] = []
         self._columns: tuple[list[pa.Array], ...] = tuple([] for _ in _COLUMNS)
         self.is_whole = True
         self._rows = 0
         self._row_at: list[int] = []
-        self._newness: list[tuple[str, int]] = []
+        self._stamps: list[str | None] = []
+        self._repeated: dict[int, int] = {}
         self._position: dict[str, int] = {}
         self._unread: dict[int, Sequence[str]] = {}
         self._work_ids: dict[int, str] = {}
 
     def append(self, row: list[object] | None, unread: Sequence[str], updated_at: str | None) -> None:
-        """One member; ``updated_at`` is ISO text. Without an hris_id a row stands for itself; without a row nothing is
+        """One member; ``updated_at`` is text. Without an hris_id a row stands for itself; without a row nothing is
         gathered any more."""
         if row is None:
             self.is_whole = False
@@ -205,16 +207,14 @@ class ColumnBuilder:
         for name in unread:
             if name in _PLACES:
                 row[_PLACES[name]] = None
-        number, newness, place = self._rows, (updated_at or "", _standing(row[_ACTIVE])), len(self._row_at)
+        number, place = self._rows, len(self._row_at)
         hris_id = clean_id(row[_HRIS_ID])
         position = self._position.setdefault(hris_id, place) if hris_id else place
         if position == place:
             self._row_at.append(number)
-            self._newness.append(newness)
-        elif _order(newness) >= _order(self._newness[position]):
-            self._row_at[position], self._newness[position] = number, newness
         else:
-            return
+            self._repeated |= {self._row_at[position]: position, number: position}
+        self._stamps.append(updated_at)
         if unread:
             self._unread[number] = [name for name in unread if name in EMPLOYEE_COLUMNS]
         if type(row[_SUPERVISOR]) is WorkId:
@@ -228,7 +228,8 @@ class ColumnBuilder:
         """The columns by name, ``spells`` and ``unread``."""
         self._flush()
         columns = {name: _joined(name, self._columns[place]) for place, name in enumerate(_COLUMNS)}
-        if self._rows != len(self._row_at):
+        if self._repeated:
+            self._choose(columns)
             rows = pa.array(self._row_at, pa.int64())
             columns = {name: column.take(rows) for name, column in columns.items()}
         unread: list[Sequence[str]] = [self._unread.get(number, ()) for number in self._row_at]
@@ -236,6 +237,19 @@ class ColumnBuilder:
             work_ids = {place: self._work_ids.get(number) for place, number in enumerate(self._row_at)}
             columns["supervisor_hris_id"] = _with_managers(columns, work_ids, unread)
         return columns | {UNREAD: pa.array(unread, pa.list_(pa.string()))}
+
+    def _choose(self, columns: RawColumns) -> None:
+        from hris_pipeline.transform.columns import text_series  # noqa: PLC0415 - hardly ever is anybody listed twice
+        from hris_pipeline.transform.normalise import newest_rows  # noqa: PLC0415
+
+        numbers = list(self._repeated)
+        rivals = {name: column.take(pa.array(numbers, pa.int64())) for name, column in columns.items()}
+        rivals[UNREAD] = pa.array([self._unread.get(number, ()) for number in numbers], pa.list_(pa.string()))
+        rivals["updated_at"] = pa.array([self._stamps[number] for number in numbers], pa.string())
+        places = text_series(map(str, self._repeated.values()))
+        for number, counts in zip(numbers, newest_rows(places, rivals, self._on), strict=True):
+            if counts:
+                self._row_at[self._repeated[number]] = number
 
     def _flush(self) -> None:
         for name, gathered, values in zip(_COLUMNS, self._columns, zip(*self._block, strict=True), strict=False):
@@ -275,21 +289,3 @@ def _with_managers(columns: RawColumns, work_ids: dict[int, str | None], unread:
             if len(ids) != 1:
                 unread[row] = sorted({*unread[row], *_SUPERVISOR_COLUMNS})
     return pa.array(supervisors, pa.string())
-
-
-def _standing(active: object) -> int:
-    """Of equally new rows the highest counts: nobody leaves by rows that contradict each other."""
-    return 2 if active is True else 0 if active is False else 1
-
-
-def _order(newness: tuple[str, int]) -> tuple[datetime, int]:
-    updated_at, standing = newness
-    return _instant(updated_at), standing
-
-
-def _instant(stamp: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(stamp)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,10 +8,14 @@ after the calling code (``+44 020 …``), which the library's parser forgives, d
 sent a message there.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,13 +35,27 @@ from hris_pipeline.transform.columns import (
     TEXT,
     clean_text,
     from_arrow,
+    is_in,
     lookup,
+    null_as_false,
     text_from_source,
+    text_series,
     to_arrow,
     to_date,
+    to_flag,
 )
+from hris_pipeline.transform.eligibility import employment_columns, has_left, is_employed
 
-__all__ = ["Normalised", "international", "is_international", "normalise", "to_alpha2", "with_plus"]
+__all__ = [
+    "Normalised",
+    "international",
+    "is_international",
+    "newest_rows",
+    "normalise",
+    "to_alpha2",
+    "with_plus",
+    "without_no_end",
+]
 
 _ALPHA3 = """
     ABW:AW AFG:AF AGO:AO AIA:AI ALA:AX ALB:AL AND:AD ARE:AE ARG:AR ARM:AM ASC:AC ASM:AS ATA:AQ ATF:TF ATG:AG AUS:AU
@@ -70,9 +88,20 @@ def to_alpha2(codes: pd.Series) -> pd.Series:
     return from_arrow(pc.coalesce(_VALUES.take(pc.index_in(upper, value_set=_KEYS)), upper), codes.index)
 
 
+_EPOCH = re.compile(r"[0-9]{9,16}(\.[0-9]*)?")
+
+_UTC = re.compile(r"\s*(UTC|GMT|Z)$", re.IGNORECASE)
+
+_SECOND = 1e6
+
+_FIRST_MILLISECONDS = 1e11
+
+_NO_ENDS = (date(1900, 1, 1), date(1970, 1, 1))
+
+_NO_END_YEAR = 9999
+"""Beside ``_NO_ENDS``, what sources write for an employment without an end."""
+
 _FLAG_TEXT = {True: "true", False: "false"}
-_STANDING = {"true": 2, "false": 0}
-"""Of equally new rows the highest counts; unknown stands between."""
 
 _FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
 
@@ -89,13 +118,12 @@ class Normalised:
     spells: pd.DataFrame
 
 
-def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalised:
+def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]", on: date = date.max) -> Normalised:
     """The employee columns of every member.
 
     Text is cleaned by its rule in the catalogue, blank is null, country codes are alpha-2 in upper case, and whatever
     names a contractor is ``contractor``. Dates and flags (``true``, ``false``) stay text until ``validate`` reads them.
-    A member whose id is another's once both are cleaned is that other: the newest ``updated_at`` counts; among
-    equally new ones an active one, else one of which it is unknown, else the last.
+    A member whose id is another's once both are cleaned is that other: ``newest_rows`` says which counts.
     Derived: ``supervisor_justworks_id`` from the manager's own row; ``is_manager`` waits for ``validate``, which knows
     the day.
 
@@ -103,13 +131,14 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
         columns: equally long, Arrow as a source gives them, or lists of text or None; ``active`` may hold booleans. A
             column that is missing is empty for everybody. Beside the raw columns: ``unread`` lists the employee columns
             that could not be read, ``spells`` is text, ISO dates ``start/end``
-            with blanks between, ``updated_at`` ISO 8601 text.
+            with blanks between, ``updated_at`` text.
+        on: the day for which ``newest_rows`` asks who works; without it only those who have no end do.
     """
     length = len(next(iter(columns.values()), ()))
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
     sent["active"] = _flag_text(sent["active"])
     frame = pd.DataFrame({name: _cleaned(_FIELDS[name], text_from_source(sent[name])) for name in RAW_COLUMNS})
-    newest = _newest(frame["hris_id"], columns.get("updated_at"), frame["active"])
+    newest = newest_rows(frame["hris_id"], sent | dict(columns) | {"active": sent["active"]}, on)
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
     spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
     frame = frame[newest].reset_index(drop=True)
@@ -118,6 +147,11 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]") -> Normalise
     frame["supervisor_justworks_id"] = lookup(frame["supervisor_hris_id"], frame["hris_id"], frame["justworks_id"])
     frame["is_manager"] = from_arrow(pa.nulls(len(frame), pa.string()), frame.index)
     return Normalised(frame[list(EMPLOYEE_COLUMNS)], unread, spells)
+
+
+def without_no_end(ends: pd.Series) -> pd.Series:
+    """End dates, null for the placeholders that sources write where there is no end."""
+    return ends.mask(null_as_false(ends.dt.year == _NO_END_YEAR) | ends.isin(_NO_ENDS))
 
 
 def _flag_text(values: "Sequence[object] | pa.Array") -> "Sequence[object] | pa.Array":
@@ -134,19 +168,73 @@ def _cleaned(field: EmployeeField, texts: pd.Series) -> pd.Series:
     return clean_text(texts, field.text if field.kind == "text" else "id")
 
 
-def _newest(hris_ids: pd.Series, updated_at: Sequence[object] | None, active: pd.Series) -> pd.Series:
-    """Which rows count: of those with one hris_id the newest, among equals an active one, else one of which it is
-    unknown, else the last, so that nobody leaves by rows that contradict each other; without an id each for itself."""
+def newest_rows(hris_ids: pd.Series, columns: "Mapping[str, Sequence[object] | pa.Array]", on: date) -> pd.Series:
+    """Which rows count, as plain booleans: of those with one hris_id the newest; without an id each for itself. Where
+    it is not certain which is newest (equal ``updated_at``, or none that can be read) who works wins, then who is not
+    known to have left, then the later end, so that nobody leaves by rows that contradict each other; or else the last.
+
+    Args:
+        hris_ids: cleaned.
+        columns: as of ``normalise``.
+        on: the day on which somebody works.
+    """
     repeated = hris_ids.notna() & hris_ids.duplicated(keep=False)
     if not repeated.any():
         return ~repeated
-    stamps = text_from_source(updated_at) if updated_at is not None else hris_ids.mask(hris_ids.notna())
-    moments = pd.to_datetime(stamps.astype(object), utc=True, errors="coerce", format="ISO8601")
-    moments = moments.where(moments.notna(), pd.Timestamp.min.tz_localize("UTC"))
-    newness = pd.DataFrame({"moment": moments, "standing": active.map(_STANDING).fillna(1)})
-    order = newness.sort_values(["moment", "standing"], kind="stable").index
-    last = ~hris_ids.reindex(order).duplicated(keep="last").reindex(hris_ids.index)
-    return last | ~repeated
+    stamps = text_from_source(columns.get("updated_at", [None] * len(hris_ids)))
+    moments = pd.Series(
+        [_moment(stamp) for stamp in to_arrow(stamps).to_pylist()], index=hris_ids.index, dtype="float64"
+    )
+    rivals = repeated & ~(moments < moments.groupby(hris_ids).transform("max"))
+    order = _standing(columns, len(hris_ids), on).set_index(hris_ids.index)
+    order["moment"] = moments.fillna(-np.inf)
+    ordered = hris_ids[order[rivals].sort_values(list(order.columns), kind="stable").index]
+    return ~repeated | hris_ids.index.isin(ordered.index[~ordered.duplicated(keep="last")])
+
+
+def _standing(columns: "Mapping[str, Sequence[object] | pa.Array]", length: int, on: date) -> pd.DataFrame:
+    """How certain it is of each row that the person works, by columns that sort, the most telling first."""
+    names = ("hire_date", "latest_rehire_date", "termination_date")
+    sent = {name: columns.get(name, [None] * length) for name in names}
+    rows = pd.DataFrame({name: to_date(_cleaned(_FIELDS[name], text_from_source(sent[name]))) for name in names})
+    rows["active"] = to_flag(text_from_source(_flag_text(columns["active"])))
+    rows["hris_id"] = numbers = text_series(map(str, range(length)))
+    everybody = pd.Series(True, index=rows.index)
+    unread = _unread(numbers, columns.get("unread", [()] * length), everybody)
+    starts_unread = is_in(numbers, unread.loc[unread["column"].isin(names[:2]), "hris_id"])
+    rows["termination_date"] = without_no_end(rows["termination_date"]).mask(starts_unread)
+    employment = employment_columns(rows, _spells(numbers, columns.get("spells", [None] * length), everybody), on)
+    ends = to_arrow(employment["termination_date"]).cast(pa.int32())
+    standing = {
+        "works": is_employed(employment, on),
+        "stays": ~has_left(employment, on),
+        "is_not_inactive": employment["active"].fillna(True).astype(bool),
+        "is_active": null_as_false(employment["active"]),
+        "end": pd.Series(pc.fill_null(ends, date.max.toordinal()).to_numpy(zero_copy_only=False), index=rows.index),
+    }
+    return pd.DataFrame(standing)
+
+
+def _moment(stamp: str | None) -> float | None:
+    """Microseconds since 1970 of ISO 8601 with a zone or UTC, RFC 1123, seconds or milliseconds; None where it cannot
+    be read, and for a placeholder up to the beginning of 1970."""
+    text = (stamp or "").strip()
+    try:
+        if _EPOCH.fullmatch(text):
+            moment = float(text) * (_SECOND if float(text) < _FIRST_MILLISECONDS else _SECOND / 1000)
+        else:
+            moment = (_read_moment(text) - datetime.fromtimestamp(0, UTC)) / timedelta(microseconds=1)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment if moment > 0 else None
+
+
+def _read_moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(_UTC.sub("Z", text))
+    except ValueError:
+        moment = parsedate_to_datetime(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _spells(hris_ids: pd.Series, spells: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:

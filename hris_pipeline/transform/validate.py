@@ -30,7 +30,7 @@ from hris_pipeline.transform.columns import (
     to_flag,
 )
 from hris_pipeline.transform.eligibility import employment_columns, is_employed, is_manager
-from hris_pipeline.transform.normalise import Normalised
+from hris_pipeline.transform.normalise import Normalised, without_no_end
 
 __all__ = [
     "MISSING",
@@ -163,9 +163,6 @@ _TOO_MANY_BAD = (5, 0.2)
 """From this many bad rows of employed people, and above this share of them, the extract is unusable rather than its
 rows."""
 
-_NO_END = 9999
-"""The year that sources write for an employment without an end."""
-
 _EMPLOYMENT_TYPES = ("employee", "contractor", "international_employee", "employee_eor")
 
 _STARTS = ("hire_date", "latest_rehire_date")
@@ -295,7 +292,7 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     for field in EMPLOYEE_FIELDS:
         values, unreadable, broken = read_typed(frame[field.name], field.kind)
         if field.name == "termination_date":
-            values = values.mask(null_as_false(values.dt.year == _NO_END))
+            values = without_no_end(values)
         typed[field.name] = values
         if broken.any():
             failures.append((field.name, unreadable, frame.index[broken]))

@@ -352,3 +352,34 @@ def test_details_of_the_aggregator_that_are_anothers_or_contradict_themselves_ar
     assert (done.status, done.changes, len(done.diagnostics[beside])) == ("applied", 0, 1)
     assert acme.archived() == set()
     assert acme.users()[person] == before[person]
+
+
+GONE: list[dict[str, object]] = [
+    {"active": False},
+    {"employment_termination_date": "2024-12-31"},
+    {"active": False, "updated_at": "2026-11-02T10:00:00Z"},
+]
+
+HERE: list[dict[str, object]] = [
+    {"active": True, "updated_at": None},
+    {"active": True, "updated_at": "garbage"},
+    {"active": None, "updated_at": None},
+    {"active": "yes", "updated_at": {"at": 5}},
+]
+
+
+def test_who_is_listed_twice_and_works_by_one_of_the_records_stays_in_either_order(make_lite: MakeAcme) -> None:
+    acme = make_lite(80)
+    acme.run()
+    cases = [pair for here in HERE for gone in GONE for pair in ((here, gone), (gone, here))]
+    twice = dict(zip(acme.active(), cases, strict=False))
+    assert len(twice) == len(cases)
+    for hris_id, (first, second) in twice.items():
+        person = acme.company.person(hris_id)
+        again = acme.company.add(work_id=person.work_id, first_name=person.first_name, last_name=person.last_name)
+        acme.company.edit(again, raw={"work_email": person.work_email, **second, "id": hris_id})
+        acme.company.edit(hris_id, raw=first)
+    left = acme.active()[len(cases)]
+    acme.company.edit(left, active=False)
+    planned = acme.preview()
+    assert (planned.counts["archived"], planned.counts["created"]) == (1, 0)

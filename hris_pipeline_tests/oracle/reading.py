@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 
 from .model import Answer, Employee, JsonObject, Reading, Source, World
 from .text import clean_id
@@ -96,17 +98,22 @@ def verdict(source: Source, hris_id: str, answer: Answer | None) -> str:
 # The list
 
 
-def _updated_at(member: JsonObject) -> datetime:
-    """When the record was last changed; the oldest moment when it does not say so readably."""
-    oldest = datetime.min.replace(tzinfo=UTC)
+def _updated_at(member: JsonObject) -> datetime | None:
+    """When the record was last changed; None when it does not say so readably."""
     value = member.get("updated_at")
-    if not isinstance(value, str):
-        return oldest
+    text = clean_id(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
     try:
-        moment = datetime.fromisoformat(clean_id(value))
-    except ValueError:
-        return oldest
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        if re.fullmatch(r"[0-9]{9,16}(\.[0-9]*)?", text):
+            seconds = float(text)
+            moment = datetime.fromtimestamp(seconds if seconds < 1e11 else seconds / 1000, UTC)
+        elif re.match("[A-Za-z]{3},", text):
+            moment = parsedate_to_datetime(text)
+        else:
+            moment = datetime.fromisoformat(re.sub(r"\s*(utc|gmt|z)$", "+00:00", text.casefold()))
+    except (ValueError, OverflowError, OSError):
+        return None
+    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return moment if moment > datetime.fromtimestamp(0, UTC) else None
 
 
 def _member_id(source: Source, member: JsonObject) -> str:
@@ -114,31 +121,47 @@ def _member_id(source: Source, member: JsonObject) -> str:
     return scalar(holder.get("id"), is_id=True) or ""
 
 
-def _newness(source: Source, member: JsonObject) -> tuple[datetime, int]:
-    """Two records that contradict each other make nobody's leaving certain: among equally new ones active wins, and
-    one that tells nothing wins over one that says "left"."""
-    active: object = member.get("active")
-    if source == "finch":
-        directory = as_object(member.get("directory"))
-        employment = as_object(as_object(member.get("employment")).get("body"))
-        active, _ = finch_active(employment, directory.get("is_active"))
-    return _updated_at(member), 2 if active is True else 0 if active is False else 1
+def _standing(employee: Employee | None, today: date) -> tuple[bool, bool, bool, bool, date]:
+    """How certain a record is that the person works; less certain ones compare less."""
+    if employee is None:
+        return (False, False, False, False, date.min)
+    starts = [spell.start for spell in employee.spells]
+    starts += [day for day in (employee.hire_date, employee.latest_rehire_date) if day is not None]
+    begun = [day for day in starts if day <= today] or starts
+    end = employee.termination_date
+    failed = {failure.field for failure in employee.failures} | employee.unread
+    if end is not None and (any(day > end for day in begun) or failed & {"hire_date", "latest_rehire_date"}):
+        end = None
+    stays = employee.active is not False and (end is None or end >= today)
+    started = not employee.waits_for_start and (not starts or min(starts) <= today)
+    return (stays and started, stays, employee.active is not False, employee.active is True, end or date.max)
 
 
-def _each_once(source: Source, members: tuple[object, ...]) -> list[JsonObject]:
-    """A member seen twice counts once: the newest; among equally new ones an active one, else the one received last."""
-    kept: dict[str, JsonObject] = {}
+def _each_once(world: World, reading: Reading) -> list[JsonObject]:
+    """A member seen twice counts once: the newest; where it is not certain which is newest, the one that says most
+    certainly that the person works, else the one received last."""
+    records: dict[str, list[JsonObject]] = {}
     nameless: list[JsonObject] = []
-    for value in members:
-        if value is None:
-            continue
-        member = as_object(value)
-        hris_id = _member_id(source, member)
-        if not hris_id:
-            nameless.append(member)
-        elif hris_id not in kept or _newness(source, member) >= _newness(source, kept[hris_id]):
-            kept[hris_id] = member
-    return [*kept.values(), *nameless]
+    for value in reading.members:
+        if value is not None:
+            member = as_object(value)
+            hris_id = _member_id(world.source, member)
+            (records.setdefault(hris_id, []) if hris_id else nameless).append(member)
+    return [_newest(world, reading, rivals) for rivals in records.values()] + nameless
+
+
+def _newest(world: World, reading: Reading, records: list[JsonObject]) -> JsonObject:
+    if len(records) == 1:
+        return records[0]
+    moments = [moment for moment in map(_updated_at, records) if moment is not None]
+    rivals = [record for record in records if _updated_at(record) in (None, max(moments, default=None))]
+
+    def certainty(place: int) -> tuple[object, ...]:
+        employee = _employee(world.source, rivals[place], reading, custom_wanted=False)
+        moment = _updated_at(rivals[place]) or datetime.min.replace(tzinfo=UTC)
+        return (_standing(employee, world.today), moment, place)
+
+    return rivals[max(range(len(rivals)), key=certainty)]
 
 
 def _finch_details(member: JsonObject, part: str, hris_id: str) -> JsonObject | None:
@@ -225,7 +248,7 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
     employees: list[Employee] = []
     holes: set[str] = set()
     listed: set[str] = set()
-    for member in _each_once(world.source, reading.members):
+    for member in _each_once(world, reading):
         hris_id = _member_id(world.source, member)
         listed.add(hris_id)
         employee = _employee(world.source, member, reading, custom_wanted=custom_wanted)

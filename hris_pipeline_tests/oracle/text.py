@@ -6,7 +6,7 @@ from datetime import date
 
 _LINE_BREAK_OR_TAB = re.compile("\r\n|[\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029]")
 _JOINERS = ("\u200c", "\u200d")
-_NO_END = date(9999, 12, 31)
+_NO_ENDS = (date(9999, 12, 31), date(1900, 1, 1), date(1970, 1, 1))
 
 
 def _is_control(character: str) -> bool:
@@ -63,8 +63,8 @@ def read_date(text: str) -> date | None:
 
 
 def read_end(text: str) -> tuple[date | None, bool]:
-    """An end date and whether it could be read; 9999-12-31 is no end."""
+    """An end date and whether it could be read; a placeholder is no end."""
     day = read_date(text)
     if day is None:
         return None, False
-    return (None if day == _NO_END else day), True
+    return (None if day in _NO_ENDS else day), True

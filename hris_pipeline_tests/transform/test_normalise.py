@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
 from hris_pipeline.transform.columns import TEXT
 from hris_pipeline.transform.normalise import normalise
-from hris_pipeline_tests.kit.frames import columns, member, values
+from hris_pipeline_tests.kit.frames import TODAY, columns, member, values
 
 
 def test_the_columns_are_the_catalogues_in_its_order_and_all_text() -> None:
@@ -88,3 +88,78 @@ def test_a_column_the_source_never_gives_is_empty() -> None:
 
 def test_no_members_are_no_rows() -> None:
     assert normalise(columns()).rows.shape == (0, len(EMPLOYEE_COLUMNS))
+
+
+LATER, EARLIER = "2026-11-02T10:00:00Z", "2026-11-01T10:00:00Z"
+
+LEFT = {"active": False}
+
+
+def counting(*records: tuple[dict[str, object], object]) -> object:
+    """The title of the record that counts of a person who is listed several times, with its ``updated_at``."""
+    sent = columns(*(member(1, **fields) for fields, _ in records))
+    return values(normalise({**sent, "updated_at": [stamp for _, stamp in records]}, TODAY).rows["job_title"])[0]
+
+
+@pytest.mark.parametrize(
+    ("works", "left"),
+    [
+        ({}, LEFT),
+        ({}, {"termination_date": "2025-05-01"}),
+        ({}, {"active": None, "termination_date": "2025-05-01"}),
+        ({}, {"hire_date": "2025-07-01"}),
+        ({}, {"active": None}),
+        ({"active": None}, LEFT),
+        ({"active": "yes"}, LEFT),
+        ({"active": None}, {"termination_date": "2025-05-01"}),
+        ({"termination_date": "2025-06-02"}, {"termination_date": "2025-06-01"}),
+        ({"termination_date": "2025-06-30"}, {"hire_date": "2025-07-01"}),
+        ({"termination_date": "soon"}, LEFT),
+        ({"termination_date": "9999-12-31"}, {"termination_date": "2025-05-01"}),
+        ({"termination_date": "1900-01-01", "hire_date": None}, {"termination_date": "2025-05-01"}),
+        ({"termination_date": "2024-01-01", "latest_rehire_date": "2024-06-01"}, {"termination_date": "2025-05-01"}),
+        ({"hire_date": "2025-07-01"}, LEFT),
+    ],
+)
+@pytest.mark.parametrize(
+    ("stamp", "other"),
+    [
+        (LATER, LATER),
+        (LATER, "2026-11-02T11:00:00+01:00"),
+        (None, None),
+        *[(unknown, LATER) for unknown in (None, "", "garbage", "0001-01-01T00:00:00Z", "32/01/2026", "9" * 40, "5")],
+    ],
+)
+def test_where_it_is_not_certain_which_record_is_newest_the_one_that_works_counts(
+    works: dict[str, object], left: dict[str, object], stamp: object, other: object
+) -> None:
+    records = ({**works, "job_title": "works"}, stamp), ({**left, "job_title": "left"}, other)
+    assert counting(*records) == counting(*reversed(records)) == "works"
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        EARLIER,
+        "2026-11-01",
+        "2026-11-01 10:00:00 UTC",
+        "2026-11-01 10:00:00",
+        "2026-11-01T10:00:00.1234567Z",
+        "Sun, 01 Nov 2026 10:00:00 GMT",
+        "Sun, 01 Nov 2026 10:00:00 +0100",
+        "1793527200",
+        "1793527200.5",
+        "1793527200000",
+        "1712011200000",
+    ],
+)
+def test_a_time_of_the_last_change_is_read_in_the_forms_that_sources_use(earlier: object) -> None:
+    records = ({"job_title": "works"}, earlier), ({**LEFT, "job_title": "left"}, LATER)
+    assert counting(*records) == counting(*reversed(records)) == "left"
+    assert counting(({"job_title": "old"}, earlier), ({**LEFT, "job_title": "oldest"}, "2023-01-01")) == "old"
+
+
+def test_an_older_record_is_no_rival_beside_one_whose_time_nobody_can_read() -> None:
+    works, left = {"job_title": "works"}, {**LEFT, "job_title": "left"}
+    assert counting((works, EARLIER), (left, LATER), (left, "garbage")) == "left"
+    assert counting(({"job_title": "first"}, None), ({"job_title": "last"}, None)) == "last"

@@ -64,6 +64,8 @@ GOOD_VALUES = [
     ("termination_date", "9999-12-31", None),
     ("termination_date", "9999-12-31T00:00:00Z", None),
     ("termination_date", "99991231", None),
+    ("termination_date", "1900-01-01", None),
+    ("termination_date", "1970-01-01T00:00:00Z", None),
     ("country_code", "USA", "US"),
     ("country_code", "gbr", "GB"),
     ("custom_fields", '{"a": "b", "c": ["d", "e"]}', '{"a": "b", "c": ["d", "e"]}'),

@@ -218,6 +218,17 @@ def test_member_seen_twice_counts_once_and_the_newest_wins() -> None:
         assert employees[2].job_title == "Chief"
 
 
+@pytest.mark.parametrize("stamp", [None, "garbage", "2026-02-01T00:00:00Z", "2026-02-01 00:00:00 UTC", 1769904000])
+def test_where_it_is_not_certain_which_record_is_newest_the_one_that_works_counts(stamp: object) -> None:
+    people = crowd(3)
+    for fields in ({"active": False}, {"employment_termination_date": "2020-12-31"}):
+        works = {**partner_member(people[0]), "updated_at": stamp}
+        left = {**partner_member(people[0]), "updated_at": "2026-02-01T00:00:00Z", **fields}
+        for order in ((works, left), (left, works)):
+            employee = read(imported(people), Reading(order)).employees[0]
+            assert (employee.active, employee.termination_date) == (True, None), fields
+
+
 def test_ids_that_become_equal_by_cleaning_are_one_member() -> None:
     people = crowd(3)
     again = {**partner_member(people[0]), "id": " m1\u200b\u0000", "updated_at": "2020-01-01T00:00:00Z"}
