@@ -1,5 +1,7 @@
 """Normalise: what a source sent becomes clean employee columns, still text."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,7 +97,7 @@ LATER, EARLIER = "2026-11-02T10:00:00Z", "2026-11-01T10:00:00Z"
 LEFT = {"active": False}
 
 
-def counting(*records: tuple[dict[str, object], object]) -> object:
+def counting(*records: tuple[Mapping[str, object], object]) -> object:
     """The title of the record that counts of a person who is listed several times, with its ``updated_at``."""
     sent = columns(*(member(1, **fields) for fields, _ in records))
     return values(normalise({**sent, "updated_at": [stamp for _, stamp in records]}, TODAY).rows["job_title"])[0]
