@@ -371,7 +371,7 @@ HERE: list[dict[str, object]] = [
 def test_who_is_listed_twice_and_works_by_one_of_the_records_stays_in_either_order(make_lite: MakeAcme) -> None:
     acme = make_lite(80)
     acme.run()
-    cases = [pair for here in HERE for gone in GONE for pair in ((here, gone), (gone, here))]
+    cases = [pair for works in HERE for left in GONE for pair in ((works, left), (left, works))]
     twice = dict(zip(acme.active(), cases, strict=False))
     assert len(twice) == len(cases)
     for hris_id, (first, second) in twice.items():
@@ -379,7 +379,7 @@ def test_who_is_listed_twice_and_works_by_one_of_the_records_stays_in_either_ord
         again = acme.company.add(work_id=person.work_id, first_name=person.first_name, last_name=person.last_name)
         acme.company.edit(again, raw={"work_email": person.work_email, **second, "id": hris_id})
         acme.company.edit(hris_id, raw=first)
-    left = acme.active()[len(cases)]
-    acme.company.edit(left, active=False)
+    leaver = acme.active()[len(cases)]
+    acme.company.edit(leaver, active=False)
     planned = acme.preview()
     assert (planned.counts["archived"], planned.counts["created"]) == (1, 0)
