@@ -174,8 +174,8 @@ class Site:
         assert current is not None
         return current
 
-    def outcome(self, run: dg.DagsterRun, seconds: float = 60) -> str:
-        """Its status, once it has ended."""
+    def outcome(self, run: dg.DagsterRun, seconds: float = 240) -> str:
+        """Its status, once it has ended; a worker may take minutes to find its broker again."""
         until(lambda: self.run(run).status not in IN_PROGRESS, seconds, 0.05, f"the end of {run.tags}")
         return self.run(run).status.value
 
@@ -196,7 +196,7 @@ class Site:
 
     def processes(self, run: dg.DagsterRun) -> tuple[int, int]:
         """The ids of the run's process and of the worker that forked it."""
-        words = until(lambda: self.messages(run).partition("behaving in ")[2], 60, 0.05, "the run").split()
+        words = until(lambda: self.messages(run).partition("behaving in ")[2], 240, 0.05, "the run").split()
         return int(words[0]), int(words[2])
 
     def health(self, run: dg.DagsterRun) -> WorkerStatus:
