@@ -2,16 +2,14 @@
 marks of docs/performance.md. What is measured stands in ``companies``."""
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+
+from benchmarks.report import PICTURES, tell
 
 __all__ = ["Figures", "plan_lines", "write_companies"]
 
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-PICTURE = PAGE.with_name("pictures") / "companies.svg"
-BEGIN, END = "<!-- companies: begin -->", "<!-- companies: end -->"
+PICTURE = PICTURES / "companies.svg"
 
 COMPANIES, SECONDS = 10_000, 3600
 BUSY = 0.7
@@ -91,14 +89,9 @@ HEAD = (
 
 def write_companies(figures: Sequence[Figures], machine: str, *, into_docs: bool) -> None:
     """Prints the table and the plan, or puts them, and the plot, into the docs."""
-    text = "\n".join(_lines(figures, machine))
-    if not into_docs:
-        sys.stdout.write(text + "\n")
-        return
-    page = PAGE.read_text(encoding="utf-8")
-    head, tail = page.partition(BEGIN)[0], page.partition(END)[2]
-    PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-    _plot(figures)
+    tell(_lines(figures, machine), "companies", into_docs=into_docs)
+    if into_docs:
+        _plot(figures)
 
 
 def _lines(figures: Sequence[Figures], machine: str) -> Iterator[str]:

@@ -2,18 +2,17 @@
 
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.measure import Measured
 
-__all__ = ["Result", "Round", "write_report"]
+__all__ = ["PAGE", "PICTURES", "Result", "Round", "tell", "write_report"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PICTURES = PAGE.with_name("pictures")
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 TARGETS: tuple[tuple[str, str, int, float], ...] = (
     ("first import", "floor: first", 100_000, 1.7),
@@ -51,14 +50,21 @@ class Result(msgspec.Struct, frozen=True):
 
 def write_report(results: Sequence[Result], machine: str, *, into_docs: bool) -> None:
     """Prints the tables, or puts them and the plots into the docs."""
-    text = "\n".join(_lines(results, machine))
+    tell(_lines(results, machine), "measured", into_docs=into_docs)
+    if into_docs:
+        _plot(results)
+
+
+def tell(lines: Iterable[str], mark: str, *, into_docs: bool) -> None:
+    """Prints the lines, or puts them into the docs, between the comments ``<!-- mark: begin -->`` and its end."""
+    text = "\n".join(lines)
     if not into_docs:
         sys.stdout.write(text + "\n")
         return
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
     page = PAGE.read_text(encoding="utf-8")
-    head, tail = page.partition(BEGIN)[0], page.partition(END)[2]
-    PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
-    _plot(results)
+    head, tail = page.partition(begin)[0], page.partition(end)[2]
+    PAGE.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
 
 
 def _lines(results: Sequence[Result], machine: str) -> Iterator[str]:

@@ -106,7 +106,7 @@ def _strip(text: str) -> str:
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """`` Did you mean 'x'?`` with the nearest of ``known``, letter case ignored; empty when nothing is near."""
+    """`` Did you mean 'x'?`` with the nearest of ``names``, letter case ignored; empty when nothing is near."""
     by_key = {candidate.casefold(): candidate for candidate in names}
     near = get_close_matches(name.casefold(), by_key, n=1, cutoff=0.6)
     return f" Did you mean {by_key[near[0]]!r}?" if near else ""

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
 from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
@@ -27,6 +26,7 @@ from hris_pipeline.store.imports import (
 )
 from hris_pipeline.store.keyring import tampered
 from hris_pipeline.store.review_queues import waiting_elsewhere
+from hris_pipeline.store.stored_json import sound_object
 from hris_pipeline.store.tables import conflicts, import_rows, imports, users
 
 __all__ = [
@@ -285,12 +285,14 @@ def _check_users(run: _ApplySession) -> int:
 def _is_same(
     run: _ApplySession, name: str, stored: sa.ColumnElement[Any], staged: sa.ColumnElement[Any]
 ) -> sa.ColumnElement[bool]:
-    """Whether a user's column still is what was staged as the state before; of a JSON object in whatever order."""
+    """Whether a user's column still is what was staged as the state before; metadata in whatever order, and none where
+    another application wrote no object, as plans read it."""
     if name != "metadata":
         return stored.is_not_distinct_from(staged)
+    present = sound_object(run.connection.dialect.name, stored)
     if run.connection.dialect.name == "postgresql":
-        return sa.cast(stored, JSONB).is_not_distinct_from(sa.cast(staged, JSONB))
-    return _ordered_json(stored).is_not_distinct_from(_ordered_json(staged))
+        return present.is_not_distinct_from(staged)
+    return _ordered_json(present).is_not_distinct_from(_ordered_json(staged))
 
 
 def _ordered_json(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -319,8 +319,8 @@ def prove_staged_rows(connection: sa.Connection, import_id: str) -> RowsProof:
 
 
 def prove_rows(pieces: Iterable[pd.DataFrame], hashes_of_rows: pd.Series | None = None) -> RowsProof:
-    """The proof of rows (``ROW_COLUMNS``), in any order and any number of pieces; ``known`` are the hashes of a single
-    piece that were made already."""
+    """The proof of rows (``ROW_COLUMNS``), in any order and any number of pieces; ``hashes_of_rows`` are those of a
+    single piece that were made already."""
     hashes: list[str] = []
     lines: list[str] = []
     for piece in pieces:

@@ -77,7 +77,7 @@ def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
 
 
 def index_in(keys: pd.Series, among: pd.Series) -> pd.Series:
-    """For each key its first position in ``in_values``; null where the key is null or not there."""
+    """For each key its first position in ``among``; null where the key is null or not there."""
     return from_arrow(pc.index_in(to_arrow(keys), value_set=to_arrow(among), skip_nulls=True), keys.index)
 
 

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def until(find: Callable[[], T], seconds: float = 120, every: float = 0.1, what: str = "it") -> T:
-    """What ``found`` gives once it gives something; a loaded machine is given plenty of time."""
+    """What ``find`` gives once it gives something; a loaded machine is given plenty of time."""
     deadline = time.monotonic() + seconds
     while not (value := find()):
         assert time.monotonic() < deadline, f"{what} never came"

@@ -220,6 +220,14 @@ def test_whom_somebody_protected_past_their_version_is_not_archived(store: Store
         apply(store, staged.import_id)
 
 
+@pytest.mark.parametrize("other", [[1], 5, "text", None])
+def test_metadata_that_is_no_object_is_none_as_plans_read_it(store: Store, other: object) -> None:
+    applied(store, create(1))
+    _written(metadata=sa.JSON.NULL if other is None else other)(store)
+    staged = stage(store, update(1, state(1, metadata={}), last_name="New"))
+    assert apply(store, staged.import_id).status == "applied"
+
+
 def test_metadata_in_another_order_is_the_same_metadata(store: Store) -> None:
     applied(store, create(1, metadata={"b": 1, "a": [2, "x"], "c": None}))
     staged = stage(store, update(1, state(1, metadata={"a": [2, "x"], "c": None, "b": 1}), last_name="New"))
