@@ -23,12 +23,17 @@ __all__ = ["main"]
 PAGES: dict[str, dict[str, Any]] = {
     "first": {},
     "second": {"page": 2},
+    "1,000th": {"page": 1000},
     "last": {"page": -1},
     "by name": {"sort": "name"},
+    "by name, 1,000th": {"sort": "name", "page": 1000},
     "by EmployeeId": {"sort": "employee_id"},
+    "by EmployeeId, 1,000th": {"sort": "employee_id", "page": 1000},
     "the archived": {"filters": Filters(action="archive")},
     "whose EmployeeId changes": {"filters": Filters(field="employee_id")},
+    "the same, 1,000th": {"filters": Filters(field="employee_id"), "page": 1000},
     "text that some have": {"filters": Filters(text="L77")},
+    "text that many have, 1,000th": {"filters": Filters(text="example"), "page": 1000},
     "text that nobody has": {"filters": Filters(text="nobody at all")},
 }
 PAGE_SIZE = 50

@@ -7,11 +7,13 @@ __all__ = [
     "APPLIED_WORDS",
     "COUNTS",
     "COUNT_OF_ACTION",
+    "MADE_UP",
     "OPEN",
     "QUARANTINE_COLUMNS",
     "ROW_COLUMNS",
     "ImportStatus",
     "Trigger",
+    "is_made_up",
 ]
 
 
@@ -52,3 +54,12 @@ ImportStatus = Literal["planned", "held", "applied", "stale", "discarded", "fail
 
 Trigger = Literal["manual", "schedule", "catch_up", "backfill", "undo"]
 """What starts an import."""
+
+MADE_UP = "Demo (made up)"
+"""What the company of `hris demo` is called, so that nobody mistakes it for their own; a further one has its number
+between."""
+
+
+def is_made_up(title: str) -> bool:
+    """Whether that is a company of `hris demo`."""
+    return title.startswith("Demo ") and title.endswith(" (made up)")

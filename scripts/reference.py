@@ -42,16 +42,25 @@ def _command_lines(command: Command) -> Iterator[str]:
     yield (loaded.help or command.summary).split("\f")[0].strip()
     options = [parameter for parameter in loaded.params if parameter.param_type_name == "option"]
     rows = [
-        (parameter.opts, f"{getattr(parameter, 'help', '') or ''}{' Required.' if parameter.required else ''}")
+        (parameter.opts, getattr(parameter, "help", "") or "", _default_words(parameter))
         for parameter in options
         if parameter.name != "as_json"
     ]
     if rows:
         yield ""
-        yield "| option | meaning |"
-        yield "|---|---|"
-        for names, meaning in rows:
-            yield f"| `{', '.join(names)}` | {meaning.replace('|', chr(92) + '|')} |"
+        yield "| option | meaning | default |"
+        yield "|---|---|---|"
+        for names, meaning, default in rows:
+            yield f"| `{', '.join(names)}` | {meaning.replace('|', chr(92) + '|')} | {default} |"
+
+
+def _default_words(option: Any) -> str:
+    """What holds when the option is not given; nothing where its meaning says so, or there is none."""
+    if option.required:
+        return "required"
+    if option.is_flag:
+        return "off"
+    return f"`{option.default}`" if option.default not in (None, "", 0) else ""
 
 
 def _argument_words(argument: Any) -> str:

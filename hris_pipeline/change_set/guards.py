@@ -104,8 +104,8 @@ def _archive_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard
         or (n >= limit.small_people and 100 * n >= limit.small_percent * base)
     )
     words = (
-        f"{_words(limit)}, {limit.people} people or {limit.people_percent:g} %, "
-        f"or {limit.small_percent:g} % from {limit.small_people} people"
+        f"{_words(limit)}, less than {limit.small_percent:g} % from {limit.small_people} people on, "
+        f"and never over {limit.people} people ({limit.people_percent:g} % where that is more)"
     )
     return _judged(name, words, _of(n, base), tripped, inputs.archived)
 
@@ -115,7 +115,7 @@ def _slow_bleed(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     n = inputs.recently_archived + len(inputs.archived)
     base = inputs.managed_active + inputs.recently_archived
     tripped = bool(inputs.archived) and exceeds(limit, n, base)
-    return _judged(name, f"{_words(limit)} in {limit.days} days", _of(n, base), tripped, inputs.archived)
+    return _judged(name, _words(limit, f" within {limit.days} days"), _of(n, base), tripped, inputs.archived)
 
 
 def _create_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
@@ -156,7 +156,7 @@ def _unread_field(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     named = tripped or sorted(counted, key=lambda column: (-_ratio(*counted[column]), column))[:1]
     observed = "; ".join(f"{column}: {_of(*counted[column])}" for column in sorted(named)) or "none"
     remedy = f"`hris mapping show {inputs.integration_id}` tells what the source sends instead"
-    return _judged(name, f"{_words(limit)} of those who send a field", observed, bool(tripped), (), remedy)
+    return _judged(name, _words(limit, " of those who send a field"), observed, bool(tripped), (), remedy)
 
 
 def _field_wipe(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
@@ -166,7 +166,7 @@ def _field_wipe(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     worst = max(tripped or counted, key=lambda wiped: (_ratio(*counted[wiped]), wiped), default="")
     observed = f"{worst}: {_of(*counted[worst])}" if worst else "none"
     affected = dict.fromkeys(employee_id for wiped in tripped for employee_id in inputs.wiped[wiped])
-    return _judged(name, f"{_words(limit)} of a field", observed, bool(tripped), tuple(affected))
+    return _judged(name, _words(limit, " of those who have a field"), observed, bool(tripped), tuple(affected))
 
 
 def _share(name: str, affected: tuple[str, ...], base: int, limit: Limit, remedy: str = "") -> Guard:
@@ -178,8 +178,8 @@ def _ratio(n: int, base: int) -> float:
     return n / max(base, 1)
 
 
-def _words(limit: Limit) -> str:
-    return f"{limit.percent:g} % from {limit.min_people} people"
+def _words(limit: Limit, of_whom: str = "") -> str:
+    return f"at most {limit.percent:g} %{of_whom} from {limit.min_people} people on"
 
 
 def _of(n: int, base: int) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hris_pipeline.operations.services import Services
 
 __all__ = [
-    "MADE_UP",
     "EmployeeId",
     "FieldFilter",
     "GuardFilter",
@@ -39,7 +38,6 @@ __all__ = [
     "deciding",
     "deciding_on_import",
     "forget_typed",
-    "is_made_up",
     "open_services",
     "private_file",
     "read_bytes",
@@ -66,18 +64,6 @@ Search = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Only whose ids, names or addresses contain it, in any case.")
 ]
 Sort = Annotated[str, typer.Option(help="action, employee_id or name; -name is the other way round.")]
-
-
-MADE_UP = "Demo (made up)"
-"""What the company of `hris demo` is called; a further one has its number between."""
-
-
-def is_made_up(title: str) -> bool:
-    """Whether that is a company of `hris demo`."""
-    return title.startswith("Demo ") and title.endswith(" (made up)")
-
-
-"""The display name of a company of `hris demo`; by it nobody mistakes it for their own."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from rich.console import RenderableType
 
 from hris_pipeline.cli.breakdown import not_applied_table, rows_tables
-from hris_pipeline.cli.common import MADE_UP, actor, open_services
+from hris_pipeline.cli.common import actor, open_services
 from hris_pipeline.cli.connection import CALLBACK
 from hris_pipeline.cli.jobs import run_import, run_preview, run_save
 from hris_pipeline.cli.printing import CommandResult, cell, status, table
-from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.contract import APPLIED_WORDS, MADE_UP
 from hris_pipeline.operations.connection import connect, consent_url
 from hris_pipeline.operations.review import Filters, ReviewRow, review
 from hris_pipeline.operations.services import Services

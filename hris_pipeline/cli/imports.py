@@ -94,8 +94,10 @@ def save(
     with open_services() as services:
         record = import_to_save(services, name, import_id)
         if record.status == "applied":
-            status(cell(f"Import {record.import_id} is applied already; nothing was done."))
-            return _result(services, record, selection)
+            if selection.wants_rows:
+                return _result(services, record, selection)
+            line = f"Import {record.import_id} is applied already; nothing was done. To see it: hris show {record.import_id}"
+            return CommandResult(document(record), [cell(line)])
         with deciding(services, name, "save", record.import_id):
             saved = run_save(services, name, record.import_id)
         return _result(services, saved, selection)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, actor, is_made_up, open_services
+from hris_pipeline.cli.common import IntegrationArgument, actor, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, status, table
 from hris_pipeline.console.jobs import ask_for_daemon
+from hris_pipeline.contract import is_made_up
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError, UsageError
-from hris_pipeline.operations.health import STORE_STANDS, Finding, Verdict, examine, examine_environment, needs_daemon
+from hris_pipeline.operations.health import STORE_STANDS, Finding, examine, examine_environment, needs_daemon
 from hris_pipeline.store.automation import automations
 from hris_pipeline.store.engine import upgrade_store
 
@@ -129,16 +130,21 @@ def doctor(
 
 
 def _daemon(environment: Environment, *, needed: bool) -> Finding:
-    verdict: Verdict = "failed" if needed else "warning"
-    if not (environment.dagster_home / "dagster.yaml").exists():
-        return Finding("daemon", verdict if needed else "ok", "Dagster has not been started here: `hris ui` starts it")
-    if ask_for_daemon(environment):
-        return Finding("daemon", "ok", "seen")
-    return Finding("daemon", verdict, "not seen: nothing starts automatic imports; `hris ui` or dagster-daemon does")
+    """Dagster's daemon starts automatic imports; as long as no company imports automatically nothing is amiss."""
+    if (environment.dagster_home / "dagster.yaml").exists() and ask_for_daemon(environment):
+        return Finding("daemon", "ok", "running: it starts automatic imports when they are due")
+    if needed:
+        words = (
+            "not running, so no automatic import starts: keep `hris ui` running, or `dagster-daemon run` as a service"
+        )
+        return Finding("daemon", "failed", words)
+    return Finding("daemon", "ok", "not running, and not needed: no company imports automatically yet")
 
 
 def worker(
-    slots: Annotated[int, typer.Option(min=1, max=256, help="So many runs at a time; a run needs a core.")] = 0,
+    slots: Annotated[
+        int, typer.Option(min=1, max=256, help="So many runs at a time; one for each core by default.")
+    ] = 0,
     queue: Annotated[
         list[str] | None, typer.Option(help="Only this queue: imports or large; may be given twice. Default: both.")
     ] = None,

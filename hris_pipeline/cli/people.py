@@ -29,7 +29,7 @@ from hris_pipeline.operations.explanation import Explanation, FieldExplanation, 
 from hris_pipeline.operations.explanation import explain as explain_person
 from hris_pipeline.operations.review_files import reason_words
 from hris_pipeline.operations.review_rows import mask, mask_value
-from hris_pipeline.operations.users import user_file_frame
+from hris_pipeline.operations.users import user_file_as_of, user_file_frame
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.review import is_hidden, visible_metadata
 from hris_pipeline.transform.user_file import USER_FILES, user_file_csv
@@ -181,6 +181,9 @@ def user_file(
             show_default=False,
         ),
     ],
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="IMPORT_ID", help="The users as they were right after that import.")
+    ] = None,
 ) -> CommandResult:
     """The active users as the open import would leave them (as stored, when there is none), in the columns of the user
     file; hidden metadata is left out. The file is readable by you alone.
@@ -189,7 +192,7 @@ def user_file(
     if ending not in USER_FILES:
         raise UsageError(f"A user file ends in {', '.join(USER_FILES)}: give -o FILE so, or -o - for standard output.")
     with open_services() as services:
-        frame = user_file_frame(services, name)
+        frame = user_file_as_of(services, name, as_of) if as_of else user_file_frame(services, name)
     if output == "-":
         text = user_file_csv(frame).decode("utf-8-sig")
         return CommandResult({"integration": name, "users": len(frame)}, [cell(line) for line in text.splitlines()])

@@ -170,9 +170,13 @@ def store_settings(services: "Services", name: str, old: Settings, new: Settings
         "changes": _difference_documents(changed),
         "warnings": [str(warning) for warning in change.warnings],
     }
+    if change.renamed:
+        payload["users_renamed"] = change.renamed
     line = f"{name} is at version {change.version}." if changed else f"{name} stays at version {change.version}."
     warnings = [cell(f"Warning: {warning}", "yellow") for warning in change.warnings]
-    return CommandResult(payload, [cell(line, "bold"), *_changes(changed), *warnings])
+    moved = f"Stored values of {change.renamed} users are under the new name now."
+    renamed = [cell(moved)] if change.renamed else []
+    return CommandResult(payload, [cell(line, "bold"), *_changes(changed), *renamed, *warnings])
 
 
 def _in_force(services: "Services", name: str) -> tuple[int, Settings, str]:
@@ -272,7 +276,9 @@ def rename(
     display_name: Display,
     new_name: Annotated[str, typer.Argument(help="What it is called from now on.", show_default=False)],
 ) -> CommandResult:
-    """Values that are stored under the old name move to the new one."""
+    """Values that are stored under the old name move to the new one at once; an import has nothing to write for that.
+    `--json` tells both: `users_renamed`, whose stored value moved, and `users_touched`, whom an import would write.
+    """
     return _changed(name, lambda settings: edits.rename_metadata(settings, display_name, new_name))
 
 
@@ -310,9 +316,8 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
         "The next preview shows what it changes." if touched is None else f"An import now would write {touched} users."
     )
     next_line = f"Nothing is applied yet: hris preview {name}"
-    return CommandResult(
-        {**result.payload, "users_touched": touched}, [*result.renderables, cell(line), cell(next_line, "bold")]
-    )
+    payload = {"users_renamed": 0, **result.payload, "users_touched": touched}
+    return CommandResult(payload, [*result.renderables, cell(line), cell(next_line, "bold")])
 
 
 def _touched(services: "Services", name: str, new: Settings) -> int | None:

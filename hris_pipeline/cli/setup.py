@@ -16,13 +16,13 @@ from hris_pipeline.cli.common import (
     at_terminal,
     deciding,
     forget_typed,
-    is_made_up,
     open_services,
     read_text,
     require_environment,
 )
 from hris_pipeline.cli.connection import CALLBACK, Code, RedirectUri, ask_consent, given_code
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, status, table
+from hris_pipeline.contract import is_made_up
 from hris_pipeline.errors import ImportHeld, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.connection import (
@@ -300,7 +300,7 @@ def _first_import(wizard: _Wizard) -> str:
     if record.status == "held":
         return "held"
     forget_typed()
-    if not typer.confirm("Save import?", default=None, err=True):
+    if not typer.confirm("Save import? Enter alone saves nothing.", default=False, err=True):
         status(f"Nothing is applied. Later: hris setup {wizard.name}")
         return "skipped"
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run

@@ -220,7 +220,7 @@ def _answer(page: Page, visit: Visit) -> Response:
     try:
         return page.handler(visit)
     except UnknownName as error:
-        return error_page(visit, 404, "There is no such thing", str(error))
+        return error_page(visit, 404, "Not found", str(error))
     except UsageError as error:
         return error_page(visit, 422, "That cannot be done", str(error))
     except HrisError as error:

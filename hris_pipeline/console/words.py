@@ -86,7 +86,7 @@ _OUTCOMES = {
     "ImportStale": "refused: out of date",
     "ImportRunning": "refused: another import was running",
     "Tampered": "refused: changed behind the pipeline's back",
-    "UnknownName": "refused: no such thing",
+    "UnknownName": "refused: not found",
 }
 
 _DECISIONS = {

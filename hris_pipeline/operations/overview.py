@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from hris_pipeline.contract import is_made_up
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
@@ -62,8 +63,10 @@ class Overview:
 
     @property
     def set_up(self) -> bool:
-        """Whether the setup came to its end: connected, a first import saved, and automatic imports decided."""
-        return self.integration.connection != "none" and self.saved and self.integration.automatic != "off"
+        """Whether the setup came to its end: connected, a first import saved, and automatic imports decided, which
+        nobody is asked about a made-up company."""
+        is_decided = self.integration.automatic != "off" or is_made_up(self.integration.display_name)
+        return self.integration.connection != "none" and self.saved and is_decided
 
 
 @dataclass(frozen=True)

@@ -226,13 +226,15 @@ def _version_in_force(connection: sa.Connection, integration_id: str) -> int | N
 
 @dataclass(frozen=True)
 class WhatIf:
-    """Two plans of the same extract: under the settings in force, and under the others; nothing of them is stored."""
+    """Two plans of the same extract: under the settings in force, and under the others; nothing of them is stored.
+    ``renamed``: in how many users storing the others would move a value to the new name of its metadata."""
 
     extract_id: str
     complete: bool
     today: Plan
     then: Plan
     settings: Settings
+    renamed: int = 0
 
 
 def what_if(
@@ -276,9 +278,9 @@ def what_if(
     after = read_users(services, manifest, other)
     with _taken_back(services.store) as connection:
         today = _plan(services, connection, manifest, before, current)
-        put_change(connection, integration_id, other, actor="what-if", now=services.now())
+        change = put_change(connection, integration_id, other, actor="what-if", now=services.now())
         then = _plan(services, connection, manifest, after, other)
-    return WhatIf(manifest.extract_id, manifest.complete, today, then, other)
+    return WhatIf(manifest.extract_id, manifest.complete, today, then, other, change.renamed)
 
 
 def _plan(

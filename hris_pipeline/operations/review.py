@@ -8,16 +8,18 @@ The command line, the files and the console show this and nothing else, so that 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
+from functools import cached_property
 
 import sqlalchemy as sa
 
 from hris_pipeline.contract import ACTIONS
-from hris_pipeline.errors import UsageError
+from hris_pipeline.errors import HrisError, UsageError
 from hris_pipeline.operations.review_rows import (
     FIELDS_MISSING,
     SYSTEM_FIELDS,
     Change,
     ReviewRow,
+    archive_reason,
     known_as,
     mask,
     reasons_by_id,
@@ -26,6 +28,7 @@ from hris_pipeline.operations.review_rows import (
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.settings.text import suggestion
+from hris_pipeline.sources.archive import Archive
 from hris_pipeline.store import review as stored
 from hris_pipeline.store.imports import Import, get_import
 
@@ -99,8 +102,8 @@ class NotApplied:
 @dataclass(frozen=True)
 class Review:
     """One page of an import's review. ``total`` rows fit the filters, ``by_action`` splits them whatever action is
-    asked for; ``fields`` counts the changed fields of the whole import, for choosing one, and ``metadata`` names what
-    may be shown of it; ``not_applied`` is everybody else."""
+    asked for; ``fields`` counts the changed fields of the whole import, for choosing one, ``updated_fields`` those of
+    updates alone, and ``metadata`` names what may be shown of it; ``not_applied`` is everybody else."""
 
     summary: Import
     filters: Filters
@@ -110,6 +113,7 @@ class Review:
     total: int
     by_action: Mapping[str, int]
     fields: Mapping[str, int]
+    updated_fields: Mapping[str, int]
     metadata: tuple[str, ...]
     rows: tuple[ReviewRow, ...]
     not_applied: tuple[NotApplied, ...]
@@ -138,7 +142,7 @@ def review(
         import_id: Which import.
         filters: What is to be seen.
         sort: ``action``, ``employee_id`` or ``name``; with a minus in front the other way round.
-        page: From 1.
+        page: From 1; past the last page is the last.
         page_size: How many rows a page has.
         reveal: Whether values and names are shown, not masked.
 
@@ -151,9 +155,11 @@ def review(
     if page < 1 or page_size < 1:
         raise UsageError("Pages are counted from 1, and hold one row at least.")
     with services.store.read() as connection:
-        reader = _open_reader(connection, import_id, filters, reveal=reveal)
+        reader = _open_reader(services, connection, import_id, filters, reveal=reveal)
+        fields = reader.fields()
         by_action = stored.count_actions(connection, reader.query)
         total = sum(count for action, count in by_action.items() if filters.action in (None, action))
+        page = min(page, max(1, -(-total // page_size)))
         return Review(
             summary=reader.summary,
             filters=filters,
@@ -162,7 +168,8 @@ def review(
             page_size=page_size,
             total=total,
             by_action=by_action,
-            fields=reader.fields(),
+            fields={name: sum(counts.values()) for name, counts in fields.items()},
+            updated_fields={name: counts["update"] for name, counts in fields.items() if "update" in counts},
             metadata=tuple(sorted(reader.visible)),
             rows=reader.rows(reader.user_ids(sort, offset=(page - 1) * page_size, limit=page_size)),
             not_applied=reader.not_applied(),
@@ -187,7 +194,7 @@ def all_rows(
     filters = filters or Filters()
     check_filters(filters, sort)
     with services.store.read() as connection:
-        reader = _open_reader(connection, import_id, filters, reveal=reveal)
+        reader = _open_reader(services, connection, import_id, filters, reveal=reveal)
         user_ids = reader.user_ids(sort)
         for start in range(0, len(user_ids), BATCH):
             yield from reader.rows(user_ids[start : start + BATCH])
@@ -211,7 +218,7 @@ def people_not_applied(
     filters = filters or Filters()
     check_filters(filters, "action")
     with services.store.read() as connection:
-        reader = _open_reader(connection, import_id, filters, reveal=reveal)
+        reader = _open_reader(services, connection, import_id, filters, reveal=reveal)
         ids = reader.ids_under(reason)
         start = (page - 1) * page_size
         return reader.people(ids[start : start + page_size]), len(ids)
@@ -222,6 +229,7 @@ class _Reader:
     """What one review reads with: an open transaction, the import, the query, and who stands in which reason."""
 
     connection: sa.Connection
+    archive: Archive
     summary: Import
     directory_id: str
     query: stored.RowQuery
@@ -238,11 +246,30 @@ class _Reader:
     def rows(self, user_ids: Sequence[str]) -> tuple[ReviewRow, ...]:
         rows = stored.read_rows(self.connection, self.query.import_id, user_ids)
         reasons = reasons_by_id(self.summary, frozenset(known_as(row) for row in rows))
+        for row in rows:
+            if row.action == "archive" and self.missing is not None:
+                reason = archive_reason(row, self.summary, self.missing, self.archiving_rules)
+                reasons.setdefault(known_as(row), []).append(reason)
         return tuple(review_row(row, reasons, self.visible, reveal=self.reveal) for row in rows)
 
-    def fields(self) -> dict[str, int]:
+    @cached_property
+    def missing(self) -> frozenset[str] | None:
+        """Who was not listed any more in the extract; None where no extract says: of an undo, or after retention."""
+        if self.summary.extract_id is None or self.summary.trigger == "undo":
+            return None
+        try:
+            return frozenset(self.archive.manifest(self.summary.integration_id, self.summary.extract_id).missing)
+        except HrisError:
+            return None
+
+    @cached_property
+    def archiving_rules(self) -> tuple[str, ...]:
+        """The do-not-import rules that archive, under the settings it was planned with."""
+        return stored.archiving_rules(self.connection, self.summary.integration_id, self.summary.settings_version)
+
+    def fields(self) -> dict[str, dict[str, int]]:
         counts = stored.changed_fields(self.connection, self.query.import_id)
-        return {name: count for name, count in counts.items() if self._shows(name)}
+        return {name: by_action for name, by_action in counts.items() if self._shows(name)}
 
     def not_applied(self) -> tuple[NotApplied, ...]:
         groups = sorted(
@@ -320,7 +347,9 @@ def _place(reason: str) -> int:
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *, reveal: bool) -> _Reader:
+def _open_reader(
+    services: Services, connection: sa.Connection, import_id: str, filters: Filters, *, reveal: bool
+) -> _Reader:
     summary = get_import(connection, import_id)
     visible = stored.visible_metadata(connection, summary.integration_id, summary.settings_version, summary.planned_at)
     _refuse_unknown_guard(filters, summary)
@@ -333,7 +362,7 @@ def _open_reader(connection: sa.Connection, import_id: str, filters: Filters, *,
         people=() if hidden else people,
         text=filters.text,
     )
-    return _Reader(connection, summary, summary.directory_id, query, filters, visible, reveal)
+    return _Reader(connection, services.archive, summary, summary.directory_id, query, filters, visible, reveal)
 
 
 def check_filters(filters: Filters, sort: str) -> None:

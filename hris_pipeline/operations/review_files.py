@@ -43,11 +43,13 @@ REASONS: Mapping[str, str] = {
     "excluded:not_started": "excluded: not started yet",
     "excluded:service_account": "excluded: service account",
     "excluded:ignored": "excluded: ignored, as somebody decided",
+    "archived:missing": "archived: not listed any more, and confirmed to be gone",
+    "archived:not_employed": "archived: listed as somebody who does not work there any more",
     "warning:associated_unknown": "warning: a further supervisor is nobody known, left blank",
     "warning:do_not_archive_unknown": "warning: under “do not archive” stands an id that nobody has",
     "warning:email_taken": "warning: another user has the email, imported without",
     "warning:field_unread": "warning: nothing could be read from what was sent, kept as stored",
-    "warning:supervisor_cycle": "warning: they report to themselves, in a circle",
+    "warning:supervisor_cycle": "warning: supervisor of themselves, directly or through others; kept as sent",
     "warning:supervisor_unknown": "warning: the supervisor is nobody known, left blank",
     "warning:phone_not_international": "warning: phone number is not international (no SMS)",
     "warning:gone_since": "left alone: gone since",
@@ -83,8 +85,9 @@ def reason_words(reason: str) -> str:
         return f"guard: {guard_title(reason.removeprefix('guard:'))}"
     if reason.startswith("warning:changed_since:"):
         return f"left alone: {field_title(reason.rpartition(':')[2])} changed since"
-    if reason.startswith("excluded:rule:"):
-        return f"excluded: rule {reason.removeprefix('excluded:rule:')}"
+    for kind in ("excluded", "archived"):
+        if reason.startswith(f"{kind}:rule:"):
+            return f"{kind}: rule {reason.removeprefix(f'{kind}:rule:')}"
     if ": " in reason:
         return reason
     return REASONS.get(reason, reason.replace(":", ": ").replace("_", " "))

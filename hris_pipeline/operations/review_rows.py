@@ -5,7 +5,7 @@ Pure: from a stored row to what is shown. How rows are found is ``review``'s.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
@@ -20,6 +20,7 @@ __all__ = [
     "SYSTEM_FIELDS",
     "Change",
     "ReviewRow",
+    "archive_reason",
     "known_as",
     "mask",
     "mask_value",
@@ -79,7 +80,8 @@ class Change:
 class ReviewRow:
     """One changed user. ``employee_id`` is the one after (before, where there is none after); ``changes`` are by field,
     of a create everything it comes with; ``hidden_changes`` counts changes of hidden metadata, which are not shown;
-    ``why`` names the tripped guards and warnings that the person stands in. Of an ``erased`` person nothing is left."""
+    ``why`` names the tripped guards and warnings that the person stands in, and of somebody who is archived how the
+    source has them (``archived:…``). Of an ``erased`` person nothing is left."""
 
     user_id: str
     action: str
@@ -112,6 +114,16 @@ def reasons_by_id(summary: Import, ids: frozenset[str]) -> dict[str, list[str]]:
         for name in ids.intersection(people):
             reasons.setdefault(name, []).append(reason)
     return reasons
+
+
+def archive_reason(row: StoredRow, summary: Import, missing: Collection[str], rules: Collection[str]) -> str:
+    """Why an import that read the source archives somebody: one of the ``rules`` that archive says so, the source does
+    not list them any more (``missing``, hris_ids), or lists them as somebody who does not work there."""
+    name, hris_id = known_as(row), (row.before or {}).get("hris_id")
+    for rule in rules:
+        if name in summary.diagnostics.get(f"excluded:rule:{rule}", ()):
+            return f"archived:rule:{rule}"
+    return "archived:missing" if hris_id in missing else "archived:not_employed"
 
 
 def known_as(row: StoredRow) -> str:

@@ -2,7 +2,7 @@
 extract. Every step can be taken twice and means the same."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -47,10 +47,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SettingsChange:
-    """The version now in force, and what about the settings looks odd against the last extract."""
+    """The version now in force, what about the settings looks odd against the last extract, and in how many users a
+    stored value moved to the new name of its metadata."""
 
     version: int
     warnings: tuple[Problem, ...] = ()
+    renamed: int = 0
 
 
 def set_up(
@@ -102,9 +104,9 @@ def change_settings(services: Services, integration_id: str, settings: Settings,
 
         disconnect(services, integration_id)
     with services.store.begin() as connection:
-        version = put_change(connection, integration_id, settings, actor=actor, now=services.now())
+        change = put_change(connection, integration_id, settings, actor=actor, now=services.now())
     services.settings.forget()
-    return SettingsChange(version, warnings)
+    return replace(change, warnings=warnings)
 
 
 def check_settings(services: Services, integration_id: str, settings: Settings) -> tuple[Problem, ...]:
@@ -119,8 +121,10 @@ def check_settings(services: Services, integration_id: str, settings: Settings) 
     return warnings
 
 
-def put_change(connection: sa.Connection, integration_id: str, settings: Settings, *, actor: str, now: datetime) -> int:
-    """Stores checked settings as the version in force, which it gives, with all that follows from them in the store:
+def put_change(
+    connection: sa.Connection, integration_id: str, settings: Settings, *, actor: str, now: datetime
+) -> SettingsChange:
+    """Stores checked settings as the version in force, with all that follows from them in the store:
     renamed metadata is renamed in the users, a due moment is carried over, automatic imports start.
 
     Raises:
@@ -129,8 +133,10 @@ def put_change(connection: sa.Connection, integration_id: str, settings: Setting
     before = automation(connection, integration_id)
     old = settings_to_replace(connection, integration_id) or settings
     _refuse_late_changes(connection, integration_id, old, settings)
-    for old_name, new_name in metadata_renames(old, settings).items():
-        rename_metadata(connection, integration_id, old_name, new_name, now)
+    renames = metadata_renames(old, settings).items()
+    renamed = sum(
+        rename_metadata(connection, integration_id, old_name, new_name, now) for old_name, new_name in renames
+    )
     _describe(connection, integration_id, settings)
     directory_id = settings.directory or integration_id
     record_kept_users(connection, integration_id, directory_id, settings.do_not_archive)
@@ -140,7 +146,7 @@ def put_change(connection: sa.Connection, integration_id: str, settings: Setting
     carry_over_due(connection, before, settings, now)
     if not before.settings.start_automatic_imports:
         start_if_configured(connection, integration_id, actor, "settings", now)
-    return version
+    return SettingsChange(version, renamed=renamed)
 
 
 def _describe(connection: sa.Connection, integration_id: str, settings: Settings) -> None:

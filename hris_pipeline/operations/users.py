@@ -6,7 +6,7 @@ Why somebody is as they are is ``explanation``'s.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,13 +19,15 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.reports.milestones import upcoming_milestones
 from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
 from hris_pipeline.settings.calendar import local_date
-from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.document import MetadataField, Settings
 from hris_pipeline.settings.fields import USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.store.frames import read_users, rows_of
-from hris_pipeline.store.imports import open_import
+from hris_pipeline.store.history import directory_as_of
+from hris_pipeline.store.imports import get_import, open_import
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.review import visible_metadata
 from hris_pipeline.store.users import (
     Loaded,
     erase_person,
@@ -38,7 +40,16 @@ from hris_pipeline.store.users import (
 from hris_pipeline.transform.columns import as_text, casefold_key, text_series, to_date
 from hris_pipeline.transform.user_file import read_user_file, user_file
 
-__all__ = ["erase", "load_users", "milestones", "protect", "reporting", "user_file_frame", "users_view"]
+__all__ = [
+    "erase",
+    "load_users",
+    "milestones",
+    "protect",
+    "reporting",
+    "user_file_as_of",
+    "user_file_frame",
+    "users_view",
+]
 
 
 def load_users(services: Services, integration_id: str, user_file: bytes) -> Loaded:
@@ -134,8 +145,14 @@ def users_view(
         metadata = [line for line, kept in zip(metadata, keep, strict=True) if kept]
         metadata += [state["metadata"] for state in states]
         users = pd.concat([users[keep], after], ignore_index=True)
-    for entry in effective_metadata(settings):
-        values = (_metadata_text(line, entry.name) for line in metadata)
+    return _active_users(users, metadata, effective_metadata(settings))
+
+
+def _active_users(users: pd.DataFrame, metadata: Iterable[Any], entries: Iterable[MetadataField]) -> pd.DataFrame:
+    """The active ones by EmployeeId, dates as dates, with ``#Name`` of each entry taken from their metadata."""
+    states = list(metadata)
+    for entry in entries:
+        values = (_metadata_text(state, entry.name) for state in states)
         users[entry.name.column] = text_series(values).set_axis(users.index)
     for name in _DATES:
         users[name] = to_date(users[name])
@@ -156,6 +173,24 @@ def user_file_frame(services: Services, integration_id: str) -> pd.DataFrame:
         settings = current_settings(connection, integration_id).settings
         users = users_view(connection, integration_id, settings, planned=True)
     return user_file(users, effective_metadata(settings))
+
+
+def user_file_as_of(services: Services, integration_id: str, import_id: str) -> pd.DataFrame:
+    """The user file of the integration's users as they were right after an import, under the metadata in force.
+
+    Raises:
+        UnknownName: no applied import of that id, or one of another integration.
+    """
+    with services.store.read() as connection:
+        if get_import(connection, import_id).integration_id != integration_id:
+            raise UnknownName(f"Import {import_id[:80]} is not one of {integration_id}.")
+        settings = current_settings(connection, integration_id).settings
+        past = directory_as_of(connection, get_integration(connection, integration_id).directory_id, import_id)
+        visible = visible_metadata(connection, integration_id, None, services.now())
+    past = past[(past["integration_id"] == integration_id).fillna(False).astype(bool)].reset_index(drop=True)
+    entries = [entry for entry in effective_metadata(settings) if entry.name in visible]
+    users = pd.DataFrame({name: as_text(past[name]) for name in ("user_id", "status", *_FIELDS)})
+    return user_file(_active_users(users, map(msgspec.json.decode, past["metadata"]), entries), entries)
 
 
 def milestones(services: Services, integration_id: str) -> pd.DataFrame:

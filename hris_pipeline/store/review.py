@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from hris_pipeline.contract import ACTIONS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, METADATA_PREFIX, USER_FIELD_NAMES
 from hris_pipeline.store.conditions import SEARCHED, contains, state_contains
-from hris_pipeline.store.stored_json import read_states
+from hris_pipeline.store.stored_json import read_object, read_states
 from hris_pipeline.store.tables import conflicts, import_rows, integration_settings, quarantine, users
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "QuarantineLine",
     "RowQuery",
     "StoredRow",
+    "archiving_rules",
     "changed_fields",
     "count_actions",
     "is_hidden",
@@ -126,16 +127,20 @@ def read_rows(connection: sa.Connection, import_id: str, user_ids: Sequence[str]
     return tuple(rows[user_id] for user_id in user_ids)
 
 
-def changed_fields(connection: sa.Connection, import_id: str) -> dict[str, int]:
-    """How many rows change each field, by field; a create changes none that is stored."""
+def changed_fields(connection: sa.Connection, import_id: str) -> dict[str, dict[str, int]]:
+    """How many rows of each action change each field, by field; a create changes none that is stored."""
     each = _elements(connection, import_rows.c.changed)
     select = (
-        sa.select(each.c.value, sa.func.count())
+        sa.select(each.c.value, import_rows.c.action, sa.func.count())
         .select_from(import_rows.join(each, sa.true()))
         .where(import_rows.c.import_id == import_id, import_rows.c.action != "create")
-        .group_by(each.c.value)
+        .group_by(each.c.value, import_rows.c.action)
+        .order_by(each.c.value, import_rows.c.action)
     )
-    return dict(sorted((str(field), int(count)) for field, count in connection.execute(select)))
+    counts: dict[str, dict[str, int]] = {}
+    for field, action, count in connection.execute(select):
+        counts.setdefault(str(field), {})[str(action)] = int(count)
+    return dict(sorted(counts.items()))
 
 
 def names_of_people(
@@ -227,6 +232,17 @@ def visible_metadata(
     newest = {name: kind for version in kinds.values() for name, kind in version.items()}
     planned_with = kinds[versions[-1].version if settings_version is None else settings_version]
     return frozenset(name for name, kind in newest.items() if "hidden" not in (kind, planned_with.get(name)))
+
+
+def archiving_rules(connection: sa.Connection, integration_id: str, settings_version: int | None) -> tuple[str, ...]:
+    """The names of the do-not-import rules that archive, of one version of the settings; none where it is not kept."""
+    of_version = sa.and_(
+        integration_settings.c.integration_id == integration_id, integration_settings.c.version == settings_version
+    )
+    document = connection.execute(sa.select(integration_settings.c.document).where(of_version)).scalar()
+    rules = read_object(document).get("do_not_import")
+    listed = [read_object(rule) for rule in rules] if isinstance(rules, list) else []
+    return tuple(str(rule.get("name")) for rule in listed if rule.get("archive_existing") is True)
 
 
 def is_hidden(field: str, visible: Collection[str]) -> bool:

@@ -169,7 +169,10 @@ def test_limits_are_settings_and_are_shown() -> None:
     assert judge("archive_limit", company_of(100, archived=people(8)), limits).tripped
     guard = judge("archive_limit", company_of(8, archived=people(7)), limits)
     assert guard.tripped
-    assert guard.limit == "50 % from 5 people, 7 people or 0 %, or 80 % from 9 people"
+    assert guard.limit == (
+        "at most 50 % from 5 people on, less than 80 % from 9 people on, "
+        "and never over 7 people (0 % where that is more)"
+    )
     assert guard.observed == "7 of 8 (87.5 %)"
 
 

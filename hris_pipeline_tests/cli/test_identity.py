@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hris_pipeline.cli.common import MADE_UP
+from hris_pipeline.contract import MADE_UP
 from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline_tests.cli.conftest import Hris
 

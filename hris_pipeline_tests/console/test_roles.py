@@ -57,6 +57,7 @@ PAGES_BY_ROLE: dict[Role, tuple[str, ...]] = {
         "GET /connect/callback",
         "POST /i/acme/mapping",
         "POST /i/acme/mapping/store",
+        "POST /i/acme/people/erase",
         "POST /i/acme/settings",
         "POST /i/acme/settings/store",
         "GET /i/acme/settings/export",

@@ -19,7 +19,7 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline_tests.kit.processes import until
 
-__all__ = ["AXE", "CHROMIUM", "Live", "browser_page", "live_console", "violations"]
+__all__ = ["AXE", "CHROMIUM", "Live", "browser_page", "console_over", "live_console", "violations"]
 
 AXE = Path(__file__).parents[1] / "console" / "axe" / "axe.min.js"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,9 +39,19 @@ class Live:
 @contextmanager
 def live_console(environ: Mapping[str, str]) -> Iterator[Live]:
     """One, until the block ends. ``environ`` must be this process's own environment, too: jobs inherit that."""
+    services = open_services(Environment.read(environ), create=True)
+    try:
+        with console_over(services) as live:
+            yield live
+    finally:
+        services.close()
+
+
+@contextmanager
+def console_over(services: Services) -> Iterator[Live]:
+    """One over services that are open, until the block ends."""
     listener = listen("127.0.0.1", 0)
     port = int(listener.getsockname()[1])
-    services = open_services(Environment.read(environ), create=True)
     console = build_console(services, access_of(services.environment.access, "127.0.0.1", port))
     live = Live(f"http://127.0.0.1:{port}", console, services)
     link = OneTimeLink(console.access, "dana", live.links.append)
@@ -56,7 +66,6 @@ def live_console(environ: Mapping[str, str]) -> Iterator[Live]:
     finally:
         server.should_exit = True
         thread.join(10)
-        services.close()
         listener.close()
 
 

@@ -80,6 +80,8 @@ def _sample(field: SourceField, *, reveal: bool) -> str:
 
 def review_changes(visit: Visit) -> Response:
     """What the sent form changes, before it is stored."""
+    if visit.text("again"):
+        return _form(visit)
     current = settings_in_force(visit.services, visit.name).settings
     new = current
     for place, edit in _edits(visit, current):

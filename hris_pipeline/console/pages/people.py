@@ -1,5 +1,5 @@
-"""What the data is for: milestones, who reports to whom, headcounts; and the user file, to look at and to take
-along."""
+"""What the data is for: milestones, who reports to whom, headcounts; the user file, to look at and to take along; and
+erasing a person."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import UnknownName
+from hris_pipeline.operations.users import erase as erase_person
 from hris_pipeline.operations.users import milestones, reporting, user_file_frame, users_view
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.transform.user_file import USER_FILES
@@ -176,8 +177,34 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return records
 
 
+def erase(visit: Visit) -> Response:
+    """Erases a person for good, the id typed twice; who it was stands in no message."""
+    known_as = visit.text("erase_id")
+    if not known_as or visit.text("erase_again") != known_as:
+        field_name = "erase_again" if known_as else "erase_id"
+        visit.problems[field_name] = "Type the same id twice: erasing cannot be taken back."
+        return show(visit)
+    from hris_pipeline.cli.jobs import frames_remover  # noqa: PLC0415 - others need no Dagster
+
+    try:
+        with visit.deciding("erase"):
+            erase_person(
+                visit.services,
+                visit.name,
+                known_as,
+                visit.actor,
+                remove_frames=frames_remover(visit.services.environment),
+            )
+    except UnknownName as error:
+        visit.problems["erase_id"] = str(error)
+        return show(visit)
+    words = "The person is erased. As long as the source lists them, the next import holds them again."
+    return visit.go(f"/i/{visit.name}/people", words)
+
+
 PAGES = (
     Page("/i/{name}/people", "see_people", show),
+    Page("/i/{name}/people/erase", "erase", erase, "POST"),
     Page("/i/{name}/user-file", "see_people", user_file),
     Page("/i/{name}/files/{file}", "see_people", download),
 )

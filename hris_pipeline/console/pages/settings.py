@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.console.words import plural
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.errors import HrisError, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.connection import delete_integration, disconnect
@@ -167,6 +168,8 @@ def review_changes(visit: Visit) -> Response:
     """What the sent form changes, before it is stored."""
     current = settings_in_force(visit.services, visit.name).settings
     sent = {control.key: visit.text(control.key) for control in controls(current) if control.key in visit.form}
+    if visit.text("again"):
+        return _form(visit, current, sent)
     unchanged = {control.key: control.value for control in controls(current)}
     assignments = [
         f"{key}={_sent_value(key, value)}"
@@ -220,6 +223,7 @@ def check(visit: Visit, current: Settings, new: Settings, *, back: str, store: s
         version=settings_in_force(visit.services, visit.name).version,
         back=back,
         store=store,
+        sent=[(key, value) for key, value in visit.form.multi_items() if key not in ("csrf", "again")],
     )
 
 
@@ -258,6 +262,8 @@ def _store(visit: Visit, action: str, *, back: str, allowed: Sequence[str] | Non
     with visit.deciding(action):
         change = change_settings(visit.services, visit.name, new, visit.actor)
     warned = "".join(f" Mind: {warning}." for warning in change.warnings)
+    if change.renamed:
+        warned = f" The stored value of {plural(change.renamed, 'user')} moved to the new name.{warned}"
     return visit.go(
         f"/i/{visit.name}/{back}", f"Stored as version {change.version}.{warned} The next import follows it."
     )
