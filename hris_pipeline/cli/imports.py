@@ -96,7 +96,7 @@ def save(
         if record.status == "applied":
             if selection.wants_rows:
                 return _result(services, record, selection)
-            line = f"Import {record.import_id} is applied already; nothing was done. To see it: hris show {record.import_id}"
+            line = f"Import {record.import_id} is applied already; nothing was done: hris show {record.import_id}"
             return CommandResult(document(record), [cell(line)])
         with deciding(services, name, "save", record.import_id):
             saved = run_save(services, name, record.import_id)

@@ -104,7 +104,8 @@ def pages_of(browser: Browser, import_id: str, employee_id: str) -> dict[str, ht
 def people(imported: Any, services: Services) -> Sequence[Mapping[str, Any]]:
     """The users, of whom every page is about to be asked."""
     with services.store.read() as connection:
-        return connection.execute(sa.select(users).order_by(users.c.employee_id)).mappings().all()
+        rows = connection.execute(sa.select(users).order_by(users.c.employee_id)).mappings()
+        return [dict(row) for row in rows]
 
 
 def test_no_value_of_a_person_stands_in_an_address_or_a_cache(

@@ -142,8 +142,8 @@ def test_a_filter_that_there_is_not_is_refused_with_those_there_are(services: Se
 )
 def test_the_store_sorts_and_pages(services: Services, staged: str, sort: str, expected: list[str]) -> None:
     assert ids(review(services, staged, sort=sort)) == expected
-    pages = [review(services, staged, sort=sort, page=number, page_size=3) for number in (1, 2, 3)]
-    assert [ids(page) for page in pages] == [expected[:3], expected[3:], []]
+    pages = [review(services, staged, sort=sort, page=number, page_size=3) for number in (1, 2)]
+    assert [ids(page) for page in pages] == [expected[:3], expected[3:]]
     assert (pages[0].pages, pages[0].total, dict(pages[0].by_action)) == (
         2,
         4,
