@@ -63,11 +63,11 @@ def answered_ids(text: str) -> dict[str, str]:
 
 def reasons(text: str, company: Restructured) -> dict[str, str]:
     """Why each of the two is archived, as the page has it beside them."""
-    told = {}
+    why = {}
     for employee_id in (company.inactive, company.gone):
         row = text.partition(f"{company.names[employee_id]} {employee_id} ")[2]
-        told[employee_id] = min((row.find(reason), reason) for reason in (GONE, INACTIVE) if reason in row)[1]
-    return told
+        why[employee_id] = min((row.find(reason), reason) for reason in (GONE, INACTIVE) if reason in row)[1]
+    return why
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
