@@ -33,6 +33,8 @@ from hris_pipeline.console.words import (
     outcome_words,
     plural,
     schedule_words,
+    setting_title,
+    setting_words,
     value_words,
 )
 from hris_pipeline.errors import HrisError, UnknownName, UsageError
@@ -78,6 +80,8 @@ TEMPLATES.filters |= {
     "outcome": outcome_words,
     "path": lambda text: quote(str(text), safe=""),
     "schedule": schedule_words,
+    "setting": setting_words,
+    "setting_title": setting_title,
     "title": field_title,
     "value": value_words,
 }

@@ -4,12 +4,14 @@ message tells of the command line as a button or a page of this console.
 Pure: from a value to its text. Reasons and guards have their words in ``operations.review_files``, for every face.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hris_pipeline.operations.review_files import field_title
 from hris_pipeline.settings.document import Settings
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "outcome_words",
     "plural",
     "schedule_words",
+    "setting_title",
+    "setting_words",
     "value_words",
 ]
 
@@ -63,6 +67,45 @@ def value_words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "–"
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+_NAMED_SETTINGS = ("metadata", "do_not_import")
+
+
+def setting_title(key: str) -> str:
+    """A setting's dotted key in words; names of metadata and rules as they are."""
+    top, dot, rest = key.partition(".")
+    words = rest if top in _NAMED_SETTINGS else rest.replace("_", " ").replace(".", ": ")
+    return top.replace("_", " ") + (f": {words}" if dot else "")
+
+
+def setting_words(text: str) -> str:
+    """A setting's value, told as text, as a person says it: lists with commas, metadata and rules in words."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text or "–"
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return ", ".join(value) or "–"
+    if isinstance(value, dict) and "source" in value:
+        return f"from {field_title(str(value['source']))}, {value.get('type', 'default')}"
+    if isinstance(value, dict) and {"all", "any"} & value.keys():
+        return _rule_words(value)
+    return text
+
+
+def _rule_words(rule: Mapping[str, Any]) -> str:
+    every, some = (list(map(_condition_words, rule.get(key) or ())) for key in ("all", "any"))
+    conditions = [*every, *([" or ".join(some)] if some else [])]
+    users = "archives existing users" if rule.get("archive_existing") else "leaves existing users alone"
+    return f"{' and '.join(conditions)}; {users}"
+
+
+def _condition_words(condition: Mapping[str, Any]) -> str:
+    words = (condition.get("field"), condition.get("operator"))
+    name, operator = (str(word).replace("_", " ") for word in words)
+    value = condition.get("value")
+    return f"{name} {operator}" if value is None else f"{name} {operator} {value_words(value)}"
 
 
 def plural(number: int, noun: str, several: str = "") -> str:

@@ -385,7 +385,7 @@ class TestSettings:
         assert overview(acme.services, "acme").integration.integration_id == "acme"
 
     def test_disconnecting_says_what_the_source_said(self, acme: Acme, served: Served) -> None:
-        assert "Disconnected" in words_of(served.browser().post("/i/acme/settings/disconnect"))
+        assert "Disconnected" in words_of(served.browser().post("/i/acme/settings/disconnect", sure="yes"))
         assert overview(acme.services, "acme").integration.connection == "disconnected"
 
 

@@ -19,9 +19,9 @@ from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
 __all__ = ["PAGES"]
 
 TYPES: Mapping[MetadataType, str] = {
-    "default": "default: shown everywhere",
-    "associated": "associated: a further supervisor",
-    "hidden": "hidden: stored, never shown",
+    "default": "default (shown)",
+    "associated": "associated (a supervisor)",
+    "hidden": "hidden (never shown)",
 }
 LONGEST_SAMPLE = 28
 

@@ -20,7 +20,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import differences, dump_settings, set_values
 from hris_pipeline.settings.schema import setting_rows
 from hris_pipeline.settings.validating import to_yaml
-from hris_pipeline.store.integrations import settings_history
+from hris_pipeline.store.integrations import get_integration, settings_history
 
 __all__ = ["PAGES", "changes_between", "check"]
 
@@ -161,7 +161,13 @@ def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Respo
         given=entries,
         version=settings_in_force(visit.services, visit.name),
         notified=len(settings.notify),
+        connection=_connection(visit),
     )
+
+
+def _connection(visit: Visit) -> str:
+    with visit.services.store.read() as connection:
+        return get_integration(connection, visit.name).connection
 
 
 def review_changes(visit: Visit) -> Response:
@@ -190,7 +196,8 @@ def _problem_words(field: str, message: str) -> str:
     """A problem with the name of its setting, and for a list with how it is written."""
     title = Control(field, "", "", "", "", "").title.capitalize()
     example = f" For example: {EXAMPLES[field]}" if field in EXAMPLES else ""
-    return f"{title}: {message.rstrip('.')}.{example}" if field else message
+    end = "" if message.endswith("?") else "."
+    return f"{title}: {message.removesuffix('.')}{end}{example}" if field else message
 
 
 def _field_of(where: str, sent: Mapping[str, str]) -> str:
@@ -286,7 +293,10 @@ def export(visit: Visit) -> Response:
 
 
 def end_connection(visit: Visit) -> Response:
-    """Revokes the token at the source and forgets it."""
+    """Revokes the token at the source and forgets it, once that was confirmed."""
+    if visit.text("sure") != "yes":
+        visit.problems["sure"] = "Confirm that imports are to stop reading the source."
+        return show(visit)
     with visit.deciding("disconnect"):
         revoked = disconnect(visit.services, visit.name)
     words = (
