@@ -55,7 +55,7 @@ def change(number: int) -> dict[str, Any]:
 
 
 def measure(services: Services, rows: int) -> None:
-    """Stages the import and prints a line a page, the quickest of some trials: wall clock, statements, rows that fit."""
+    """Stages the import and prints a line a page, the quickest of its trials: wall clock, statements, fitting rows."""
     build.integration(services.store)
     import_id = build.stage(services.store, *map(change, range(rows))).import_id
     review(services, import_id, page_size=1)
