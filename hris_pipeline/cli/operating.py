@@ -86,6 +86,7 @@ def verify(name: IntegrationArgument) -> CommandResult:
         "erased": verification.erased,
         "divergences": [vars(divergence) for divergence in verification.divergences],
         "settings": verification.settings,
+        "decided": verification.decided,
         "first": verification.first,
     }
     if verification.ok:
@@ -93,6 +94,7 @@ def verify(name: IntegrationArgument) -> CommandResult:
             payload, [cell(f"{verification.imports_checked} imports and every user agree with the history.", "green")]
         )
     lines = [("settings", f"version {version}", "changed") for version in verification.settings]
+    lines += [("decided", what, "changed") for what in verification.decided]
     lines += [("import", import_id, f"{', '.join(parts)} changed") for import_id, parts in verification.altered.items()]
     lines += [("user", divergence.user_id, describe(divergence)) for divergence in verification.divergences]
     return CommandResult(payload, [cell(verification.first, "bold red"), table(("what", "which", "how"), lines)], 1)

@@ -24,6 +24,7 @@ from hris_pipeline.store.automation import (
     large_integrations,
     last_good_imports,
     mark_failed_attempt,
+    prove_automatic,
     saved_integrations,
     set_automatic,
 )
@@ -171,9 +172,15 @@ def _paused(state: Automation | AutomationState) -> str:
 
 
 def skip_reason(services: Services, integration_id: str) -> str | None:
-    """Why an automatic import of the integration that was already queued must be skipped, or None."""
+    """Why an automatic import of the integration that was already queued must be skipped, or None.
+
+    Raises:
+        Tampered: whether they run was changed behind the pipeline's back.
+    """
     with services.store.read() as connection:
         automation_state = automation(connection, integration_id)
+        if not automation_state.decided:
+            prove_automatic(connection, integration_id)
     if automation_state.automatic == "running":
         return _RUNNING if import_running(services.store, integration_id) else None
     return _paused(automation_state) if automation_state.automatic == "paused" else "automatic imports are off"

@@ -37,10 +37,11 @@ from hris_pipeline.store.imports import (
 )
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import current_settings, get_integration, settings_history
+from hris_pipeline.store.kept_users import followed_users
 from hris_pipeline.store.keyring import tampered
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.stored_json import read_states
-from hris_pipeline.store.tables import import_rows, kept_users, users
+from hris_pipeline.store.tables import import_rows, users
 
 __all__ = [
     "approve_import",
@@ -257,7 +258,7 @@ def plan_undo(services: Services, import_id: str, *, actor: str) -> Import:
         integration_lock(services.store, record.integration_id, 0.0),
         services.store.begin() as connection,
     ):
-        integration = get_integration(connection, record.integration_id)
+        integration = get_integration(connection, record.integration_id, proven=True)
         if record.life != integration.life:
             raise UsageError(
                 f"Import {import_id} was made before {record.integration_id} was deleted and set up anew: it is "
@@ -304,8 +305,7 @@ def _undo(connection: sa.Connection, directory_id: str, record: Import) -> Undo:
     rows = connection.execute(sa.select(import_rows).where(of_import, ~import_rows.c.erased)).all()
     applied = [AppliedRow(row.user_id, *read_states(row)[1:]) for row in rows]
     touched = sa.select(import_rows.c.user_id).where(of_import, ~import_rows.c.erased)
-    kept = sa.select(kept_users.c.user_id).where(kept_users.c.integration_id == record.integration_id)
-    never_archived = set(connection.execute(kept).scalars())
+    never_archived = followed_users(connection, record.integration_id)
     present = connection.execute(sa.select(users).where(users.c.user_id.in_(touched)))
     current = {
         row.user_id: CurrentUser(_state(row), row.version, row.protected, row.user_id in never_archived)

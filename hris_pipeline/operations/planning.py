@@ -61,7 +61,7 @@ def compute_plan(
         bad: The quarantined rows of the extract.
         warnings: hris_ids by code from validation and mapping.
     """
-    integration = get_integration(connection, manifest.integration_id)
+    integration = get_integration(connection, manifest.integration_id, proven=True)
     context = read_context(connection, manifest, settings, services.now(), bad=bad)
     directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
     return make_plan(mapped, directory, context, settings, warnings)
@@ -143,13 +143,14 @@ def plan_import(
     Raises:
         ImportRunning: another import of the integration is under way.
         FrameInvalid: the settings changed since the users were mapped.
+        Tampered: something that decides was changed behind the pipeline's back.
     """
     integration_id = manifest.integration_id
     with (
         services.hold.within(services.store, integration_id, lock_wait_seconds),
         services.store.begin() as connection,
     ):
-        integration = get_integration(connection, integration_id)
+        integration = get_integration(connection, integration_id, proven=True)
         current = services.settings.read(connection, integration_id)
         if settings_digest is not None and settings_digest != current.digest:
             raise FrameInvalid(

@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.review_rows import mask_value
 from hris_pipeline.operations.services import Services
+from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.review import quarantine_lines
+from hris_pipeline.store.seals import RESOLUTION, seal_rows
 from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import conflicts, imports, users
 
@@ -224,7 +226,10 @@ def _decide(
 ) -> int:
     values: dict[str, Any] = {"status": "resolved", "resolution": decision, "resolved_by": by, "resolved_at": now}
     values |= {"may_restore": restore}
-    return connection.execute(sa.update(conflicts).where(where).values(values)).rowcount
+    keys = list(connection.execute(sa.select(conflicts.c.conflict_id).where(where)).scalars())
+    these = in_values(connection, conflicts.c.conflict_id, keys)
+    connection.execute(sa.update(conflicts).where(these).values(values))
+    return seal_rows(connection, RESOLUTION, these)
 
 
 @dataclass(frozen=True)

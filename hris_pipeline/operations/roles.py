@@ -8,7 +8,7 @@ refused or cut off. What is decided is not known here.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from hris_pipeline.environment import ROLES, Role
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import Services
+from hris_pipeline.store.keyring import keyring_of
+from hris_pipeline.store.seals import DECISION, seal_of
 from hris_pipeline.store.tables import decisions
 
 __all__ = ["ACTIONS", "DecidedBy", "Decision", "deciding", "decisions_of", "may", "role_of"]
@@ -118,8 +120,10 @@ def deciding(
     """
     values = {"integration_id": integration_id, "action": action, "subject": subject, "decided_at": services.now()}
     values |= {"reason": reason or None}
+    values |= {**vars(by), "outcome": None}
     with services.store.begin() as connection:
-        inserted = connection.execute(sa.insert(decisions).values(**values, **vars(by)))
+        seal = seal_of(keyring_of(connection), DECISION, values)
+        inserted = connection.execute(sa.insert(decisions).values(**values, seal=seal))
         decision_id = inserted.inserted_primary_key[0] if inserted.inserted_primary_key else None
     outcome = "unexpected"
     try:
@@ -131,12 +135,14 @@ def deciding(
     finally:
         with services.store.begin() as connection:
             mine = decisions.c.decision_id == decision_id
-            connection.execute(sa.update(decisions).where(mine).values(outcome=outcome))
+            seal = seal_of(keyring_of(connection), DECISION, values | {"outcome": outcome})
+            connection.execute(sa.update(decisions).where(mine).values(outcome=outcome, seal=seal))
 
 
 def decisions_of(services: Services, integration_id: str, limit: int | None = 100) -> tuple[Decision, ...]:
     """The decisions about an integration, also about one that was deleted since; the newest first."""
-    select = sa.select(decisions).where(decisions.c.integration_id == integration_id)
+    columns = (decisions.c[field.name] for field in fields(Decision))
+    select = sa.select(*columns).where(decisions.c.integration_id == integration_id)
     newest_first = select.order_by(decisions.c.decision_id.desc()).limit(limit)
     with services.store.read() as connection:
         return tuple(Decision(**row._mapping) for row in connection.execute(newest_first))

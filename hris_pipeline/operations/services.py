@@ -156,6 +156,7 @@ class Services:
             clock=self.now,
             retries=self.retries,
             ceilings=self.ceilings,
+            rate_limiter=self.rate_limiter(_oauth_buckets(environment, integration_id)),
         )
 
     def finch(self, integration_id: str, credential: str, *, on_expired: Callable[[], None] = lambda: None) -> "Finch":
@@ -214,6 +215,16 @@ def _partner_buckets(environment: Environment, integration_id: str) -> Callable[
     host = urlsplit(environment.api_url).netloc
     buckets = (
         Bucket(f"justworks/{host}/token/{integration_id}", environment.requests_per_second),
+        Bucket(f"justworks/{host}/application", environment.application_requests_per_second),
+    )
+    return lambda _path: buckets
+
+
+def _oauth_buckets(environment: Environment, integration_id: str) -> Callable[[str], Sequence[Bucket]]:
+    """One for the tokens of the integration, ten at once and then one a second; one for the application."""
+    host = urlsplit(environment.api_url).netloc
+    buckets = (
+        Bucket(f"justworks/{host}/tokens/{integration_id}", 1.0, 10),
         Bucket(f"justworks/{host}/application", environment.application_requests_per_second),
     )
     return lambda _path: buckets

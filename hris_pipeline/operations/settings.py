@@ -26,11 +26,10 @@ from hris_pipeline.store.integrations import (
     describe_integration,
     get_integration,
     put_settings,
-    rename_metadata,
     settings_since,
     settings_to_replace,
 )
-from hris_pipeline.store.kept_users import record_kept_users
+from hris_pipeline.store.kept_users import record_kept_users, rename_metadata
 from hris_pipeline.store.tables import users
 
 __all__ = [

@@ -22,6 +22,7 @@ from hris_pipeline.store.integrations import broken_settings, get_integration, l
 from hris_pipeline.store.keyring import add_key_to_file, drop_old_keys_of_file, load_keyring
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.rotation import renew_secrets
+from hris_pipeline.store.seals import broken_decisions
 
 __all__ = ["Verification", "describe", "rotate_key", "verify"]
 
@@ -37,25 +38,29 @@ _WORDS = {
 class Verification:
     """``altered`` gives the parts of imports that are not what was written (their rows, counts, guards, who did it …),
     by import in the order of time; ``divergences`` are users who are not what history says, though no version says that
-    anybody else wrote them; ``settings`` are the versions whose document is not what was stored. Of ``erased`` imports
-    the digest cannot be computed, because a person was erased from them; their seal holds all the same."""
+    anybody else wrote them; ``settings`` are the versions that are not what was stored, ``decided`` names what else of
+    the integration is not what was decided. Of ``erased`` imports the digest cannot be computed, because a person was
+    erased from them; their seal holds all the same."""
 
     imports_checked: int
     altered: Mapping[str, tuple[str, ...]]
     erased: tuple[str, ...]
     divergences: tuple[Divergence, ...]
     settings: tuple[int, ...] = ()
+    decided: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether nothing diverges."""
-        return not (self.altered or self.divergences or self.settings)
+        return not (self.altered or self.divergences or self.settings or self.decided)
 
     @property
     def first(self) -> str | None:
         """The first divergence in words: what, which user, since which import."""
         for version in self.settings:
             return f"version {version} of the settings changed behind the pipeline's back"
+        for what in self.decided:
+            return f"{what} changed behind the pipeline's back"
         for import_id, parts in self.altered.items():
             return f"import {import_id}: {', '.join(parts)} changed behind the pipeline's back"
         for divergence in self.divergences:
@@ -84,9 +89,10 @@ def verify(services: Services, integration_id: str) -> Verification:
         altered = {record.import_id: _altered(connection, record) for record in everything}
         divergences = diverging_users(connection, integration.directory_id)
         settings = broken_settings(connection, integration_id)
+        decided = broken_decisions(connection, integration_id)
     checked = sum(record.status in ("applied", *OPEN) and record.import_id not in erased for record in everything)
     altered_parts = {name: parts for name, parts in altered.items() if parts}
-    return Verification(checked, altered_parts, erased, divergences, settings)
+    return Verification(checked, altered_parts, erased, divergences, settings, decided)
 
 
 def _altered(connection: sa.Connection, record: Import) -> tuple[str, ...]:

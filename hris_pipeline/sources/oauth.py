@@ -10,6 +10,7 @@ import base64
 import hashlib
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, Protocol
@@ -17,9 +18,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
+from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused, SourceUnavailable
 from hris_pipeline.sources.http import Http, HttpRefused
-from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, Retries, uninterrupted
+from hris_pipeline.sources.pacing import UNLIMITED, Ceilings, RateLimiter, Retries, uninterrupted
 from hris_pipeline.sources.records import scalar
 
 __all__ = ["SCOPES", "OAuth", "OAuthTokens", "TokenKeeper", "Tokens", "TokensSpent", "code_challenge"]
@@ -38,6 +39,11 @@ SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=366)
 
 EARLY = timedelta(minutes=5)
 """How long before its end an access token is renewed, if it lives long; else in the last tenth of its life."""
+
+
+MOST_REJECTED, REJECTED_WITHIN = 3, timedelta(minutes=10)
+"""So many tokens that were refused within that time are renewed; a source that refuses what it has just issued would
+otherwise be asked for another one with every request."""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +97,7 @@ class OAuth:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         retries: Retries | None = None,
         ceilings: Ceilings | None = None,
+        rate_limiter: RateLimiter = UNLIMITED,
     ) -> None:
         for name, value in (("JUSTWORKS_CLIENT_ID", client_id), ("JUSTWORKS_CLIENT_SECRET", client_secret)):
             if not value:
@@ -104,7 +111,7 @@ class OAuth:
             title="Justworks",
             advice=lambda _status, _path: self._remedy,
             retries=retries,
-            rate_limiter=UNLIMITED,
+            rate_limiter=rate_limiter,
             ceilings=ceilings,
         )
 
@@ -232,6 +239,7 @@ class OAuthTokens:
         self._clock = clock
         self._tokens = stored
         self._early = EARLY
+        self._rejected: deque[datetime] = deque(maxlen=MOST_REJECTED)
         self._lock = threading.Lock()
 
     def token(self) -> str:
@@ -252,13 +260,24 @@ class OAuthTokens:
 
         Raises:
             ConnectionInvalid: there is none.
+            SourceUnavailable: one after the other was refused.
         """
         with self._lock:
             tokens = self._tokens or self._keeper.current()
             if tokens.access == rejected:
+                self._count_rejected()
                 tokens = self._renew(tokens)
             self._tokens = tokens
             return tokens.access
+
+    def _count_rejected(self) -> None:
+        now = self._clock()
+        if len(self._rejected) == MOST_REJECTED and now - self._rejected[0] < REJECTED_WITHIN:
+            raise SourceUnavailable(
+                f"Justworks refused {MOST_REJECTED} access tokens within {REJECTED_WITHIN.seconds // 60} minutes that "
+                "it had just issued, and is not asked for another: run it again later, and ask Justworks if it goes on."
+            )
+        self._rejected.append(now)
 
     def _renew(self, tokens: Tokens) -> Tokens:
         fresh = uninterrupted(lambda: self._keeper.refresh(tokens, self._oauth.refresh))

@@ -12,7 +12,8 @@ from hris_pipeline.settings.calendar import Calendar
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.integrations import current_settings
-from hris_pipeline.store.keyring import decrypt_settings
+from hris_pipeline.store.keyring import decrypt_settings, keyring_of
+from hris_pipeline.store.seals import AUTOMATIC, SETTINGS, is_intact, prove, seal_parts
 from hris_pipeline.store.stored_json import sound_object
 from hris_pipeline.store.tables import Instant, imports, integration_settings, integrations
 
@@ -29,6 +30,7 @@ __all__ = [
     "large_integrations",
     "last_good_imports",
     "mark_failed_attempt",
+    "prove_automatic",
     "saved_integrations",
     "set_automatic",
 ]
@@ -37,6 +39,8 @@ FREQUENCIES = ("daily", "weekly", "monthly")
 
 DEFAULT_CALENDAR = Calendar(*(getattr(Settings(), field.name) for field in fields(Calendar)))
 
+_OF_SETTINGS = ("integration_id", "version", "created_at", "actor", "document", "digest", "seal")
+
 Automatic = Literal["off", "running", "paused"]
 
 
@@ -44,7 +48,8 @@ Automatic = Literal["off", "running", "paused"]
 class Automation:
     """One integration with what decides whether it is due. Times are UTC; ``last_good_at`` is when an import of it was
     last applied in this life, ``saved`` whether a manual one was. ``settings`` are the defaults where what is stored is
-    not what was: an import of it fails, and says so."""
+    not what was: an import of it fails, and says so. ``decided`` tells whether ``automatic`` is what a person, or this
+    pipeline, made it."""
 
     integration_id: str
     connection: str
@@ -59,6 +64,7 @@ class Automation:
     settings: Settings
     last_good_at: datetime | None
     saved: bool
+    decided: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,16 @@ def automation(connection: sa.Connection, integration_id: str) -> Automation:
     return states[0]
 
 
+def prove_automatic(connection: sa.Connection, integration_id: str) -> None:
+    """Refuses an integration whose automatic imports neither a person nor this pipeline started, paused or ended so.
+
+    Raises:
+        Tampered: they were changed behind the pipeline's back.
+    """
+    select = sa.select(integrations).where(integrations.c.integration_id == integration_id)
+    prove(connection, AUTOMATIC, connection.execute(select).one()._mapping)
+
+
 def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Automation, ...]:
     """The integrations of those names that are not deleted, in order of name; one statement, however many."""
     applied = (
@@ -106,8 +122,7 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
     select = (
         sa.select(
             integrations,
-            integration_settings.c.document,
-            integration_settings.c.digest,
+            *(integration_settings.c[name].label(f"settings_{name}") for name in _OF_SETTINGS),
             applied.c.last_good_at,
             applied.c.saved,
         )
@@ -130,8 +145,12 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
 
 
 def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
-    settings = decrypt_settings(connection, row.document, row.digest) or Settings()
-    derived: dict[str, Any] = {"settings": settings, "saved": bool(row.saved)}
+    keyring, columns = keyring_of(connection), row._mapping
+    version = {name: columns[f"settings_{name}"] for name in _OF_SETTINGS}
+    sealed = is_intact(keyring, SETTINGS, version)
+    settings = decrypt_settings(connection, version["document"], version["digest"]) if sealed else None
+    derived: dict[str, Any] = {"settings": settings or Settings(), "saved": bool(row.saved)}
+    derived["decided"] = is_intact(keyring, AUTOMATIC, columns)
     names = (field.name for field in fields(Automation) if field.name not in derived)
     return Automation(**{name: row._mapping[name] for name in names}, **derived)
 
@@ -264,6 +283,7 @@ def set_automatic(
         integration_id,
         {"automatic": automatic, "automatic_by": by, "automatic_at": now, "automatic_reason": reason} | forgotten,
     )
+    seal_parts(connection, integration_id, AUTOMATIC)
 
 
 def complete_due(connection: sa.Connection, integration_id: str, due_at: datetime, *, failed: bool = False) -> int:

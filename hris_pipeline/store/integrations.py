@@ -17,7 +17,18 @@ from hris_pipeline.errors import EnvironmentInvalid, Tampered, UnknownName, Usag
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.text import suggestion
 from hris_pipeline.store.imports import end_import, open_import
-from hris_pipeline.store.keyring import decrypt_settings, encrypt_settings
+from hris_pipeline.store.keyring import decrypt_settings, encrypt_settings, keyring_of
+from hris_pipeline.store.seals import (
+    AUTOMATIC,
+    INTEGRATION,
+    KEPT,
+    SETTINGS,
+    is_intact,
+    prove,
+    seal_of,
+    seal_parts,
+    version_taken_away,
+)
 from hris_pipeline.store.tables import (
     connections,
     imports,
@@ -43,7 +54,6 @@ __all__ = [
     "get_integration",
     "list_integrations",
     "put_settings",
-    "rename_metadata",
     "settings_history",
     "settings_since",
     "settings_to_replace",
@@ -123,32 +133,40 @@ def create_integration(
         connection.execute(sa.insert(integrations), values | {"integration_id": integration_id})
     else:
         fresh = {column.name: None for column in integrations.c if column.nullable}
-        states = {"connection": "none", "automatic": "off", "failures": 0, "attempts": 0, "life": taken.life + 1}
+        states: dict[str, Any] = {"connection": "none", "automatic": "off", "failures": 0, "attempts": 0}
+        remembered = sa.select(sa.func.max(imports.c.life)).where(imports.c.integration_id == integration_id)
+        states["life"] = max(taken.life, connection.execute(remembered).scalar() or 0) + 1
         _update(connection, integration_id, **(fresh | states | values))
+    seal_parts(connection, integration_id, INTEGRATION, AUTOMATIC, KEPT)
     return get_integration(connection, integration_id)
 
 
-def get_integration(connection: sa.Connection, integration_id: str, *, deleted: bool = False) -> Integration:
-    """The integration of that name; one that was deleted only where that is asked for.
+def get_integration(
+    connection: sa.Connection, integration_id: str, *, deleted: bool = False, proven: bool = False
+) -> Integration:
+    """The integration of that name; one that was deleted only where that is asked for; ``proven``: only once it is
+    certain that its directory, source and life are what was set up.
 
     Raises:
         UnknownName: there is none, or it was deleted.
+        Tampered: to be proven, and changed behind the pipeline's back.
     """
     live = integrations.c.deleted_at.is_(None)
-    named = sa.select(*_COLUMNS).where(integrations.c.integration_id == integration_id)
+    named = sa.select(*_COLUMNS, integrations.c.seal).where(integrations.c.integration_id == integration_id)
     row = connection.execute(named if deleted else named.where(live)).one_or_none()
     if row is None:
         names = connection.execute(sa.select(integrations.c.integration_id).where(live)).scalars().all()
         remedy = suggestion(integration_id, names) or " `hris integrations` lists them; `hris setup NAME` makes one."
         raise UnknownName(f"There is no integration {integration_id[:80]!r}.{remedy}")
-    return Integration(**row._mapping)
+    if proven:
+        prove(connection, INTEGRATION, row._mapping)
+    return Integration(**{column.name: row._mapping[column.name] for column in _COLUMNS})
 
 
 def list_integrations(connection: sa.Connection) -> tuple[Integration, ...]:
     """Every integration that is not deleted, by name."""
     live = sa.select(*_COLUMNS).where(integrations.c.deleted_at.is_(None)).order_by(integrations.c.integration_id)
-    names = [column.name for column in _COLUMNS]
-    return tuple(Integration(**dict(zip(names, row, strict=True))) for row in connection.execute(live))
+    return tuple(Integration(**row._mapping) for row in connection.execute(live))
 
 
 def describe_integration(
@@ -158,8 +176,9 @@ def describe_integration(
 
     Raises:
         UsageError: another directory, although the integration already manages users in the one it has.
+        Tampered: what the integration is was changed behind the pipeline's back.
     """
-    present = get_integration(connection, integration_id)
+    present = get_integration(connection, integration_id, proven=True)
     if present.directory_id != directory_id:
         managed = sa.select(sa.func.count()).select_from(users).where(users.c.integration_id == integration_id)
         if connection.execute(managed).scalar_one():
@@ -168,11 +187,18 @@ def describe_integration(
                 "changed before the first import; delete the integration and set it up again."
             )
     _update(connection, integration_id, display_name=display_name, source=source, directory_id=directory_id)
+    seal_parts(connection, integration_id, INTEGRATION)
 
 
 def accept_terms(connection: sa.Connection, integration_id: str, actor: str, now: datetime) -> None:
-    """Records who accepted the terms, and when."""
+    """Records who accepted the terms, and when.
+
+    Raises:
+        Tampered: what the integration is was changed behind the pipeline's back.
+    """
+    get_integration(connection, integration_id, proven=True)
     _update(connection, integration_id, terms_accepted_by=actor, terms_accepted_at=now)
+    seal_parts(connection, integration_id, INTEGRATION)
 
 
 def delete_integration(connection: sa.Connection, integration_id: str, now: datetime) -> int:
@@ -198,31 +224,8 @@ def delete_integration(connection: sa.Connection, integration_id: str, now: date
         )
     ).rowcount
     _update(connection, integration_id, automatic="off", connection="disconnected", deleted_at=now)
+    seal_parts(connection, integration_id, INTEGRATION, AUTOMATIC, KEPT)
     return unlinked
-
-
-def rename_metadata(connection: sa.Connection, integration_id: str, old: str, new: str, now: datetime) -> int:
-    """Moves the stored value of one metadata name to another in every user the integration manages; gives how many had
-    it. Their versions grow, so an open plan made before is stale; history keeps the name it was written with."""
-    managed = sa.select(users.c.user_id, users.c.metadata).where(users.c.integration_id == integration_id)
-    renamed = [
-        {"key": row.user_id, "values": _renamed(row.metadata, old, new)}
-        for row in connection.execute(managed)
-        if isinstance(row.metadata, dict) and old in row.metadata
-    ]
-    if renamed:
-        connection.execute(
-            sa.update(users)
-            .where(users.c.user_id == sa.bindparam("key"))
-            .values(metadata=sa.bindparam("values"), version=users.c.version + 1, updated_at=now),
-            renamed,
-        )
-    return len(renamed)
-
-
-def _renamed(metadata: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """In its place; what an earlier field of the new name left over goes."""
-    return {new if name == old else name: value for name, value in metadata.items() if name != new}
 
 
 def _update(connection: sa.Connection, integration_id: str, /, **values: Any) -> None:
@@ -262,9 +265,10 @@ def put_settings(
     # Versions go on from those that imports remember, also after the integration was deleted and set up again.
     remembered = sa.select(sa.func.max(imports.c.settings_version)).where(imports.c.integration_id == integration_id)
     version = max(last.version if last else 0, connection.execute(remembered).scalar() or 0) + 1
-    row = {"integration_id": integration_id, "version": version, "created_at": now, "actor": actor}
-    document = encrypt_settings(connection, settings)
-    connection.execute(sa.insert(integration_settings), row | {"document": document, "digest": digest})
+    row: dict[str, Any] = {"integration_id": integration_id, "version": version, "created_at": now, "actor": actor}
+    row |= {"document": encrypt_settings(connection, settings), "digest": digest}
+    seal = seal_of(keyring_of(connection), SETTINGS, row)
+    connection.execute(sa.insert(integration_settings), row | {"seal": seal})
     return version
 
 
@@ -283,6 +287,9 @@ def current_settings(
     if row is None:
         get_integration(connection, integration_id)
         raise UnknownName(f"{integration_id} has no settings yet: run `hris setup {integration_id}`.")
+    taken_away = version_taken_away(connection, integration_id, row.version)
+    if taken_away is not None:
+        raise _not_as_stored(integration_id, taken_away)
     return _version(connection, row)
 
 
@@ -318,9 +325,12 @@ def settings_history(connection: sa.Connection, integration_id: str) -> tuple[Se
 
 
 def broken_settings(connection: sa.Connection, integration_id: str) -> tuple[int, ...]:
-    """The versions whose document is not what was stored, or cannot be opened with the keys, the oldest first."""
-    broken = []
-    for row in connection.execute(_newest_first(integration_id)).all():
+    """The versions that are not what was stored, cannot be opened with the keys, or were taken away, the oldest
+    first."""
+    rows = connection.execute(_newest_first(integration_id)).all()
+    taken_away = version_taken_away(connection, integration_id, rows[0].version if rows else 0)
+    broken = [] if taken_away is None else [taken_away]
+    for row in rows:
         try:
             _version(connection, row)
         except (EnvironmentInvalid, Tampered):
@@ -363,14 +373,18 @@ def _newest_first(integration_id: str) -> sa.Select[Any]:
 
 def _version(connection: sa.Connection, row: sa.Row[Any]) -> SettingsVersion:
     settings = decrypt_settings(connection, row.document, row.digest)
-    if settings is None:
-        raise Tampered(
-            f"The settings of {row.integration_id}, version {row.version}, are not what was stored: the document was "
-            "changed behind the pipeline's back, or another version of hris-pipeline wrote it. Nothing was done. Next: "
-            f"`hris settings apply {row.integration_id} FILE` stores them anew; `hris settings history "
-            f"{row.integration_id}` shows what they were."
-        )
+    if settings is None or not is_intact(keyring_of(connection), SETTINGS, row._mapping):
+        raise _not_as_stored(row.integration_id, row.version)
     return SettingsVersion(row.integration_id, row.version, row.created_at, row.actor, settings, row.digest)
+
+
+def _not_as_stored(integration_id: str, version: int) -> Tampered:
+    return Tampered(
+        f"The settings of {integration_id}, version {version}, are not what was stored: they were changed or taken "
+        "away behind the pipeline's back, another version of hris-pipeline wrote them, or HRIS_SECRET_KEY lacks the "
+        f"key they were sealed with. Nothing was done. Next: `hris settings apply {integration_id} FILE` stores them "
+        f"anew; `hris settings history {integration_id}` shows what they were."
+    )
 
 
 def _intact(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> Iterator[SettingsVersion]:

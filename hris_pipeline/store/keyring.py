@@ -43,6 +43,7 @@ __all__ = [
     "load_keyring",
     "seal_record",
     "seal_user",
+    "sealed_message",
     "tampered",
 ]
 
@@ -244,6 +245,11 @@ def broken_parts(
         name for (name, message), mac in zip(messages.items(), macs, strict=True) if not keyring.is_seal(mac, message)
     )
     return tuple(name for name in broken if name) or (("parts of it, back to an earlier state",) if broken else ())
+
+
+def sealed_message(key: str, record: Mapping[str, Any]) -> bytes:
+    """What a seal over one record is made of: ``key`` says which one it is."""
+    return _encode([key, {name: _plain(value) for name, value in record.items()}])
 
 
 def seal_user(keyring: Keyring, user_id: str, *, protected: bool) -> str:

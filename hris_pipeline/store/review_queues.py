@@ -17,6 +17,7 @@ from hris_pipeline.contract import OPEN, QUARANTINE_COLUMNS
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.frames import INSTANT, TEXT, read_frame, write_frame
 from hris_pipeline.store.imports import OPEN_LASTS, OUTDATED, end_import
+from hris_pipeline.store.seals import RESOLUTION, prove
 from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, quarantine
 
 __all__ = [
@@ -91,13 +92,17 @@ def record_conflicts(connection: sa.Connection, integration_id: str, frame: pd.D
 
 
 def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolution, ...]:
-    """What people decided and the next plans follow."""
-    decided = sa.select(
-        conflicts.c.hris_id, conflicts.c.user_id, conflicts.c.resolution, conflicts.c.may_restore
-    ).where(conflicts.c.integration_id == integration_id, conflicts.c.status == "resolved")
-    return tuple(
-        Resolution(row.hris_id, row.user_id, row.resolution, row.may_restore) for row in connection.execute(decided)
-    )
+    """What people decided and the next plans follow.
+
+    Raises:
+        Tampered: one of them is not what a person decided.
+    """
+    columns = (conflicts.c[name] for name in ("conflict_id", *RESOLUTION.columns, RESOLUTION.column))
+    of_integration = conflicts.c.integration_id == integration_id
+    decided = connection.execute(sa.select(*columns).where(of_integration, RESOLUTION.where)).all()
+    for row in decided:
+        prove(connection, RESOLUTION, row._mapping)
+    return tuple(Resolution(row.hris_id, row.user_id, row.resolution, row.may_restore) for row in decided)
 
 
 def waiting_elsewhere(integration_id: str) -> sa.ColumnElement[bool]:

@@ -18,6 +18,20 @@ from hris_pipeline.store.keyring import (
     seal_record,
     seal_user,
 )
+from hris_pipeline.store.seals import (
+    AUTOMATIC,
+    CONNECTION,
+    DECISION,
+    INTEGRATION,
+    KEPT,
+    PARTS,
+    RESOLUTION,
+    SETTINGS,
+    is_intact,
+    reseal,
+    seal_of,
+    seal_rows,
+)
 from hris_pipeline.store.tables import approvals, connections, import_rows, imports, integration_settings, users
 
 __all__ = ["Rotated", "renew_secrets", "seal_first"]
@@ -25,13 +39,15 @@ __all__ = ["Rotated", "renew_secrets", "seal_first"]
 
 @dataclass(frozen=True)
 class Rotated:
-    """How many of each were encrypted or sealed anew; ``left`` are seals that were broken, and stay so."""
+    """How many of each were encrypted or sealed anew; ``decided`` is what people decided of integrations and conflicts,
+    and the log of it; ``left`` are seals that were broken, and stay so."""
 
     connections: int = 0
     settings: int = 0
     imports: int = 0
     approvals: int = 0
     users: int = 0
+    decided: int = 0
     left: int = 0
 
 
@@ -43,13 +59,22 @@ def renew_secrets(connection: sa.Connection) -> Rotated:
         EnvironmentInvalid: none of the keys opens something.
     """
     keyring = keyring_of(connection)
-    renewed = Rotated(connections=_tokens(connection, keyring), settings=_settings(connection))
+    tokens, settings = _tokens(connection, keyring), _settings(connection, keyring)
+    decided = [reseal(connection, part) for part in (INTEGRATION, AUTOMATIC, KEPT, RESOLUTION, DECISION)]
     sealed = [_import(connection, row) for row in connection.execute(sa.select(imports)).all()]
     approved = [_approval(connection, keyring, row) for row in connection.execute(sa.select(approvals)).all()]
-    decided = sa.select(users.c.user_id, users.c.protected, users.c.seal).where(users.c.seal.is_not(None))
-    people = [_user(connection, keyring, row) for row in connection.execute(decided).all()]
-    left = sum(not whether for whether in (*sealed, *approved, *people))
-    return replace(renewed, imports=sum(sealed), approvals=sum(approved), users=sum(people), left=left)
+    with_seal = sa.select(users.c.user_id, users.c.protected, users.c.seal).where(users.c.seal.is_not(None))
+    people = [_user(connection, keyring, row) for row in connection.execute(with_seal).all()]
+    return Rotated(
+        connections=sum(tokens),
+        settings=sum(settings),
+        imports=sum(sealed),
+        approvals=sum(approved),
+        users=sum(people),
+        decided=sum(number for number, _ in decided),
+        left=sum(not whether for whether in (*tokens, *settings, *sealed, *approved, *people))
+        + sum(number for _, number in decided),
+    )
 
 
 def seal_first(connection: sa.Connection) -> int:
@@ -62,8 +87,12 @@ def seal_first(connection: sa.Connection) -> int:
     people = connection.execute(
         sa.select(users.c.user_id, users.c.protected).where(users.c.seal.is_(None), decided)
     ).all()
-    if not (unsealed or rows or people):
+    parts = [(part, part.table.c[part.column].is_(None)) for part in PARTS]
+    stored = (sa.select(part.table).where(part.where, unsealed_row).limit(1) for part, unsealed_row in parts)
+    waiting = any(connection.execute(select).first() is not None for select in stored)
+    if not (unsealed or rows or people or waiting):
         return 0  # asks for no key
+    number = sum(seal_rows(connection, part, unsealed_row) for part, unsealed_row in parts)
     keyring = keyring_of(connection)
     for row in unsealed:
         record = Import.from_row(row)
@@ -73,34 +102,42 @@ def seal_first(connection: sa.Connection) -> int:
         _write_approval(connection, keyring, row)
     for row in people:
         _write_user(connection, keyring, row)
-    return len(unsealed) + len(rows) + len(people)
+    return number + len(unsealed) + len(rows) + len(people)
 
 
-def _tokens(connection: sa.Connection, keyring: Keyring) -> int:
+def _tokens(connection: sa.Connection, keyring: Keyring) -> list[bool]:
     rows = connection.execute(sa.select(connections)).all()
-    for row in rows:
-        secrets = {
-            name: keyring.encrypt(keyring.decrypt(row._mapping[name])) if row._mapping[name] else None
-            for name in ("access_token", "refresh_token")
-        }
-        this = connections.c.integration_id == row.integration_id
-        connection.execute(sa.update(connections).where(this).values(secrets))
-    return len(rows)
+    return [_connection(connection, keyring, row) for row in rows]
 
 
-def _settings(connection: sa.Connection) -> int:
-    renewed = 0
-    for row in connection.execute(sa.select(integration_settings)).all():
-        settings = decrypt_settings(connection, row.document, row.digest)
-        if settings is None or not settings.notify:
-            continue
-        document = encrypt_settings(connection, settings)
-        this = sa.and_(
-            integration_settings.c.integration_id == row.integration_id, integration_settings.c.version == row.version
-        )
-        connection.execute(sa.update(integration_settings).where(this).values(document=document))
-        renewed += 1
-    return renewed
+def _connection(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
+    secrets = {
+        name: keyring.encrypt(keyring.decrypt(row._mapping[name])) if row._mapping[name] else None
+        for name in ("access_token", "refresh_token")
+    }
+    intact = is_intact(keyring, CONNECTION, row._mapping)
+    seal = seal_of(keyring, CONNECTION, {**row._mapping, **secrets}) if intact else row.seal
+    this = connections.c.integration_id == row.integration_id
+    connection.execute(sa.update(connections).where(this).values(secrets | {"seal": seal}))
+    return intact
+
+
+def _settings(connection: sa.Connection, keyring: Keyring) -> list[bool]:
+    return [_version(connection, keyring, row) for row in connection.execute(sa.select(integration_settings)).all()]
+
+
+def _version(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
+    settings = decrypt_settings(connection, row.document, row.digest)
+    if settings is None or not is_intact(keyring, SETTINGS, row._mapping):
+        return False
+    values: dict[str, Any] = {"seal": seal_of(keyring, SETTINGS, row._mapping)}
+    if settings.notify:
+        values["document"] = encrypt_settings(connection, settings)
+    this = sa.and_(
+        integration_settings.c.integration_id == row.integration_id, integration_settings.c.version == row.version
+    )
+    connection.execute(sa.update(integration_settings).where(this).values(values))
+    return True
 
 
 def _import(connection: sa.Connection, row: sa.Row[Any]) -> bool:

@@ -86,6 +86,9 @@ integrations = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("deleted_at", Instant),
     sa.Column("life", sa.Integer, nullable=False, server_default="1", comment="Grows when it is set up anew"),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over what it is: directory, source, life, terms"),
+    sa.Column("automatic_seal", sa.Text, comment="Keyed MAC over whether automatic imports run"),
+    sa.Column("kept_seal", sa.Text, comment="Keyed MAC over its lines of kept_users"),
     _one_of("connection", "none", "connected", "expired", "disconnected"),
     _one_of("automatic", "off", "running", "paused"),
 )
@@ -99,6 +102,7 @@ integration_settings = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("document", Json, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over the version and its digest"),
 )
 
 connections = sa.Table(
@@ -112,6 +116,7 @@ connections = sa.Table(
     sa.Column("expires_at", Instant, comment="Of the access token"),
     sa.Column("refresh_expires_at", Instant),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over whose tokens they are"),
 )
 
 users = sa.Table(
@@ -250,6 +255,7 @@ conflicts = sa.Table(
     sa.Column("incoming", Json, nullable=False, comment="The row as mapped"),
     sa.Column("first_seen_at", Instant, nullable=False),
     sa.Column("last_seen_at", Instant, nullable=False),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over what was decided"),
     sa.UniqueConstraint("integration_id", "hris_id", "user_id"),
     _one_of("kind", "employee_id", "email", "name_and_birth_date"),
     _one_of("status", "open", "resolved", "gone"),
@@ -290,6 +296,7 @@ decisions = sa.Table(
     sa.Column("outcome", sa.Text, comment="done, or what refused it; null: cut off"),
     sa.Column("address", sa.Text, comment="From where"),
     sa.Column("reason", sa.Text, comment="Why, where that is asked"),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over the line"),
 )
 
 notifications = sa.Table(

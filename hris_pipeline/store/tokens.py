@@ -12,6 +12,7 @@ from hris_pipeline.sources.oauth import Tokens, TokensSpent
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.keyring import Keyring
 from hris_pipeline.store.locks import named_lock
+from hris_pipeline.store.seals import CONNECTION, prove, seal_of
 from hris_pipeline.store.tables import connections, integrations
 
 __all__ = ["StoredTokens"]
@@ -39,6 +40,7 @@ class StoredTokens:
         Raises:
             ConnectionInvalid: nothing is; the integration was never connected, or was disconnected.
             EnvironmentInvalid: the keys do not open it.
+            Tampered: they are not what was stored for this integration.
         """
         with self.store.read() as connection:
             return self.read(connection)
@@ -49,6 +51,7 @@ class StoredTokens:
         Raises:
             ConnectionInvalid: nothing is; the integration was never connected, or was disconnected.
             EnvironmentInvalid: the keys do not open it.
+            Tampered: they are not what was stored for this integration.
         """
         of_integration = connections.c.integration_id == self.integration_id
         row = connection.execute(sa.select(connections).where(of_integration)).one_or_none()
@@ -56,13 +59,15 @@ class StoredTokens:
             raise ConnectionInvalid(
                 f"{self.integration_id} is not connected: connect it with `hris connect {self.integration_id}`."
             )
-        return Tokens(
+        tokens = Tokens(
             access=self.box.decrypt(row.access_token),
             refresh=self.box.decrypt(row.refresh_token) if row.refresh_token else "",
             scopes=tuple(row.scopes.split()),
             expires_at=row.expires_at,
             refresh_expires_at=row.refresh_expires_at,
         )
+        prove(connection, CONNECTION, row._mapping)  # or one company could be read with another's tokens
+        return tokens
 
     def refresh(self, stale: Tokens, do: Callable[[Tokens], Tokens]) -> Tokens:
         """The stored tokens when they already differ from ``stale``; otherwise what ``do(stale)`` gives, committed
@@ -103,6 +108,7 @@ class StoredTokens:
             "refresh_expires_at": tokens.refresh_expires_at,
             "updated_at": now or self.now(),
         }
+        values["seal"] = seal_of(self.box, CONNECTION, values | {"integration_id": self.integration_id})
         if company_name is not None:
             values["company_name"] = company_name
         with self.store.begin() as connection:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from hris_pipeline.settings.calendar import latest_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.engine import Store
+from hris_pipeline.store.keyring import keyring_of
+from hris_pipeline.store.seals import SETTINGS, seal_of
 from hris_pipeline.store.tables import conflicts, imports, integration_settings, integrations
 
 __all__ = ["AT", "add_integrations", "add_waiting", "counted_statements"]
@@ -34,11 +36,15 @@ def add_integrations(
     times = {"automatic_at": before, "created_at": before, "last_due_at": handled}
     applied = {"status": "applied", "trigger": "manual", "guards": [], "diagnostics": {}, "actor": "ann"}
     with store.begin() as connection:
+        keyring = keyring_of(connection)
         connection.execute(
             sa.insert(integrations),
             [{"integration_id": name, "directory_id": name, **rows, **times} for name in names],
         )
-        connection.execute(sa.insert(integration_settings), [{"integration_id": name, **settings} for name in names])
+        versions = [{"integration_id": name, **settings} for name in names]
+        connection.execute(
+            sa.insert(integration_settings), [row | {"seal": seal_of(keyring, SETTINGS, row)} for row in versions]
+        )
         for day in range(imports_each):
             moment = AT - timedelta(days=1 + day)
             connection.execute(

@@ -15,6 +15,7 @@ from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.applying import apply_import
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import Import, stage_import
+from hris_pipeline.store.seals import AUTOMATIC, INTEGRATION, KEPT, seal_parts
 from hris_pipeline.store.tables import integrations, users
 
 NOW = datetime(2025, 6, 2, 4, 0, tzinfo=UTC)
@@ -93,6 +94,7 @@ def integration(store: Store, name: str = "acme", directory: str = "acme") -> No
     with store.begin() as connection:
         values = {"integration_id": name, "directory_id": directory, "display_name": name, "source": "justworks"}
         connection.execute(sa.insert(integrations), values | {"created_at": NOW})
+        seal_parts(connection, name, INTEGRATION, AUTOMATIC, KEPT)
 
 
 def stage(store: Store, *changes: Change, **fields: Any) -> Import:

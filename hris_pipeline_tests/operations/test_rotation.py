@@ -19,7 +19,7 @@ from hris_pipeline.operations.users import load_users, protect
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.rotation import seal_first
-from hris_pipeline.store.tables import approvals, imports, users
+from hris_pipeline.store.tables import approvals, connections, imports, integration_settings, integrations, users
 from hris_pipeline.transform.columns import text_from_source
 from hris_pipeline_tests.kit.acme import Acme
 
@@ -60,10 +60,11 @@ def test_after_a_rotation_the_new_key_alone_opens_and_proves_everything(acme: Ac
         counts = rotate_key(services, lambda sealer: reseal_frames(root, sealer))
         assert counts == {
             "connections": 1,
-            "settings": 1,
+            "settings": 2,
             "imports": 2,
             "approvals": 1,
             "users": 1,
+            "decided": 3,
             "manifests": 3,
             "frames": 1,
             "left": 0,
@@ -96,9 +97,15 @@ def test_what_was_tampered_with_is_not_blessed(acme: Acme) -> None:
         connection.execute(sa.update(imports).where(imports.c.import_id == import_id).values(actor="mallory"))
         connection.execute(sa.update(approvals).values(reason="mallory"))
         connection.execute(sa.update(users).where(users.c.employee_id == "L1").values(protected=False))
+        first = sa.update(integration_settings).where(integration_settings.c.version == 1)
+        connection.execute(first.values(actor="mallory"))
+        connection.execute(sa.update(integrations).values(automatic="running"))
+        connection.execute(sa.update(connections).values(scopes="everything"))
     with under_keys(acme, NEW, *acme.services.environment.secret_keys) as services:
-        assert rotate_key(services, lambda _: (0, 0))["left"] == 3
+        assert rotate_key(services, lambda _: (0, 0))["left"] == 6
         verification = verify(services, "acme")
+    assert verification.settings == (1,)
+    assert verification.decided == ("whether automatic imports run", "its tokens")
     assert (len(verification.altered), [divergence.what for divergence in verification.divergences]) == (
         1,
         ["protected"],
@@ -126,6 +133,11 @@ def test_an_upgrade_seals_what_was_there_before_there_were_seals(acme: Acme) -> 
         connection.execute(sa.update(imports).values(seal=None, rows_hash=None))
         connection.execute(sa.update(approvals).values(seal=None))
         connection.execute(sa.update(users).values(seal=None))
-        assert seal_first(connection) == 4
+        unsealed = {"seal": None, "automatic_seal": None, "kept_seal": None}
+        connection.execute(sa.update(integrations).values(unsealed))
+        for table in (integration_settings, connections):
+            connection.execute(sa.update(table).values(seal=None))
+        assert seal_first(connection) == 10
+        assert seal_first(connection) == 0
     assert verify(acme.services, "acme").ok
     assert acme.save(import_id).status == "applied"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import rich.pretty
 
-from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused
+from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.oauth import SCOPES, OAuth, OAuthTokens, Tokens, TokensSpent
 from hris_pipeline_tests.sources.conftest import (
@@ -117,6 +117,22 @@ def test_an_expired_token_is_renewed_on_401_once(sandbox: Sandbox, keeper: Memor
     assert source.company().display_name == "Acme"
     assert keeper.refreshed == 1
     source.close()
+
+
+def test_a_source_that_refuses_what_it_has_just_issued_is_not_asked_for_ever_more(
+    sandbox: Sandbox, keeper: MemoryKeeper
+) -> None:
+    moment = [NOON]
+    tokens = OAuthTokens(keeper, oauth_of(sandbox), lambda: moment[0])
+    for _ in range(3):
+        tokens.refresh(tokens.token())
+    for _ in range(20):
+        with pytest.raises(SourceUnavailable, match="refused 3 access tokens within 10 minutes"):
+            tokens.refresh(tokens.token())
+    assert keeper.refreshed == 3
+    moment[0] += timedelta(minutes=10)
+    tokens.refresh(tokens.token())
+    assert keeper.refreshed == 4
 
 
 def test_many_threads_and_two_processes_renew_once(sandbox: Sandbox, keeper: MemoryKeeper) -> None:

@@ -19,9 +19,9 @@ from hris_pipeline.store.integrations import (
     get_integration,
     list_integrations,
     put_settings,
-    rename_metadata,
     settings_history,
 )
+from hris_pipeline.store.kept_users import rename_metadata
 from hris_pipeline.store.tables import connections, users
 from hris_pipeline_tests.kit.store_builders import NOW, applied, create, edit, stage, state, stored, user_id
 

@@ -19,6 +19,7 @@ from hris_pipeline.store.review_queues import (
     replace_quarantine,
     resolutions,
 )
+from hris_pipeline.store.seals import RESOLUTION, seal_rows
 from hris_pipeline.store.tables import approvals, conflicts, import_rows, imports, quarantine
 from hris_pipeline_tests.kit.store_builders import NOW, TEXT, applied, create, integration, stage
 
@@ -79,6 +80,7 @@ def _resolve(store: Store, pair: tuple[str, str], resolution: str) -> None:
         this_pair = sa.and_(conflicts.c.hris_id == pair[0], conflicts.c.user_id == pair[1])
         values = {"status": "resolved", "resolution": resolution, "resolved_by": "Ann", "resolved_at": NOW}
         connection.execute(sa.update(conflicts).where(this_pair).values(values))
+        seal_rows(connection, RESOLUTION, this_pair)
 
 
 def test_a_conflict_seen_again_is_the_same_conflict(store: Store) -> None:

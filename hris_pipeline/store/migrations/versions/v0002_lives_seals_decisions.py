@@ -39,6 +39,15 @@ def upgrade() -> None:
         "integrations",
         sa.Column("life", sa.Integer(), server_default="1", nullable=False, comment="Grows when it is set up anew"),
     )
+    for table, column, comment in (
+        ("integrations", "seal", "Keyed MAC over what it is: directory, source, life, terms"),
+        ("integrations", "automatic_seal", "Keyed MAC over whether automatic imports run"),
+        ("integrations", "kept_seal", "Keyed MAC over its lines of kept_users"),
+        ("integration_settings", "seal", "Keyed MAC over the version and its digest"),
+        ("connections", "seal", "Keyed MAC over whose tokens they are"),
+        ("conflicts", "seal", "Keyed MAC over what was decided"),
+    ):
+        op.add_column(table, sa.Column(column, sa.Text(), nullable=True, comment=comment))
     op.add_column(
         "users",
         sa.Column(
@@ -91,6 +100,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=True, comment="done, or what refused it; null: cut off"),
         sa.Column("address", sa.Text(), nullable=True, comment="From where"),
         sa.Column("reason", sa.Text(), nullable=True, comment="Why, where that is asked"),
+        sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over the line"),
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
     )
     op.create_index(op.f("ix_decisions_integration_id"), "decisions", ["integration_id"], unique=False)

@@ -1,0 +1,248 @@
+"""Seals over what decides and is neither an import nor a user: settings, what an integration is, whether its automatic
+imports run, whom ``do_not_archive`` follows, whose tokens are whose, what became of conflicts, the log of decisions.
+
+Each is one MAC in the row that it is over, or in its integration's; a table of parts says which columns it covers. Who
+writes a part seals it, who follows it proves it first. Seals of imports, approvals and users are ``keyring``'s.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from hris_pipeline.errors import Tampered
+from hris_pipeline.store.keyring import Keyring, keyring_of, sealed_message
+from hris_pipeline.store.tables import (
+    conflicts,
+    connections,
+    decisions,
+    imports,
+    integration_settings,
+    integrations,
+    kept_users,
+)
+
+__all__ = [
+    "AUTOMATIC",
+    "CONNECTION",
+    "DECISION",
+    "INTEGRATION",
+    "KEPT",
+    "PARTS",
+    "RESOLUTION",
+    "SETTINGS",
+    "SealedPart",
+    "broken_decisions",
+    "is_intact",
+    "prove",
+    "read_kept",
+    "reseal",
+    "seal_of",
+    "seal_parts",
+    "seal_rows",
+    "version_taken_away",
+]
+
+
+Columns = Mapping[str, Any] | sa.RowMapping
+"""A row, by column."""
+
+
+@dataclass(frozen=True)
+class SealedPart:
+    """What one seal is over: ``columns`` of a row of ``table``, and its ``keys``, so that none takes another's place;
+    the seal stands in ``column``. Only rows that meet ``where`` have one. ``what`` and ``remedy`` are for messages."""
+
+    name: str
+    table: sa.Table
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    what: str
+    remedy: str
+    column: str = "seal"
+    where: sa.ColumnElement[bool] = field(default_factory=sa.true)
+
+
+SETTINGS = SealedPart(
+    "settings",
+    integration_settings,
+    ("integration_id", "version"),
+    ("created_at", "actor", "digest"),
+    "version {version} of the settings",
+    "`hris settings apply {integration_id} FILE` stores them anew",
+)
+"""The digest is of the document, and computed again wherever it is read."""
+
+INTEGRATION = SealedPart(
+    "integration",
+    integrations,
+    ("integration_id",),
+    ("directory_id", "source", "life", "created_at", "deleted_at", "terms_accepted_at", "terms_accepted_by"),
+    "which directory, source and life it has",
+    "restore the table integrations from a backup, or `hris delete {integration_id}` and set it up again",
+)
+
+AUTOMATIC = SealedPart(
+    "automatic",
+    integrations,
+    ("integration_id",),
+    ("life", "automatic", "automatic_by", "automatic_at", "automatic_reason"),
+    "whether automatic imports run",
+    "`hris pause {integration_id} --reason WHY` or `hris resume {integration_id} --reason WHY` decides it anew",
+    "automatic_seal",
+)
+
+KEPT = SealedPart(
+    "kept",
+    integrations,
+    ("integration_id",),
+    ("followed",),
+    "whom do_not_archive follows",
+    "`hris settings set {integration_id} 'do_not_archive=[]'`, then name them again",
+    "kept_seal",
+)
+"""Over all lines of ``kept_users`` of the integration together, so that none can be taken away (``read_kept``)."""
+
+CONNECTION = SealedPart(
+    "connection",
+    connections,
+    ("integration_id",),
+    ("access_token", "refresh_token", "scopes", "expires_at", "refresh_expires_at"),
+    "its tokens",
+    "`hris connect {integration_id}`",
+)
+
+RESOLUTION = SealedPart(
+    "resolution",
+    conflicts,
+    ("conflict_id",),
+    ("integration_id", "hris_id", "user_id", "kind", "resolution", "may_restore", "resolved_by", "resolved_at"),
+    "what was decided of conflict {conflict_id}",
+    "`hris resolve {conflict_id}` decides it anew",
+    where=conflicts.c.status == "resolved",
+)
+
+DECISION = SealedPart(
+    "decision",
+    decisions,
+    (),
+    ("integration_id", "decided_at", "action", "subject", "name", "identity", "method", "outcome", "address", "reason"),
+    "decision {decision_id} of the log",
+    "look for it in the database's own log of statements",
+)
+"""Without its number, which the database gives: a line can be repeated, but not made up or changed."""
+
+PARTS = (SETTINGS, INTEGRATION, AUTOMATIC, KEPT, CONNECTION, RESOLUTION, DECISION)
+
+
+def seal_of(keyring: Keyring, part: SealedPart, row: Columns) -> str:
+    """The seal of a row."""
+    return keyring.seal(_message(part, row))
+
+
+def is_intact(keyring: Keyring, part: SealedPart, row: Columns) -> bool:
+    """Whether the row, its seal among its columns, is what was sealed."""
+    return keyring.is_seal(row[part.column] or "", _message(part, row))
+
+
+def prove(connection: sa.Connection, part: SealedPart, row: Columns) -> None:
+    """Refuses a row that is not what was sealed.
+
+    Raises:
+        Tampered: it is not.
+    """
+    if not is_intact(keyring_of(connection), part, row):
+        raise Tampered(
+            f"{row['integration_id']}: {part.what.format(**row)} is not what was stored: changed behind the pipeline's "
+            "back, or HRIS_SECRET_KEY lacks the key that it was sealed with. Nothing was done. Next: "
+            f"{part.remedy.format(**row)}; `hris verify {row['integration_id']}` names everything that was changed."
+        )
+
+
+def seal_rows(connection: sa.Connection, part: SealedPart, *where: sa.ColumnElement[bool]) -> int:
+    """Seals the rows just as they stand; gives how many."""
+    keyring = keyring_of(connection)
+    rows = list(_read(connection, part, *where))
+    _write(connection, part, [(row, seal_of(keyring, part, row)) for row in rows])
+    return len(rows)
+
+
+def seal_parts(connection: sa.Connection, integration_id: str, *parts: SealedPart) -> None:
+    """Seals these parts of an integration just as they stand."""
+    for part in parts:
+        seal_rows(connection, part, part.table.c.integration_id == integration_id)
+
+
+def reseal(connection: sa.Connection, part: SealedPart) -> tuple[int, int]:
+    """Seals every row that is intact with the first key; gives how many, and how many were left as they are not."""
+    keyring = keyring_of(connection)
+    rows = list(_read(connection, part))
+    intact = [row for row in rows if is_intact(keyring, part, row)]
+    _write(connection, part, [(row, seal_of(keyring, part, row)) for row in intact])
+    return len(intact), len(rows) - len(intact)
+
+
+def broken_decisions(connection: sa.Connection, integration_id: str) -> tuple[str, ...]:
+    """What of an integration, besides settings, imports and users, is not what was decided; in words."""
+    keyring = keyring_of(connection)
+    parts = [part for part in PARTS if part is not SETTINGS]
+    return tuple(
+        part.what.format(**row)
+        for part in parts
+        for row in _read(connection, part, part.table.c.integration_id == integration_id)
+        if not is_intact(keyring, part, row)
+    )
+
+
+def version_taken_away(connection: sa.Connection, integration_id: str, newest: int) -> int | None:
+    """A later version of the settings than the newest that is there, by which the newest import was made; None where
+    there is none."""
+    made = sa.select(imports.c.settings_version).where(
+        imports.c.integration_id == integration_id, imports.c.settings_version.is_not(None)
+    )
+    used = connection.execute(made.order_by(imports.c.planned_at.desc()).limit(1)).scalar()
+    return used if used is not None and used > newest else None
+
+
+def read_kept(connection: sa.Connection, integration_id: str | None = None) -> list[dict[str, Any]]:
+    """The rows of ``KEPT``, of one integration or of all: integration_id, seal, and whom it follows, as pairs of an
+    EmployeeId and a user_id in order. One statement."""
+    columns = (integrations.c.integration_id, integrations.c.kept_seal)
+    select = sa.select(*columns, kept_users.c.employee_id, kept_users.c.user_id).outerjoin_from(
+        integrations, kept_users
+    )
+    if integration_id is not None:
+        select = select.where(integrations.c.integration_id == integration_id)
+    rows: dict[str, dict[str, Any]] = {}
+    for name, seal, employee_id, user_id in connection.execute(select):
+        row = rows.setdefault(name, {"integration_id": name, "kept_seal": seal, "followed": []})
+        if employee_id is not None:
+            row["followed"].append([employee_id, user_id])
+    for row in rows.values():
+        row["followed"].sort()
+    return list(rows.values())
+
+
+def _message(part: SealedPart, row: Columns) -> bytes:
+    key = "/".join((part.name, *(str(row[name]) for name in part.keys)))
+    return sealed_message(key, {name: row[name] for name in part.columns})
+
+
+def _read(connection: sa.Connection, part: SealedPart, *where: sa.ColumnElement[bool]) -> Iterator[Columns]:
+    select = sa.select(part.table).where(part.where, *where)
+    if part is not KEPT:
+        yield from connection.execute(select).mappings().all()
+        return
+    names = set(connection.execute(select.with_only_columns(integrations.c.integration_id)).scalars())
+    rows = read_kept(connection, *names) if len(names) == 1 else read_kept(connection)
+    yield from (row for row in rows if row["integration_id"] in names)
+
+
+def _write(connection: sa.Connection, part: SealedPart, seals: Collection[tuple[Columns, str]]) -> None:
+    keys = [column.name for column in part.table.primary_key]
+    this = sa.and_(*(part.table.c[name] == sa.bindparam(f"key_{name}") for name in keys))
+    update = sa.update(part.table).where(this).values({part.column: sa.bindparam("mac")})
+    lines = [{f"key_{name}": row[name] for name in keys} | {"mac": seal} for row, seal in seals]
+    if lines:
+        connection.execute(update, lines)
