@@ -18,6 +18,8 @@ HrisError                    exit 1
 ├── ImportHeld               exit 3: a guard holds the change set until a person approves it
 ├── MachineError             this machine lacks something: disk, memory, rights, a library
 └── ImportStale              exit 4: the change set no longer fits the store
+
+RunInterrupted               no error: somebody stopped the run (Ctrl-C, SIGTERM); nothing goes on after it
 """
 
 from collections.abc import Sequence
@@ -33,6 +35,7 @@ __all__ = [
     "ImportStale",
     "MachineError",
     "Problem",
+    "RunInterrupted",
     "RunReplaced",
     "SettingsInvalid",
     "SourceError",
@@ -140,6 +143,10 @@ class ImportHeld(HrisError):
 
 class RunReplaced(HrisError):
     """The run was taken for dead, and another one does its work; nothing was applied."""
+
+
+class RunInterrupted(BaseException):
+    """Somebody stopped the run; the text says what of it was done."""
 
 
 class ImportStale(HrisError):

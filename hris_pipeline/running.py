@@ -17,6 +17,7 @@ from typing import Any
 
 import dagster as dg
 
+from hris_pipeline.contract import OPEN
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.runs import (
     ACTOR_TAG,
@@ -33,7 +34,8 @@ from hris_pipeline.defs.runs import (
     living_runs,
 )
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError
+from hris_pipeline.errors import HrisError, RunInterrupted
+from hris_pipeline.operations.overview import imports_of_run
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.settings.validating import to_yaml
 from hris_pipeline.store.integrations import get_integration
@@ -130,6 +132,7 @@ def run_job(
 
     Raises:
         HrisError: what made the run fail, as if no Dagster were between.
+        RunInterrupted: somebody stopped it.
     """
     with _instance(environment, instance) as opened:
         _ensure_partition(opened, integration_id)
@@ -265,11 +268,35 @@ def _run(
                 resources=resources,
             )
     except dg.DagsterExecutionInterruptedError:
-        raise KeyboardInterrupt from None
+        raise RunInterrupted(_stopped(integration_id, run_id)) from None
     except Exception as error:
         raise _own_error(error, name, run_id) from None
     tags = current_tags(instance, run_id)
     return JobResult(run_id, tags.get(APPLIED_TAG) or tags.get(PLANNED_TAG), tags.get(SKIPPED_TAG))
+
+
+def _stopped(integration_id: str, run_id: str) -> str:
+    """What of a run was done that somebody stopped: its import was applied wholly, or not at all."""
+    try:
+        services = open_services()
+        try:
+            made = imports_of_run(services, integration_id, run_id)
+        finally:
+            services.close()
+    except HrisError as error:
+        return (
+            f"Stopped. Whether anything was applied is not known ({error}): `hris history {integration_id}` tells it."
+        )
+    for record in made:
+        if record.applied_run_id == run_id and record.status == "applied":
+            return f"Stopped. Import {record.import_id} of {integration_id} was applied all the same, wholly."
+    waiting = next((record for record in made if record.status in OPEN), None)
+    if waiting is None:
+        return f"Stopped. Nothing was applied, nothing is left by halves: run it again for {integration_id}."
+    return (
+        f"Stopped. Nothing was applied; import {waiting.import_id} of {integration_id} is {waiting.status}: "
+        f"`hris show {waiting.import_id}`."
+    )
 
 
 def _ensure_partition(instance: dg.DagsterInstance, integration_id: str) -> None:

@@ -4,6 +4,7 @@ Nothing is imported until a command needs it, so that ``hris --help`` and the se
 
 import atexit
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -14,6 +15,7 @@ __all__ = ["main"]
 def main() -> None:
     """The command ``hris``. What it starts runs the code that is installed, whatever lies in the working directory."""
     os.environ["PYTHONSAFEPATH"] = "1"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops it is told what was done, as by Ctrl-C
     from hris_pipeline.cli.app import run  # noqa: PLC0415 - importing the package must cost nothing
 
     _leave(run(sys.argv[1:]))

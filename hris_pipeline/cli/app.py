@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from hris_pipeline.cli.printing import PLAIN_SIGNS, CommandResult, error_line, write
-from hris_pipeline.errors import HrisError, SettingsInvalid
+from hris_pipeline.errors import HrisError, RunInterrupted, SettingsInvalid
 from hris_pipeline.files import machine_words
 
 __all__ = ["COMMANDS", "Command", "load_command", "run"]
@@ -282,7 +282,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at the end complains again
         return 1
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, RunInterrupted) as error:
         return _failed(error, as_json=as_json)
     return result.exit_code
 
@@ -334,6 +334,8 @@ def _explained(error: BaseException) -> tuple[str, int]:
     if isinstance(error, TyperException):
         message = error.format_message()
         return f"{message}{'' if message.endswith(('.', '?')) else '.'} `{_command_of(error)} --help` tells more.", 2
+    if isinstance(error, RunInterrupted):
+        return str(error), 1
     if isinstance(error, typer.Abort | KeyboardInterrupt):
         return "Stopped.", 1
     words = machine_words(error)

@@ -23,7 +23,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError
+from hris_pipeline.errors import HrisError, RunInterrupted
 from hris_pipeline.files import machine_words
 
 __all__ = ["DaemonWatch", "Job", "Jobs", "ask_for_daemon", "main", "write_state"]
@@ -150,6 +150,8 @@ def main() -> int:
         state |= _run(order, path, state)
     except HrisError as error:
         state |= {"state": "failed", "message": str(error), "exit_code": error.exit_code}
+    except RunInterrupted as stop:
+        state |= {"state": "failed", "message": str(stop), "exit_code": 1}
     except BaseException as error:
         words = machine_words(error)
         message = f"This machine is in the way: {words}." if words else f"It stopped ({type(error).__name__})."

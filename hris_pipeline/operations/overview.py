@@ -26,7 +26,19 @@ from hris_pipeline.store.overviews import (
     open_imports,
 )
 
-__all__ = ["PAGE_SIZE", "Overview", "OverviewPage", "Waiting", "history", "overview", "overview_page", "read_import"]
+__all__ = [
+    "PAGE_SIZE",
+    "Overview",
+    "OverviewPage",
+    "Waiting",
+    "history",
+    "imports_of_run",
+    "overview",
+    "overview_page",
+    "read_import",
+]
+
+FEW = 20
 
 PAGE_SIZE = 50
 """Integrations on a page."""
@@ -176,6 +188,13 @@ def read_import(services: Services, import_id: str) -> Import:
     """
     with services.store.read() as connection:
         return get_import(connection, import_id)
+
+
+def imports_of_run(services: Services, integration_id: str, run_id: str) -> tuple[Import, ...]:
+    """The latest imports of an integration that a run planned or applied, the newest first."""
+    with services.store.read() as connection:
+        latest = imports_of(connection, integration_id, limit=FEW)
+    return tuple(record for record in latest if run_id in (record.dagster_run_id, record.applied_run_id))
 
 
 def history(

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.store.locks import import_running
@@ -16,10 +18,10 @@ HRIS = (sys.executable, "-m", "hris_pipeline.cli")
 ENDS_WITHIN_SECONDS = 15.0
 
 
-def interrupted(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Its exit code and what it still said, when Ctrl-C ended it in time."""
+def interrupted(process: subprocess.Popen[str], by: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+    """Its exit code and what it still said, when Ctrl-C, or SIGTERM, ended it in time."""
     began = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(by)
     exit_code = process.wait(60)
     seconds = time.monotonic() - began
     _, said = process.communicate()
@@ -34,8 +36,9 @@ def started(*arguments: str, environ: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM], ids=lambda by: by.name)
 def test_a_preview_whose_source_says_nothing_stops(
-    acme: str, sandbox: Sandbox, child_environment: dict[str, str]
+    acme: str, sandbox: Sandbox, child_environment: dict[str, str], by: signal.Signals
 ) -> None:
     sandbox.fault("slow", path="/v1/members", seconds=60.0)
     process = started("preview", acme, environ=child_environment)
@@ -44,9 +47,9 @@ def test_a_preview_whose_source_says_nothing_stops(
         until(lambda: import_running(services.store, acme), what="the reading")
         time.sleep(1.0)
         assert process.poll() is None
-        exit_code, said = interrupted(process)
+        exit_code, said = interrupted(process, by)
         assert exit_code == 1
-        assert "Stopped." in said
+        assert "Stopped. Nothing was applied, nothing is left by halves" in " ".join(said.split())
         assert "Traceback" not in said
         assert not import_running(services.store, acme)
     finally:
