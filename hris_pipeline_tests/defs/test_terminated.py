@@ -12,6 +12,7 @@ import pytest
 from hris_pipeline.errors import RunInterrupted
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.running import apply_config
+from hris_pipeline.store.imports import stage_import
 from hris_pipeline.store.locks import import_running
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
@@ -43,9 +44,7 @@ def stopped(company: Company, job: str, words: str, **options: Any) -> None:
 def test_a_terminated_run_did_all_or_nothing_and_says_which(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped(company, "preview_import", "Nothing was applied, nothing is left by halves", progress=terminate)
     with monkeypatch.context() as patch:
-        from hris_pipeline.operations import planning
-
-        patch.setattr(planning, "stage_import", terminating_after(planning.stage_import))
+        patch.setattr("hris_pipeline.operations.planning.stage_import", terminating_after(stage_import))
         stopped(company, "preview_import", "Nothing was applied, nothing is left by halves")
     assert company.open_import() is None
 
