@@ -37,9 +37,9 @@ from hris_pipeline.store.imports import (
 )
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import current_settings, get_integration, settings_history
-from hris_pipeline.store.kept_users import followed_users
 from hris_pipeline.store.keyring import tampered
 from hris_pipeline.store.locks import integration_lock
+from hris_pipeline.store.seals import followed_users
 from hris_pipeline.store.stored_json import read_states
 from hris_pipeline.store.tables import import_rows, users
 

@@ -33,8 +33,8 @@ from hris_pipeline.store.frames import StoredDirectory, last_applied_extract
 from hris_pipeline.store.history import recent_archives
 from hris_pipeline.store.imports import Import, record_failed, stage_import
 from hris_pipeline.store.integrations import current_settings, get_integration
-from hris_pipeline.store.kept_users import followed_users, record_kept_users
 from hris_pipeline.store.review_queues import quarantined, record_conflicts, resolutions, users_waiting_elsewhere
+from hris_pipeline.store.seals import followed_users, record_kept_users
 from hris_pipeline.transform.columns import to_arrow
 
 __all__ = ["WhatIf", "compute_plan", "plan_import", "read_context", "record_failure", "what_if"]

@@ -29,7 +29,8 @@ from hris_pipeline.store.integrations import (
     settings_since,
     settings_to_replace,
 )
-from hris_pipeline.store.kept_users import record_kept_users, rename_metadata
+from hris_pipeline.store.seals import record_kept_users
+from hris_pipeline.store.stored_json import rename_metadata
 from hris_pipeline.store.tables import users
 
 __all__ = [

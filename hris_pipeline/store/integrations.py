@@ -1,6 +1,6 @@
 """The integrations, what state each is in, every version of its settings, and the one in force.
 
-Whom ``do_not_archive`` follows is ``kept_users``', what automatic imports are at ``automation``'s, tokens are
+Whom ``do_not_archive`` follows is ``seals``', what automatic imports are at ``automation``'s, tokens are
 ``tokens``'. A document that is not what was stored is never used: it is named, and others take its place.
 """
 

@@ -1,8 +1,11 @@
 """Seals over what decides and is neither an import nor a user: settings, what an integration is, whether its automatic
-imports run, whom ``do_not_archive`` follows, whose tokens are whose, what became of conflicts, the log of decisions.
+imports run, whom ``do_not_archive`` follows, whose tokens are whose, what became of conflicts, the log of decisions;
+and that following, which one seal is over.
 
 Each is one MAC in the row that it is over, or in its integration's; a table of parts says which columns it covers. Who
-writes a part seals it, who follows it proves it first. Seals of imports, approvals and users are ``keyring``'s.
+writes a part seals it, who follows it proves it first. ``kept_users`` is a table of its own, because the settings name
+ids and a user's id can change; an id that nobody had when it was set follows the first user who gets it. Light: whoever
+changes settings loads no frames. Seals of imports, approvals and users are ``keyring``'s.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -12,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hris_pipeline.errors import Tampered
+from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.keyring import Keyring, keyring_of, sealed_message
 from hris_pipeline.store.tables import (
     conflicts,
@@ -21,6 +25,7 @@ from hris_pipeline.store.tables import (
     integration_settings,
     integrations,
     kept_users,
+    users,
 )
 
 __all__ = [
@@ -34,9 +39,11 @@ __all__ = [
     "SETTINGS",
     "SealedPart",
     "broken_decisions",
+    "followed_users",
     "is_intact",
     "prove",
     "read_kept",
+    "record_kept_users",
     "reseal",
     "seal_of",
     "seal_parts",
@@ -222,6 +229,62 @@ def read_kept(connection: sa.Connection, integration_id: str | None = None) -> l
     for row in rows.values():
         row["followed"].sort()
     return list(rows.values())
+
+
+def record_kept_users(
+    connection: sa.Connection, integration_id: str, directory_id: str, employee_ids: Collection[str]
+) -> None:
+    """Remembers who has each of the EmployeeIds that ``do_not_archive`` names now, unless it follows somebody already;
+    forgets ids that it names no more.
+
+    Raises:
+        Tampered: whom it follows was changed behind the pipeline's back, and it still names somebody.
+    """
+    intact, followed = _followed(connection, integration_id, proven=bool(employee_ids))
+    dropped = sorted(followed.keys() - set(employee_ids))
+    added = _holders(connection, directory_id, sorted(set(employee_ids) - followed.keys()))
+    if intact and not (dropped or added):
+        return
+    this = integrations.c.integration_id == integration_id
+    connection.execute(sa.select(integrations.c.integration_id).where(this).with_for_update())
+    where = kept_users.c.integration_id == integration_id
+    if dropped:
+        connection.execute(sa.delete(kept_users).where(where, in_values(connection, kept_users.c.employee_id, dropped)))
+    if added:
+        lines = [{"integration_id": integration_id, "employee_id": key, "user_id": added[key]} for key in added]
+        connection.execute(sa.insert(kept_users), lines)
+    seal_parts(connection, integration_id, KEPT)
+
+
+def followed_users(
+    connection: sa.Connection, integration_id: str, employee_ids: Collection[str] | None = None
+) -> frozenset[str]:
+    """The user_ids that the named EmployeeIds follow; all of them when none are given.
+
+    Raises:
+        Tampered: whom it follows was changed behind the pipeline's back.
+    """
+    _, followed = _followed(connection, integration_id, proven=employee_ids is None or bool(employee_ids))
+    return frozenset(followed[key] for key in followed if employee_ids is None or key in set(employee_ids))
+
+
+def _followed(connection: sa.Connection, integration_id: str, *, proven: bool) -> tuple[bool, dict[str, str]]:
+    """Whether that is what was sealed, and whom each EmployeeId follows."""
+    for row in read_kept(connection, integration_id):
+        if proven:
+            prove(connection, KEPT, row)
+        return is_intact(keyring_of(connection), KEPT, row), dict(row["followed"])
+    return True, {}
+
+
+def _holders(connection: sa.Connection, directory_id: str, employee_ids: Collection[str]) -> dict[str, str]:
+    """Who has each of the EmployeeIds now."""
+    if not employee_ids:
+        return {}
+    holders = sa.select(users.c.employee_id, users.c.user_id).where(
+        users.c.directory_id == directory_id, in_values(connection, users.c.employee_id, list(employee_ids))
+    )
+    return {row.employee_id: row.user_id for row in connection.execute(holders)}
 
 
 def _message(part: SealedPart, row: Columns) -> bytes:

@@ -10,6 +10,7 @@ tampered with, while it can still be listed, shown and replaced. Rows and settin
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.errors import Tampered
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.store.tables import decisions, imports
+from hris_pipeline.store.tables import decisions, imports, users
 
 __all__ = [
     "UNREADABLE",
@@ -30,6 +31,7 @@ __all__ = [
     "read_object",
     "read_state",
     "read_states",
+    "rename_metadata",
     "sound_object",
 ]
 
@@ -117,3 +119,27 @@ def has_ended(connection: sa.Connection, integration_id: str, import_id: str) ->
         decisions.c.outcome == "done",
     )
     return any(connection.execute(select.limit(1)).first() is not None for select in (replaced, discarded))
+
+
+def rename_metadata(connection: sa.Connection, integration_id: str, old: str, new: str, now: datetime) -> int:
+    """Moves the stored value of one metadata name to another in every user the integration manages; gives how many had
+    it. Their versions grow, so an open plan made before is stale; history keeps the name it was written with."""
+    managed = sa.select(users.c.user_id, users.c.metadata).where(users.c.integration_id == integration_id)
+    renamed = [
+        {"key": row.user_id, "values": _renamed(row.metadata, old, new)}
+        for row in connection.execute(managed)
+        if isinstance(row.metadata, dict) and old in row.metadata
+    ]
+    if renamed:
+        connection.execute(
+            sa.update(users)
+            .where(users.c.user_id == sa.bindparam("key"))
+            .values(metadata=sa.bindparam("values"), version=users.c.version + 1, updated_at=now),
+            renamed,
+        )
+    return len(renamed)
+
+
+def _renamed(metadata: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """In its place; what an earlier field of the new name left over goes."""
+    return {new if name == old else name: value for name, value in metadata.items() if name != new}

@@ -21,7 +21,7 @@ from hris_pipeline.store.integrations import (
     put_settings,
     settings_history,
 )
-from hris_pipeline.store.kept_users import rename_metadata
+from hris_pipeline.store.stored_json import rename_metadata
 from hris_pipeline.store.tables import connections, users
 from hris_pipeline_tests.kit.store_builders import NOW, applied, create, edit, stage, state, stored, user_id
 
