@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
 __all__ = ["Measured", "Meter", "Step", "measured"]
 
-RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Of ``ru_maxrss``, in bytes."""
+_STATUS = Path("/proc/self/status")
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -55,8 +55,14 @@ class Meter:
 
     def tell(self, counts: Mapping[str, int] | None = None) -> None:
         """Prints what was measured, for ``measured`` to read."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 1e6
-        sys.stdout.write(msgspec.json.encode(Measured(self._steps, peak, dict(counts or {}))).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(Measured(self._steps, _peak_mb(), dict(counts or {}))).decode() + "\n")
+
+
+def _peak_mb() -> float:
+    """The most this process has had in memory. Linux counts what it was forked from into ``ru_maxrss``."""
+    if _STATUS.exists():
+        return next(int(line.split()[1]) * 1024 for line in _STATUS.open() if line.startswith("VmHWM")) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def measured(module: str, *arguments: str, environ: Mapping[str, str]) -> Measured:

@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -75,8 +76,14 @@ def main(kind: str, url: str, token: str, database_url: str, folder: str) -> Non
     wall, cpu = time.perf_counter(), _cpu()
     pipeline.run(source, **options)
     step = {"wall": time.perf_counter() - wall, "cpu": _cpu() - cpu}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-    sys.stdout.write("\n" + json.dumps({"steps": {"load": step}, "peak_mb": peak, "counts": {}}) + "\n")
+    sys.stdout.write("\n" + json.dumps({"steps": {"load": step}, "peak_mb": _peak_mb(), "counts": {}}) + "\n")
+
+
+def _peak_mb() -> float:
+    status = Path("/proc/self/status")  # on Linux ``ru_maxrss`` counts what the process was forked from
+    if status.exists():
+        return next(int(line.split()[1]) * 1024 for line in status.open() if line.startswith("VmHWM")) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def _cpu() -> float:

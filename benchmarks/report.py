@@ -2,7 +2,7 @@
 
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,12 @@ PEER_TARGETS: tuple[tuple[str, str, float], ...] = (
     ("no change", "dlt best: no change", 4),
 )
 """What is measured, the peer, and how many times faster than it."""
+
+MEMORY_TARGETS: Mapping[int, int] = {100_000: 350, 1_000_000: 1500}
+"""MB at so many people."""
+
+UNWRITTEN = ("users", "import_rows")
+"""The tables into which an import without changes writes nothing."""
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -71,14 +77,7 @@ def _lines(results: Sequence[Result], machine: str) -> Iterator[str]:
     yield f"Measured on {machine}. Medians of {len(results[0].rounds)} rounds, with the range in brackets."
     yield from ("", "### Targets", "", "| what | people | target | measured |", "|---|---|---|---|")
     quick = [result for result in results if not result.latency]
-    for name, floor, people, most in TARGETS:
-        for result in _of(quick, people, "postgresql"):
-            yield f"| {name}, of its floor | {people:,} | at most {most} | {_ratio(result, name, floor)} |"
-    for name, peer, least in PEER_TARGETS:
-        for result in _of(quick, 100_000, "postgresql"):
-            if peer in result.rounds[0].measured:
-                times = _ratio(result, peer, name)
-                yield f"| {name}, faster than {peer.split(':')[0]} | 100,000 | at least {least:g} | {times} |"
+    yield from _target_rows(quick)
     for result in quick:
         yield from ("", f"### {result.people:,} people on {result.database}", "")
         yield from _table(result)
@@ -88,12 +87,52 @@ def _lines(results: Sequence[Result], machine: str) -> Iterator[str]:
             "",
             "### A slow source, 10,000 people",
             "",
-            "| ms a page | first import, of fetching | no change |",
-            "|---|---|---|",
+            "| ms a page | reading, of fetching alone | first import | no change |",
+            "|---|---|---|---|",
         )
         for result in slow:
+            reading = _ratio(
+                result, "no change", "fetch", lambda measured: measured.steps.get("extract", measured).wall
+            )
             first, again = (_ratio(result, name, "fetch") for name in ("first import", "no change"))
-            yield f"| {result.latency * 1000:.0f} | {first} | {again} |"
+            yield f"| {result.latency * 1000:.0f} | {reading} | {first} | {again} |"
+
+
+def _target_rows(results: Sequence[Result]) -> Iterator[str]:
+    for name, floor, people, most in TARGETS:
+        for result in _of(results, people, "postgresql"):
+            times = f"{_ratio(result, name, floor)}; computing {_ratio(result, name, floor, _cpu)}"
+            yield f"| {name}, of its floor | {people:,} | at most {most} | {times} |"
+    for name, peer, least in PEER_TARGETS:
+        for result in _of(results, 100_000, "postgresql"):
+            if peer in result.rounds[0].measured:
+                times = _ratio(result, peer, name)
+                yield f"| {name}, faster than {peer.split(':')[0]} | 100,000 | at least {least:g} | {times} |"
+    for people, most_mb in MEMORY_TARGETS.items():
+        for result in _of(results, people, "postgresql"):
+            peak = max(
+                _median(result, lambda measured: measured.peak_mb, name) for name in ("first import", "no change")
+            )
+            yield f"| peak memory | {people:,} | at most {most_mb:,} MB | {peak:,.0f} MB |"
+    for result in results:
+        written = result.rounds[-1].rows.get("no change")
+        if written:
+            rows = sum(written[table] for table in UNWRITTEN)
+            yield f"| users and changes written when nothing changed | {result.people:,} | 0 | {rows} |"
+    yield from _growth(results)
+
+
+def _growth(results: Sequence[Result]) -> Iterator[str]:
+    """From the least to the most people: seconds a person, as a multiple."""
+    series = sorted((result for result in results if result.database == "postgresql"), key=lambda result: result.people)
+    series = [result for result in series if result.people >= 10_000]
+    if len(series) < 2:
+        return
+    least, most = series[0], series[-1]
+    for name in ("first import", "no change"):
+        a_person = [_median(result, _wall, name) / result.people for result in (least, most)]
+        times = f"{a_person[1] / a_person[0]:.2f}"
+        yield f"| {name}: seconds a person, of those at {least.people:,} | {most.people:,} | 0.85 to 1.15 | {times} |"
 
 
 def _of(results: Sequence[Result], people: int, database: str) -> list[Result]:
@@ -105,11 +144,11 @@ def _table(result: Result) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     last = result.rounds[-1]
     for name, measure in last.measured.items():
-        wall = _median(result, lambda measured: measured.wall, name)
+        wall = _median(result, _wall, name)
         cells = (
             name,
-            _spread(result, lambda measured: measured.wall, name),
-            f"{_median(result, lambda measured: measured.cpu, name):.2f}",
+            _spread(result, _wall, name),
+            f"{_median(result, _cpu, name):.2f}",
             f"{_median(result, lambda measured: measured.peak_mb, name):.0f}",
             f"{result.people / wall:,.0f}" if wall else "",
             ", ".join(f"{step} {value.wall:.2f}" for step, value in measure.steps.items())
@@ -130,8 +169,16 @@ def _spread(result: Result, value: Callable[[Measured], float], name: str) -> st
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def _ratio(result: Result, name: str, base: str) -> str:
-    values = [round_.measured[name].wall / round_.measured[base].wall for round_ in result.rounds]
+def _wall(measured: Measured) -> float:
+    return measured.wall
+
+
+def _cpu(measured: Measured) -> float:
+    return measured.cpu
+
+
+def _ratio(result: Result, name: str, base: str, value: Callable[[Measured], float] = _wall) -> str:
+    values = [value(round_.measured[name]) / value(round_.measured[base]) for round_ in result.rounds]
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
@@ -150,7 +197,7 @@ def _plot(results: Sequence[Result]) -> None:
         )
         people = [result.people for result in series]
         for name in ("first import", "no change"):
-            walls = [_median(result, lambda measured: measured.wall, name) for result in series]
+            walls = [_median(result, _wall, name) for result in series]
             peaks = [_median(result, lambda measured: measured.peak_mb, name) for result in series]
             wall.loglog(people, walls, marker="o", label=f"{name}, {database}")
             memory.semilogx(people, peaks, marker="o", label=f"{name}, {database}")
