@@ -184,9 +184,10 @@ def test_what_was_typed_before_the_plan_was_shown_saves_nothing(
             step(child, sandbox)
         child.expect("Run a manual import now")
         child.send("y\ry\ry\r")
-        child.expect("Save import")
+        child.expect("Save import. Enter alone saves nothing")
         child.expect(pexpect.TIMEOUT, timeout=1)
-        child.sendintr()
+        child.sendline("")
+        child.expect("Nothing is applied")
     assert [line["status"] for line in hris("history", "acme", "--json").document["imports"]] == ["planned"]
 
 
