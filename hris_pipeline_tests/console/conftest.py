@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services
@@ -21,12 +22,13 @@ from hris_pipeline_tests.kit.browser import Served, serve
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
 
 MakeCompany = Callable[..., Acme]
+KEY = Fernet.generate_key().decode()
 
 
 @contextmanager
 def _opened(home: Path, sandbox: Sandbox, clock: Clock) -> Iterator[Services]:
-    environ = {"HRIS_HOME": str(home), "PATH": os.environ.get("PATH", "")} | sandbox.environment()
-    opened = open_services(Environment.read(environ))
+    environ = {"HRIS_HOME": str(home), "HRIS_SECRET_KEY": KEY, "PATH": os.environ.get("PATH", "")}
+    opened = open_services(Environment.read(environ | sandbox.environment()))
     try:
         yield dataclasses.replace(opened, now=clock, retries=Retries(attempts=2, first=0.0))
     finally:
@@ -104,8 +106,27 @@ def imported(imported_home: tuple[Path, str], services: Services) -> Imported:
 
 
 @pytest.fixture
-def acme(make: MakeCompany) -> Acme:
+def acme(imported: Imported, make: MakeCompany, clock: Clock) -> Acme:
     """Twelve people, imported once."""
-    acme = make()
+    clock.advance(minutes=2)  # as after importing them
+    return make()
+
+
+@pytest.fixture
+def changed(acme: Acme) -> Acme:
+    """Somebody is called otherwise, somebody has another EmployeeId, somebody left."""
+    first, second, third = acme.active()[:3]
+    acme.company.edit(first, first_name="Ottilie", last_name="Beispiel")
+    acme.company.edit(second, work_id="NEW-7")
+    acme.company.edit(third, active=False)
+    return acme
+
+
+@pytest.fixture
+def held(make: MakeCompany) -> Acme:
+    """Of thirty people ten left at once: a guard holds it."""
+    acme = make(30)
     acme.run()
+    for hris_id in acme.active()[:10]:
+        acme.company.edit(hris_id, active=False)
     return acme

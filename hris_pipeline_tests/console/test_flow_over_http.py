@@ -13,7 +13,7 @@ from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import Services
 from hris_pipeline.sandbox import Company, Sandbox
-from hris_pipeline_tests.kit.browser import ORIGIN, Browser, Served, words_of
+from hris_pipeline_tests.kit.browser import ORIGIN, Browser, Served, hidden_values, words_of
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
 from hris_pipeline_tests.kit.planning import plan_extract
 
@@ -22,14 +22,8 @@ def log_in(served: Served) -> Browser:
     """By the link that the terminal shows."""
     browser = served.stranger()
     page = browser.get(served.links[0].removeprefix(ORIGIN))
-    browser.csrf = hidden(page, "csrf")
+    browser.csrf = hidden_values(page.text, "csrf")[0]
     return browser
-
-
-def hidden(page: httpx.Response, name: str) -> str:
-    match = re.search(rf'name="{name}" value="([^"]*)"', page.text)
-    assert match, f"no {name} on {page.url}"
-    return unescape(match[1])
 
 
 def agree_at_the_provider(page: httpx.Response, sandbox: Sandbox) -> str:
@@ -67,7 +61,7 @@ def test_from_nothing_to_automatic_imports_by_forms_alone(
     page = browser.get("/i/acme/progress")
     assert "What this import would do" in words_of(page)
     clock.advance(minutes=1)
-    browser.post(f"{page.url.path}/save", digest=hidden(page, "digest"))
+    browser.post(f"{page.url.path}/save", digest=hidden_values(page.text, "digest")[0])
     assert [job for job, _, _ in served.jobs.started] == ["preview_import", "save_import"]
     save_import(services, "acme", planned.import_id, actor="dana")
     assert "Import applied" in words_of(browser.get(page.url.path))

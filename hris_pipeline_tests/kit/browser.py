@@ -18,8 +18,22 @@ from hris_pipeline.console.visit import Console
 from hris_pipeline.environment import AccessEnvironment, Environment, Role
 from hris_pipeline.operations.roles import DecidedBy
 from hris_pipeline.operations.services import Services
+from hris_pipeline_tests.kit.acme import Acme
 
-__all__ = ["FORM", "ORIGIN", "PAGE", "Browser", "RecordedJobs", "Served", "client_of", "serve", "websocket", "words_of"]
+__all__ = [
+    "FORM",
+    "ORIGIN",
+    "PAGE",
+    "Browser",
+    "RecordedJobs",
+    "Served",
+    "client_of",
+    "hidden_values",
+    "review_address",
+    "serve",
+    "websocket",
+    "words_of",
+]
 
 ORIGIN = "http://127.0.0.1:3000"
 PAGE = {"accept": "text/html", "sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
@@ -160,3 +174,13 @@ def serve(
 def words_of(answer: httpx.Response) -> str:
     """The text that a person reads on a page, blanks made one."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
+
+
+def hidden_values(page: str, name: str) -> list[str]:
+    """The values of a page's hidden fields of that name."""
+    return [unescape(value) for value in re.findall(rf'name="{re.escape(name)}" value="([^"]*)"', page)]
+
+
+def review_address(acme: Acme) -> str:
+    """Where a fresh plan is reviewed."""
+    return f"/i/acme/imports/{acme.preview().import_id}"
