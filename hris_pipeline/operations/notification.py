@@ -12,7 +12,7 @@ from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.errors import Tampered
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Event, Settings
-from hris_pipeline.store.conditions import in_values
+from hris_pipeline.store.conditions import are_in_force, in_values
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import settings_to_replace
 from hris_pipeline.store.stored_json import read_json, read_object, sound_object
@@ -70,7 +70,6 @@ def notify(
 def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple[str, ...]:
     """Of the integrations those whose settings name somebody to be told of anything, and who were not told of
     ``states`` (by integration) yet, in order of name; one statement, however many."""
-    newer = integration_settings.alias()
     document = sound_object(services.store.dialect, integration_settings.c.document)
     same_event = sa.and_(
         notifications.c.integration_id == integration_settings.c.integration_id, notifications.c.event == event
@@ -80,10 +79,7 @@ def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple
         .outerjoin(notifications, same_event)
         .where(
             sa.func.coalesce(document["notify"].as_string(), "[]") != "[]",
-            ~sa.exists().where(
-                newer.c.integration_id == integration_settings.c.integration_id,
-                newer.c.version > integration_settings.c.version,
-            ),
+            are_in_force(),
         )
         .order_by(integration_settings.c.integration_id)
     )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.settings.calendar import Calendar
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.store.conditions import in_values
+from hris_pipeline.store.conditions import are_in_force, in_values
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.keyring import decrypt_settings, keyring_of
 from hris_pipeline.store.seals import AUTOMATIC, SETTINGS, is_intact, prove, seal_parts
@@ -118,7 +118,6 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
         .group_by(imports.c.integration_id, imports.c.life)
         .subquery()
     )
-    newer = integration_settings.alias()
     select = (
         sa.select(
             integrations,
@@ -134,10 +133,7 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
         .where(
             integrations.c.deleted_at.is_(None),
             integrations.c.integration_id.in_(integration_ids),
-            ~sa.exists().where(
-                newer.c.integration_id == integration_settings.c.integration_id,
-                newer.c.version > integration_settings.c.version,
-            ),
+            are_in_force(),
         )
         .order_by(integrations.c.integration_id)
     )
@@ -161,7 +157,6 @@ def automation_states(
     """All integrations that have automatic imports, running or paused (``with_off``: those that have none too), or
     those of one frequency, in order of name: one statement, which reads of their settings the calendar alone."""
     names = [field.name for field in fields(AutomationState) if field.name != "calendar"]
-    newer = integration_settings.alias()
     document = sound_object(connection.dialect.name, integration_settings.c.document)
     select = (
         sa.select(
@@ -172,10 +167,7 @@ def automation_states(
         .where(
             integrations.c.deleted_at.is_(None),
             sa.true() if with_off else integrations.c.automatic != "off",
-            ~sa.exists().where(
-                newer.c.integration_id == integration_settings.c.integration_id,
-                newer.c.version > integration_settings.c.version,
-            ),
+            are_in_force(),
         )
         .order_by(integrations.c.integration_id)
     )
@@ -192,15 +184,10 @@ def automation_states(
 
 def calendars(connection: sa.Connection) -> dict[str, Calendar]:
     """When each integration's imports are due, whether they run or not, by name; one statement."""
-    newer = integration_settings.alias()
     document = sound_object(connection.dialect.name, integration_settings.c.document)
-    is_newer = (
-        newer.c.integration_id == integration_settings.c.integration_id,
-        newer.c.version > integration_settings.c.version,
-    )
     select = sa.select(
         integration_settings.c.integration_id, *(document[field.name].as_string() for field in fields(Calendar))
-    ).where(~sa.exists().where(*is_newer))
+    ).where(are_in_force())
     return {row[0]: _calendar(*row[1:]) for row in connection.execute(select)}
 
 

@@ -1,19 +1,21 @@
 """Conditions of statements that SQL alone has not, on both databases: finding people by parts of their ids, names and
-addresses, whatever the case, and very many values as one parameter.
+addresses, whatever the case, very many values as one parameter, and which settings are in force.
 
 Light, because whoever only looks does without frames; which rows are asked for is the callers'.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-__all__ = ["SEARCHED", "contains", "in_values", "state_contains"]
+from hris_pipeline.store.tables import integration_settings
+
+__all__ = ["SEARCHED", "are_in_force", "contains", "in_values", "state_contains"]
 
 
 class _SearchedState(msgspec.Struct):
@@ -85,10 +87,19 @@ def contains(connection: sa.Connection, columns: Sequence[sa.ColumnElement[Any]]
 
 
 def in_values(
-    connection: sa.Connection, column: sa.ColumnElement[str], values: Sequence[str]
+    connection: sa.Connection, column: sa.ColumnElement[Any], values: Collection[str]
 ) -> sa.ColumnElement[bool]:
     """Whether ``column`` is one of ``values``, however many: they travel as one parameter, not as one each."""
     if connection.dialect.name == "postgresql":
         return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(sa.Text)))
     listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(sa.select(listed.c.value))
+
+
+def are_in_force() -> sa.ColumnElement[bool]:
+    """Whether a row of ``integration_settings`` is the newest version of its integration's."""
+    newer = integration_settings.alias()
+    return ~sa.exists().where(
+        newer.c.integration_id == integration_settings.c.integration_id,
+        newer.c.version > integration_settings.c.version,
+    )

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import EnvironmentInvalid, Tampered, UnknownName, UsageError
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.text import suggestion
+from hris_pipeline.store.conditions import are_in_force
 from hris_pipeline.store.imports import end_import, open_import
 from hris_pipeline.store.keyring import decrypt_settings, encrypt_settings, keyring_of
 from hris_pipeline.store.seals import (
@@ -341,16 +342,12 @@ def broken_settings(connection: sa.Connection, integration_id: str) -> tuple[int
 def settings_since(connection: sa.Connection, after: datetime | None, limit: int) -> tuple[SettingsVersion, ...]:
     """The settings in force, of all integrations, that were stored later than ``after``: oldest first, so many at most,
     but never only some of those of one instant; without documents that are not what was stored."""
-    newer = integration_settings.alias()
     in_force = (
         sa.select(integration_settings)
         .join(integrations)
         .where(
             integrations.c.deleted_at.is_(None),
-            ~sa.exists().where(
-                newer.c.integration_id == integration_settings.c.integration_id,
-                newer.c.version > integration_settings.c.version,
-            ),
+            are_in_force(),
         )
     )
     if after is not None:

@@ -4,18 +4,16 @@ Only what a page shows leaves the database, so that a change set of any size is 
 written here, nothing is masked here, and no frame is made: a review of a page loads no pandas.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from hris_pipeline.contract import ACTIONS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, METADATA_PREFIX, USER_FIELD_NAMES
-from hris_pipeline.store.conditions import SEARCHED, contains, state_contains
+from hris_pipeline.store.conditions import SEARCHED, contains, in_values, state_contains
 from hris_pipeline.store.stored_json import read_object, read_states
 from hris_pipeline.store.tables import conflicts, import_rows, integration_settings, quarantine, users
 
@@ -276,7 +274,7 @@ def _conditions(connection: sa.Connection, query: RowQuery, *, action: bool = Tr
     if query.field is not None:
         conditions.append(_changes_field(connection, query.field))
     if query.people is not None:
-        conditions.append(_in_values(connection, _KNOWN_AS, query.people))
+        conditions.append(in_values(connection, _KNOWN_AS, query.people))
     if query.text:
         states = (import_rows.c.before, import_rows.c.after)
         conditions.append(state_contains(connection, states, query.text))
@@ -301,18 +299,8 @@ def _elements(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.Ta
     return listing(column).table_valued("value", joins_implicitly=True)
 
 
-def _in_values(
-    connection: sa.Connection, column: sa.ColumnElement[Any], values: Collection[str]
-) -> sa.ColumnElement[bool]:
-    """Whether the column is one of the values, which travel as one parameter, however many."""
-    if connection.dialect.name == "postgresql":
-        return column == sa.any_(sa.bindparam(None, list(values), postgresql.ARRAY(sa.Text)))
-    listed = sa.func.json_each(json.dumps(list(values))).table_valued("value")
-    return column.in_(sa.select(listed.c.value))
-
-
 def _named(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> list[sa.ColumnElement[bool]]:
-    return [_in_values(connection, table.c[name], ids) for name in ("employee_id", "hris_id")]
+    return [in_values(connection, table.c[name], ids) for name in ("employee_id", "hris_id")]
 
 
 def _binary(connection: sa.Connection, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

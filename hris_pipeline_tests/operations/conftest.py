@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.services import Services, open_services
@@ -17,11 +16,10 @@ from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.pacing import Retries
-from hris_pipeline_tests.conftest import DATABASES
+from hris_pipeline_tests.conftest import DATABASES, MakeDatabase, environment_of
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
 
-KEY = Fernet.generate_key().decode()
 QUICK = Retries(attempts=2, first=0.0)
 
 ON_ONE_DATABASE = {
@@ -69,8 +67,15 @@ def _opened(environment: Environment, sandbox: Sandbox, clock: Clock) -> Iterato
         opened.close()
 
 
-def _at(home: Path) -> Environment:
-    return Environment.read({"HRIS_HOME": str(home), "HRIS_SECRET_KEY": KEY})
+@pytest.fixture(params=DATABASES)
+def environment(request: pytest.FixtureRequest) -> Environment:
+    """A fresh home and store, on SQLite and on PostgreSQL in turn; a copy of one that has imported ``acme``, where a
+    test takes that: importing anew for every test would take most of the time."""
+    name = "sqlite_environment" if request.param == "sqlite" else "postgres_environment"
+    imported = "imported_" if "acme" in request.fixturenames else ""
+    environment = request.getfixturevalue(imported + name)
+    assert isinstance(environment, Environment)
+    return environment
 
 
 @pytest.fixture
@@ -117,35 +122,65 @@ def make_lite(lite_services: Services, sandbox: Sandbox, clock: Clock) -> MakeAc
     return _maker(lite_services, sandbox, clock)
 
 
-@pytest.fixture
-def acme(make: MakeAcme) -> Acme:
-    """Twelve people, none of them odd, imported once."""
-    acme = make()
-    acme.run()
-    return acme
-
-
 @pytest.fixture(scope="session")
 def imported_home(
-    tmp_path_factory: pytest.TempPathFactory,
-    sqlite_template: Path,
-    session_sandbox: Sandbox,
-    session_clock: Clock,
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path, session_sandbox: Sandbox, session_clock: Clock
 ) -> Path:
-    """A home with ``acme`` imported once, to be copied: importing anew for every test would take most of the time."""
+    """A home with ``acme`` imported once, its store on SQLite."""
     home = tmp_path_factory.mktemp("imported")
     shutil.copy(sqlite_template, home / "store.db")
-    session_clock.time = MONDAY
-    with _opened(_at(home), session_sandbox, session_clock) as services:
-        _maker(services, session_sandbox, session_clock)().run()
+    _import_once(environment_of(home), session_sandbox, session_clock)
     return home
 
 
+@pytest.fixture(scope="session")
+def imported_postgres(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_databases: MakeDatabase,
+    postgres_template: str,
+    session_sandbox: Sandbox,
+    session_clock: Clock,
+) -> Iterator[Environment]:
+    """The same on PostgreSQL."""
+    with postgres_databases(postgres_template) as address:
+        environment = environment_of(tmp_path_factory.mktemp("imported"), address)
+        _import_once(environment, session_sandbox, session_clock)
+        yield environment
+
+
+def _import_once(environment: Environment, sandbox: Sandbox, clock: Clock) -> None:
+    clock.time = MONDAY
+    with _opened(environment, sandbox, clock) as services:
+        _maker(services, sandbox, clock)().run()
+
+
 @pytest.fixture
-def acme_lite(imported_home: Path, tmp_path: Path, sandbox: Sandbox, clock: Clock) -> Iterator[Acme]:
-    """The same on SQLite alone."""
+def imported_sqlite_environment(imported_home: Path, tmp_path: Path) -> Environment:
+    """A copy of the home."""
     shutil.copytree(imported_home, tmp_path / "home")
-    with _opened(_at(tmp_path / "home"), sandbox, clock) as services:
-        clock.advance(minutes=2)  # as after importing it
-        acme = _maker(services, sandbox, clock)()
-        yield acme
+    return environment_of(tmp_path / "home")
+
+
+@pytest.fixture
+def imported_postgres_environment(
+    imported_postgres: Environment, postgres_databases: MakeDatabase, tmp_path: Path
+) -> Iterator[Environment]:
+    """A copy of the database and of the files beside it."""
+    shutil.copytree(imported_postgres.home, tmp_path / "home")
+    with postgres_databases(imported_postgres.store_url) as address:
+        yield environment_of(tmp_path / "home", address)
+
+
+@pytest.fixture
+def acme(services: Services, sandbox: Sandbox, clock: Clock) -> Acme:
+    """Twelve people, none of them odd, imported once, on SQLite and on PostgreSQL in turn."""
+    clock.advance(minutes=2)  # as after importing them
+    return _maker(services, sandbox, clock)()
+
+
+@pytest.fixture
+def acme_lite(imported_sqlite_environment: Environment, sandbox: Sandbox, clock: Clock) -> Iterator[Acme]:
+    """The same on SQLite alone."""
+    clock.advance(minutes=2)
+    with _opened(imported_sqlite_environment, sandbox, clock) as services:
+        yield _maker(services, sandbox, clock)()
