@@ -17,10 +17,11 @@ from pathlib import Path
 
 from benchmarks.servers import postgres
 from hris_pipeline.sandbox import running
+from hris_pipeline_tests.kit import crash_work
 from hris_pipeline_tests.kit.crash_databases import Databases, PostgresDatabases, SqliteFiles
-from hris_pipeline_tests.kit.crash_processes import Processes, processes
 from hris_pipeline_tests.kit.crash_story import Story, tell_story
 from hris_pipeline_tests.kit.crash_work import NEVER
+from hris_pipeline_tests.kit.forked_processes import Processes, processes
 from hris_pipeline_tests.kit.kills import (
     Kill,
     Moment,
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     chosen = parser.parse_args()
-    with processes() as started, tempfile.TemporaryDirectory(prefix="hris-soak-") as folder:
+    with processes(crash_work.__name__) as started, tempfile.TemporaryDirectory(prefix="hris-soak-") as folder:
         for name, databases in _databases(Path(folder)):
             with running(chosen.people, seed=7) as sandbox:
                 story = tell_story(databases, Path(folder) / name, sandbox)

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from benchmarks.servers import postgres
 from hris_pipeline.sandbox import running
+from hris_pipeline_tests.kit import crash_work
 from hris_pipeline_tests.kit.crash_databases import Databases, PostgresDatabases, SqliteFiles
-from hris_pipeline_tests.kit.crash_processes import Processes, processes
 from hris_pipeline_tests.kit.crash_story import Story, tell_story
+from hris_pipeline_tests.kit.forked_processes import Processes, processes
 from hris_pipeline_tests.kit.trouble_matrix import WORKS, Cell, markdown, statements_of, try_statements
 from hris_pipeline_tests.kit.troubles import TROUBLES, Trouble, WorkName
 
@@ -34,7 +35,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("sqlite", "postgresql"))
     options = parser.parse_args()
     began, cells, failures = time.monotonic(), Cells(), 0
-    with processes() as mother, tempfile.TemporaryDirectory(prefix="hris-soak-") as folder:
+    with processes(crash_work.__name__) as mother, tempfile.TemporaryDirectory(prefix="hris-soak-") as folder:
         for database, databases in _databases(Path(folder), options.only):
             with running(options.people, seed=7) as sandbox:
                 story = tell_story(databases, Path(folder) / database, sandbox)

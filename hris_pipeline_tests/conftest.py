@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.sandbox import Sandbox, running
+from hris_pipeline.sources.pacing import Retries
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
 from hris_pipeline_tests.kit.processes import hear_interrupts
@@ -170,6 +171,12 @@ def store(environment: Environment) -> Iterator[Store]:
     store = open_store(environment)
     yield store
     store.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that fails is asked again at once, as often as ever; for tests in this process of what comes of it."""
+    monkeypatch.setattr(Retries, "delay", lambda _retries, _attempt: 0.0)
 
 
 @pytest.fixture(scope="session")

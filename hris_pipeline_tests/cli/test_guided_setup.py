@@ -3,7 +3,9 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from io import StringIO
 from typing import Any
 
 import pexpect
@@ -11,35 +13,48 @@ import pytest
 
 from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline_tests.cli.conftest import PROCESS, Hris
+from hris_pipeline_tests.kit import terminals
+from hris_pipeline_tests.kit.forked_processes import Processes, processes
+from hris_pipeline_tests.kit.terminals import SIZE, terminal_of
 
 TIMEOUT = 90
 
+CALLBACK = "http://127.0.0.1:18765/callback"
+SETUP = ("setup", "acme", "--redirect-uri", CALLBACK)
+
 Terminal = Any
+Terminals = Callable[[], AbstractContextManager[Terminal]]
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Processes]:
+    """Where processes come from that need not import anything any more."""
+    with processes("hris_pipeline.cli.setup", "hris_pipeline.cli.jobs", terminals.__name__) as started:
+        yield started
 
 
 @pytest.fixture
-def terminal(sandbox: Sandbox, child_environment: dict[str, str]) -> Callable[[], Any]:
+def environ(sandbox: Sandbox, child_environment: dict[str, str]) -> dict[str, str]:
+    """Without a browser to open."""
+    return {name: value for name, value in child_environment.items() if name not in ("DISPLAY", "BROWSER")}
+
+
+@pytest.fixture
+def terminal(ready: Processes, environ: dict[str, str]) -> Terminals:
     """Starts `hris setup acme` in a terminal."""
-
-    @contextmanager
-    def started() -> Iterator[Terminal]:
-        child = pexpect.spawn(
-            PROCESS[0],
-            [*PROCESS[1:], "setup", "acme", "--redirect-uri", CALLBACK],
-            env={name: value for name, value in child_environment.items() if name not in ("DISPLAY", "BROWSER")},
-            encoding="utf-8",
-            timeout=TIMEOUT,
-            dimensions=(60, 160),
-        )
-        try:
-            yield child
-        finally:
-            child.close(force=True)
-
-    return started
+    return partial(terminal_of, ready, SETUP, environ, TIMEOUT)
 
 
-CALLBACK = "http://127.0.0.1:18765/callback"
+@contextmanager
+def whole_process(environ: dict[str, str]) -> Iterator[Terminal]:
+    """Starts it as a person does, from nothing."""
+    child = pexpect.spawn(
+        PROCESS[0], [*PROCESS[1:], *SETUP], env=environ, encoding="utf-8", timeout=TIMEOUT, dimensions=SIZE
+    )
+    try:
+        yield child
+    finally:
+        child.close(force=True)
 
 
 def terms(child: Terminal, _: Sandbox) -> None:
@@ -116,6 +131,13 @@ PROMPTS = (
 """What each step waits with."""
 
 
+def quits(child: Terminal, prompt: str) -> None:
+    child.expect(prompt)
+    child.sendintr()
+    child.expect("Stopped")
+    child.expect(pexpect.EOF)
+
+
 def ends_well(hris: Hris) -> None:
     settings = hris("settings", "show", "acme", "--json").document["settings"]
     expected = {"override_emails": True, "frequency": "weekly", "weekday": "friday", "at": "05:15"}
@@ -126,8 +148,10 @@ def ends_well(hris: Hris) -> None:
     assert len(hris("history", "acme", "--json").document["imports"]) == 1
 
 
-def test_from_nothing_to_automatic_imports(terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris) -> None:
-    with terminal() as child:
+def test_from_nothing_to_automatic_imports(
+    terminal: Terminals, environ: dict[str, str], sandbox: Sandbox, hris: Hris
+) -> None:
+    with whole_process(environ) as child:
         for step in STEPS:
             step(child, sandbox)
         child.close()
@@ -139,26 +163,21 @@ def test_from_nothing_to_automatic_imports(terminal: Callable[[], Any], sandbox:
 
 
 def test_quitting_at_each_step_and_starting_again_continues_there(
-    terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris
+    terminal: Terminals, sandbox: Sandbox, hris: Hris
 ) -> None:
+    with terminal() as child:
+        quits(child, PROMPTS[0])
     for position, step in enumerate(STEPS):
         with terminal() as child:
-            child.expect(PROMPTS[position])
-            assert not [prompt for prompt in PROMPTS[:position] if prompt in child.before]
-            child.sendintr()
-            child.expect("Stopped")
-            child.expect(pexpect.EOF)
-        with terminal() as child:
+            child.logfile_read = printed = StringIO()
             step(child, sandbox)
             if step is not automatic:
-                child.expect(PROMPTS[position + 1])
-            child.sendintr()
+                quits(child, PROMPTS[position + 1])
+            assert [prompt for prompt in PROMPTS[:position] if prompt in printed.getvalue()] == []
     ends_well(hris)
 
 
-def test_the_code_can_be_pasted_and_the_import_skipped(
-    terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris
-) -> None:
+def test_the_code_can_be_pasted_and_the_import_skipped(terminal: Terminals, sandbox: Sandbox, hris: Hris) -> None:
     with terminal() as child:
         terms(child, sandbox)
         child.expect("paste the code")
@@ -171,13 +190,12 @@ def test_the_code_can_be_pasted_and_the_import_skipped(
         child.sendline("n")
         child.expect("Later: hris setup acme")
         child.expect(pexpect.EOF)
-        child.close()
         assert child.exitstatus == 0
     assert hris("history", "acme", "--json").document["imports"] == []
 
 
 def test_what_was_typed_before_the_plan_was_shown_saves_nothing(
-    terminal: Callable[[], Any], sandbox: Sandbox, hris: Hris
+    terminal: Terminals, sandbox: Sandbox, hris: Hris
 ) -> None:
     with terminal() as child:
         for step in STEPS[: STEPS.index(manual_import)]:
@@ -191,12 +209,11 @@ def test_what_was_typed_before_the_plan_was_shown_saves_nothing(
     assert [line["status"] for line in hris("history", "acme", "--json").document["imports"]] == ["planned"]
 
 
-def test_who_does_not_agree_leaves_nothing(terminal: Callable[[], Any], hris: Hris) -> None:
+def test_who_does_not_agree_leaves_nothing(terminal: Terminals, hris: Hris) -> None:
     with terminal() as child:
         child.expect("Do you agree")
         child.sendline("n")
         child.expect("Stopped")
         child.expect(pexpect.EOF)
-        child.close()
         assert child.exitstatus == 1
     assert hris("integrations", "--json").document == {"integrations": []}

@@ -7,9 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.sandbox import running
+from hris_pipeline_tests.kit import crash_work
 from hris_pipeline_tests.kit.crash_databases import PostgresDatabases, SqliteFiles
-from hris_pipeline_tests.kit.crash_processes import Processes, processes
 from hris_pipeline_tests.kit.crash_story import Story, tell_story
+from hris_pipeline_tests.kit.forked_processes import Processes, processes
 
 PEOPLE = 60
 
@@ -17,7 +18,7 @@ PEOPLE = 60
 @pytest.fixture(scope="session")
 def killable() -> Iterator[Processes]:
     """Where processes to be killed come from."""
-    with processes() as started:
+    with processes(crash_work.__name__) as started:
         yield started
 
 

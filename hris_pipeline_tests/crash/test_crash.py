@@ -1,7 +1,7 @@
 """A process killed anywhere in an import: it happened wholly or not at all, and running it again ends as it should."""
 
-from hris_pipeline_tests.kit.crash_processes import Processes
 from hris_pipeline_tests.kit.crash_story import Story
+from hris_pipeline_tests.kit.forked_processes import Processes
 from hris_pipeline_tests.kit.kills import (
     at_every_boundary,
     at_moments,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from hris_pipeline_tests.kit.crash_processes import Processes
 from hris_pipeline_tests.kit.crash_story import Story
+from hris_pipeline_tests.kit.forked_processes import Processes
 from hris_pipeline_tests.kit.trouble_matrix import WORKS, statements_of, try_statements
 from hris_pipeline_tests.kit.troubles import TROUBLES, Trouble, WorkName
 

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from hris_pipeline.store.tables import imports
 from hris_pipeline_tests.kit import crash_work as work
-from hris_pipeline_tests.kit.crash_processes import Processes
 from hris_pipeline_tests.kit.crash_story import Story, people
+from hris_pipeline_tests.kit.forked_processes import Processes
 from hris_pipeline_tests.kit.kills import history_is_whole
 
 ENDS = {

@@ -36,10 +36,11 @@ QUIET = {"python_logs": {"python_log_level": "INFO"}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Dagster's own warnings are not ours to mend."""
+    """Dagster's own warnings are not ours to mend; and nothing here is about how patient one is with a source."""
     folder = Path(__file__).parent
     for item in items:
         if folder in item.path.parents:
+            item.add_marker(pytest.mark.usefixtures("impatient"))
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"))
             item.add_marker(pytest.mark.filterwarnings("ignore:The `__fields__` attribute"))
 

@@ -12,7 +12,7 @@ from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
-from hris_pipeline_tests.kit.crash_processes import Parent
+from hris_pipeline_tests.kit.forked_processes import Parent
 from hris_pipeline_tests.kit.planning import plan_extract
 
 __all__ = ["NAME", "NEVER", "extract_and_save", "plan", "planned", "save", "save_when_told"]

@@ -14,9 +14,9 @@ from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.tables import import_rows, imports, users
 from hris_pipeline_tests.kit import crash_work as work
-from hris_pipeline_tests.kit.crash_processes import Child, Processes
 from hris_pipeline_tests.kit.crash_story import Story, by_hris_id, people
 from hris_pipeline_tests.kit.crash_work import NAME, NEVER, planned
+from hris_pipeline_tests.kit.forked_processes import Child, Processes
 
 __all__ = [
     "Kill",

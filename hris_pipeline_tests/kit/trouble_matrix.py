@@ -15,9 +15,9 @@ from typing import get_args
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.locks import integration_lock
-from hris_pipeline_tests.kit.crash_processes import Child, Processes
 from hris_pipeline_tests.kit.crash_story import Story, by_hris_id, people
 from hris_pipeline_tests.kit.crash_work import NAME, NEVER
+from hris_pipeline_tests.kit.forked_processes import Child, Processes
 from hris_pipeline_tests.kit.kills import history_is_whole, import_is_whole, plan_is_whole, save_is_whole
 from hris_pipeline_tests.kit.troubles import TROUBLES, Trouble, WorkName, cut_connections, work_in_trouble
 

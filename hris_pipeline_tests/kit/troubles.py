@@ -21,8 +21,8 @@ from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.store import frames
-from hris_pipeline_tests.kit.crash_processes import Parent
 from hris_pipeline_tests.kit.crash_work import NAME, NEVER, planned
+from hris_pipeline_tests.kit.forked_processes import Parent
 
 __all__ = ["TROUBLES", "Trouble", "WorkName", "cut_connections", "work_in_trouble"]
 

@@ -1,4 +1,4 @@
-"""Processes that are killed: forked from one that has everything imported, so that hundreds of them are cheap."""
+"""Processes forked from one that has everything imported, so that hundreds of them are cheap; they may be killed."""
 
 import os
 import pickle
@@ -93,10 +93,10 @@ class Processes:
 
 
 @contextmanager
-def processes() -> Iterator[Processes]:
-    """Where processes come from, until the block ends."""
+def processes(*modules: str) -> Iterator[Processes]:
+    """Where processes come from that have these modules imported, until the block ends."""
     ours, theirs = socket.socketpair()
-    serve = f"from {__name__} import serve; serve({theirs.fileno()})"
+    serve = f"import {', '.join(modules)}; from {__name__} import serve; serve({theirs.fileno()})"
     mother = subprocess.Popen([sys.executable, "-c", serve], pass_fds=[theirs.fileno()])
     theirs.close()
     try:
@@ -108,8 +108,6 @@ def processes() -> Iterator[Processes]:
 
 def serve(descriptor: int) -> None:
     """Forks a process for every request, until the other end closes."""
-    from hris_pipeline_tests.kit import crash_work as work  # noqa: F401 - so that no child has to import it
-
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     requests = socket.socket(fileno=descriptor)
     while True:
