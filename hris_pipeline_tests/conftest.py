@@ -23,6 +23,7 @@ from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.sources.pacing import Retries
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
+from hris_pipeline_tests.kit.law_profiles import load_profile
 from hris_pipeline_tests.kit.processes import hear_interrupts
 
 POSTGRES_VERSION = 16
@@ -42,6 +43,7 @@ def pytest_configure() -> None:
     """Also in a background of some shell, tests interrupt what they start. What they write is in memory, where there is
     enough: a test's stores and instances wait for the disk more than for anything else."""
     hear_interrupts()
+    load_profile()
     if _has_memory():
         os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
 

@@ -7,16 +7,28 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-__all__ = ["law"]
+__all__ = ["law", "load_profile"]
+
+TIMES = int(os.environ.get("LAWS_TIMES", "1"))
+
+EXAMPLES = 40
+"""Of a property that says nothing else."""
+
+
+def load_profile() -> None:
+    """What holds for every property, unless it says otherwise."""
+    settings.register_profile(
+        "project", max_examples=EXAMPLES * TIMES, deadline=None, derandomize=TIMES == 1, database=None
+    )
+    settings.load_profile("project")
 
 
 def law(examples: int) -> Callable[[Any], Any]:
     """The settings of a law that ``make test`` tries with so many examples."""
-    times = int(os.environ.get("LAWS_TIMES", "1"))
     return settings(
-        max_examples=examples * times,
+        max_examples=examples * TIMES,
         deadline=None,
-        derandomize=times == 1,
+        derandomize=TIMES == 1,
         database=None,
         phases=(Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),

@@ -134,7 +134,7 @@ def plainly(hired: date, born: date, today: date, last: date) -> set[Milestone]:
     return expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(days, days, days, st.integers(0, 500))
 def test_milestones_are_what_a_look_at_every_day_finds(hired: date, born: date, today: date, ahead: int) -> None:
     listed = milestones(today, hired=hired.isoformat(), born=born.isoformat(), days=ahead)

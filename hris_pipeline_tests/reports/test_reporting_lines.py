@@ -1,7 +1,7 @@
 """Reporting lines and headcount."""
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP, headcount, reporting_lines, without_small_groups
@@ -87,7 +87,6 @@ people = st.integers(1, 12).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(people)
 def test_climbing_all_at_once_is_walking_one_by_one(above: list[int | None]) -> None:
     supervisors = {

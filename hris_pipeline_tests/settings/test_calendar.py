@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hris_pipeline.settings.calendar import latest_due, local_date, next_due
@@ -151,7 +150,6 @@ def test_which_day_it_is_depends_on_the_zone() -> None:
     st.sampled_from(FREQUENCIES),
     st.integers(0, 95),
 )
-@hypothesis_settings(deadline=None)
 def test_now_always_lies_between_two_neighbouring_due_moments(
     now: datetime, zone: str, frequency: dict[str, object], quarter: int
 ) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hris_pipeline.errors import SettingsInvalid
@@ -132,7 +131,6 @@ def test_what_is_no_document_is_refused_in_one_line(text: str, problem: str) -> 
     assert problems(text) == [problem]
 
 
-@hypothesis_settings(deadline=None)
 @given(st.text())
 def test_any_text_is_settings_or_problems(text: str) -> None:
     try:
@@ -141,7 +139,6 @@ def test_any_text_is_settings_or_problems(text: str) -> None:
         assert refusal.problems  # noqa: PT017
 
 
-@hypothesis_settings(deadline=None)
 @given(documents, st.booleans())
 def test_what_is_written_is_read_back(document: dict[str, Any], defaults: bool) -> None:
     settings = settings_from(document)
@@ -150,7 +147,6 @@ def test_what_is_written_is_read_back(document: dict[str, Any], defaults: bool) 
     assert load_settings(text).digest() == settings.digest()
 
 
-@hypothesis_settings(deadline=None)
 @given(st.lists(st.from_regex(r"[0-9]{1,6}", fullmatch=True), min_size=1))
 def test_ids_survive_any_yaml_reader(ids: list[str]) -> None:
     text = dump_settings(settings_from({"do_not_archive": ids}))
@@ -267,7 +263,6 @@ def test_a_changed_notification_address_is_a_difference_that_does_not_show_it() 
     assert [tuple(difference) for difference in differences(old, new)] == [("notify[0].to", "slack://…", "slack://…")]
 
 
-@hypothesis_settings(deadline=None)
 @given(documents, documents)
 def test_settings_differ_exactly_when_there_are_differences(first: dict[str, Any], other: dict[str, Any]) -> None:
     old, new = settings_from(first), settings_from(other)

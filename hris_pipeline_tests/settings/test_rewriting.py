@@ -4,7 +4,6 @@ import re
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hris_pipeline.settings.document import Settings
@@ -81,7 +80,6 @@ def test_a_comment_whose_place_is_gone_moves_to_the_end(assignments: list[str]) 
     assert [text.count(remark) for remark in REMARKS] == [1] * len(REMARKS)
 
 
-@hypothesis_settings(deadline=None)
 @given(documents, documents, st.booleans())
 def test_whatever_changes_the_text_says_the_new_settings_and_every_comment(
     old: dict[str, object], new: dict[str, object], defaults: bool

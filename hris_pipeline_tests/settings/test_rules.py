@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from hris_pipeline.settings.values import Condition, Rule
@@ -171,7 +170,6 @@ _texts = (
 )
 
 
-@hypothesis_settings(deadline=None)
 @given(conditions(st.sampled_from(["department", "custom:Level"])), st.lists(_texts, max_size=8), st.data())
 def test_any_condition_on_any_texts_answers_as_the_oracle(
     asked: dict[str, Any], texts: list[str | None], data: st.DataObject

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.settings.fields import TextRule
@@ -63,7 +63,6 @@ def test_a_free_text_keeps_what_belongs_to_it() -> None:
     assert clean_value(f" {family} ", "free") == family
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from(RULES))
 def test_cleaning_twice_changes_nothing_more_and_leaves_no_control_character(text: str, rule: TextRule) -> None:
     kept = clean_value(text, rule)
@@ -90,7 +89,6 @@ def test_what_differs_in_letter_case_or_width_alone_compares_equal(left: str, ri
     assert fold_case(left) == fold_case(right)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_folding_twice_changes_nothing_more(text: str) -> None:
     assert fold_case(fold_case(text)) == fold_case(text)

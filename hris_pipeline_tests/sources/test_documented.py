@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.sandbox import Company as SandboxCompany
@@ -125,7 +125,6 @@ def both_ways(*members: Any) -> tuple[tuple[object, ...], tuple[object, ...]]:
     return (quick_seen, frame(quick), reception.report()), (slow_seen, frame(slow), tolerant.report())
 
 
-@settings(deadline=None)
 @given(st.lists(members(), min_size=1, max_size=3))
 def test_both_ways_read_keep_and_count_the_same(members: list[dict[str, Any]]) -> None:
     quick, slow = both_ways(*members)

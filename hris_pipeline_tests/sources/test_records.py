@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.sources import finch_wire, justworks_wire
@@ -45,14 +45,12 @@ def keys_of(value: object) -> set[str]:
     return {key for item in value for key in keys_of(item)} if isinstance(value, list) else set()
 
 
-@settings(deadline=None)
 @given(members)
 def test_no_other_key_is_left_at_any_depth(member: dict[str, Any]) -> None:
     record = justworks_wire.Reception(Company("c", "Acme")).record(member)
     assert not keys_of(json.loads(record.line)) & set(NEVER)
 
 
-@settings(deadline=None)
 @given(members, members, members)
 def test_nor_of_the_aggregators_people(directory: Any, individual: Any, employment: Any) -> None:
     employment.pop("custom_fields", None)  # whose values are anything

@@ -4,7 +4,7 @@ from datetime import date
 
 import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.contract import QUARANTINE_COLUMNS
@@ -332,7 +332,6 @@ def test_every_example_number_of_every_numbering_plan_is_international() -> None
     assert is_international(text_from_source(sorted(examples))).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.from_regex(r"\+[1-9][0-9]{3,13}", fullmatch=True), min_size=1))
 def test_a_number_called_international_is_valid_to_the_phonenumbers_library(numbers: list[str]) -> None:
     for number, international in zip(numbers, is_international(text_from_source(numbers)), strict=True):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS
@@ -38,7 +38,6 @@ def test_text_is_trimmed_and_freed_of_control_characters_whatever_the_script(sen
     assert values(normalise(columns(member(first_name=sent))).rows["first_name"]) == [kept]
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text()), min_size=1))
 def test_normalising_twice_changes_nothing_more(names: list[str | None]) -> None:
     once = normalise({"first_name": list(names)}).rows["first_name"]

@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.errors import UsageError
@@ -102,7 +102,6 @@ def test_a_formula_gets_an_apostrophe_that_reading_takes_off_again(text: str) ->
     assert values(read_user_file(data)["first_name"]) == values(clean_text(text_from_source([text])))
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text(), formula_like), min_size=1))
 def test_any_text_comes_back_and_no_cell_is_a_formula(texts: list[str | None]) -> None:
     ids: list[str | None] = [str(number) for number in range(len(texts))]
@@ -115,7 +114,6 @@ def test_any_text_comes_back_and_no_cell_is_a_formula(texts: list[str | None]) -
     assert all(row[3] in (text or "", f"'{text}") for row, text in zip(rows, texts, strict=True))
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("=+a0'\",; 李é", min_size=1), min_size=1))
 def test_pandas_reads_the_same_cells_as_our_own_reader(texts: list[str]) -> None:
     ids = [str(number) for number in range(len(texts))]

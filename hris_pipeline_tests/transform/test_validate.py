@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.contract import QUARANTINE_COLUMNS
@@ -207,7 +207,6 @@ texts = [
 ]
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(texts, anything)), min_size=1, max_size=6))
 def test_every_member_is_either_a_valid_employee_or_known_in_the_quarantine(changes: list[dict[str, object]]) -> None:
     changed = [member(number, **(change | {"justworks_id": f"j-{number}"})) for number, change in enumerate(changes)]
