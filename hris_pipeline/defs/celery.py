@@ -70,6 +70,10 @@ INTERRUPT_RUN = "interrupt_run"
 LONGEST_RUN_SECONDS = 8 * 3600
 """After so long a broker like Redis gives a run to another worker; above ``max_runtime_seconds`` of the instance."""
 
+HEALTH_CHECK_SECONDS = 5
+"""A worker whose connection to Redis is there and dead, as after Redis was lost, notices within two of these and a
+second; by itself it would take a minute."""
+
 _ENDS = {dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED}
 
 
@@ -215,7 +219,12 @@ def _app_settings(broker: str) -> dict[str, Any]:
 
 def _transport_options(broker: str) -> dict[str, Any]:
     if not broker.startswith("filesystem:"):
-        return {"visibility_timeout": LONGEST_RUN_SECONDS, "max_retries": 3, "interval_max": 0.5}
+        return {
+            "visibility_timeout": LONGEST_RUN_SECONDS,
+            "max_retries": 3,
+            "interval_max": 0.5,
+            "health_check_interval": HEALTH_CHECK_SECONDS,
+        }
     folder = Environment.read().home / "broker"
     for name in ("", "messages", "control"):
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -190,6 +190,7 @@ def test_the_code_can_be_pasted_and_the_import_skipped(terminal: Terminals, sand
         child.sendline("n")
         child.expect("Later: hris setup acme")
         child.expect(pexpect.EOF)
+        child.close()
         assert child.exitstatus == 0
     assert hris("history", "acme", "--json").document["imports"] == []
 
@@ -215,5 +216,6 @@ def test_who_does_not_agree_leaves_nothing(terminal: Terminals, hris: Hris) -> N
         child.sendline("n")
         child.expect("Stopped")
         child.expect(pexpect.EOF)
+        child.close()
         assert child.exitstatus == 1
     assert hris("integrations", "--json").document == {"integrations": []}

@@ -27,12 +27,10 @@ class Terminal(fdspawn):  # type: ignore[misc]
         """Ctrl-C."""
         self.send("\x03")
 
-    @property
-    def exitstatus(self) -> int:
-        """The command's exit code; waits for its end."""
-        end, exit_code = self.process.heard()
-        assert end == "done", exit_code
-        return int(exit_code)
+    def close(self) -> None:
+        """Once the command has ended: takes note of its exit code."""
+        end, self.exitstatus = self.process.heard()
+        assert end == "done", self.exitstatus
 
 
 @contextmanager
@@ -51,7 +49,7 @@ def terminal_of(
         yield terminal
     finally:
         child.kill()
-        terminal.close()
+        fdspawn.close(terminal)
 
 
 def command_in(parent: Parent, name: str, arguments: list[str], environ: dict[str, str]) -> int:
