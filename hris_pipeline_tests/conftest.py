@@ -177,8 +177,8 @@ def store(environment: Environment) -> Iterator[Store]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A source that fails is asked again at once, as often as ever; for tests in this process of what comes of it."""
-    monkeypatch.setattr(Retries, "delay", lambda _retries, _attempt: 0.0)
+    """A source that fails is asked again soon, as often as ever; for tests in this process of what comes of it."""
+    monkeypatch.setattr(Retries, "delay", lambda _retries, _attempt: 0.05)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ SIZE = (60, 160)
 """Rows and columns."""
 
 
-class Terminal(fdspawn):  # type: ignore[misc]
+class Terminal(fdspawn):  # type: ignore[type-arg]
     """A person's end of it, as pexpect has one of a process that it starts itself."""
 
     process: Child
