@@ -218,6 +218,8 @@ def _app_settings(broker: str) -> dict[str, Any]:
 
 
 def _transport_options(broker: str) -> dict[str, Any]:
+    if broker.startswith(("amqp:", "amqps:", "pyamqp:")):
+        return {"confirm_publish": True, "max_retries": 3, "interval_max": 0.5}  # a launch is on disk, or refused
     if not broker.startswith("filesystem:"):
         return {
             "visibility_timeout": LONGEST_RUN_SECONDS,

@@ -11,12 +11,18 @@ from typing import Any, cast
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.compute_log_manager import ComputeIOType
 from dagster._daemon.monitoring import execute_run_monitoring_iteration
 from kombu.exceptions import OperationalError
 
+from hris_pipeline.defs.runs import ATTEMPT_TAG, DUE_TAG, IMPORT_USERS, SKIPPED_TAG, TRIGGER_TAG
 from hris_pipeline.environment import Environment
+from hris_pipeline.operations.automation import pause
+from hris_pipeline.operations.overview import history
+from hris_pipeline.operations.services import open_services
+from hris_pipeline.operations.settings import set_up
 from hris_pipeline.store.engine import upgrade_store
 from hris_pipeline_tests.kit.celery_machines import BEHAVING, Redis, Site, needs_redis, redis_server, site_of
 from hris_pipeline_tests.kit.processes import until
@@ -58,10 +64,10 @@ def alive(pid: int) -> bool:
 def monitor(site: Site) -> None:
     """Two looks of run monitoring; of the workspace it needs nothing, as no run is resumed."""
     workspace = SimpleNamespace(instance=site.instance, create_request_context=lambda: None)
-    for pause in (LOOK_AGAIN_SECONDS, 0):
+    for seconds in (LOOK_AGAIN_SECONDS, 0):
         problems = execute_run_monitoring_iteration(cast(Any, workspace), logging.getLogger(__name__))
         assert list(filter(None, problems)) == []
-        time.sleep(pause)
+        time.sleep(seconds)
 
 
 def test_each_run_is_a_process_of_its_own_forked_from_one_worker_and_what_it_prints_is_its_own(site: Site) -> None:
@@ -152,6 +158,42 @@ def test_a_worker_with_all_slots_full_leaves_the_next_run_to_another_machine(sit
     for run in hanging:
         assert site.instance.run_launcher.terminate(run.run_id)
         assert site.outcome(run) == "CANCELED"
+
+
+def test_an_import_paused_while_it_waits_in_the_broker_is_skipped_and_asks_the_source_nothing(
+    site: Site, redis: Redis
+) -> None:
+    services = open_services(Environment.read(site.environ))
+    set_up(services, "acme", actor="bea", accept=True)  # connected to nothing: any request of it would fail
+    hanging = [site.launch("hang"), site.launch("hang")]
+    for run in hanging:
+        site.process(run)
+    tags = {
+        "dagster/partition": "acme",
+        TRIGGER_TAG: "schedule",
+        DUE_TAG: "2026-11-22T04:00:00+00:00",
+        ATTEMPT_TAG: "0",
+    }
+    job = ReconstructableRepository.for_module("hris_pipeline.definitions", "defs").get_reconstructable_job(
+        IMPORT_USERS
+    )
+    site.instance.add_dynamic_partitions("integration", ["acme"])
+    import_ = site.instance.create_run_for_job(
+        job.get_definition(),
+        tags=tags,
+        status=dg.DagsterRunStatus.STARTING,
+        job_code_origin=job.get_python_origin(),
+    )
+    site.send(import_)
+    until(lambda: redis.waiting() == 1)
+    pause(services, "acme", "bea", "audit")
+    for run in hanging:
+        assert site.instance.run_launcher.terminate(run.run_id)
+    assert site.outcome(import_) == "SUCCESS"
+    assert site.run(import_).tags[SKIPPED_TAG].endswith("audit")
+    assert history(services, "acme") == ()
+    assert site.instance.all_logs(import_.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION) == []
+    services.close()
 
 
 def test_a_message_that_comes_a_second_time_starts_nothing(site: Site) -> None:

