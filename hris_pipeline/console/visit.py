@@ -35,6 +35,7 @@ from hris_pipeline.console.words import (
     schedule_words,
     setting_title,
     setting_words,
+    source_title,
     value_words,
 )
 from hris_pipeline.errors import HrisError, UnknownName, UsageError
@@ -82,6 +83,7 @@ TEMPLATES.filters |= {
     "schedule": schedule_words,
     "setting": setting_words,
     "setting_title": setting_title,
+    "source": source_title,
     "title": field_title,
     "value": value_words,
 }

@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hris_pipeline.operations.review_files import field_title
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS
 
 __all__ = [
     "browser_words",
@@ -25,6 +25,7 @@ __all__ = [
     "schedule_words",
     "setting_title",
     "setting_words",
+    "source_title",
     "value_words",
 ]
 
@@ -69,6 +70,14 @@ def value_words(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+_SOURCE_TITLES = {field.name: field.title for field in EMPLOYEE_FIELDS}
+
+
+def source_title(source: str) -> str:
+    """A source field in an administrator's words; a custom field by its label."""
+    return _SOURCE_TITLES.get(source) or source.removeprefix(CUSTOM_PREFIX)
+
+
 _NAMED_SETTINGS = ("metadata", "do_not_import")
 
 
@@ -88,7 +97,7 @@ def setting_words(text: str) -> str:
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return ", ".join(value) or "–"
     if isinstance(value, dict) and "source" in value:
-        return f"from {field_title(str(value['source']))}, {value.get('type', 'default')}"
+        return f"from {source_title(str(value['source']))}, {value.get('type', 'default')}"
     if isinstance(value, dict) and {"all", "any"} & value.keys():
         return _rule_words(value)
     return text
@@ -102,8 +111,8 @@ def _rule_words(rule: Mapping[str, Any]) -> str:
 
 
 def _condition_words(condition: Mapping[str, Any]) -> str:
-    words = (condition.get("field"), condition.get("operator"))
-    name, operator = (str(word).replace("_", " ") for word in words)
+    name = source_title(str(condition.get("field")))
+    operator = str(condition.get("operator")).replace("_", " ")
     value = condition.get("value")
     return f"{name} {operator}" if value is None else f"{name} {operator} {value_words(value)}"
 

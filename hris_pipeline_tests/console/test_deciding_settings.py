@@ -22,12 +22,13 @@ from hris_pipeline_tests.kit.browser import Served, words_of
         ("", "–"),
         ('["0010", "9999"]', "0010, 9999"),
         ("[]", "–"),
-        ('{"source": "job_title", "type": "hidden"}', "from job title, hidden"),
+        ('{"source": "custom:T-Shirt", "type": "default"}', "from T-Shirt, default"),
+        ('{"source": "job_title", "type": "hidden"}', "from JobTitle, hidden"),
         (
             '{"all": [{"field": "job_title", "operator": "starts_with", "value": "Intern"}], "any": '
             '[{"field": "email", "operator": "is_empty"}, {"field": "country_code", "operator": "in", '
             '"value": ["DE"]}], "archive_existing": true}',
-            "job title starts with Intern and email is empty or country code in DE; archives existing users",
+            "JobTitle starts with Intern and Email is empty or Country Code in DE; archives existing users",
         ),
         ('{"to": "json://…"}', '{"to": "json://…"}'),
     ],

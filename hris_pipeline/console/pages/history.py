@@ -13,9 +13,9 @@ from hris_pipeline.contract import ImportStatus
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.explanation import Explanation, directory_as_of, explain, user_as_of
 from hris_pipeline.operations.overview import history, read_import
-from hris_pipeline.operations.review_files import reason_words
+from hris_pipeline.operations.review_files import field_title, reason_words
 from hris_pipeline.operations.settings import settings_in_force
-from hris_pipeline.settings.fields import USER_FIELDS, USER_STATE
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.review import visible_metadata
 
 __all__ = ["PAGES"]
@@ -24,7 +24,6 @@ PAGE_SIZE = 50
 MOST = 500
 DIRECTORY_FIELDS = ("employee_id", "first_name", "last_name", "email", "supervisor_id", "hire_date", "status")
 NOT_SHOWN = frozenset({"email_key", "integration_id", "metadata"})
-TITLES: Mapping[str, str] = {field.name: field.title for field in USER_FIELDS}
 
 
 def show(visit: Visit) -> Response:
@@ -87,7 +86,7 @@ def user_then(visit: Visit) -> Response:
 def _visible(visit: Visit, state: Mapping[str, Any]) -> dict[str, Any]:
     """What of a user's state is shown: hidden metadata is not."""
     visible = _visible_metadata(visit)
-    fields = {TITLES.get(name, name): state.get(name) for name in USER_STATE if name not in NOT_SHOWN}
+    fields = {field_title(name): state.get(name) for name in USER_STATE if name not in NOT_SHOWN}
     metadata = {f"#{key}": value for key, value in (state.get("metadata") or {}).items() if key in visible}
     return fields | metadata
 
@@ -111,7 +110,7 @@ def directory(visit: Visit) -> Response:
         "directory.html",
         place="history",
         summary=summary,
-        columns=[TITLES.get(name, name) for name in DIRECTORY_FIELDS],
+        columns=[field_title(name) for name in DIRECTORY_FIELDS],
         rows=rows,
         total=len(frame),
         page=page,
