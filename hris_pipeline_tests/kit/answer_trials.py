@@ -18,8 +18,9 @@ from hris_pipeline.sources.protocol import Source as Client
 from hris_pipeline_tests.kit.answering_source import AnsweringSource, Single
 from hris_pipeline_tests.kit.scripted_clients import open_client
 from hris_pipeline_tests.kit.scripted_http import Handler
-from hris_pipeline_tests.oracle.answers import ListCase, Says, SingleCase, list_cases, oversized, single_cases
+from hris_pipeline_tests.oracle.answers import Says, SingleCase, oversized, single_cases
 from hris_pipeline_tests.oracle.company import not_found
+from hris_pipeline_tests.oracle.list_answers import ListCase, list_cases
 from hris_pipeline_tests.oracle.model import Source
 
 __all__ = ["Transport", "Trial", "list_trials", "lookup_trials", "oversized_trial", "proof_trials"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from hris_pipeline_tests.kit.scripted_http import Call, Reply
-from hris_pipeline_tests.oracle.answers import ListCase, SingleCase
+from hris_pipeline_tests.oracle.answers import SingleCase
 from hris_pipeline_tests.oracle.company import crowd, finch_member, json_answer, record
+from hris_pipeline_tests.oracle.list_answers import ListCase
 from hris_pipeline_tests.oracle.model import Answer, Source
 
 __all__ = ["AnsweringSource", "Single"]

@@ -10,16 +10,15 @@ import itertools
 import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from .company import JSON_HEADERS, crowd, finch_member, partner_member
+from .company import JSON_HEADERS, crowd, partner_member
 from .model import Answer, Source
 
 Says = Literal["gone", "active", "hole", "stopped"]
 """About one person: confirmed gone; there (so a list without them is short); nothing certain; the run stops."""
 
-ListSays = Literal["complete", "incomplete", "stopped"]
 Timing = Literal["prompt", "slow", "stall", "drip", "cut", "reset"]
 """`slow`: late but within any sane ceiling; `stall`: no byte ever; `drip`: a byte now and then, for ever;
 `cut`: closed before the length it promised; `reset`: the connection breaks."""
@@ -79,23 +78,6 @@ class SingleCase:
         return True if self.allowed == {"active"} else None
 
 
-@dataclass(frozen=True)
-class ListCase:
-    """The answers to one reading of the list, page by page; the last is repeated for whoever asks on."""
-
-    source: Source
-    kind: str
-    pages: tuple[Answer, ...]
-    timings: tuple[Timing, ...]
-    allowed: frozenset[ListSays]
-    listed: frozenset[str] = field(default_factory=frozenset)  # hris_ids that the good pages show, all employed
-    everybody: frozenset[str] = field(default_factory=frozenset)  # hris_ids of the company; all employed: none may go
-
-    @property
-    def nobody_may_be_archived_unasked(self) -> bool:
-        return "complete" not in self.allowed
-
-
 GONE: frozenset[Says] = frozenset({"gone"})
 ACTIVE: frozenset[Says] = frozenset({"active"})
 HOLE: frozenset[Says] = frozenset({"hole"})
@@ -103,7 +85,7 @@ GONE_OR_HOLE = GONE | HOLE
 ACTIVE_OR_HOLE = ACTIVE | HOLE
 
 
-def _json(value: object) -> bytes:
+def json_bytes(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
@@ -191,8 +173,8 @@ def _records(source: Source, hris_id: str) -> list[tuple[str, object, frozenset[
 
 def bodies(source: Source, hris_id: str) -> list[Body]:
     records = _records(source, hris_id)
-    inactive = _json(records[0][1])
-    bodies = [Body(kind, _json(value), says, True, isinstance(value, dict)) for kind, value, says in records]
+    inactive = json_bytes(records[0][1])
+    bodies = [Body(kind, json_bytes(value), says, True, isinstance(value, dict)) for kind, value, says in records]
     bodies += [
         Body("empty", b"", HOLE, False),
         Body("blank", b" \r\n\t ", HOLE, False),
@@ -334,149 +316,6 @@ def single_cases(source: Source, hris_id: str, *, seed: int, count: int) -> Iter
 def oversized(source: Source, hris_id: str, size: int) -> SingleCase:
     """A small gzip that unpacks to more than `size` bytes; otherwise it would confirm."""
     record = _records(source, hris_id)[0][1]
-    data = gzip.compress(_json(record) + b" " * size, mtime=0)
+    data = gzip.compress(json_bytes(record) + b" " * size, mtime=0)
     sent = {**JSON_HEADERS, "Content-Encoding": "gzip"}
     return SingleCase(source, hris_id, "200/oversized/gzip/prompt", 200, sent, data, "prompt", HOLE)
-
-
-# The list
-
-COMPLETE: frozenset[ListSays] = frozenset({"complete"})
-NOT_COMPLETE: frozenset[ListSays] = frozenset({"incomplete", "stopped"})
-ANY: frozenset[ListSays] = frozenset({"complete", "incomplete", "stopped"})
-
-
-def _page(body: object, status: int = 200) -> Answer:
-    return Answer(status, _json(body), JSON_HEADERS)
-
-
-def partner_pages(ids: list[str], size: int, last_cursor: object = None) -> list[dict[str, object]]:
-    """The pages of a company whose people are all employed."""
-    people = crowd(len(ids))
-    members = [{**partner_member(person), "id": hris_id} for person, hris_id in zip(people, ids, strict=True)]
-    chunks = [members[start : start + size] for start in range(0, len(members), size)] or [[]]
-    pages: list[dict[str, object]] = []
-    for place, chunk in enumerate(chunks):
-        page: dict[str, object] = {"items": chunk}
-        if place + 1 < len(chunks):
-            page["next_cursor"] = f"c{place + 1}"
-        elif last_cursor != "absent":
-            page["next_cursor"] = last_cursor
-        pages.append(page)
-    return pages
-
-
-def finch_pages(ids: list[str], size: int) -> list[dict[str, object]]:
-    people = crowd(len(ids))
-    entries = []
-    for person, hris_id in zip(people, ids, strict=True):
-        directory = finch_member(person)["directory"]
-        assert isinstance(directory, dict)
-        entries.append({**directory, "id": hris_id})
-    starts = range(0, max(len(entries), 1), size)
-    return [
-        {"paging": {"count": len(entries), "offset": start}, "individuals": entries[start : start + size]}
-        for start in starts
-    ]
-
-
-BROKEN_BODIES: tuple[tuple[str, bytes], ...] = (
-    ("empty", b""),
-    ("html", b"<html>busy</html>"),
-    ("null", b"null"),
-    ("list", b"[]"),
-    ("no-items", b"{}"),
-    ("items-null", b'{"items": null, "individuals": null}'),
-    ("items-object", b'{"items": {}, "individuals": {}}'),
-    ("items-text", b'{"items": "none", "individuals": "none"}'),
-    ("error-in-200", b'{"error": "try later", "code": 503}'),
-    ("cut", b'{"items": [{"id": "m1", "act'),
-    ("bad-utf-8", b'{"items": [{"id": "\xff"}]}'),
-)
-
-FAILING_STATUSES = tuple(status for status in STATUSES if status >= 300 or status in (202, 204))
-
-
-def list_cases(source: Source, *, seed: int, count: int, people: int = 12) -> Iterator[ListCase]:
-    """Readings of one company, good and bad, always the same for one seed."""
-    chance = random.Random(f"{seed}/{source}/list")
-    ids = [f"m{number}" for number in range(1, people + 1)]
-    for _ in range(count):
-        yield _list_case(source, chance, ids)
-
-
-def _list_case(source: Source, chance: random.Random, ids: list[str]) -> ListCase:
-    size = chance.randint(1, len(ids))
-    everybody = frozenset(ids)
-    last_cursor = chance.choice((None, "", "absent"))
-    bodies = partner_pages(ids, size, last_cursor) if source == "justworks" else finch_pages(ids, size)
-    pages = [_page(body) for body in bodies]
-    timings: list[Timing] = ["prompt"] * len(pages)
-    place = chance.randrange(len(pages))
-    before = frozenset(ids[: place * size])
-    kind = chance.choice(
-        (
-            "good",
-            "good",
-            "status",
-            "broken",
-            "timing",
-            "twice",
-            "cursor_again",
-            "cursor_kind",
-            "short",
-            "not_ready",
-            "nulls",
-        )
-    )
-
-    def case(name: str, allowed: frozenset[ListSays], listed: frozenset[str]) -> ListCase:
-        return ListCase(source, name, tuple(pages), tuple(timings), allowed, listed, everybody)
-
-    if kind == "status":
-        status = chance.choice(FAILING_STATUSES)
-        pages[place] = Answer(status, chance.choice((pages[place].body, b"", b'{"error": "x"}')), JSON_HEADERS)
-        return case(f"status-{status}", NOT_COMPLETE, before)
-    if kind == "broken":
-        name, data = chance.choice(BROKEN_BODIES)
-        pages[place] = Answer(200, data, JSON_HEADERS)
-        return case(f"broken-{name}", NOT_COMPLETE, before)
-    if kind == "timing":
-        timing = chance.choice(TIMINGS)
-        timings[place] = timing
-        good = timing in ("prompt", "slow")
-        return case(f"timing-{timing}", COMPLETE if good else NOT_COMPLETE, everybody if good else before)
-    if kind == "not_ready":
-        pages[0] = _page({"code": "accepted", "message": "not ready", "items": [], "individuals": []}, 202)
-        return case("not-ready", NOT_COMPLETE, frozenset())
-    if kind == "short":
-        gone = chance.randrange(len(ids))
-        still_listed = [hris_id for hris_id in ids if hris_id != ids[gone]]
-        if source == "justworks":
-            pages = [_page(body) for body in partner_pages(still_listed, size)]
-            timings = ["prompt"] * len(pages)
-            return case("short", ANY, frozenset(still_listed))  # only the single lookups can prove it
-        parts = finch_pages(still_listed, size)
-        for part in parts:
-            part["paging"] = {"count": len(ids), "offset": 0}
-        pages = [_page(body) for body in parts]
-        timings = ["prompt"] * len(pages)
-        return case("short-of-its-count", NOT_COMPLETE, frozenset(still_listed))
-    if source == "justworks" and kind == "cursor_again" and len(pages) > 1:
-        pages[-1] = _page({**bodies[-1], "next_cursor": "c1"})
-        return case("cursor-again", NOT_COMPLETE, everybody)
-    if source == "justworks" and kind == "cursor_kind":
-        pages[-1] = _page({**bodies[-1], "next_cursor": chance.choice((7, [], {}, True, ["c1"]))})
-        return case("cursor-of-another-kind", ANY, everybody)
-    if kind == "twice" and source == "justworks" and len(pages) > 1:
-        first, items = bodies[0]["items"], bodies[-1]["items"]
-        assert isinstance(items, list)
-        assert isinstance(first, list)
-        pages[-1] = _page({**bodies[-1], "items": [*items, first[0]]})
-        return case("twice", COMPLETE, everybody)
-    if kind == "nulls" and source == "justworks":
-        items = bodies[place]["items"]
-        assert isinstance(items, list)
-        pages[place] = _page({**bodies[place], "items": [None, *items]})
-        return case("null-items", ANY, everybody)
-    return case("good", COMPLETE, everybody)

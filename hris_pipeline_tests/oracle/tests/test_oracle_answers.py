@@ -2,7 +2,8 @@
 
 import pytest
 
-from ..answers import all_single_cases, list_cases, oversized, single_cases
+from ..answers import all_single_cases, oversized, single_cases
+from ..list_answers import list_cases
 from ..model import Source
 from ..reading import verdict
 
