@@ -20,7 +20,7 @@ from hris_pipeline_tests.kit.automatic_companies import automatic_settings
 from hris_pipeline_tests.kit.machine import Machine
 from hris_pipeline_tests.kit.processes import until
 
-WELL = ("delta", "echo", "foxtrot")
+WELL = ("delta", "echo")
 REFUSED = "refused"
 """Fails for the first time."""
 LAST_STRAW = "last-straw"
