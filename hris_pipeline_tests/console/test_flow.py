@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from hris_pipeline.environment import VARIABLES
+from hris_pipeline.operations import settings as operations
+from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.sandbox.world import PASSWORD, USERNAME
+from hris_pipeline_tests.kit.acme import CALLBACK
 from hris_pipeline_tests.kit.live_console import CHROMIUM, Live, browser_page, live_console, violations
 
 CANARY = "Zwitscherling"
@@ -269,11 +272,15 @@ def test_the_same_flow_without_scripts(live: Live) -> None:
     assert overview(live.services, "acme").integration.automatic == "running"
 
 
-def test_work_survives_a_closed_tab(live: Live) -> None:
+def test_work_survives_a_closed_tab(live: Live, sandbox: Sandbox) -> None:
+    operations.set_up(live.services, "acme", actor="dana", accept=True)
+    connect(live.services, "acme", sandbox.authorize(), redirect_uri=CALLBACK)
     with browser_page() as page:
         visitor = Visitor(page, axe=False)
-        set_up(visitor, live)
-        visitor.presses("Import now")
+        page.goto(live.links[-1])
+        visitor.sees("Integrations")
+        page.goto(f"{live.url}/i/acme")
+        visitor.presses("Run a manual import")
     with browser_page() as page:
         visitor = Visitor(page, axe=False)
         page.goto(live.links[-1])
