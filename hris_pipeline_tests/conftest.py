@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.sandbox import Sandbox, running
@@ -44,8 +46,24 @@ def pytest_configure() -> None:
     enough: a test's stores and instances wait for the disk more than for anything else."""
     hear_interrupts()
     load_profile()
+    _read_migrations_once()
     if _has_memory():
         os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
+
+
+def _read_migrations_once() -> None:
+    """Dagster reads the files of all its migrations three times whenever an instance is opened, which is more than half
+    of what most of its tests would compute."""
+    read = ScriptDirectory.from_config
+    scripts: dict[str | None, ScriptDirectory] = {}
+
+    def from_config(config: Config) -> ScriptDirectory:
+        location = config.get_main_option("script_location")
+        if location not in scripts:
+            scripts[location] = read(config)
+        return scripts[location]
+
+    ScriptDirectory.from_config = staticmethod(from_config)  # type: ignore[method-assign]
 
 
 def _has_memory() -> bool:
