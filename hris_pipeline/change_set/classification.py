@@ -56,6 +56,7 @@ def classify_rows(
     """Matches the mapped rows with users and says what becomes of each."""
     rows = mapped.assign(**_employment(mapped, context, settings))
     candidate = rows["employed"] & rows["started"] & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)
+    candidate &= ~rows["may_have_left"]
     identities = match(
         rows,
         directory,
@@ -82,15 +83,18 @@ def kept_by_settings(users: pd.DataFrame, context: PlanContext, settings: Settin
 def _employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> dict[str, pd.Series]:
     """``employed``: active, and not past the termination date, whose day counts as worked; one before the latest start
     belongs to an earlier spell. ``started``: the spell of some start runs. ``returning``: left, and another
-    start is still to come. A start counts so many days early as the settings say."""
+    start is still to come. ``may_have_left``: nobody can say, so that they are neither archived nor brought in. A start
+    counts so many days early as the settings say."""
     until = context.today + timedelta(days=settings.import_days_before_start)
-    latest = rows["present_start"].mask(null_as_false(rows["next_start"] <= until), rows["next_start"])
+    soon = null_as_false(rows["next_start"] <= until)
+    latest = rows["present_start"].mask(soon, rows["next_start"])
     ended = rows["termination_date"]
     over = null_as_false(ended < context.today) & ~null_as_false(ended < latest)
     active = rows["active"].fillna(True).astype(bool)  # who is not known to be inactive has not left for certain
     return {
         "employed": active & ~over,
         "started": latest.notna() | rows["starts_on"].isna(),
+        "may_have_left": null_as_false(rows["may_have_left"]) & ~soon,
         "returning": active & over & rows["next_start"].notna(),
     }
 
@@ -145,6 +149,7 @@ def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, 
         (leaving & safe, "protected"),
         (leaving, "archive"),
         (excluded, "excluded:" + rows["exclusion"]),
+        (rows["may_have_left"] & (~user | archived), "excluded:may_have_left"),
         (rows["returning"] & (~user | archived), "excluded:not_started"),
         (user & ~employed, "unchanged"),
         (~employed, "excluded:inactive"),
@@ -222,12 +227,12 @@ def _confirmed_gone(
 
 def _relisted(users: pd.DataFrame, rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:
     """user_ids of users who seem to work on under another member id, whose row cannot take them over because it is
-    quarantined or left out by a rule: the same email, or name and birth date; of a row whose name or birth date could
-    not be read, what is left of it."""
+    quarantined, left out by a rule, or of somebody who may have left: the same email, or name and birth date; of a row
+    whose name or birth date could not be read, what is left of it."""
     bad = rows["leaver_only"].astype(bool)
     sent_away = null_as_false(rows["archive_existing"]) & ~bad
-    unmatched = rows["user_id"].isna() & rows["employed"] & rows["started"] & (bad | rows["exclusion"].notna())
-    suspects = rows[unmatched & ~sent_away]
+    unusable = bad | rows["exclusion"].notna() | rows["may_have_left"]
+    suspects = rows[rows["user_id"].isna() & rows["employed"] & rows["started"] & unusable & ~sent_away]
     names = [column_or_nulls(suspects, part) for part in ("first_name", "last_name")]
     birth_dates = column_or_nulls(suspects, "birth_date")
     user_names = casefold_key(users["first_name"], users["last_name"])

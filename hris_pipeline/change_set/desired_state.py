@@ -1,7 +1,7 @@
 """What each matched employee's user should hold, where that depends on what the store holds already: EmployeeIds,
 supervisors, emails and hire dates; who gets a value that only one user may hold, and which stored values stay."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -87,7 +87,8 @@ def resolve_desired_state(
     rows, retained, warnings = _resolve_references(
         rows, references, _person_lookup(rows, people, snapshot, context, settings)
     )
-    for name, mask in unread.items():
+    still = _still_managers(rows, people, vanished, directory, snapshot, context, settings)
+    for name, mask in (unread | still).items():
         retained[name] = mask.loc[rows.index] | retained.get(name, mask.loc[rows.index])
     if "email" in rows:
         if "email" in unread:
@@ -195,6 +196,42 @@ def _unread_rows(rows: pd.DataFrame) -> dict[str, pd.Series]:
     for name, position in zip(names, positions, strict=True):
         hit.setdefault(name, []).append(position)
     return {name: pd.Series(rows.index.isin(rows.index[at]), index=rows.index) for name, at in hit.items()}
+
+
+def _still_managers(
+    rows: pd.DataFrame,
+    people: ClassifiedRows,
+    vanished: Collection[str],
+    directory: Directory,
+    snapshot: pd.DataFrame,
+    context: PlanContext,
+    settings: Settings,
+) -> dict[str, pd.Series]:
+    """By field made of ``is_manager``: who has it no more though, as is stored, somebody reports to them of whose
+    supervisor this extract tells nothing."""
+    names = [item.name.column for item in effective_metadata(settings) if item.source == "is_manager"]
+    names = [name for name in names if name in rows]
+    untold = _of_untold_supervisors(people.rows, vanished, snapshot, context) if names else snapshot["user_id"].iloc[:0]
+    if untold.empty:
+        return {}
+    managers = directory.users(untold)["supervisor_id"].dropna()
+    still = is_in(rows["stored_employee_id"], managers)
+    return {name: still & null_as_false(rows[name] == "false") for name in names}
+
+
+def _of_untold_supervisors(
+    rows: pd.DataFrame, vanished: Collection[str], snapshot: pd.DataFrame, context: PlanContext
+) -> pd.Series:
+    """user_ids of active users of this integration who are in no row though nobody says that they are gone, or whose
+    row is quarantined or does not tell the supervisor."""
+    gone = context.missing - context.holes if context.complete else ()
+    mine = null_as_false(snapshot["integration_id"] == context.integration_id)
+    mine &= null_as_false(snapshot["status"] == "active") & ~is_in(snapshot["hris_id"], gone)
+    unread = _unread_rows(rows).get("supervisor_id", pd.Series(False, index=rows.index))
+    unread |= "supervisor_id" in vanished
+    untold = rows["employed"] & (rows["leaver_only"].astype(bool) | (unread & rows["exclusion"].isna()))
+    listed = is_in(snapshot["user_id"], rows["user_id"])
+    return snapshot.loc[mine & (~listed | is_in(snapshot["user_id"], rows.loc[untold, "user_id"])), "user_id"]
 
 
 def _person_lookup(

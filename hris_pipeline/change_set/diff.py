@@ -150,12 +150,13 @@ def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
 def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, retention: Retention) -> Difference:
     """Users compared field by field with their target rows (which carry ``user_id`` and ``email_edited_by_user`` too).
 
-    A user who is archived becomes active: a restore, even when no other field differs.
+    A user who is archived becomes active: a restore, even when no other field differs. Where a stored value stays, the
+    row has no ``source_hash``: what the source said is not what is stored, so it is compared again next time.
     """
     before = _aligned(target, stored)
     metadata = decode_metadata(before["metadata"])
     held = {name: metadata_column(metadata, name, target.index) for name in _metadata(target)}
-    target = _retaining(target, before, held, retention)
+    target, has_retained = _retaining(target, before, held, retention)
     desired, values = _desired(target, integration_id), _metadata(target)
     after = before.assign(
         **desired,
@@ -178,7 +179,7 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, ret
             "before": state_json(before[touched]),
             "after": state_json(after[touched]),
             "base_version": before.loc[touched, "version"],
-            "source_hash": target.loc[touched, "hash"],
+            "source_hash": target.loc[touched, "hash"].mask(has_retained[touched]),
         },
         target.index[touched],
     )
@@ -220,15 +221,17 @@ def _switched(stored: pd.DataFrame, action: str, freed: pd.Series, **changes: st
 
 def _retaining(
     target: pd.DataFrame, before: pd.DataFrame, held: Mapping[str, pd.Series], retention: Retention
-) -> pd.DataFrame:
-    """The target rows with the stored value wherever it stays."""
+) -> tuple[pd.DataFrame, pd.Series]:
+    """The target rows with the stored value wherever it stays, and in which rows one does."""
     changes: dict[str, pd.Series] = {}
+    has_retained = pd.Series(False, index=target.index)
     for name in (*_fields(target), *(f"#{name}" for name in held)):
         stored = held[name[1:]] if name.startswith("#") else before[name]
         stays = retention.of(name, stored, target[name])
         if stays.any():
             changes[name] = target[name].mask(stays, stored)
-    return target.assign(**changes)
+            has_retained |= stays
+    return target.assign(**changes), has_retained
 
 
 _LINK = ("integration_id", "hris_id")

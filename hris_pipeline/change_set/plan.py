@@ -115,8 +115,7 @@ def guard_inputs(
     stored, mismatched = _stored_ids(result, snapshot, context)
     reidentified = _reidentified(result, snapshot, context)
     grown, checks = _newly_quarantined(active, context)
-    gone = snapshot[is_in(snapshot["user_id"], context.recently_archived)]
-    by_import = null_as_false(gone["status"] == "archived") & null_as_false(gone["archived_by"] == "import")
+    bled = is_in(snapshot["user_id"], context.recently_archived) & null_as_false(snapshot["status"] == "archived")
     return GuardInputs(
         integration_id=context.integration_id,
         complete=context.complete,
@@ -124,7 +123,7 @@ def guard_inputs(
         managed=int(managed.sum()) + len(linked),
         managed_active=len(active) + active_linked,
         archived=_named(result.leavers.archived),
-        recently_archived=int(by_import.sum()),
+        recently_archived=int(bled.sum()),
         created=tuple(names[result.outcome == "create"]),
         mismatched=tuple(stored[mismatched]),
         comparable=len(stored),

@@ -60,6 +60,7 @@ _BESIDE_FIELDS = {
     "present_start": "The latest start that has come; none where that spell is over and another is to come.",
     "next_start": "The first start that is still to come.",
     "rehired_on": "The latest re-hire that has come.",
+    "may_have_left": "Whether what could not be read of a start or an end leaves open if the person works.",
     "exclusion": "Why the person is left out: rule:<name> or service_account.",
     "archive_existing": "Whether that rule archives an existing user.",
     "leaver_only": "Quarantined: only the ids and the employment are to be believed.",

@@ -89,7 +89,8 @@ def read_mapped_users(services: Services, manifest: Manifest, people: Employees,
             f"The settings of {manifest.integration_id} name custom fields, and extract {manifest.extract_id} was read "
             f"without their values: read again with `hris preview {manifest.integration_id}`."
         )
-    return map_users(people, settings, manifest.company, local_date(settings, services.now()))
+    today = local_date(settings, services.now())
+    return map_users(people, settings, manifest.company, today, has_holes=bool(manifest.holes))
 
 
 def read_users(services: Services, manifest: Manifest, settings: Settings) -> Transformed:

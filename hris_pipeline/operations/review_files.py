@@ -41,6 +41,7 @@ REASONS: Mapping[str, str] = {
     "hole": "hole: nothing was learnt of them this time",
     "excluded:inactive": "excluded: inactive, and no user yet",
     "excluded:not_started": "excluded: not started yet",
+    "excluded:may_have_left": "excluded: the record does not tell for certain whether they work",
     "excluded:service_account": "excluded: service account",
     "excluded:ignored": "excluded: ignored, as somebody decided",
     "archived:missing": "archived: not listed any more, and confirmed to be gone",

@@ -9,6 +9,7 @@ msgspec checks it and leaves out all other keys, in C; keys are counted many mem
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from itertools import chain
+from operator import attrgetter
 from types import GenericAlias
 from typing import Any
 
@@ -258,11 +259,14 @@ def _read_work(documented: Any, member: Member, row: Row) -> bool:
     return True
 
 
+_starts_of = attrgetter(*_PERIOD["start"])
+
+
 @lru_cache(maxsize=8192)
 def _spell(period: Any) -> Spell | None:
-    """A period of the history; None when it has no start, or a date that is none."""
-    start, end = _text(period, _PERIOD["start"]), _text(period, _PERIOD["end"])
-    began, ended = start and iso_date(start), end and iso_date(end)
+    """A period of the history; None when it does not tell one start, or a date that is none."""
+    starts, end = list(filter(None, _starts_of(period))), _text(period, _PERIOD["end"])
+    began, ended = iso_date(starts[0]) if len(starts) == 1 else None, end and iso_date(end)
     if not began or (end and not ended):
         return None
     return Spell(began, None if ended and ended.startswith(NO_END) else ended)

@@ -153,10 +153,12 @@ _DIGITS = re.compile(r"\+?(\d{1,4})")
 
 
 class Spell(NamedTuple):
-    """One employment of somebody, as ISO dates; without an ``end`` where none is told."""
+    """One employment of somebody, as ISO dates; without an ``end`` where none is told; ``since``: a later start that
+    the same period tells under another key."""
 
     start: str
     end: str | None
+    since: str | None = None
 
 
 def read_numbers(phones: object) -> list[Contact]:
@@ -217,47 +219,61 @@ def _employments(employment: object) -> Iterator[tuple[str | None, Mapping[str, 
 
 
 def read_spells(history: object) -> tuple[tuple[Spell, ...], bool]:
-    """The spells in a list of periods, also by country; unread when a period has no start, or a date that is none."""
+    """The spells in a list of periods, also by country; unread when a period has no start, or a date that is none. A
+    period that holds nothing is one without a start beside others, and none where no period holds anything. The starts
+    that can be read count nevertheless."""
     spells, broken = [], False
-    for period in _periods(history):
-        start, end = (_period_day(period, key) for key in ("start", "end"))
-        if start and end is not None:
-            spells.append(Spell(start, None if end.startswith(NO_END) else end or None))
+    for period in _periods(history) if holds_something(history) else ():
+        starts, ends = (_period_days(period, key) for key in ("start", "end"))
+        if starts and ends is not None:
+            spells.append(_spell(starts, ends))
         else:
-            broken = broken or holds_something(period)
-    return ((), True) if broken else (tuple(spells), False)
+            broken = broken or period not in ({}, "")
+    return tuple(spells), broken
 
 
-def _period_day(period: object, key: str) -> str | None:
-    """The date as ISO; '' where none is told, None where there is something that is none."""
+def _spell(starts: Sequence[str], ends: Sequence[str]) -> Spell:
+    """The spell of a period by the ISO dates that it tells, in order of their keys: the first start and the first end
+    count, and a later start is kept beside."""
+    end = ends[0] if ends and not ends[0].startswith(NO_END) else None
+    return Spell(starts[0], end, max(starts) if max(starts) > starts[0] else None)
+
+
+def _period_days(period: object, key: str) -> list[str] | None:
+    """The dates as ISO, in order of their keys; None where there is something that is none."""
     if not isinstance(period, dict):
         return None
-    keys = SPELLINGS["period"][key]
-    text = spelled(period, keys)
-    if text is None:
-        return None if any(holds_something(period.get(name)) for name in keys) else ""
-    return iso_date(text)
+    days = []
+    for value in map(period.get, SPELLINGS["period"][key]):
+        text = scalar(value)
+        day = iso_date(text) if text else None
+        if day is not None:
+            days.append(day)
+        elif text or (isinstance(value, dict | list) and holds_something(value)):
+            return None
+    return days
 
 
 def employment_start(employment: object) -> str | None:
     """The ISO date at which the present employment began, where it tells one."""
-    starts = (_period_day(item, "start") for _, item in _employments(employment))
-    return max(filter(None, starts), default=None)
+    starts = (_period_days(item, "start") for _, item in _employments(employment))
+    return max((days[0] for days in starts if days), default=None)
 
 
 def sum_up_spells(spells: Sequence[Spell], began: str | None, first: str | None) -> tuple[str | None, str | None]:
     """The latest start when it is later than the ``first``; and the spells as text (``SPELLS``), None where they tell
     nothing more than that first start. The present employment is one of them where it ``began`` after all others and
-    after the first start."""
+    after the first start. A start told ``since`` is no re-hire, but one that a termination may lie before."""
     first = first and (iso_date(first) or first)
     starts = [spell.start for spell in spells]
     if began and (starts or first) and began > max([*starts, first or ""]):
         spells = (*spells, Spell(began, None))
         starts.append(began)
-    if not starts or starts == [first]:
+    later = [Spell(spell.since, spell.end) for spell in spells if spell.since]
+    if not later and (not starts or starts == [first]):
         return None, None
     latest, earliest = max(starts), first or min(starts)
-    text = " ".join(f"{spell.start}/{spell.end or ''}" for spell in spells)
+    text = " ".join(f"{spell.start}/{spell.end or ''}" for spell in (*spells, *later))
     return latest if latest > earliest else None, text
 
 

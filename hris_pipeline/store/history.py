@@ -57,14 +57,22 @@ class Divergence:
 
 def recent_archives(connection: sa.Connection, integration_id: str, since: datetime) -> set[str]:
     """The user_ids of those archived since then by applied imports of this life that no person had to approve; undos,
-    and users who are active again, do not count."""
+    and users who were restored since, do not count. Whoever was erased since counts on."""
     approved = sa.select(approvals.c.import_id).where(approvals.c.import_id == imports.c.import_id).exists()
+    later, restoring = import_rows.alias(), imports.alias()
+    restored = (
+        sa.select(later.c.user_id)
+        .join(restoring, restoring.c.import_id == later.c.import_id)
+        .where(later.c.user_id == import_rows.c.user_id, later.c.base_version > import_rows.c.base_version)
+        .where(later.c.action == "restore", restoring.c.status == "applied")
+        .exists()
+    )
     archived = (
         sa.select(import_rows.c.user_id)
         .join(imports, imports.c.import_id == import_rows.c.import_id)
         .join(users, sa.and_(users.c.user_id == import_rows.c.user_id, users.c.status == "archived"))
         .where(in_this_life(integration_id), imports.c.status == "applied", imports.c.trigger != "undo", ~approved)
-        .where(imports.c.finished_at >= since, import_rows.c.action == "archive")
+        .where(imports.c.finished_at >= since, import_rows.c.action == "archive", ~restored)
     )
     return set(connection.execute(archived).scalars())
 

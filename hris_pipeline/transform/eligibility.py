@@ -1,16 +1,13 @@
-"""Who takes part in an import: who is employed when (the spell that runs today, among all that the source tells of),
-who is left out and why (the rules of ``do_not_import``, the service account), from the columns that a mapping or a
-rule may name, and of whom a field could not be read.
+"""Who takes part in an import: who is left out and why (the rules of ``do_not_import``, the service account), from the
+columns that a mapping or a rule may name, and of whom a field could not be read.
 
-Being left out is neither being absent nor having left; a field that nobody could read is no reason to change
-anything. What an import makes of it, days early for instance, is decided in ``change_set``. How values compare is
-said in ``settings.values.COMPARISON``.
+Being left out is neither being absent nor having left (that is ``employment``'s); a field that nobody could read is no
+reason to change anything. How values compare is said in ``settings.values.COMPARISON``.
 """
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import pandas as pd
@@ -29,7 +26,6 @@ from hris_pipeline.transform.columns import (
     clean_text,
     from_arrow,
     is_in,
-    lookup,
     null_as_false,
     text_from_source,
     to_arrow,
@@ -39,130 +35,12 @@ __all__ = [
     "SERVICE_ACCOUNT",
     "SourceColumns",
     "UnreadFields",
-    "employment_columns",
     "exclusion_columns",
-    "has_left",
-    "is_employed",
-    "is_manager",
     "match_condition",
     "match_rule",
     "match_rules",
     "matches_everybody",
 ]
-
-
-def employment_columns(employees: pd.DataFrame, spells: pd.DataFrame, today: date) -> pd.DataFrame:
-    """What planning asks of each employee's spells, of any number of them.
-
-    ``active``; ``termination_date``, null when it belongs to a spell before one that has begun by ``today``;
-    ``starts_on``, the earliest start known (null: the person counts as started); ``present_start``, the latest start
-    that has come, null where nobody can say that its spell runs and another is to come; ``next_start``, the first start
-    that is still to come; ``rehired_on``, the latest re-hire that has come.
-
-    Args:
-        employees: the employee columns.
-        spells: further spells, as ``normalise`` gives them; hire, latest re-hire and termination tell of some without.
-        today: the local date.
-    """
-    hired, rehired, ended = (to_arrow(employees[name]) for name in ("hire_date", "latest_rehire_date", _END))
-    come, ahead = spells[spells["start"] <= today], spells[spells["start"] > today]
-    hire_ahead, rehire_ahead = _is_true(pc.greater(hired, today)), _is_true(pc.greater(rehired, today))
-    rehire_alone = pc.and_(rehire_ahead, pc.is_null(hired))
-    begun = _latest(_without(hired, hire_ahead), _without(rehired, rehire_ahead), _last_start(employees, come))
-    coming = _earliest(
-        _without(hired, pc.invert(hire_ahead)),
-        _without(rehired, pc.invert(rehire_ahead)),
-        _first_start(employees, ahead),
-    )
-    first = _earliest(hired, _without(rehired, rehire_alone), _first_start(employees, spells))
-    earlier = _without(begun, pc.invert(_is_true(pc.greater(begun, first))))
-    untold = _is_untold(employees, spells, today, rehire_ahead)
-    between = pc.or_(untold, pc.and_(_has_ended(employees, begun, come, today), pc.is_valid(coming)))
-    unbegun = pc.and_(pc.is_null(begun), _is_true(pc.greater(first, today)))
-    earlier_end = pc.or_(_is_true(pc.less(ended, begun)), pc.and_(unbegun, _is_true(pc.less(ended, first))))
-    columns = {
-        "active": to_arrow(employees["active"]).cast(pa.bool_()),
-        "termination_date": _without(ended, pc.or_(earlier_end, untold)),
-        "starts_on": first,
-        "present_start": _without(begun, between),
-        "next_start": coming,
-        "rehired_on": pc.if_else(rehire_ahead, earlier, rehired),
-    }
-    return pd.DataFrame({name: from_arrow(column, employees.index) for name, column in columns.items()})
-
-
-def is_employed(employment: pd.DataFrame, today: date) -> pd.Series:
-    """Who is employed on the local date, as plain booleans: active, started, and not past the termination date of the
-    present spell, whose day counts as worked. Who is not known to be inactive counts as active.
-
-    Args:
-        employment: the ``employment_columns`` of that day.
-        today: the local date.
-    """
-    to_come = employment["starts_on"].notna() & employment["present_start"].isna()
-    return ~to_come & ~has_left(employment, today)
-
-
-def has_left(employment: pd.DataFrame, today: date) -> pd.Series:
-    """Who is known to be inactive, or is past the termination date of the present spell, as plain booleans; ``Args`` as
-    of ``is_employed``."""
-    inactive = ~employment["active"].fillna(True).astype(bool)
-    return inactive | null_as_false(employment["termination_date"] < today)
-
-
-def is_manager(employees: pd.DataFrame, employment: pd.DataFrame, today: date) -> pd.Series:
-    """Whether somebody active, and not past the last day, reports to each of the employees."""
-    working = null_as_false(employees["active"]) & ~has_left(employment, today)
-    supervisors = employees.loc[working, "supervisor_hris_id"].dropna()
-    return is_in(employees["hris_id"], supervisors).astype(FLAG)
-
-
-_END = "termination_date"
-
-
-def _is_true(mask: Any) -> Any:
-    return pc.fill_null(mask, False)
-
-
-def _without(days: Any, where: Any) -> Any:
-    """The dates, null where the mask holds."""
-    return pc.if_else(where, None, days)
-
-
-def _latest(*starts: Any) -> Any:
-    return pc.max_element_wise(*starts).cast(pa.date32())
-
-
-def _earliest(*starts: Any) -> Any:
-    return pc.min_element_wise(*starts).cast(pa.date32())
-
-
-def _first_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
-    ordered = spells.sort_values("start")
-    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
-
-
-def _last_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
-    ordered = spells.sort_values("start", ascending=False)
-    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
-
-
-def _is_untold(employees: pd.DataFrame, spells: pd.DataFrame, today: date, rehire_ahead: Any) -> Any:
-    """Whom the source calls active, past a termination date and before a re-hire, without a word about the spells in
-    between: whether one of them runs, nobody can say."""
-    past = _is_true(pc.less(to_arrow(employees[_END]), today))
-    resting = pc.and_(past, pc.and_(rehire_ahead, pc.is_valid(to_arrow(employees["hire_date"]))))
-    active = _is_true(to_arrow(employees["active"]).cast(pa.bool_()))
-    has_spells = pa.array(is_in(employees["hris_id"], spells["hris_id"]))
-    return pc.and_(pc.and_(active, resting), pc.invert(has_spells))
-
-
-def _has_ended(employees: pd.DataFrame, begun: Any, spells: pd.DataFrame, today: date) -> Any:
-    """Whose present spell is over by the end that is told of it; one without an end, or with another one, is not."""
-    theirs = lookup(spells["hris_id"], employees["hris_id"], from_arrow(begun))
-    present = spells[null_as_false(spells["start"] == theirs)]
-    runs = present[~null_as_false(present["end"] < today)]
-    return pa.array(is_in(employees["hris_id"], present["hris_id"]) & ~is_in(employees["hris_id"], runs["hris_id"]))
 
 
 _IDS = frozenset(
@@ -198,11 +76,12 @@ def matches_everybody(rule: Rule, columns: Columns) -> bool:
 
 
 def _rule(rule: Rule, columns: Columns) -> pa.Array:
-    combine = pc.and_ if rule.all else pc.or_
-    matches, *others = (match_condition(condition, columns(condition.field)) for condition in rule.conditions)
-    for other in others:
-        matches = combine(matches, other)
-    return matches
+    return _combined(rule, [match_condition(condition, columns(condition.field)) for condition in rule.conditions])
+
+
+def _combined(rule: Rule, answers: Sequence[pa.Array]) -> pa.Array:
+    """What the rule says when those are the answers to its conditions."""
+    return functools.reduce(pc.and_ if rule.all else pc.or_, answers)
 
 
 def match_condition(condition: Condition, column: pd.Series) -> pa.Array:
@@ -346,16 +225,24 @@ _THIRD_PARTY = r"^[\s_]*3rd[\s_-]*party[\s_-]*admin[\s_-]*[/\\\x{2044}\x{2215}]?
 _RESIDENCE = ("residence_city", "residence_state", "residence_country")
 
 
-def exclusion_columns(source: SourceColumns, settings: Settings, unread: UnreadFields) -> pd.DataFrame:
+def exclusion_columns(
+    source: SourceColumns, settings: Settings, unread: UnreadFields, *, has_holes: bool
+) -> pd.DataFrame:
     """``exclusion``: null, ``rule:<name>`` of the first rule that matches, or ``service_account``, which comes before
-    any rule; and ``archive_existing``: whether that rule archives who is a user. A rule archives nobody because of a
-    field that the source sent and nobody could read, or that nobody has."""
+    any rule; and ``archive_existing``: whether that rule archives who is a user. Nobody is archived because of a field
+    that the source sent and nobody could read, or that nobody has: neither by a rule that asks it, nor because an
+    earlier rule that asks it, and archives nobody, does not match."""
     rule = match_rules(settings.do_not_import, source)
     service = _is_service_account(source, unread)
-    archiving = [entry for entry in settings.do_not_import if entry.archive_existing]
-    archive_existing = is_in(rule, [entry.name for entry in archiving]) & ~service
-    for entry in archiving:
-        archive_existing &= ~(null_as_false(rule == entry.name) & _is_doubtful(entry, source, unread, ~service))
+    archive_existing = pd.Series(False, index=service.index)
+    spared = pd.Series(False, index=service.index)
+    for entry in settings.do_not_import if any(entry.archive_existing for entry in settings.do_not_import) else ():
+        lost = {field: _is_lost(field, source, unread, ~service, has_holes=has_holes) for field in _fields(entry)}
+        if entry.archive_existing:
+            doubtful = pd.concat(lost, axis="columns").any(axis="columns")
+            archive_existing |= null_as_false(rule == entry.name) & ~doubtful & ~spared & ~service
+        else:
+            spared |= _may_match(entry, source, lost)
     return pd.DataFrame(
         {
             "exclusion": ("rule:" + rule).mask(service, SERVICE_ACCOUNT).astype(TEXT),
@@ -367,13 +254,28 @@ def exclusion_columns(source: SourceColumns, settings: Settings, unread: UnreadF
 _MADE_OF_ALL_ROWS: Mapping[str, tuple[str, ...]] = {"is_manager": ("active", "supervisor_hris_id")}
 
 
-def _is_doubtful(rule: Rule, source: SourceColumns, unread: UnreadFields, human: pd.Series) -> pd.Series:
-    """Where a field that the rule asks is unread; for everybody, where no human has it (consent or scope is missing, a
-    label changed), or where it is made of all rows together and one of them is unread."""
-    fields = {condition.field for condition in rule.conditions}
-    origins = {origin for field in fields for origin in _MADE_OF_ALL_ROWS.get(field, ())}
-    missing = any(not (source(field).notna() & human).any() for field in fields | origins)
-    return unread.any_of(fields) | (missing or bool(unread.any_of(origins).any()))
+def _fields(rule: Rule) -> frozenset[str]:
+    return frozenset(condition.field for condition in rule.conditions)
+
+
+def _is_lost(
+    field: str, source: SourceColumns, unread: UnreadFields, human: pd.Series, *, has_holes: bool
+) -> pd.Series:
+    """Where a field is unread; for everybody, where no human has it (consent or scope is missing, a label changed), or
+    where it is made of all rows together and one of them is unread or in none."""
+    origins = _MADE_OF_ALL_ROWS.get(field, ())
+    missing = any(not (source(name).notna() & human).any() for name in (field, *origins))
+    incomplete = bool(origins) and (has_holes or bool(unread.any_of(origins).any()))
+    return unread.any_of((field,)) | missing | incomplete
+
+
+def _may_match(rule: Rule, source: SourceColumns, lost: Mapping[str, pd.Series]) -> pd.Series:
+    """Whom the rule would match if every condition on a field that is lost held."""
+    answers = [
+        pc.or_(match_condition(condition, source(condition.field)), pa.array(lost[condition.field]))
+        for condition in rule.conditions
+    ]
+    return pd.Series(_combined(rule, answers), index=source("hris_id").index, dtype=FLAG).astype(bool)
 
 
 def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Series:

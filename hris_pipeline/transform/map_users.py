@@ -27,15 +27,8 @@ from hris_pipeline.transform.columns import (
     null_as_false,
     rows_where,
 )
-from hris_pipeline.transform.eligibility import (
-    SourceColumns,
-    UnreadFields,
-    employment_columns,
-    exclusion_columns,
-    has_left,
-    is_employed,
-    matches_everybody,
-)
+from hris_pipeline.transform.eligibility import SourceColumns, UnreadFields, exclusion_columns, matches_everybody
+from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
 from hris_pipeline.transform.normalise import international, is_international, to_alpha2, with_plus
 from hris_pipeline.transform.validate import (
     MISSING,
@@ -64,6 +57,7 @@ EMPLOYMENT_COLUMNS: Mapping[str, pd.ArrowDtype] = {
     "present_start": DATE,
     "next_start": DATE,
     "rehired_on": DATE,
+    "may_have_left": FLAG,
     "exclusion": TEXT,
     "archive_existing": FLAG,
     "leaver_only": FLAG,
@@ -71,7 +65,7 @@ EMPLOYMENT_COLUMNS: Mapping[str, pd.ArrowDtype] = {
 }
 """What a mapped row tells beside its ids and the user's fields.
 
-The first six are ``employment.employment_columns``; ``exclusion`` and ``archive_existing`` as in ``exclusion``.
+The first seven are ``employment.employment_columns``; ``exclusion`` and ``archive_existing`` as in ``exclusion``.
 ``leaver_only`` marks somebody whose row failed a check: nothing of it may be written, and only ``hris_id`` and the
 employment are to be believed, so that whoever has left is seen to have left; such a person counts as quarantined too.
 ``unread`` lists the columns of the row (user fields, ``#Name``) that the source sent though nobody could read them:
@@ -129,11 +123,20 @@ def mapped_users_schema(settings: Settings) -> pandera.DataFrameSchema:
     )
 
 
-def map_users(people: Employees, settings: Settings, company: CompanyLike, today: date) -> Mapped:
+def map_users(
+    people: Employees, settings: Settings, company: CompanyLike, today: date, *, has_holes: bool = False
+) -> Mapped:
     """Users as the settings in force make them from the employees of an extract.
 
     A re-mapped field is held to the checks of the field it replaces. A blank EmployeeId quarantines its row, a shared
     one every employed row that has it. People left out are not quarantined, except for a shared EmployeeId.
+
+    Args:
+        people: The employees of the extract.
+        settings: The settings in force.
+        company: Its custom fields.
+        today: The local date.
+        has_holes: Whether the extract lacks somebody of whom nothing is known: who is a manager is uncertain then.
 
     Raises:
         SettingsInvalid: a do-not-import rule matches everybody, as it could not be known when it was set.
@@ -145,7 +148,7 @@ def map_users(people: Employees, settings: Settings, company: CompanyLike, today
     source = SourceColumns(rows, company)
     unread = UnreadFields(rows["hris_id"], people.unread)
     texts, fields = _core_fields(source, settings)
-    exclusion = exclusion_columns(source, settings, unread)
+    exclusion = exclusion_columns(source, settings, unread, has_holes=has_holes)
     quarantined = _quarantined(rows, texts, fields, settings, exclusion["exclusion"], state)
     bad = state.failed | rows.index.isin(quarantined.index)
     quarantined = quarantined.reset_index(drop=True)
@@ -191,8 +194,8 @@ def _type(kind: Kind) -> pd.ArrowDtype:
 def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.DataFrame, _EmploymentState]:
     rows = pd.concat([people.rows, people.failed], ignore_index=True)
     early = today + timedelta(days=settings.import_days_before_start)
-    columns = employment_columns(rows, people.spells, today)
-    columns_early = columns if early == today else employment_columns(rows, people.spells, early)
+    columns = employment_columns(rows, people.spells, people.unread, today)
+    columns_early = columns if early == today else employment_columns(rows, people.spells, people.unread, early)
     employed = is_employed(columns, today)
     coming = is_employed(columns_early, early) & ~employed
     left = has_left(columns, today) & ~coming

@@ -44,7 +44,7 @@ from hris_pipeline.transform.columns import (
     to_date,
     to_flag,
 )
-from hris_pipeline.transform.eligibility import employment_columns, has_left, is_employed
+from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
 
 __all__ = [
     "Normalised",
@@ -202,8 +202,9 @@ def _standing(columns: "Mapping[str, Sequence[object] | pa.Array]", length: int,
     everybody = pd.Series(True, index=rows.index)
     unread = _unread(numbers, columns.get("unread", [()] * length), everybody)
     starts_unread = is_in(numbers, unread.loc[unread["column"].isin(names[:2]), "hris_id"])
-    rows["termination_date"] = without_no_end(rows["termination_date"]).mask(starts_unread)
-    employment = employment_columns(rows, _spells(numbers, columns.get("spells", [None] * length), everybody), on)
+    rows["termination_date"] = without_no_end(rows["termination_date"]).mask(starts_unread | rows["active"].isna())
+    spells = _spells(numbers, columns.get("spells", [None] * length), everybody)
+    employment = employment_columns(rows, spells, unread, on)
     ends = to_arrow(employment["termination_date"]).cast(pa.int32())
     standing = {
         "works": is_employed(employment, on),

@@ -29,7 +29,7 @@ from hris_pipeline.transform.columns import (
     to_date,
     to_flag,
 )
-from hris_pipeline.transform.eligibility import employment_columns, is_employed, is_manager
+from hris_pipeline.transform.employment import employment_columns, is_employed, is_manager
 from hris_pipeline.transform.normalise import Normalised, without_no_end
 
 __all__ = [
@@ -165,9 +165,7 @@ rows."""
 
 _EMPLOYMENT_TYPES = ("employee", "contractor", "international_employee", "employee_eor")
 
-_STARTS = ("hire_date", "latest_rehire_date")
-
-_SPELL = (*_STARTS, "termination_date")
+_EMPLOYMENT = ("active", "hire_date", "latest_rehire_date", "termination_date")
 
 
 @dataclass(frozen=True)
@@ -242,14 +240,14 @@ def validate(members: Normalised, today: date) -> Validated:
     """
     _require_rows(members.rows)
     typed, quarantined = _typed(members.rows)
-    typed["termination_date"] = typed["termination_date"].mask(_starts_unread(typed, members.unread))
-    employment = employment_columns(typed, members.spells, today)
+    typed["termination_date"] = typed["termination_date"].mask(_is_doubtful(typed, quarantined))
+    employment = employment_columns(typed, members.spells, members.unread, today)
     typed["is_manager"] = is_manager(typed, employment, today)
     bad = pd.Series(typed.index.isin(quarantined.index), index=typed.index)
     quarantined = quarantined.reset_index(drop=True)
-    failed = _as_far_as_certain(typed[bad], quarantined)
+    failed = typed[bad].assign(active=typed.loc[bad, "active"].fillna(True))
     if len(failed):
-        broken = int(is_employed(employment_columns(failed, members.spells, today), today).sum())
+        broken = int(is_employed(employment_columns(failed, members.spells, members.unread, today), today).sum())
         employed = broken + int(is_employed(employment, today)[~bad].sum())
         limit_bad_rows(broken, employed, quarantined)
     rows = rows_where(typed, ~bad).reset_index(drop=True)
@@ -320,18 +318,11 @@ def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check,
     return failures
 
 
-def _as_far_as_certain(failed: pd.DataFrame, quarantined: pd.DataFrame) -> pd.DataFrame:
-    """Nobody has left because of a value that could not be read: an unreadable date of the employment may have been
-    any, and so may an unreadable word for active."""
-    doubtful = is_in(failed["hris_id"], quarantined.loc[quarantined["field"].isin(_SPELL), "hris_id"].dropna())
-    return failed.assign(
-        active=failed["active"].fillna(True), termination_date=failed["termination_date"].mask(doubtful)
-    )
-
-
-def _starts_unread(rows: pd.DataFrame, unread: pd.DataFrame) -> pd.Series:
-    """Whose starts the source sent in a way that could not be read: a termination may belong to an earlier spell."""
-    return is_in(rows["hris_id"], unread.loc[unread["column"].isin(_STARTS), "hris_id"])
+def _is_doubtful(typed: pd.DataFrame, quarantined: pd.DataFrame) -> pd.Series:
+    """Whose end proves nothing: nobody has left because of a value that could not be read. An unreadable date of the
+    employment may have been any, and a record whose word for active is none is not to be believed there."""
+    failing = quarantined.index[quarantined["field"].isin(_EMPLOYMENT)]
+    return pd.Series(typed.index.isin(failing), index=typed.index)
 
 
 def _warnings(employees: pd.DataFrame) -> dict[str, tuple[str, ...]]:

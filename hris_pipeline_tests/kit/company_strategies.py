@@ -40,6 +40,7 @@ def person(number: int = 1, **values: Any) -> Person:
         "birth_date": date(1990, 1, 1),
         "hire_date": date(2020, 1, 1),
         "active": True,
+        "may_have_left": False,
         "archive_existing": False,
         "leaver_only": False,
     }

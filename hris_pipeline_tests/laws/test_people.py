@@ -7,7 +7,6 @@ stored is what was expected. Guards are part of it: a held week is approved by a
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,20 +22,11 @@ Stage = Callable[[World], AbstractContextManager[tuple[Judged, World]]]
 PEOPLE: st.SearchStrategy[Story] = st.one_of(stories("justworks", max_people=12), stories("finch", max_people=12))
 
 
-def without_is_manager(world: World) -> World:
-    """Whether somebody whose last day is past still makes a manager is a question of its own, tried elsewhere."""
-    if "metadata" in world.settings:
-        return world
-    excluded = world.settings.get("exclude_fields", [])
-    assert isinstance(excluded, list)
-    return replace(world, settings={**world.settings, "exclude_fields": [*excluded, "IsManager"]})
-
-
 @law(20)
 @given(story=PEOPLE)
 def test_every_week_is_what_the_oracle_says(
     stage: Stage, record_property: Callable[[str, object], None], story: Story
 ) -> None:
     record_property("weeks of companies tried", len(story.weeks))
-    with stage(without_is_manager(story.world)) as (judged, world):
+    with stage(story.world) as (judged, world):
         assert list(play(judged, world, story)) == []

@@ -40,6 +40,9 @@ BACK, AGAIN, AHEAD = date(2023, 3, 1), date(2025, 4, 1), MONDAY + timedelta(days
 LEFT = date(2022, 5, 1)
 
 
+SINCE = {"start_date": "2020-01-01", "effective_date": "2023-03-01"}
+
+
 def histories() -> list[Person]:
     """People of several spells: re-hires, an end of some spell, and whether the source calls them active."""
     weeks: list[dict[str, object]] = [
@@ -55,9 +58,15 @@ def histories() -> list[Person]:
         {"rehires": (AHEAD, AHEAD + timedelta(days=2)), "end": None},
         {"rehires": (), "odd": (("justworks", "employment_history", _periods((LEFT, MONDAY - timedelta(days=1)))),)},
         {"rehires": (), "odd": (("justworks", "employment_history", _periods((LEFT, None))),)},
+        {"rehires": (BACK,), "end": BACK},
+        {"end": LEFT, "odd": (("justworks", "employment_history", [{"from": "2023-03-01"}]),)},
+        {"end": LEFT, "odd": (("justworks", "employment_history", [*_periods((LEFT, None))[:1], {"start_date": ""}]),)},
+        {"end": LEFT, "odd": (("justworks", "employment_history", [SINCE]), ("finch", "start_date", {"on": "2020"}))},
+        {"end": LEFT, "odd": (("justworks", "active", "perhaps"), ("finch", "is_active", "perhaps"))},
+        {"odd": (("justworks", "employment_termination_date", {"on": "2022"}), ("finch", "end_date", ["2022"]))},
     ]
-    plain = crowd(12 + len(weeks))
-    return [replace(person, **more) for person, more in zip(plain, [*weeks, *[{}] * 12], strict=True)]  # type: ignore[arg-type]
+    plain = crowd(18 + len(weeks))
+    return [replace(person, **more) for person, more in zip(plain, [*weeks, *[{}] * 18], strict=True)]  # type: ignore[arg-type]
 
 
 def _periods(ends: tuple[date | None, date | None]) -> list[dict[str, str]]:

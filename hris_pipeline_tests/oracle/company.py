@@ -61,7 +61,7 @@ def works(person: Person, today: date) -> bool:
         return False
     if person.end is None or person.end >= today:
         return True
-    return bool(begun) and person.end < max(begun)
+    return bool(begun) and (person.end < max(begun) or person.end == max(begun) > min(starts))
 
 
 def _iso(day: date | None) -> str | None:

@@ -107,7 +107,7 @@ def employee_id_mismatch(plan: Plan) -> GuardResult:
     limits = plan.settings.guards["employee_id_mismatch"]
     n = denominator = 0
     for row in plan.mapped:
-        if not row.is_live or row.employee_id is None:
+        if not (row.is_live or row.hris_id in plan.matches) or row.employee_id is None:
             continue
         if row.hris_id in plan.in_conflict and plan.world.import_applied:
             continue

@@ -93,6 +93,11 @@ def identify(world: World, people: People, rows: list[Mapped], settings: Setting
     identities = Identities()
     live = [row for row in rows if row.is_live]
     taken: set[str] = set()
+    for row in rows:
+        user = linked_here(world, row.hris_id) if row.may_have_left else None
+        if user is not None and user.is_active:  # stays, and is kept up to date
+            identities.matches[row.hris_id] = Match(row, user, "link")
+            taken.add(user.user_id)
     left_over: list[Mapped] = []
     for row in live:  # rule 1
         user = linked_here(world, row.hris_id)

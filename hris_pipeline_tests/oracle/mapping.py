@@ -45,6 +45,11 @@ class Mapped:
         return self.employee.hris_id
 
     @property
+    def may_have_left(self) -> bool:
+        """Nobody can tell whether the person works: nothing of the row's employment may be acted on."""
+        return self.employment == "unknown" and not self.failures and self.exclusion is None
+
+    @property
     def is_live(self) -> bool:
         """Goes through the matching and can change a user's fields."""
         return self.employment == "employed" and not self.failures and self.exclusion is None
@@ -70,20 +75,33 @@ def employment(employee: Employee, today: date, days_before_start: int = 0) -> E
     if starts and not past:
         return "employed" if soon else "not_started"
     present = max(past, default=None)
-    end = employee.termination_date
-    if end is not None and present is not None and end < present:
-        end = None  # belongs to an earlier spell
+    end = present_end(employee, today)
     if end is not None and end < today:
         if soon:
             return "employed"
         if not employee.spells and employee.latest_rehire_date in future:
             return "not_started"  # a spell between the two may run, and this source tells of none
-        return "unknown" if "latest_rehire_date" in employee.unread else "left"
+        return "unknown" if {"hire_date", "latest_rehire_date"} & employee.unread else "left"
+    if "termination_date" in employee.unread:
+        return "employed" if soon else "unknown"
     if future:
         ends = [spell.end for spell in employee.spells if spell.start == present]
         if ends and all(day is not None and day < today for day in ends):
             return "employed" if soon else "not_started"
     return "employed"
+
+
+def present_end(employee: Employee, today: date) -> date | None:
+    """The termination date, unless it belongs to a spell before the latest that has begun: it lies before that start,
+    or on the very day of a re-hire (as long as nothing says that the person left again that day)."""
+    end, starts = employee.termination_date, _starts(employee)
+    begun = [start for start in starts if start <= today] or starts
+    if end is None or not begun or end > max(begun):
+        return end
+    present = max(begun)
+    ends = [spell.end for spell in employee.spells if spell.start == present]
+    left_again = bool(ends) and all(day is not None and day < today for day in ends)
+    return end if end == present and (present == starts[0] or left_again) else None
 
 
 def present_spell_runs(employee: Employee, today: date) -> bool:
@@ -289,11 +307,20 @@ def uncertain_for_everybody(employees: list[Employee], source: str) -> bool:
     return unread or any(uncertain_for_everybody(employees, origin) for origin in origins)
 
 
-def _certain(rule: Rule, employee: Employee, uncertain: frozenset[str]) -> Rule:
-    """The rule as it counts for this member: it archives nobody because of what is not known."""
-    fields = {condition.field for condition in (*rule.all, *rule.any)}
-    doubtful = fields & uncertain or any(is_unread(employee, source) for source in fields)
-    return replace(rule, archive_existing=False) if doubtful else rule
+def _certain(rule: Rule, earlier: tuple[Rule, ...], employee: Employee, uncertain: frozenset[str]) -> Rule:
+    """The rule as it counts for this member: it archives nobody because of what is not known, be it asked by the rule
+    itself or by an earlier one that would have kept the person."""
+
+    def is_lost(condition: Condition) -> bool:
+        return condition.field in uncertain or is_unread(employee, condition.field)
+
+    def may_match(exception: Rule) -> bool:
+        combine, conditions = (all, exception.all) if exception.all else (any, exception.any)
+        return combine(is_lost(condition) or _holds(condition, employee) for condition in conditions)
+
+    doubtful = any(is_lost(condition) for condition in (*rule.all, *rule.any))
+    kept = any(not exception.archive_existing and may_match(exception) for exception in earlier)
+    return replace(rule, archive_existing=False) if doubtful or kept else rule
 
 
 def map_member(
@@ -310,9 +337,10 @@ def map_member(
         return replace(mapped, exclusion="service_account")
     if employee.failures:
         return replace(mapped, failures=employee.failures)
-    for rule in settings.do_not_import:
+    for place, rule in enumerate(settings.do_not_import):
         if rule_matches(rule, employee):
-            return replace(mapped, exclusion=f"rule:{rule.name}", rule=_certain(rule, employee, uncertain))
+            certain = _certain(rule, settings.do_not_import[:place], employee, uncertain)
+            return replace(mapped, exclusion=f"rule:{rule.name}", rule=certain)
     failures: list[Failure] = []
     values: dict[str, Wanted] = {}
     supervisors: dict[str, str | Keep | None] = {}
@@ -352,8 +380,6 @@ def map_member(
             failures.append(Failure("employee_id", "kind"))
         elif employee_id is None:
             failures.append(Failure("employee_id", "blank"))
-    if mapped.employment == "unknown" and not failures:
-        failures.append(Failure("active", "uncertain"))
     return replace(mapped, failures=tuple(failures), values=values, supervisors=supervisors)
 
 
@@ -378,13 +404,19 @@ def _employee_id(employee: Employee, settings: Settings) -> str | None:
     return clean_id(value) or None if isinstance(value, str) else None
 
 
-def map_everybody(employees: list[Employee], settings: Settings, today: date) -> list[Mapped]:
+def map_everybody(
+    employees: list[Employee], settings: Settings, today: date, *, has_holes: bool = False
+) -> list[Mapped]:
     """Every member, and then the employed rows that share one EmployeeId."""
     sources = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
     absent = frozenset(source for source in sources if absent_for_everybody(employees, source))
     conditions = (condition for rule in settings.do_not_import for condition in (*rule.all, *rule.any))
     asked = {condition.field for condition in conditions}
-    uncertain = frozenset(source for source in asked if uncertain_for_everybody(employees, source))
+    uncertain = frozenset(
+        source
+        for source in asked
+        if uncertain_for_everybody(employees, source) or (source == "is_manager" and has_holes)
+    )
     rows = [map_member(employee, settings, today, absent, uncertain) for employee in employees]
     holders: dict[str, int] = {}
     for row in rows:

@@ -110,6 +110,7 @@ class Spell:
 
     start: date
     end: date | None = None
+    is_rehire: bool = True  # no: told beside the start of the same spell, which came earlier
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def expect(world: World, reading: Reading) -> Expectation:
     """The whole plan: read, validate, map, identify, compare, guard."""
     settings = settings_of(world.settings)
     people = read(world, reading, custom_wanted=world.source == "justworks" and settings.wants_custom_fields())
-    mapped = map_everybody(list(people.employees), settings, world.today)
+    mapped = map_everybody(list(people.employees), settings, world.today, has_holes=bool(people.holes))
     failure = frame_failure(mapped, settings)
     if failure is not None:
         return Expectation(status=None, frame_failure=failure, complete=people.complete)
@@ -175,7 +175,7 @@ def _wanted(draft: _Draft, match: Match, directory: Directory, emails: Mapping[s
     for name, value in row.values.items():
         if name == "email":
             wanted[name] = emails[row.hris_id]
-        elif isinstance(value, Keep):
+        elif isinstance(value, Keep) or (value == "false" and user is not None and _still_manages(draft, name, user)):
             continue
         elif name == "hire_date" and user is not None:
             wanted[name] = _hire_date(draft, row, user, value)
@@ -203,6 +203,32 @@ def _wanted(draft: _Draft, match: Match, directory: Directory, emails: Mapping[s
     return wanted
 
 
+def _still_manages(draft: _Draft, name: str, user: User) -> bool:
+    """Whether a field that tells who is a manager stays: as is stored, somebody reports to this user of whose
+    supervisor the reading tells nothing."""
+    if not name.startswith("#") or _metadata_source(draft.settings, name) != "is_manager":
+        return False
+    return any(
+        other.integration_id == draft.world.integration_id
+        and other.is_active
+        and other.supervisor_id == user.employee_id
+        and _supervisor_is_untold(draft, other)
+        for other in draft.world.users
+    )
+
+
+def _supervisor_is_untold(draft: _Draft, user: User) -> bool:
+    """A hole, or missing from an incomplete list; or a row that is quarantined, or does not tell the supervisor."""
+    matches = draft.identities.matches.values()
+    row = next((match.row for match in matches if match.user is not None and match.user.user_id == user.user_id), None)
+    row = row or next((row for row in draft.mapped if row.hris_id == user.hris_id), None)
+    if row is None:
+        return user.hris_id not in draft.people.gone
+    if row.employment == "left":
+        return False
+    return bool(row.failures) or isinstance(row.supervisors.get("supervisor_id"), Keep)
+
+
 def _metadata_source(settings: Settings, name: str) -> str:
     return next(entry.source for entry in settings.metadata if entry.name == name[1:])
 
@@ -213,6 +239,8 @@ def _points_to_conflict(draft: _Draft, employee_id: Value) -> bool:
 
 
 def _hire_date(draft: _Draft, row: Mapped, user: User, value: Value) -> Value:
+    if draft.settings.hire_date_priority == "latest" and "latest_rehire_date" in row.employee.unread:
+        return user.hire_date
     if user.hire_date is None or draft.settings.override_hire_date:
         return value
     _, rehire = hire_dates(row.employee, draft.world.today, draft.settings.import_days_before_start)
@@ -296,7 +324,9 @@ def _not_matched(draft: _Draft) -> None:
             user = None  # this user is somebody else's now
         if row.exclusion is not None:
             draft.exclude(row.hris_id, row.exclusion)
-        if user is None:
+        if row.may_have_left:
+            draft.exclude(row.hris_id, "may_have_left")
+        elif user is None:
             _without_user(draft, row)
         elif row.rule is not None and row.rule.archive_existing:
             _archive(draft, user, by_rule=True)
@@ -342,7 +372,8 @@ def _archive(draft: _Draft, user: User, *, by_rule: bool = False) -> bool:
 
 
 def seems_relisted(world: World, rows: Iterable[Mapped], user: User) -> bool:
-    """Whether the person seems to work on under another member id, whose row is quarantined or left out by a rule.
+    """Whether the person seems to work on under another member id, whose row is quarantined, left out by a rule, or of
+    somebody who may have left.
 
     A person is archived, not an id. Of a quarantined row whose name or birth date is missing, what is left is compared.
     """
@@ -351,7 +382,7 @@ def seems_relisted(world: World, rows: Iterable[Mapped], user: User) -> bool:
         for row in rows
         if row.hris_id != user.hris_id
         and row.employment in ("employed", "unknown")
-        and (row.failures or (row.rule is not None and not row.rule.archive_existing))
+        and (row.failures or row.may_have_left or (row.rule is not None and not row.rule.archive_existing))
         and (not row.hris_id or linked_here(world, row.hris_id) is None)
     )
 

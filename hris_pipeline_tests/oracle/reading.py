@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 
+from .mapping import employment, present_end
 from .model import Answer, Employee, JsonObject, Reading, Source, World
 from .text import clean_id
 from .wire import (
@@ -127,10 +128,9 @@ def _standing(employee: Employee | None, today: date) -> tuple[bool, bool, bool,
         return (False, False, False, False, date.min)
     starts = [spell.start for spell in employee.spells]
     starts += [day for day in (employee.hire_date, employee.latest_rehire_date) if day is not None]
-    begun = [day for day in starts if day <= today] or starts
-    end = employee.termination_date
+    end = present_end(employee, today)
     failed = {failure.field for failure in employee.failures} | employee.unread
-    if end is not None and (any(day > end for day in begun) or failed & {"hire_date", "latest_rehire_date"}):
+    if failed & {"hire_date", "latest_rehire_date", "active"}:
         end = None
     stays = employee.active is not False and (end is None or end >= today)
     started = not employee.waits_for_start and (not starts or min(starts) <= today)
@@ -274,7 +274,7 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
             gone = {hris_id for hris_id, said in verdicts.items() if said == "gone"}
             holes |= {hris_id for hris_id, said in verdicts.items() if said == "hole"}
     return People(
-        employees=tuple(sorted(_with_managers(world, reading, employees), key=lambda employee: employee.hris_id)),
+        employees=tuple(sorted(_with_managers(world, employees), key=lambda employee: employee.hris_id)),
         holes=frozenset(holes),
         gone=frozenset(gone),
         listed=frozenset(listed - {""}),
@@ -282,28 +282,15 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
     )
 
 
-def _with_managers(world: World, reading: Reading, employees: list[Employee]) -> tuple[Employee, ...]:
-    """is_manager: an active employee reports to this one, also one whose details failed."""
+def _with_managers(world: World, employees: list[Employee]) -> tuple[Employee, ...]:
+    """is_manager: an active employee reports to this one; of a hole there is no employee."""
     joined = _join(employees)
     managers = {employee.supervisor_hris_id for employee in joined if _is_active(employee, world)}
-    hris_ids = {employee.hris_id for employee in joined}
-    if world.source == "finch":
-        for value in reading.members:
-            directory = as_object(as_object(value).get("directory"))
-            if scalar(directory.get("id"), is_id=True) not in hris_ids and directory.get("is_active") is True:
-                managers.add(scalar(as_object(directory.get("manager")).get("id"), is_id=True))
     return tuple(
         replace(employee, is_manager=bool(employee.hris_id) and employee.hris_id in managers) for employee in joined
     )
 
 
 def _is_active(employee: Employee, world: World) -> bool:
-    """`active` and not past the last day."""
-    if not employee.active:
-        return False
-    return employee.termination_date is None or employee.termination_date >= world.today or _rehired_since(employee)
-
-
-def _rehired_since(employee: Employee) -> bool:
-    starts = [spell.start for spell in employee.spells] + [day for day in (employee.hire_date,) if day is not None]
-    return employee.termination_date is not None and any(start > employee.termination_date for start in starts)
+    """`active`, and not certain to be past the last day."""
+    return bool(employee.active) and employment(employee, world.today) != "left"

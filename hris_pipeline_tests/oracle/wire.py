@@ -337,9 +337,14 @@ def _manager(value: object, notes: _Notes) -> tuple[str | None, str | None]:
     return None, None
 
 
+STARTS = ("start_date", "effective_date")
+"""Keys of an entry of the history that tell a start; the first that holds something is the start of the spell."""
+
+
 def _history(value: object, notes: _Notes) -> tuple[Spell, ...]:
-    """Entries of `employment_history`, in any of the spellings, newest last."""
-    if is_empty(value):
+    """Entries of `employment_history`, in any of the spellings, newest last. An entry that holds nothing is one without
+    a start, and so unreadable, beside others; a history that holds nothing at all is none."""
+    if holds_nothing(value):
         return ()
     notes.sent.add("latest_rehire_date")
     entries: list[JsonObject] = []
@@ -349,24 +354,26 @@ def _history(value: object, notes: _Notes) -> tuple[Spell, ...]:
         if is_empty(item):
             continue
         holder = as_object(item)
-        if any(name in holder for name in ("start_date", "effective_date")):
+        if any(name in holder for name in STARTS):
             entries.append(holder)
             continue
         inner = [as_object(part) for group in holder.values() for part in (as_list(group) or [group])]
-        inner = [part for part in inner if any(name in part for name in ("start_date", "effective_date"))]
+        inner = [part for part in inner if any(name in part for name in STARTS)]
         if not inner:
             unreadable = True
         entries.extend(inner)
     spells = []
     for entry in entries:
-        text = next((entry[name] for name in ("start_date", "effective_date") if not is_empty(entry.get(name))), None)
-        start = read_date(text) if isinstance(text, str) else None
+        told = [entry[name] for name in STARTS if not is_empty(entry.get(name))]
+        starts = [day for text in told if isinstance(text, str) and (day := read_date(text)) is not None]
         end_text = entry.get("end_date")
         end, readable = read_end(end_text) if isinstance(end_text, str) and not is_empty(end_text) else (None, True)
-        if start is None or not readable or not (is_empty(end_text) or isinstance(end_text, str)):
+        unlike = len(starts) < len(told) or not (is_empty(end_text) or isinstance(end_text, str))
+        if not starts or unlike or not readable:
             unreadable = True
         else:
-            spells.append(Spell(start, end))
+            spells.append(Spell(starts[0], end))
+            spells += [Spell(start, end, is_rehire=False) for start in starts[1:] if start > starts[0]]
     if unreadable:
         notes.could_not_read("latest_rehire_date")
     return tuple(sorted(spells, key=lambda spell: spell.start))
@@ -490,7 +497,7 @@ def partner_employee(member: JsonObject, company: JsonObject | None = None) -> E
     hire_date = _date(member, "employment_start_date", "hire_date", notes)
     termination = _date(member, "employment_termination_date", "termination_date", notes)
     spells = _history(member.get("employment_history"), notes)
-    starts = [spell.start for spell in spells]
+    starts = [spell.start for spell in spells if spell.is_rehire]
     first = hire_date if hire_date is not None else min(starts, default=None)
     later = [start for start in starts if first is not None and start > first]
     employment_country, subtype = _current_employment(member.get("current_employment"), notes)
@@ -522,7 +529,7 @@ def partner_employee(member: JsonObject, company: JsonObject | None = None) -> E
         phone_number=phone,
         birth_date=birth_date,
         hire_date=hire_date,
-        latest_rehire_date=max(later, default=None),
+        latest_rehire_date=None if "latest_rehire_date" in notes.unread else max(later, default=None),
         country_code=code,
         job_title=title,
         department=_unless_no_department(_department(member.get("department"), company, notes)),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.transform.eligibility import employment_columns, has_left, is_employed
+from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
 from hris_pipeline.transform.map_users import map_users
 from hris_pipeline.transform.normalise import normalise
 from hris_pipeline.transform.validate import Employees, validate
@@ -50,6 +50,13 @@ CASES: list[tuple[str, dict[str, Any], bool, date | None]] = [
         None,
     ),
     ("no start known", {"hire_date": None}, True, None),
+    ("one day of work", {"hire_date": "2024-05-01", "termination_date": "2024-05-01"}, False, date(2024, 5, 1)),
+    (
+        "re-hired on the last day of the earlier spell",
+        {"hire_date": "2020-01-01", "termination_date": "2024-05-01", "latest_rehire_date": "2024-05-01"},
+        True,
+        None,
+    ),
 ]
 
 
@@ -62,7 +69,7 @@ def people(person: dict[str, Any], spells: Spells = ()) -> Employees:
 def employment(person: dict[str, Any], spells: Spells = ()) -> tuple[bool, bool, dict[str, Any]]:
     """Whether the person is employed, has left, and what planning is told."""
     theirs = people(person, spells)
-    frame: pd.DataFrame = employment_columns(theirs.rows, theirs.spells, TODAY)
+    frame: pd.DataFrame = employment_columns(theirs.rows, theirs.spells, theirs.unread, TODAY)
     employed, left = (rule(frame, TODAY).tolist() for rule in (is_employed, has_left))
     return employed[0], left[0], {name: values(frame[name])[0] for name in frame.columns}
 
@@ -108,6 +115,9 @@ THREE_SPELLS: list[tuple[str, Spells, bool, str | None, tuple[bool, bool], str |
      BACK),
     ("starts today again", [(FIRST, "2022-05-01"), (BACK, "2024-01-01"), ("2025-06-02", None)], True, "2024-01-01",
      WORKS, "2025-06-02"),
+    ("starts again on the last day", [(FIRST, None), (BACK, None)], True, BACK, WORKS, BACK),
+    ("the same, the former end told", [(FIRST, BACK), (BACK, None)], True, BACK, WORKS, BACK),
+    ("and left again that day", [(FIRST, BACK), (BACK, BACK)], True, BACK, LEFT, BACK),
     ("starts tomorrow again", [(FIRST, None), (BACK, None), ("2025-06-03", None)], True, "2024-01-01", LEFT, BACK),
 ]  # fmt: skip
 
@@ -148,7 +158,7 @@ def test_who_may_work_between_a_termination_and_a_start_ahead_has_not_left_for_c
 
 def test_a_first_start_to_come_gives_way_to_one_that_has_come() -> None:
     theirs = people({"hire_date": AHEAD, "latest_rehire_date": None}, [(FIRST, None), (AHEAD, None)])
-    assert is_employed(employment_columns(theirs.rows, theirs.spells, TODAY), TODAY).tolist() == [True]
+    assert is_employed(employment_columns(theirs.rows, theirs.spells, theirs.unread, TODAY), TODAY).tolist() == [True]
     assert values(map_users(theirs, Settings(), Company(), TODAY).users["hire_date"]) == [date(2020, 1, 1)]
 
 
@@ -170,8 +180,8 @@ def test_the_starts_are_told_apart() -> None:
 def test_who_is_still_to_come_has_not_left() -> None:
     theirs = people({"hire_date": "2025-07-01"})
     later = date(2025, 7, 1)
-    assert has_left(employment_columns(theirs.rows, theirs.spells, TODAY), TODAY).tolist() == [False]
-    assert is_employed(employment_columns(theirs.rows, theirs.spells, later), later).tolist() == [True]
+    assert has_left(employment_columns(theirs.rows, theirs.spells, theirs.unread, TODAY), TODAY).tolist() == [False]
+    assert is_employed(employment_columns(theirs.rows, theirs.spells, theirs.unread, later), later).tolist() == [True]
 
 
 MANAGERS: list[tuple[dict[str, Any], bool]] = [
@@ -182,6 +192,8 @@ MANAGERS: list[tuple[dict[str, Any], bool]] = [
     ({"termination_date": "2025-06-02"}, True),
     ({"hire_date": "2025-06-10"}, True),
     ({"termination_date": "2024-05-01", "latest_rehire_date": "2025-01-01"}, True),
+    ({"termination_date": "2024-05-01", "hire_date": "soon"}, True),
+    ({"termination_date": "2024-05-01", "active": "maybe"}, False),
 ]
 
 

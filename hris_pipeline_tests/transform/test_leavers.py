@@ -1,7 +1,6 @@
 """Rows that fail: quarantined, and still believed as far as leaving goes; and what makes a whole extract unusable."""
 
 import re
-from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -58,6 +57,8 @@ def test_a_leavers_row_that_is_bad_elsewhere_still_says_that_they_left(fault: di
     [
         {"active": "perhaps"},
         {"active": None},
+        {"active": "perhaps", "termination_date": "2025-05-01"},
+        {"active": None, "termination_date": "2025-05-01"},
         {"termination_date": "01.02.2025"},
         {"termination_date": "2025-05-01", "hire_date": "soon"},
         {"termination_date": "2025-05-01", "latest_rehire_date": "soon"},
@@ -253,10 +254,80 @@ def test_what_another_rule_asks_of_an_unread_field_keeps_nobody_whom_a_readable_
     assert values(result.users["archive_existing"]) == [True, True]
 
 
-def test_a_termination_is_not_believed_while_the_starts_are_unread() -> None:
-    members = columns(member(1, termination_date="2024-05-01"), member(2, termination_date="2024-05-01"))
-    people = validate(normalise({**members, "unread": [["latest_rehire_date"], []]}), TODAY).people
-    assert values(people.rows["termination_date"]) == [None, date(2024, 5, 1)]
+ENDED = {"termination_date": "2024-05-01"}
+DOUBTS: list[tuple[dict[str, object], str, bool]] = [
+    (ENDED, "latest_rehire_date", True),
+    (ENDED, "hire_date", True),
+    (ENDED, "department", False),
+    ({}, "latest_rehire_date", False),
+    ({"termination_date": "2025-06-02"}, "latest_rehire_date", False),
+    (ENDED | {"latest_rehire_date": "2025-01-01"}, "hire_date", False),
+    (ENDED | {"active": False}, "latest_rehire_date", False),
+    ({}, "termination_date", True),
+    ({"active": False}, "termination_date", False),
+]
+
+
+@pytest.mark.parametrize(("person", "column", "doubtful"), DOUBTS)
+def test_a_termination_is_not_believed_while_the_starts_are_unread(
+    person: dict[str, object], column: str, doubtful: bool
+) -> None:
+    members = columns(member(1, **person), member(2, **person))
+    people = validate(normalise({**members, "unread": [[column], []]}), TODAY).people
+    users = map_users(people, settings_from({}), COMPANY, TODAY).users
+    assert values(users["may_have_left"]) == [doubtful, False]
+    assert (values(users["termination_date"])[0] is None) == (doubtful or values(users["termination_date"])[1] is None)
+    assert not users["leaver_only"].any()
+
+
+SALES = {"name": "Sales stay", "all": [{"field": "department", "operator": "equals", "value": "Sales"}]}
+ADAS = {
+    "name": "Adas",
+    "all": [{"field": "first_name", "operator": "equals", "value": "Ada"}],
+    "archive_existing": True,
+}
+EXCEPTIONS: list[tuple[dict[str, Any], bool]] = [
+    (SALES, False),
+    (SALES | {"archive_existing": True}, True),
+    ({"name": "X", "all": [*SALES["all"], {"field": "last_name", "operator": "equals", "value": "X"}]}, True),
+    ({"name": "X", "any": [*SALES["all"], {"field": "last_name", "operator": "equals", "value": "X"}]}, False),
+    ({"name": "X", "all": [{"field": "country_code", "operator": "is_not_empty"}]}, False),
+]
+
+
+@pytest.mark.parametrize(("exception", "archives"), EXCEPTIONS)
+def test_an_exception_whose_field_is_unread_still_keeps_people_from_a_later_rule(
+    exception: dict[str, Any], archives: bool
+) -> None:
+    members = columns(*(member(number, first_name="Ada") for number in (1, 2)), member(3, first_name="Eve"))
+    somewhere: dict[str, list[object]] = {**members, "department": [None, "Support", None]}
+    unread = [["department", "country_code"], [], []]
+    people = validate(normalise({**somewhere, "country_code": [None, None, "US"], "unread": unread}), TODAY).people
+    result = map_users(people, settings_from({"do_not_import": [exception, ADAS]}), COMPANY, TODAY)
+    assert values(result.users["exclusion"])[:2] == ["rule:Adas", "rule:Adas"]
+    assert values(result.users["archive_existing"])[:2] == [archives, True]
+
+
+def test_an_exception_whose_field_nobody_has_still_keeps_people_from_a_later_rule() -> None:
+    people = [member(number, first_name="Ada") for number in (1, 2)]
+    everybody = [*people, member(3, first_name="Eve")]
+    kept = mapped(*everybody, do_not_import=[SALES, ADAS])
+    assert values(kept.users["archive_existing"]) == [False, False, False]
+    told = mapped(people[0], people[1] | {"department": "Sales"}, everybody[2], do_not_import=[SALES, ADAS])
+    assert values(told.users["exclusion"]) == ["rule:Adas", "rule:Sales stay", None]
+    assert values(told.users["archive_existing"]) == [True, False, False]
+    after = mapped(*everybody, do_not_import=[ADAS, SALES])
+    assert values(after.users["archive_existing"]) == [True, True, False], "an exception that comes later is none"
+
+
+@pytest.mark.parametrize("has_holes", [False, True])
+def test_who_is_a_manager_is_unknown_while_somebody_is_a_hole(has_holes: bool) -> None:
+    people = validated(member(1), member(2, supervisor_hris_id="m-1"), member(3)).people
+    managers = {"name": "Managers stay", "all": [NO_MANAGER | {"value": True}]}
+    for rules in ([{"name": "Out", "all": [NO_MANAGER], "archive_existing": True}], [managers, ADAS]):
+        settings = settings_from({"do_not_import": rules})
+        result = map_users(people, settings, COMPANY, TODAY, has_holes=has_holes)
+        assert values(result.users["archive_existing"]) == [False, not has_holes, not has_holes]
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ BUDDIES = {"name": "Buddies", "any": [{"field": "custom:Buddy", "operator": "is_
     [
         ({}, None, False),
         ({"employment_type": "us_contractor"}, "rule:Contractors", False),
-        ({"job_title": "Poet Laureate"}, "rule:Poets", True),
+        ({"job_title": "Poet Laureate", "employment_type": "employee"}, "rule:Poets", True),
         ({"job_title": "Poet", "employment_type": "contractor"}, "rule:Contractors", False),
         ({"custom_fields": '{"f1": "x"}'}, "rule:Buddies", False),
         (SERVICE, "service_account", False),
