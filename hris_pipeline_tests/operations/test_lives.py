@@ -11,7 +11,7 @@ from hris_pipeline.operations.connection import delete_integration, purge_old
 from hris_pipeline.operations.decisions import approve_import, discard_import, open_import, plan_undo, save_import
 from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.operations.settings import set_up
-from hris_pipeline.operations.users import load_users
+from hris_pipeline.operations.users import erase, load_users
 from hris_pipeline.store.automation import automation
 from hris_pipeline.store.history import recent_archives
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
@@ -45,11 +45,14 @@ def test_a_former_life_starts_nothing_and_counts_for_nothing(acme: Acme) -> None
     resume(services, "acme", "dana", "go")
 
 
-def test_archives_of_a_former_life_and_of_people_who_are_back_are_no_slow_bleed(make: MakeAcme) -> None:
+def test_archives_of_a_former_life_and_of_people_who_are_back_are_no_slow_bleed_but_of_erased_ones(
+    make: MakeAcme,
+) -> None:
     acme = make(40)
     acme.run()
     since = acme.services.now()
-    people = acme.lose(acme.active()[:3])
+    lost = acme.active()[:3]
+    people = acme.lose(lost)
     assert acme.run().counts["archived"] == 3
 
     def bleeding() -> int:
@@ -60,6 +63,11 @@ def test_archives_of_a_former_life_and_of_people_who_are_back_are_no_slow_bleed(
     acme.bring_back(people[:1])
     assert acme.run().counts["restored"] == 1
     assert bleeding() == 2
+    erase(acme.services, "acme", lost[1], "lee")
+    erase(acme.services, "acme", lost[0], "lee")
+    assert bleeding() == 2, "restored before, and archived since by being erased"
+    acme.lose(acme.active()[:1])
+    assert next(guard for guard in acme.run().guards if guard.name == "slow_bleed").observed.startswith("3 of ")
     reborn(acme)
     assert bleeding() == 0
 

@@ -359,7 +359,8 @@ def differences(expectation: Expectation, observed: Observed) -> list[str]:
     """Where an observed plan differs from what the oracle expects; ids and field names, never values."""
     mine = observed_of(expectation)
     if mine.status != observed.status:
-        return [f"status: {observed.status}, expected {mine.status}"]
+        tripped = [sorted(name for name, trips in each.guards.items() if trips) for each in (observed, mine)]
+        return [f"status: {observed.status} by {tripped[0]}, expected {mine.status} by {tripped[1]}"]
     expected_rows = {(row.hris_id or row.user_id, row.action): row for row in mine.rows}
     observed_rows = {(row.hris_id or row.user_id, row.action): row for row in observed.rows}
     findings = [f"not expected: {who}" for who in observed_rows if who not in expected_rows]

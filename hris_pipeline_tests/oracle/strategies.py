@@ -39,6 +39,9 @@ ODD: Mapping[Source, tuple[tuple[str, object], ...]] = {
         ("current_employment", {"Narnia": {"employment_type": "full_time"}}),
         ("addresses", [{"street": "Main"}]),
         ("employment_history", [{"from": "2020-01-01"}]),
+        ("employment_history", [{"start_date": "2015-01-01"}, {"start_date": ""}]),
+        ("employment_history", [{"start_date": "2015-01-01", "effective_date": "2026-01-01"}]),
+        ("employment_termination_date", {"on": "2024-01-01"}),
         ("date_of_birth", "31/12/1980"),
         ("employment_start_date", "soon"),
         ("employment_termination_date", "9999-12-31"),
@@ -62,6 +65,8 @@ ODD: Mapping[Source, tuple[tuple[str, object], ...]] = {
         ("start_date", "soon"),
         ("end_date", "9999-12-31"),
         ("end_date", "never"),
+        ("end_date", {"on": "2024-01-01"}),
+        ("start_date", {"on": "2024-01-01"}),
         ("is_active", "false"),
         ("is_active", None),
         ("is_active", 0),
@@ -176,6 +181,7 @@ RULES: tuple[JsonObject, ...] = (
     },
     {"name": "No department", "any": [{"field": "department", "operator": "is_empty"}]},
     {"name": "New", "all": [{"field": "hire_date", "operator": "after", "value": "2025-01-01"}]},
+    {"name": "Managers", "all": [{"field": "is_manager", "operator": "equals", "value": True}]},
     {"name": "Badges", "all": [{"field": "custom:Badge", "operator": "starts_with", "value": "b-"}]},
 )
 
@@ -251,6 +257,25 @@ def _leave(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> li
 def _vanish(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
     place = draw(st.integers(0, len(people) - 1))
     return _with(people, place, listed=False, lookup=draw(st.sampled_from(LOOKUPS)))
+
+
+def _return_on_the_last_day(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    place = draw(st.integers(0, len(people) - 1))
+    last = today - timedelta(days=draw(st.integers(0, 3)))
+    return _with(people, place, active=True, end=last, rehires=(*people[place].rehires, last))
+
+
+def _spell_history_otherwise(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
+    """Of everybody, and many have a termination date of an earlier spell."""
+    odd: tuple[tuple[Source, str, object], ...] = (
+        ("justworks", "employment_history", [{"from": "2020-01-01"}]),
+        ("finch", "start_date", {"on": "2020-01-01"}),
+    )
+    ended = draw(st.integers(1, 3))
+    return [
+        replace(person, odd=odd, end=today - timedelta(days=30) if place % ended == 0 else person.end)
+        for place, person in enumerate(people)
+    ]
 
 
 def _return(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
@@ -335,7 +360,9 @@ def _many(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> lis
 
 
 def _fail_details(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    return _with(people, draw(st.integers(0, len(people) - 1)), details_fail=True)
+    """Of one person: they fail, or (the aggregator) are somebody else's."""
+    how: Fields = draw(st.sampled_from(({"details_fail": True}, {"odd": (("finch", "id", "another"),)})))
+    return _with(people, draw(st.integers(0, len(people) - 1)), **how)
 
 
 def _spell_otherwise(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
@@ -359,7 +386,7 @@ def _with(people: list[Person], place: int, **fields: object) -> list[Person]:
 Event = Callable[[st.DrawFn, list[Person], date, int], list[Person]]
 EVENTS: tuple[Event, ...] = (
     _hire, _leave, _vanish, _return, _rehire_under_a_new_id, _swap_work_ids, _re_use_work_id, _take_address,
-    _change, _change, _blank, _move_manager, _fail_details, _many,
+    _change, _change, _return_on_the_last_day, _spell_history_otherwise, _blank, _move_manager, _fail_details, _many,
     _spell_otherwise, _spell_plainly,
 )  # fmt: skip
 

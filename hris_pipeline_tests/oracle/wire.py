@@ -157,7 +157,7 @@ def _emails(value: object, spellings: tuple[str, ...], notes: _Notes) -> tuple[s
     untyped: list[str] = []
     for item in as_list(value):
         holder = as_object(item)
-        address, _ = _first_text(holder, spellings)
+        address = scalar(item, is_id=True) if isinstance(item, str) else _first_text(holder, spellings)[0]
         if address is None or "@" not in address:
             continue
         word = _type_word(holder)
@@ -197,7 +197,7 @@ def _phone(value: object, spellings: tuple[str, ...], notes: _Notes) -> str | No
     numbers: list[tuple[int, str]] = []
     for item in as_list(value):
         holder = as_object(item)
-        number, _ = _first_text(holder, spellings)
+        number = scalar(item, is_id=True) if isinstance(item, str) else _first_text(holder, spellings)[0]
         if number is None:
             continue
         calling, _ = _first_text(holder, ("country_code", "calling_code"))
@@ -303,6 +303,8 @@ def _department(value: object, company: JsonObject, notes: _Notes) -> str | None
     if is_empty(value):
         return None
     notes.sent.add("department")
+    if isinstance(value, str):
+        return scalar(value)
     holder = as_object(value)
     name, seen = _first_text(holder, ("name",), is_id=False)
     if name is None and not seen:
@@ -325,6 +327,8 @@ def _manager(value: object, notes: _Notes) -> tuple[str | None, str | None]:
     if is_empty(value):
         return None, None
     notes.sent.add("supervisor_hris_id")
+    if isinstance(value, str):
+        return scalar(value, is_id=True), None
     holder = as_object(value)
     named, seen = _first_text(holder, ("id", "member_id"))
     if named is not None:
@@ -552,6 +556,14 @@ def partner_employee(member: JsonObject, company: JsonObject | None = None) -> E
     )
 
 
+def _readable(employment: JsonObject, directory: JsonObject, name: str, inner: str) -> object:
+    """The object of that name that tells something, be it the directory's."""
+    for part in (employment, directory):
+        if scalar(as_object(part.get(name)).get(inner)) is not None:
+            return part.get(name)
+    return employment.get(name)
+
+
 def finch_employee(directory: JsonObject, individual: JsonObject, employment: JsonObject) -> Employee:
     """An individual of the aggregator with its employment."""
     notes = _Notes()
@@ -568,7 +580,7 @@ def finch_employee(directory: JsonObject, individual: JsonObject, employment: Js
     if active is None:
         notes.fail("active", "kind")
     email, secondary = _emails(individual.get("emails"), ("data",), notes)
-    supervisor, _ = _manager(employment.get("manager"), notes)
+    supervisor, _ = _manager(_readable(employment, directory, "manager", "id"), notes)
     residence_address = as_object(individual.get("residence"))
     location = as_object(employment.get("location"))
     for holder, columns in ((residence_address, RESIDENCE), (location, OFFICE)):
@@ -616,7 +628,7 @@ def finch_employee(directory: JsonObject, individual: JsonObject, employment: Js
         latest_rehire_date=rehire,
         country_code=code,
         job_title=title,
-        department=_department(employment.get("department"), {}, notes),
+        department=_department(_readable(employment, directory, "department", "name"), {}, notes),
         employment_type=kind,
         employment_subtype=subtype,
         class_code=_text(employment, "class_code", "class_code", notes),
