@@ -254,7 +254,7 @@ def test_what_another_rule_asks_of_an_unread_field_keeps_nobody_whom_a_readable_
     assert values(result.users["archive_existing"]) == [True, True]
 
 
-ENDED = {"termination_date": "2024-05-01"}
+ENDED: dict[str, object] = {"termination_date": "2024-05-01"}
 DOUBTS: list[tuple[dict[str, object], str, bool]] = [
     (ENDED, "latest_rehire_date", True),
     (ENDED, "hire_date", True),
