@@ -27,8 +27,7 @@ from hris_pipeline.store.imports import Import, get_import
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import users
-from hris_pipeline.transform.columns import as_text
-from hris_pipeline.transform.eligibility import SourceColumns
+from hris_pipeline.transform.columns import SourceColumns, as_text
 
 __all__ = [
     "Explanation",

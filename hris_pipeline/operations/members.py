@@ -26,8 +26,8 @@ from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.frames import holds_users_of_others_alone, read_snapshot
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.review_queues import replace_quarantine
-from hris_pipeline.transform.columns import as_text, is_in
-from hris_pipeline.transform.eligibility import SourceColumns, match_rule, matches_everybody
+from hris_pipeline.transform.columns import SourceColumns, as_text, is_in
+from hris_pipeline.transform.eligibility import match_rule, matches_everybody
 from hris_pipeline.transform.map_users import Mapped, map_users
 from hris_pipeline.transform.normalise import normalise
 from hris_pipeline.transform.validate import Employees, TooManyBadRows, Validated, validate

@@ -1,16 +1,21 @@
 """Arrow-backed columns: their types, text made clean and dates made dates, and what pandas lacks or does slowly:
-look-ups, null-safe comparison, keys. Nothing here knows what a column means."""
+look-ups, null-safe comparison, keys; and the column behind a source's name, with where it is unread. Nothing here knows
+what a column means."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.settings.fields import TextRule
+from hris_pipeline.settings.fields import CUSTOM_PREFIX, TextRule
+from hris_pipeline.settings.mapping import CompanyLike, custom_labels
 from hris_pipeline.settings.text import clean_value, fold_case, iso_date
+from hris_pipeline.settings.values import custom_label
 
 __all__ = [
     "DATE",
@@ -18,6 +23,8 @@ __all__ = [
     "INTEGER",
     "TEXT",
     "TEXTS",
+    "SourceColumns",
+    "UnreadFields",
     "as_text",
     "casefold_key",
     "clean_text",
@@ -205,3 +212,71 @@ def to_flag(values: pd.Series) -> pd.Series:
     texts = to_arrow(values)
     is_flag = pc.is_in(texts, value_set=pa.array(["true", "false"]))
     return from_arrow(pc.if_else(is_flag, pc.equal(texts, "true"), None), values.index)
+
+
+class SourceColumns:
+    """The column behind any source, called with its name.
+
+    A custom field is text, several values joined with ", "; two definitions with one label are one field, the first
+    that has a value counts. A label nobody defined is empty for everybody.
+    """
+
+    def __init__(self, employees: pd.DataFrame, company: CompanyLike) -> None:
+        self._employees = employees
+        self._labels = custom_labels(company)
+
+    def __call__(self, source: str) -> pd.Series:
+        label = custom_label(source)
+        if label is None:
+            return self._employees[source]
+        values = self._by_label.get(label, [None] * len(self._employees))
+        return clean_text(text_from_source(values)).set_axis(self._employees.index)
+
+    @cached_property
+    def _by_label(self) -> dict[str, list[object]]:
+        decode = msgspec.json.Decoder(dict[str, str | list[str]]).decode
+        columns: dict[str, list[object]] = {label: [None] * len(self._employees) for label in self._labels.values()}
+        for row, custom_fields in enumerate(to_arrow(self._employees["custom_fields"]).to_pylist()):
+            for field_id, value in decode(custom_fields).items() if custom_fields else ():
+                if field_id in self._labels:
+                    column = columns[self._labels[field_id]]
+                    column[row] = column[row] or (value if isinstance(value, str) else ", ".join(value))
+        return columns
+
+
+class UnreadFields:
+    """What is unread among the rows of a frame."""
+
+    def __init__(self, hris_ids: pd.Series, lines: pd.DataFrame) -> None:
+        """
+        Args:
+            hris_ids: Of each row.
+            lines: ``hris_id`` and employee ``column``, as ``normalise`` gives them.
+        """
+        self._hris_ids = hris_ids
+        self._lines = lines
+        self._columns = frozenset(lines["column"])
+
+    def any_of(self, sources: Collection[str]) -> pd.Series:
+        """Whether any of the sources (employee columns, custom fields) is unread in each row."""
+        columns = self._columns & {employee_column(source) for source in sources}
+        if not columns:
+            return pd.Series(False, index=self._hris_ids.index)
+        return is_in(self._hris_ids, self._lines.loc[self._lines["column"].isin(columns), "hris_id"])
+
+    def targets(self, lineage: Mapping[str, tuple[str, ...]]) -> pd.Series:
+        """Of each row the targets made from a source that is unread there, as a list; null where there is none.
+
+        Args:
+            lineage: Target → the sources it is made from.
+        """
+        names: list[list[str] | None] = [None] * len(self._hris_ids)
+        for target, sources in lineage.items() if self._columns else ():
+            for row in self.any_of(sources).to_numpy().nonzero()[0]:
+                names[row] = [*(names[row] or ()), target]
+        return from_arrow(pa.array(names, pa.list_(pa.string())), self._hris_ids.index)
+
+
+def employee_column(source: str) -> str:
+    """The employee column that a source stands in."""
+    return "custom_fields" if source.startswith(CUSTOM_PREFIX) else source

@@ -1,46 +1,188 @@
-"""Who takes part in an import: who is left out and why (the rules of ``do_not_import``, the service account), from the
-columns that a mapping or a rule may name, and of whom a field could not be read.
+"""Who takes part in an import: who is employed when (the spell that runs on a day, among all that the source tells of),
+of whom nobody can say it because what tells could not be read, and who is left out and why (the rules of
+``do_not_import``, the service account).
 
-Being left out is neither being absent nor having left (that is ``employment``'s); a field that nobody could read is no
-reason to change anything. How values compare is said in ``settings.values.COMPARISON``.
+Being left out is neither being absent nor having left; a field that nobody could read is no reason to change
+anything. What an import makes of it, days early for instance, is decided in ``change_set``. How values compare is
+said in ``settings.values.COMPARISON``.
 """
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
 
-import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS
-from hris_pipeline.settings.mapping import CompanyLike, custom_labels
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS
 from hris_pipeline.settings.text import clean_value, fold_case
-from hris_pipeline.settings.values import Condition, Operator, Rule, custom_label
+from hris_pipeline.settings.values import Condition, Operator, Rule
 from hris_pipeline.transform.columns import (
     FLAG,
     TEXT,
+    SourceColumns,
+    UnreadFields,
     casefold_key,
-    clean_text,
     from_arrow,
     is_in,
+    lookup,
     null_as_false,
-    text_from_source,
     to_arrow,
 )
 
 __all__ = [
     "SERVICE_ACCOUNT",
-    "SourceColumns",
-    "UnreadFields",
+    "employment_columns",
     "exclusion_columns",
+    "has_left",
+    "is_employed",
+    "is_manager",
     "match_condition",
     "match_rule",
     "match_rules",
     "matches_everybody",
 ]
+
+
+def employment_columns(
+    employees: pd.DataFrame, spells: pd.DataFrame, unread: pd.DataFrame, today: date
+) -> pd.DataFrame:
+    """What planning asks of each employee's spells, of any number of them.
+
+    ``active``; ``termination_date``, null when it belongs to a spell before one that has begun by ``today``, as it also
+    does on the very day of a re-hire; ``starts_on``, the earliest start known (null: the person counts as started);
+    ``present_start``, the latest start that has come, null where nobody can say that its spell runs and another is to
+    come; ``next_start``, the first start that is still to come; ``rehired_on``, the latest re-hire that has come;
+    ``may_have_left``, whether a start or an end that nobody could read may have ended the employment: its
+    ``termination_date`` is null then.
+
+    Args:
+        employees: the employee columns.
+        spells: further spells, as ``normalise`` gives them; hire, latest re-hire and termination tell of some without.
+        unread: ``hris_id`` and employee ``column`` of what nobody could read, as ``normalise`` gives them.
+        today: the local date.
+    """
+    hired, rehired, ended = (to_arrow(employees[name]) for name in ("hire_date", "latest_rehire_date", _END))
+    come, ahead = spells[spells["start"] <= today], spells[spells["start"] > today]
+    hire_ahead, rehire_ahead = _is_true(pc.greater(hired, today)), _is_true(pc.greater(rehired, today))
+    rehire_alone = pc.and_(rehire_ahead, pc.is_null(hired))
+    begun = _latest(_without(hired, hire_ahead), _without(rehired, rehire_ahead), _last_start(employees, come))
+    coming = _earliest(
+        _without(hired, pc.invert(hire_ahead)),
+        _without(rehired, pc.invert(rehire_ahead)),
+        _first_start(employees, ahead),
+    )
+    first = _earliest(hired, _without(rehired, rehire_alone), _first_start(employees, spells))
+    earlier = _without(begun, pc.invert(_is_true(pc.greater(begun, first))))
+    untold = _is_untold(employees, spells, today, rehire_ahead)
+    over = _has_ended(employees, begun, come, today)
+    between = pc.or_(untold, pc.and_(over, pc.is_valid(coming)))
+    unbegun = pc.and_(pc.is_null(begun), _is_true(pc.greater(first, today)))
+    same_day = pc.and_(_is_true(pc.equal(ended, begun)), pc.and_(_is_true(pc.greater(begun, first)), pc.invert(over)))
+    earlier_end = pc.or_(_is_true(pc.less(ended, begun)), pc.and_(unbegun, _is_true(pc.less(ended, first))))
+    ended = _without(ended, pc.or_(pc.or_(earlier_end, same_day), untold))
+    doubtful = _is_doubtful(employees, ended, unread, today)
+    columns = {
+        "active": to_arrow(employees["active"]).cast(pa.bool_()),
+        "termination_date": _without(ended, doubtful),
+        "starts_on": first,
+        "present_start": _without(begun, between),
+        "next_start": coming,
+        "rehired_on": pc.if_else(rehire_ahead, earlier, rehired),
+        "may_have_left": doubtful,
+    }
+    return pd.DataFrame({name: from_arrow(column, employees.index) for name, column in columns.items()})
+
+
+def is_employed(employment: pd.DataFrame, today: date) -> pd.Series:
+    """Who is employed on the local date, as plain booleans: active, started, and not past the termination date of the
+    present spell, whose day counts as worked. Who is not known to be inactive counts as active.
+
+    Args:
+        employment: the ``employment_columns`` of that day.
+        today: the local date.
+    """
+    to_come = employment["starts_on"].notna() & employment["present_start"].isna()
+    return ~to_come & ~has_left(employment, today)
+
+
+def has_left(employment: pd.DataFrame, today: date) -> pd.Series:
+    """Who is known to be inactive, or is past the termination date of the present spell, as plain booleans; ``Args`` as
+    of ``is_employed``."""
+    inactive = ~employment["active"].fillna(True).astype(bool)
+    return inactive | null_as_false(employment["termination_date"] < today)
+
+
+def is_manager(employees: pd.DataFrame, employment: pd.DataFrame, today: date) -> pd.Series:
+    """Whether somebody active, and not past the last day, reports to each of the employees."""
+    working = null_as_false(employees["active"]) & ~has_left(employment, today)
+    supervisors = employees.loc[working, "supervisor_hris_id"].dropna()
+    return is_in(employees["hris_id"], supervisors).astype(FLAG)
+
+
+_END = "termination_date"
+
+_STARTS = ("hire_date", "latest_rehire_date")
+
+
+def _is_true(mask: Any) -> Any:
+    return pc.fill_null(mask, False)
+
+
+def _without(days: Any, where: Any) -> Any:
+    """The dates, null where the mask holds."""
+    return pc.if_else(where, None, days)
+
+
+def _latest(*starts: Any) -> Any:
+    return pc.max_element_wise(*starts).cast(pa.date32())
+
+
+def _earliest(*starts: Any) -> Any:
+    return pc.min_element_wise(*starts).cast(pa.date32())
+
+
+def _first_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
+    ordered = spells.sort_values("start")
+    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
+
+
+def _last_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
+    ordered = spells.sort_values("start", ascending=False)
+    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
+
+
+def _is_untold(employees: pd.DataFrame, spells: pd.DataFrame, today: date, rehire_ahead: Any) -> Any:
+    """Whom the source calls active, past a termination date and before a re-hire, without a word about the spells in
+    between: whether one of them runs, nobody can say."""
+    past = _is_true(pc.less(to_arrow(employees[_END]), today))
+    resting = pc.and_(past, pc.and_(rehire_ahead, pc.is_valid(to_arrow(employees["hire_date"]))))
+    active = _is_true(to_arrow(employees["active"]).cast(pa.bool_()))
+    has_spells = pa.array(is_in(employees["hris_id"], spells["hris_id"]))
+    return pc.and_(pc.and_(active, resting), pc.invert(has_spells))
+
+
+def _is_doubtful(employees: pd.DataFrame, ended: Any, unread: pd.DataFrame, today: date) -> Any:
+    """Who is not known to be inactive, and is past an end that may belong to a spell before a start that nobody could
+    read, or has an end that nobody could read."""
+
+    def whose(*columns: str) -> Any:
+        return pa.array(is_in(employees["hris_id"], unread.loc[unread["column"].isin(columns), "hris_id"]))
+
+    past = pc.and_(whose(*_STARTS), _is_true(pc.less(ended, today)))
+    inactive = pc.fill_null(pc.invert(to_arrow(employees["active"]).cast(pa.bool_())), False)
+    return pc.and_(pc.or_(past, whose(_END)), pc.invert(inactive))
+
+
+def _has_ended(employees: pd.DataFrame, begun: Any, spells: pd.DataFrame, today: date) -> Any:
+    """Whose present spell is over by the end that is told of it; one without an end, or with another one, is not."""
+    theirs = lookup(spells["hris_id"], employees["hris_id"], from_arrow(begun))
+    present = spells[null_as_false(spells["start"] == theirs)]
+    runs = present[~null_as_false(present["end"] < today)]
+    return pa.array(is_in(employees["hris_id"], present["hris_id"]) & ~is_in(employees["hris_id"], runs["hris_id"]))
 
 
 _IDS = frozenset(
@@ -145,74 +287,6 @@ _ANSWERS: Mapping[Operator, Callable[[pa.Array, pa.Array], pa.Array]] = {
     "at_most": _ordered(pc.less_equal),
 }
 """Each operator over comparable text and the condition's values; null where a missing value leaves it open."""
-
-
-class SourceColumns:
-    """The column behind any source, called with its name.
-
-    A custom field is text, several values joined with ", "; two definitions with one label are one field, the first
-    that has a value counts. A label nobody defined is empty for everybody.
-    """
-
-    def __init__(self, employees: pd.DataFrame, company: CompanyLike) -> None:
-        self._employees = employees
-        self._labels = custom_labels(company)
-
-    def __call__(self, source: str) -> pd.Series:
-        label = custom_label(source)
-        if label is None:
-            return self._employees[source]
-        values = self._by_label.get(label, [None] * len(self._employees))
-        return clean_text(text_from_source(values)).set_axis(self._employees.index)
-
-    @cached_property
-    def _by_label(self) -> dict[str, list[object]]:
-        decode = msgspec.json.Decoder(dict[str, str | list[str]]).decode
-        columns: dict[str, list[object]] = {label: [None] * len(self._employees) for label in self._labels.values()}
-        for row, custom_fields in enumerate(to_arrow(self._employees["custom_fields"]).to_pylist()):
-            for field_id, value in decode(custom_fields).items() if custom_fields else ():
-                if field_id in self._labels:
-                    column = columns[self._labels[field_id]]
-                    column[row] = column[row] or (value if isinstance(value, str) else ", ".join(value))
-        return columns
-
-
-class UnreadFields:
-    """What is unread among the rows of a frame."""
-
-    def __init__(self, hris_ids: pd.Series, lines: pd.DataFrame) -> None:
-        """
-        Args:
-            hris_ids: Of each row.
-            lines: ``hris_id`` and employee ``column``, as ``normalise`` gives them.
-        """
-        self._hris_ids = hris_ids
-        self._lines = lines
-        self._columns = frozenset(lines["column"])
-
-    def any_of(self, sources: Collection[str]) -> pd.Series:
-        """Whether any of the sources (employee columns, custom fields) is unread in each row."""
-        columns = self._columns & {employee_column(source) for source in sources}
-        if not columns:
-            return pd.Series(False, index=self._hris_ids.index)
-        return is_in(self._hris_ids, self._lines.loc[self._lines["column"].isin(columns), "hris_id"])
-
-    def targets(self, lineage: Mapping[str, tuple[str, ...]]) -> pd.Series:
-        """Of each row the targets made from a source that is unread there, as a list; null where there is none.
-
-        Args:
-            lineage: Target → the sources it is made from.
-        """
-        names: list[list[str] | None] = [None] * len(self._hris_ids)
-        for target, sources in lineage.items() if self._columns else ():
-            for row in self.any_of(sources).to_numpy().nonzero()[0]:
-                names[row] = [*(names[row] or ()), target]
-        return from_arrow(pa.array(names, pa.list_(pa.string())), self._hris_ids.index)
-
-
-def employee_column(source: str) -> str:
-    """The employee column that a source stands in."""
-    return "custom_fields" if source.startswith(CUSTOM_PREFIX) else source
 
 
 SERVICE_ACCOUNT = "service_account"

@@ -21,14 +21,21 @@ from hris_pipeline.transform.columns import (
     FLAG,
     TEXT,
     TEXTS,
+    SourceColumns,
+    UnreadFields,
     as_text,
     clean_text,
     is_in,
     null_as_false,
     rows_where,
 )
-from hris_pipeline.transform.eligibility import SourceColumns, UnreadFields, exclusion_columns, matches_everybody
-from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
+from hris_pipeline.transform.eligibility import (
+    employment_columns,
+    exclusion_columns,
+    has_left,
+    is_employed,
+    matches_everybody,
+)
 from hris_pipeline.transform.normalise import international, is_international, to_alpha2, with_plus
 from hris_pipeline.transform.validate import (
     MISSING,

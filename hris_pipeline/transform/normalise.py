@@ -44,7 +44,7 @@ from hris_pipeline.transform.columns import (
     to_date,
     to_flag,
 )
-from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
+from hris_pipeline.transform.eligibility import employment_columns, has_left, is_employed
 
 __all__ = [
     "Normalised",

@@ -29,7 +29,7 @@ from hris_pipeline.transform.columns import (
     to_date,
     to_flag,
 )
-from hris_pipeline.transform.employment import employment_columns, is_employed, is_manager
+from hris_pipeline.transform.eligibility import employment_columns, is_employed, is_manager
 from hris_pipeline.transform.normalise import Normalised, without_no_end
 
 __all__ = [

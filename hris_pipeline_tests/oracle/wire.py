@@ -368,11 +368,11 @@ def _history(value: object, notes: _Notes) -> tuple[Spell, ...]:
         entries.extend(inner)
     spells = []
     for entry in entries:
-        told = [entry[name] for name in STARTS if not is_empty(entry.get(name))]
-        starts = [day for text in told if isinstance(text, str) and (day := read_date(text)) is not None]
+        values = [entry[name] for name in STARTS if not is_empty(entry.get(name))]
+        starts = [day for text in values if isinstance(text, str) and (day := read_date(text)) is not None]
         end_text = entry.get("end_date")
         end, readable = read_end(end_text) if isinstance(end_text, str) and not is_empty(end_text) else (None, True)
-        unlike = len(starts) < len(told) or not (is_empty(end_text) or isinstance(end_text, str))
+        unlike = len(starts) < len(values) or not (is_empty(end_text) or isinstance(end_text, str))
         if not starts or unlike or not readable:
             unreadable = True
         else:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.transform.employment import employment_columns, has_left, is_employed
+from hris_pipeline.transform.eligibility import employment_columns, has_left, is_employed
 from hris_pipeline.transform.map_users import map_users
 from hris_pipeline.transform.normalise import normalise
 from hris_pipeline.transform.validate import Employees, validate

@@ -313,9 +313,9 @@ def test_an_exception_whose_field_nobody_has_still_keeps_people_from_a_later_rul
     everybody = [*people, member(3, first_name="Eve")]
     kept = mapped(*everybody, do_not_import=[SALES, ADAS])
     assert values(kept.users["archive_existing"]) == [False, False, False]
-    told = mapped(people[0], people[1] | {"department": "Sales"}, everybody[2], do_not_import=[SALES, ADAS])
-    assert values(told.users["exclusion"]) == ["rule:Adas", "rule:Sales stay", None]
-    assert values(told.users["archive_existing"]) == [True, False, False]
+    filled = mapped(people[0], people[1] | {"department": "Sales"}, everybody[2], do_not_import=[SALES, ADAS])
+    assert values(filled.users["exclusion"]) == ["rule:Adas", "rule:Sales stay", None]
+    assert values(filled.users["archive_existing"]) == [True, False, False]
     after = mapped(*everybody, do_not_import=[ADAS, SALES])
     assert values(after.users["archive_existing"]) == [True, True, False], "an exception that comes later is none"
 

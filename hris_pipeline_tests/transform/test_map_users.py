@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from hris_pipeline.contract import QUARANTINE_COLUMNS
 from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES
 from hris_pipeline.settings.validating import settings_from
-from hris_pipeline.transform.columns import DATE, TEXT, text_from_source
-from hris_pipeline.transform.eligibility import SourceColumns
+from hris_pipeline.transform.columns import DATE, TEXT, SourceColumns, text_from_source
 from hris_pipeline.transform.map_users import EMPLOYMENT_COLUMNS, Mapped, map_users
 from hris_pipeline.transform.normalise import is_international, with_plus
 from hris_pipeline.transform.validate import Employees
