@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from hris_pipeline.console.pages.settings import Control, controls
 from hris_pipeline.console.words import setting_title, setting_words
 from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline_tests.kit.acme import Acme
-from hris_pipeline_tests.kit.browser import Served, words_of
+from hris_pipeline_tests.kit.browser import Served, hidden_values, words_of
 
 
 @pytest.mark.parametrize(
@@ -107,3 +108,85 @@ def test_erasing_takes_the_id_twice_and_is_written_down(imported: Any, served: S
     assert "erased" in words_of(browser.get(f"/i/acme/imports/{imported.import_id}"))
     assert decisions_of(services, "acme")[0].action == "erase"
     assert settings_in_force(services, "acme").version == 1
+
+
+CHANGED = {
+    "display_name": "Acme & Söhne",
+    "default_calling_country": "DE",
+    "do_not_import": "- {name: Interns, all: [{field: job_title, operator: equals, value: Intern}]}",
+    "do_not_archive": "0001\r\n0002",
+    "exclude_fields": "phone_number, JobTitle",
+    "import_days_before_start": "3",
+    "at": "05:15",
+    "day_of_month": "31",
+    "time_zone": "Europe/Berlin",
+    "notify": "json://hooks.example.com/path",
+}
+REFUSED = {
+    "directory": "Not A Slug",
+    "default_calling_country": "Nowhere",
+    "do_not_import": "Interns",
+    "do_not_archive": "{",
+    "exclude_fields": "nothing of ours",
+    "import_days_before_start": "soon",
+    "at": "4 o'clock",
+    "day_of_month": "32",
+    "time_zone": "Nowhere",
+    "notify": "not an address",
+}
+FIXED = frozenset({"source", "directory", "employee_ids"})
+"""What ends the connection, or cannot be changed once there are users: asked alone."""
+
+
+def another(control: Control) -> str:
+    """A value that the setting can have and has not."""
+    if control.options:
+        return next(value for value, _ in control.options if value != control.value)
+    return CHANGED.get(control.key) or str(int(control.value) + 1)
+
+
+def test_every_setting_is_changed_at_once_and_told_as_a_version(acme: Acme, served: Served) -> None:
+    browser, settings = served.browser(), controls(acme.settings())
+    asked = {control.key: another(control) for control in settings if control.key not in FIXED}
+    check = browser.post("/i/acme/settings", **asked)
+    text = words_of(check)
+    for key in asked:
+        assert setting_title(key) in text, key
+    assert "An import of the latest extract would then change" in text
+    sent = {"version": hidden_values(check.text, "version")[0], "change": hidden_values(check.text, "change")}
+    assert "Stored as version 2" in words_of(browser.post("/i/acme/settings/store", **sent))
+    versions = words_of(browser.get("/i/acme/settings/versions"))
+    for key in asked:
+        assert setting_title(key) in versions, key
+    assert "hooks.example" not in versions
+    form = browser.get("/i/acme/settings").text
+    assert 'value="Acme &amp; Söhne"' in form
+    again = {key: value for key, value in asked.items() if key != "notify"}
+    assert "Nothing differs" in words_of(browser.post("/i/acme/settings", **again)), "each is read back as it was typed"
+
+
+def test_every_setting_refuses_beside_its_own_field(imported: Any, served: Served, services: Services) -> None:
+    settings = controls(settings_in_force(services, "acme").settings)
+    free = {"display_name"}
+    asked = {
+        control.key: "nonsense" if control.options else REFUSED.get(control.key, "many")
+        for control in settings
+        if control.key not in free
+    }
+    page = served.browser().post("/i/acme/settings", **asked)
+    assert page.status_code == 422
+    assert [key for key in asked if f'id="{key}-problem"' not in page.text] == []
+    assert settings_in_force(services, "acme").version == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("source", "finch", "can only be seen once it is connected and read"),
+        ("employee_ids", "generated", "users exist already"),
+    ],
+)
+def test_what_cannot_be_changed_any_more_or_unseen_is_said(
+    imported: Any, served: Served, key: str, value: str, words: str
+) -> None:
+    assert words in words_of(served.browser().post("/i/acme/settings", **{key: value}))

@@ -22,7 +22,7 @@ from hris_pipeline.settings.schema import setting_rows
 from hris_pipeline.settings.validating import to_yaml
 from hris_pipeline.store.integrations import get_integration, settings_history
 
-__all__ = ["PAGES", "changes_between", "check"]
+__all__ = ["PAGES", "Control", "changes_between", "check", "controls"]
 
 GENERAL = ("display_name", "frequency", "at", "weekday", "day_of_month", "time_zone", "start_automatic_imports")
 ELSEWHERE = frozenset({"mapping", "metadata"})
