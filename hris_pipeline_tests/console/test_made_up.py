@@ -1,4 +1,4 @@
-"""The company of the demo in the console: nobody is asked to finish the setup of people who are made up. A file of its own,
+"""The company of the demo in the console: nobody is asked to finish the setup of made-up people. A file of its own,
 because it is about one company's name."""
 
 from typing import Any
