@@ -22,7 +22,7 @@ from hris_pipeline.store.integrations import broken_settings, get_integration, l
 from hris_pipeline.store.keyring import add_key_to_file, drop_old_keys_of_file, load_keyring
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.rotation import renew_secrets
-from hris_pipeline.store.seals import broken_decisions
+from hris_pipeline.store.seals import broken_decisions, is_all_broken
 
 __all__ = ["Verification", "describe", "rotate_key", "verify"]
 
@@ -39,8 +39,8 @@ class Verification:
     """``altered`` gives the parts of imports that are not what was written (their rows, counts, guards, who did it …),
     by import in the order of time; ``divergences`` are users who are not what history says, though no version says that
     anybody else wrote them; ``settings`` are the versions that are not what was stored, ``decided`` names what else of
-    the integration is not what was decided. Of ``erased`` imports the digest cannot be computed, because a person was
-    erased from them; their seal holds all the same."""
+    the integration is not what was decided; with ``other_key`` nothing at all is. Of ``erased`` imports the digest
+    cannot be computed, because a person was erased from them; their seal holds all the same."""
 
     imports_checked: int
     altered: Mapping[str, tuple[str, ...]]
@@ -48,6 +48,7 @@ class Verification:
     divergences: tuple[Divergence, ...]
     settings: tuple[int, ...] = ()
     decided: tuple[str, ...] = ()
+    other_key: bool = False
 
     @property
     def ok(self) -> bool:
@@ -57,6 +58,11 @@ class Verification:
     @property
     def first(self) -> str | None:
         """The first divergence in words: what, which user, since which import."""
+        if self.other_key:
+            return (
+                "nothing of it was sealed with a key that is here: add the one that is missing to HRIS_SECRET_KEY, "
+                "behind the first, before you look for whoever could have changed everything"
+            )
         for version in self.settings:
             return f"version {version} of the settings changed behind the pipeline's back"
         for what in self.decided:
@@ -90,9 +96,10 @@ def verify(services: Services, integration_id: str) -> Verification:
         divergences = diverging_users(connection, integration.directory_id)
         settings = broken_settings(connection, integration_id)
         decided = broken_decisions(connection, integration_id)
+        other_key = bool(settings) and is_all_broken(decided)
     checked = sum(record.status in ("applied", *OPEN) and record.import_id not in erased for record in everything)
     altered_parts = {name: parts for name, parts in altered.items() if parts}
-    return Verification(checked, altered_parts, erased, divergences, settings, decided)
+    return Verification(checked, altered_parts, erased, divergences, settings, decided, other_key)
 
 
 def _altered(connection: sa.Connection, record: Import) -> tuple[str, ...]:

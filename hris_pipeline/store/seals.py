@@ -40,6 +40,7 @@ __all__ = [
     "SealedPart",
     "broken_decisions",
     "followed_users",
+    "is_all_broken",
     "is_intact",
     "prove",
     "read_kept",
@@ -200,6 +201,11 @@ def broken_decisions(connection: sa.Connection, integration_id: str) -> tuple[st
         for row in _read(connection, part, part.table.c.integration_id == integration_id)
         if not is_intact(keyring, part, row)
     )
+
+
+def is_all_broken(decisions_broken: Collection[str]) -> bool:
+    """Whether what every integration has is broken at once, as under another key."""
+    return {part.what for part in (INTEGRATION, AUTOMATIC, KEPT)} <= set(decisions_broken)
 
 
 def version_taken_away(connection: sa.Connection, integration_id: str, newest: int) -> int | None:

@@ -61,5 +61,7 @@ def test_after_a_restore_with_its_keys_everything_goes_on_and_without_them_nothi
         try:
             with pytest.raises(HrisError, match="HRIS_SECRET_KEY"):
                 keyless.tokens(NAME).current()
+            with pytest.raises(HrisError, match="HRIS_SECRET_KEY lacks the key"):
+                settings_in_force(keyless, NAME)
         finally:
             keyless.close()

@@ -82,7 +82,9 @@ def test_after_a_rotation_the_new_key_alone_opens_and_proves_everything(acme: Ac
             services.tokens("acme").current()
         with pytest.raises(Tampered):
             kept_manifest(services, "acme")
-        assert not verify(services, "acme").ok
+        verification = verify(services, "acme")
+        assert not verification.ok
+        assert "add the one that is missing to HRIS_SECRET_KEY" in str(verification.first)
 
 
 def test_without_the_old_key_nothing_is_changed(acme_lite: Acme) -> None:
