@@ -10,7 +10,7 @@ from rich.text import Text
 from hris_pipeline.cli.printing import cell, moment, printable, table
 from hris_pipeline.contract import APPLIED_WORDS
 from hris_pipeline.operations.review import NotApplied, Person, Review, ReviewRow
-from hris_pipeline.operations.review_files import group_words
+from hris_pipeline.operations.review_files import group_words, reason_words
 from hris_pipeline.operations.review_rows import FIELDS_MISSING
 from hris_pipeline.store.imports import Import
 
@@ -148,6 +148,9 @@ def _changes(row: ReviewRow) -> Text:
         if row.action != "create":
             text.append_text(_value(change.before)).append(" → ", "dim")
         text.append_text(_value(change.after))
+    for why in row.why:
+        if why.startswith("archived:"):
+            text.append(f" ({reason_words(why).removeprefix('archived: ')})", "dim")
     if row.hidden_changes:
         text.append(f"{'; ' if len(text) else ''}{row.hidden_changes} hidden", "dim")
     return text

@@ -19,7 +19,7 @@ PEOPLE, CHANGED, RENUMBERED = 400, 300, 40
 MOST_CLICKS = 4
 """Under five."""
 
-GONE, INACTIVE = "not listed any more, and confirmed to be gone", "listed as somebody who does not work there any more"
+GONE, INACTIVE = "not listed any more, confirmed gone", "not employed any more, the source says"
 
 
 @dataclass
