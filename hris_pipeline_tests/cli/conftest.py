@@ -15,11 +15,14 @@ import pytest
 from hris_pipeline.cli.app import run
 from hris_pipeline.environment import VARIABLES, Environment
 from hris_pipeline.sandbox.server import Sandbox, running
+from hris_pipeline_tests.kit.dagster_engines import make_engines_once
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
     import hris_pipeline.definitions  # noqa: F401
     from hris_pipeline.running import open_instance
+
+make_engines_once()
 
 PEOPLE = 40
 SEED = 3

@@ -23,12 +23,15 @@ from hris_pipeline.sandbox.server import Sandbox, running
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.tables import imports
+from hris_pipeline_tests.kit.dagster_engines import make_engines_once
 from hris_pipeline_tests.kit.planning import plan_extract
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated
     from hris_pipeline.definitions import defs
     from hris_pipeline.running import JobResult, run_job
+
+make_engines_once()
 
 REDIRECT = "http://127.0.0.1:8765/callback"
 NAME = "acme"
