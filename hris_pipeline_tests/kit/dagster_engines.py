@@ -20,10 +20,11 @@ def make_engines_once() -> None:
         setattr(module, "create_engine", _create_engine)  # noqa: B010 - they do not export it
 
 
-def _create_engine(url: str, *, poolclass: type[sa.Pool], connect_args: dict[str, Any] | None = None) -> sa.Engine:
-    return _engine(url, poolclass, tuple((connect_args or {}).items()))
+def _create_engine(url: str, *, poolclass: object, connect_args: dict[str, Any] | None = None) -> sa.Engine:
+    assert poolclass is sa.NullPool, "a file that was replaced would still be open"
+    return _engine(url, tuple((connect_args or {}).items()))
 
 
 @functools.lru_cache(MOST)
-def _engine(url: str, poolclass: type[sa.Pool], connect_args: tuple[tuple[str, Any], ...]) -> sa.Engine:
-    return sa.create_engine(url, poolclass=poolclass, connect_args=dict(connect_args))
+def _engine(url: str, connect_args: tuple[tuple[str, Any], ...]) -> sa.Engine:
+    return sa.create_engine(url, poolclass=sa.NullPool, connect_args=dict(connect_args))
