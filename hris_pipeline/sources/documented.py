@@ -80,6 +80,7 @@ class DocumentedReader:
         self._pruner = pruner
         self._tally = tally
         self._type = _member_type(shape)
+        self._singles = singles
         self._keys = tuple(singles)
         self._columns = tuple(column for columns in singles.values() for column in columns)
         self._departments = company.departments
@@ -127,6 +128,8 @@ class DocumentedReader:
         """Counts whom it read since the last time: their keys, and what they sent."""
         members, self._uncounted = self._uncounted, []
         self._pruner.count(members, self._shape)
+        for key, names in self._singles.items():
+            self._tally.sent(names, len([1 for member in members if member.get(key) not in (None, "")]))
         for key, columns in COLUMNS_OF.items():
             values: list[Any] = [value for member in members if (value := member.get(key))]
             self._tally.sent(columns, len(values))

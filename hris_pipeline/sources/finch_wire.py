@@ -199,8 +199,12 @@ FIELDS: Mapping[str, WireField[Person]] = {
 
 _GETTERS = wire_getters("finch", FIELDS)
 _SINGLES = {
-    tuple(path.split(".")): (name,) for name, field in FIELDS.items() for path in field.paths if path.count(".") == 1
+    place: (name,)
+    for name, field in FIELDS.items()
+    for path in field.paths
+    if path.count(".") == 1 and (place := tuple(path.split("."))) not in COLUMNS_OF
 }
+"""By part and key that holds a single value: the column read from it."""
 
 
 def employed(employment: Part, directory: Part = {}) -> bool | None:  # noqa: B006 (never changed)
@@ -268,6 +272,9 @@ class Reception:
         for (part, key), columns in COLUMNS_OF.items():
             if _is_filled(line[part].get(key)):
                 self._tally.sent(columns)
+        self._tally.sent(
+            {name for (part, key), names in _SINGLES.items() if _is_filled(line[part].get(key)) for name in names}
+        )
         for (part, key), columns in Person(line).unread.items():
             self._tally.unread(columns, line[part][key])
             unread.update(columns)

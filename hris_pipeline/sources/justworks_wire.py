@@ -169,6 +169,9 @@ class Reception:
         for key, columns in COLUMNS_OF.items():
             if key in member and holds_something(member[key]):
                 self._tally.sent(columns)
+        for key, columns in _SINGLES.items():
+            if holds_something(member.get(key)):
+                self._tally.sent(columns)
         for key, columns in Person(member, self._company, self._offices).unread.items():
             self._tally.unread(columns, member[key])
             unread.update(columns)

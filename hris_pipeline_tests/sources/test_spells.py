@@ -57,3 +57,17 @@ def test_a_later_start_told_beside_the_first_is_no_rehire_but_a_start() -> None:
     assert (earlier["latest_rehire_date"], earlier[SPELLS]) == (None, None)
     alone = received([FIRST, {"start_date": "", "effective_date": "2023-01-01"}])
     assert alone["latest_rehire_date"] == "2023-01-01"
+
+
+def test_a_single_value_that_is_unread_is_counted_of_all_who_send_it() -> None:
+    """As documented or not: 2 of the 6 who send a title, and of the 5 who send an end."""
+    people: list[dict[str, Any]] = [{"id": f"m{number}", "job_title": "Chief", "phones": ["1"]} for number in range(2)]
+    people += [
+        {"id": f"m{number}", "job_title": "Chief", "employment_termination_date": "2030-01-01"} for number in (3, 4)
+    ]
+    people += [{"id": f"m{number}", "job_title": {"is": 1}, "employment_termination_date": ["x"]} for number in (5, 6)]
+    reception = Reception(COMPANY)
+    for member in [*people, {"id": "m7", "job_title": "", "employment_termination_date": "2030-01-01"}]:
+        reception.record(member)
+    unread = reception.report().unread
+    assert [(unread[name].count, unread[name].of) for name in ("job_title", "termination_date")] == [(2, 6), (2, 5)]
