@@ -127,6 +127,13 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     assert "migrations" in path.parts or not long
 
 
+def test_the_files_of_tests_and_measurements_stay_small_too() -> None:
+    folders = (PACKAGE.parent / name for name in ("hris_pipeline_tests", "benchmarks", "scripts"))
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    assert len(paths) > 200
+    assert [path.name for path in paths if path.read_text().count("\n") > 400] == []
+
+
 def test_the_house_has_few_rooms_and_small_ones_say_why() -> None:
     """`__init__` files, which only mark a folder, do not count."""
     counted = [path for path in modules() if path.name != "__init__.py"]

@@ -19,8 +19,8 @@ from hris_pipeline_tests.kit.observed import observed_import
 from hris_pipeline_tests.kit.oracle_store import read_users, set_up_world
 from hris_pipeline_tests.kit.scripted_clients import open_client
 from hris_pipeline_tests.kit.scripted_source import ScriptedSource
-from hris_pipeline_tests.oracle.laws import Observed
 from hris_pipeline_tests.oracle.model import Reading, User, World
+from hris_pipeline_tests.oracle.observation import Observed
 
 __all__ = ["Judged", "ScriptedServices", "noon"]
 

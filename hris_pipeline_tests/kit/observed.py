@@ -14,8 +14,9 @@ from hris_pipeline.store.imports import Import
 from hris_pipeline.store.review_queues import quarantined
 from hris_pipeline.store.tables import conflicts
 from hris_pipeline_tests.kit.oracle_store import FIELDS
-from hris_pipeline_tests.oracle.laws import Observed, ObservedRow, facts
+from hris_pipeline_tests.oracle.laws import facts
 from hris_pipeline_tests.oracle.model import Reading, World
+from hris_pipeline_tests.oracle.observation import Observed, ObservedRow
 
 __all__ = ["figures", "observed_import"]
 

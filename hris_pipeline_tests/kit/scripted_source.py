@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from hris_pipeline_tests.kit.scripted_http import Call, Reply
 from hris_pipeline_tests.oracle.company import json_answer
 from hris_pipeline_tests.oracle.model import Answer, Reading, Source
-from hris_pipeline_tests.oracle.wire import as_list, as_object
+from hris_pipeline_tests.oracle.wire_values import as_list, as_object
 
 __all__ = ["PAGE", "ScriptedSource"]
 

@@ -14,9 +14,11 @@ from hris_pipeline.operations.users import erase
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.judged import Judged, noon
 from hris_pipeline_tests.kit.oracle_store import document_of, user_row
-from hris_pipeline_tests.oracle.laws import Observed, again_is_nothing, check
+from hris_pipeline_tests.oracle.applying import apply
+from hris_pipeline_tests.oracle.laws import again_is_nothing, check
 from hris_pipeline_tests.oracle.model import Resolution, User, World
-from hris_pipeline_tests.oracle.plan import apply, expect
+from hris_pipeline_tests.oracle.observation import Observed
+from hris_pipeline_tests.oracle.plan import expect
 from hris_pipeline_tests.oracle.strategies import Decision, Story, Week, after_decisions, after_edits
 
 __all__ = ["differing_users", "named_apart", "play"]

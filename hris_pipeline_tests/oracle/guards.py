@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from .identity import LINK_KINDS, Identities, Match, same_email, same_name_and_birth_date
-from .mapping import Mapped, is_unread, source_value
+from .mapping import Mapped
 from .model import Employee, GuardResult, PastArchive, Quarantined, Row, User, World
+from .rules import is_unread, source_value
 from .settings import Settings
-from .wire import is_empty
+from .wire_values import is_empty
 
 
 @dataclass(frozen=True)

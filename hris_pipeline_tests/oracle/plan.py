@@ -1,29 +1,23 @@
 """What an import of this reading into this world must be."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from . import guards
+from .applying import apply_rows
+from .draft import Draft
 from .identity import (
-    Identities,
     Match,
     employee_id_after,
-    former_links,
     identify,
-    linked_here,
     relinks_become_conflicts,
     settle_employee_ids,
 )
-from .mapping import Keep, Mapped, frame_failure, hire_dates, is_international, map_everybody, returns
+from .leavers import decide_missing, decide_unmatched, give_up_ids
+from .mapping import Keep, Mapped, frame_failure, hire_dates, is_international, map_everybody
 from .model import (
     Change,
-    Exclusion,
     Expectation,
-    MetadataValue,
-    PastArchive,
-    Quarantined,
     Reading,
     Row,
     User,
@@ -31,33 +25,10 @@ from .model import (
     Warned,
     World,
 )
-from .reading import People, read
+from .reading import read
 from .references import Directory, Reference
 from .settings import Settings, settings_of
 from .text import same
-
-
-@dataclass
-class _Draft:
-    """The plan while it is made."""
-
-    world: World
-    settings: Settings
-    people: People
-    mapped: list[Mapped]
-    identities: Identities
-    rows: list[Row] = field(default_factory=list)
-    unchanged: set[str] = field(default_factory=set)
-    excluded: list[Exclusion] = field(default_factory=list)
-    protected: set[str] = field(default_factory=set)
-    quarantined: list[Quarantined] = field(default_factory=list)
-    awaiting: set[str] = field(default_factory=set)
-    kept_references: set[str] = field(default_factory=set)
-    inactive_local: set[str] = field(default_factory=set)
-    warnings: set[Warned] = field(default_factory=set)
-
-    def exclude(self, hris_id: str, reason: str) -> None:
-        self.excluded.append(Exclusion(hris_id, reason))
 
 
 def expect(world: World, reading: Reading) -> Expectation:
@@ -73,12 +44,12 @@ def expect(world: World, reading: Reading) -> Expectation:
     if identity.tripped:
         relinks_become_conflicts(identities)
     settle_employee_ids(world, identities, settings)
-    draft = _Draft(world, settings, people, mapped, identities)
+    draft = Draft(world, settings, people, mapped, identities)
     _matched(draft)
-    _not_matched(draft)
-    _missing(draft)
-    _give_up_ids(draft)
-    _warn(draft)
+    decide_unmatched(draft)
+    decide_missing(draft)
+    give_up_ids(draft)
+    warn(draft)
     with_row = {row.user_id for row in draft.rows}
     draft.protected -= with_row
     plan = guards.Plan(
@@ -131,7 +102,7 @@ def expect(world: World, reading: Reading) -> Expectation:
 # People who are matched
 
 
-def _matched(draft: _Draft) -> None:
+def _matched(draft: Draft) -> None:
     identities, settings = draft.identities, draft.settings
     draft.protected |= {user.user_id for user in identities.kept_archived.values()}
     directory = Directory(
@@ -168,7 +139,7 @@ def stored(user: User, name: str) -> Value:
     return None if value in ("", ()) else value
 
 
-def _wanted(draft: _Draft, match: Match, directory: Directory, emails: Mapping[str, str | None]) -> dict[str, Value]:
+def _wanted(draft: Draft, match: Match, directory: Directory, emails: Mapping[str, str | None]) -> dict[str, Value]:
     """The fields this person should have; a field left out stays."""
     row, user, settings = match.row, match.user, draft.settings
     wanted: dict[str, Value] = {}
@@ -203,7 +174,7 @@ def _wanted(draft: _Draft, match: Match, directory: Directory, emails: Mapping[s
     return wanted
 
 
-def _still_manages(draft: _Draft, name: str, user: User) -> bool:
+def _still_manages(draft: Draft, name: str, user: User) -> bool:
     """Whether a field that tells who is a manager stays: as is stored, somebody reports to this user of whose
     supervisor the reading tells nothing."""
     if not name.startswith("#") or _metadata_source(draft.settings, name) != "is_manager":
@@ -217,7 +188,7 @@ def _still_manages(draft: _Draft, name: str, user: User) -> bool:
     )
 
 
-def _supervisor_is_untold(draft: _Draft, user: User) -> bool:
+def _supervisor_is_untold(draft: Draft, user: User) -> bool:
     """A hole, or missing from an incomplete list; or a row that is quarantined, or does not tell the supervisor."""
     matches = draft.identities.matches.values()
     row = next((match.row for match in matches if match.user is not None and match.user.user_id == user.user_id), None)
@@ -233,12 +204,12 @@ def _metadata_source(settings: Settings, name: str) -> str:
     return next(entry.source for entry in settings.metadata if entry.name == name[1:])
 
 
-def _points_to_conflict(draft: _Draft, employee_id: Value) -> bool:
+def _points_to_conflict(draft: Draft, employee_id: Value) -> bool:
     sides = draft.identities.conflict_users()
     return any(user.employee_id == employee_id and user.user_id in sides for user in draft.world.users)
 
 
-def _hire_date(draft: _Draft, row: Mapped, user: User, value: Value) -> Value:
+def _hire_date(draft: Draft, row: Mapped, user: User, value: Value) -> Value:
     if draft.settings.hire_date_priority == "latest" and "latest_rehire_date" in row.employee.unread:
         return user.hire_date
     if user.hire_date is None or draft.settings.override_hire_date:
@@ -250,7 +221,7 @@ def _hire_date(draft: _Draft, row: Mapped, user: User, value: Value) -> Value:
     return user.hire_date
 
 
-def _wanted_email(draft: _Draft, match: Match) -> str | None:
+def _wanted_email(draft: Draft, match: Match) -> str | None:
     """The address before anybody else's is looked at."""
     value = match.row.values.get("email")
     text = value if isinstance(value, str) else None
@@ -268,7 +239,7 @@ def _wanted_email(draft: _Draft, match: Match) -> str | None:
     return text
 
 
-def _emails(draft: _Draft) -> dict[str, str | None]:
+def _emails(draft: Draft) -> dict[str, str | None]:
     """Addresses by hris_id: the user who has an address keeps it, whoever else arrives with it goes without."""
     matches = draft.identities.matches
     wanted = {hris_id: _wanted_email(draft, match) for hris_id, match in sorted(matches.items())}
@@ -304,132 +275,10 @@ def _is_taken(
     return any(other < hris_id and same(address, text) for other, text in wanted.items())
 
 
-# People who are not
-
-
-def _not_matched(draft: _Draft) -> None:
-    identities, world = draft.identities, draft.world
-    in_conflict = {conflict.hris_id for conflict in identities.conflicts}
-    matched_users = {match.user.user_id for match in identities.matches.values() if match.user is not None}
-    for row in draft.mapped:
-        if row.failures:
-            draft.quarantined.append(Quarantined(row.hris_id, row.failures))
-        if row.hris_id in identities.ignored:
-            draft.exclude(row.hris_id, "ignored")
-            continue
-        if row.hris_id in identities.matches or row.hris_id in identities.kept_archived or row.hris_id in in_conflict:
-            continue
-        user = linked_here(world, row.hris_id) if row.hris_id else None
-        if user is not None and user.user_id in matched_users:
-            user = None  # this user is somebody else's now
-        if row.exclusion is not None:
-            draft.exclude(row.hris_id, row.exclusion)
-        if row.may_have_left:
-            draft.exclude(row.hris_id, "may_have_left")
-        elif user is None:
-            _without_user(draft, row)
-        elif row.rule is not None and row.rule.archive_existing:
-            _archive(draft, user, by_rule=True)
-        elif row.employment == "left":
-            was_unchanged = not _archive(draft, user)
-            if was_unchanged and row.exclusion is None and not row.failures:
-                if not user.is_active and returns(row.employee, draft.world.today):
-                    draft.exclude(row.hris_id, "not_started")
-                else:
-                    draft.unchanged.add(row.hris_id)
-        elif row.employment == "not_started" and row.exclusion is None and not row.failures:
-            draft.exclude(row.hris_id, "not_started")
-
-
-def _without_user(draft: _Draft, row: Mapped) -> None:
-    if row.failures or row.exclusion is not None:
-        return
-    to_come = row.employment == "not_started" or returns(row.employee, draft.world.today)
-    draft.exclude(row.hris_id, "not_started" if to_come else "inactive")
-    for user in draft.world.users:
-        same_id = row.employee_id is not None and user.employee_id == row.employee_id
-        if user.is_local and user.is_active and (same_id or user in former_links(draft.world, row.hris_id)):
-            draft.inactive_local.add(user.user_id)
-
-
-def _archive(draft: _Draft, user: User, *, by_rule: bool = False) -> bool:
-    """Archives, or notes why not. False: the user simply stays as is."""
-    if not user.is_active:
-        return False
-    if not by_rule and not draft.settings.archive_employees:
-        return False
-    if is_kept_from_archiving(draft.world, draft.settings, user):
-        draft.protected.add(user.user_id)
-    elif user.user_id in draft.identities.conflict_users() or (
-        not by_rule and seems_relisted(draft.world, draft.mapped, user)
-    ):
-        draft.awaiting.add(user.user_id)
-    elif draft.people.complete:
-        freed = [Change("employee_id", user.employee_id, None)] if user.user_id in draft.identities.released else []
-        changes = (*freed, Change("status", "active", "archived"))
-        draft.rows.append(Row("archive", user.hris_id, user.user_id, changes))
-    return True
-
-
-def seems_relisted(world: World, rows: Iterable[Mapped], user: User) -> bool:
-    """Whether the person seems to work on under another member id, whose row is quarantined, left out by a rule, or of
-    somebody who may have left.
-
-    A person is archived, not an id. Of a quarantined row whose name or birth date is missing, what is left is compared.
-    """
-    return any(
-        _alike(row, user)
-        for row in rows
-        if row.hris_id != user.hris_id
-        and row.employment in ("employed", "unknown")
-        and (row.failures or row.may_have_left or (row.rule is not None and not row.rule.archive_existing))
-        and (not row.hris_id or linked_here(world, row.hris_id) is None)
-    )
-
-
-def _alike(row: Mapped, user: User) -> bool:
-    employee = row.employee
-    same_name = same(employee.first_name, user.first_name) and same(employee.last_name, user.last_name)
-    if same(employee.email, user.email) or (same_name and employee.birth_date == user.birth_date is not None):
-        return True
-    if not row.failures:
-        return False
-    nameless = employee.first_name is None or employee.last_name is None
-    same_id = (
-        employee.justworks_id == user.employee_id if row.employee_id is None else row.employee_id == user.employee_id
-    )
-    return (same_name and employee.birth_date is None) or (nameless and same_id)
-
-
-def is_kept_from_archiving(world: World, settings: Settings, user: User) -> bool:
-    return (
-        user.protected
-        or user.is_local
-        or user.employee_id in settings.do_not_archive
-        or user.user_id in world.never_archive
-    )
-
-
-def _missing(draft: _Draft) -> None:
-    matched_users = {match.user.user_id for match in draft.identities.matches.values() if match.user is not None}
-    for user in draft.world.users:
-        mine = user.integration_id == draft.world.integration_id
-        if mine and user.hris_id in draft.people.gone and user.user_id not in matched_users:
-            _archive(draft, user)
-
-
-def _give_up_ids(draft: _Draft) -> None:
-    """Whoever had left already gives the EmployeeId to whom a person gave it."""
-    for user in draft.world.users:
-        if user.user_id in draft.identities.released and not user.is_active:
-            freed = Change("employee_id", user.employee_id, None)
-            draft.rows.append(Row("update", user.hris_id or "", user.user_id, (freed,)))
-
-
 # Warnings
 
 
-def _warn_of_cycles(draft: _Draft) -> None:
+def _warn_of_cycles(draft: Draft) -> None:
     """A cycle, or somebody who is their own supervisor, is kept and named."""
     after = apply_rows(draft.world, draft.rows)
     supervisors = {user.employee_id: user.supervisor_id for user in after}
@@ -443,7 +292,7 @@ def _warn_of_cycles(draft: _Draft) -> None:
             draft.warnings.add(Warned("supervisor_cycle", user.hris_id))
 
 
-def _warn(draft: _Draft) -> None:
+def warn(draft: Draft) -> None:
     _warn_of_cycles(draft)
     employee_ids = {user.employee_id for user in draft.world.users}
     for employee_id in draft.settings.do_not_archive - employee_ids:
@@ -461,61 +310,3 @@ def _warn(draft: _Draft) -> None:
         unread = any(source in row.employee.unread for row in draft.mapped)
         if live and len(keeps) == len(live) and not unread and any(stored(user, name) is not None for user in touched):
             draft.warnings.add(Warned("absent_for_everybody", name))
-
-
-# Applying
-
-
-def apply(world: World, expectation: Expectation, approved: bool = False) -> World:
-    """The world after this import: unchanged when it stopped, or is held and not approved."""
-    if expectation.status is None or (expectation.status == "held" and not approved):
-        return world
-    archives = list(world.archives)
-    for row in expectation.rows:
-        if row.action == "archive" and row.user_id is not None:
-            archives.append(PastArchive(row.user_id, world.today, approved=expectation.status == "held"))
-        if row.action == "restore":
-            archives = [
-                replace(archive, restored_since=True) if archive.user_id == row.user_id else archive
-                for archive in archives
-            ]
-    return replace(
-        world,
-        users=apply_rows(world, expectation.rows),
-        archives=tuple(archives),
-        quarantined_before=frozenset(entry.hris_id for entry in expectation.quarantined),
-        import_applied=True,
-    )
-
-
-def apply_rows(world: World, rows: Iterable[Row]) -> tuple[User, ...]:
-    users = {user.user_id: user for user in world.users}
-    for row in rows:
-        if row.action == "create":
-            before = User(user_id=f"new:{row.hris_id}", employee_id="")
-        else:
-            before = users[row.user_id or ""]
-        users[before.user_id] = _changed(world, before, row)
-    return tuple(users.values())
-
-
-def _changed(world: World, user: User, row: Row) -> User:
-    fields: dict[str, Any] = {}
-    metadata: dict[str, MetadataValue] = dict(user.metadata)
-    for change in row.changes:
-        if change.field.startswith("#"):
-            name = change.field[1:]
-            if isinstance(change.after, str | bool | tuple):
-                metadata[name] = change.after
-            else:
-                metadata.pop(name, None)
-        else:
-            fields[change.field] = "" if change.field == "employee_id" and change.after is None else change.after
-        if change.field == "hris_id":
-            fields["integration_id"] = world.integration_id
-            fields["was_managed_link"] = None
-        if change.field == "email":
-            fields["email_edited_by_user"] = False
-        if change.field == "status":
-            fields["archived_by"] = "import" if change.after == "archived" else None
-    return replace(user, metadata=metadata, **fields)

@@ -12,16 +12,8 @@ from email.utils import parsedate_to_datetime
 from .mapping import employment, present_end
 from .model import Answer, Employee, JsonObject, Reading, Source, World
 from .text import clean_id
-from .wire import (
-    as_list,
-    as_object,
-    finch_active,
-    finch_employee,
-    is_empty,
-    partner_employee,
-    scalar,
-    with_custom_fields,
-)
+from .wire import finch_active, finch_employee, partner_employee, with_custom_fields
+from .wire_values import as_list, as_object, is_empty, scalar
 
 
 @dataclass(frozen=True)

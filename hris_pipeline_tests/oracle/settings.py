@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .model import USER_FIELDS, JsonObject
-from .wire import as_list, as_object
+from .wire_values import as_list, as_object
 
 DEFAULT_MAPPING: Mapping[str, str] = {
     **{name: name for name in USER_FIELDS},

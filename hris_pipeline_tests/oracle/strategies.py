@@ -1,95 +1,22 @@
 """Made-up companies, settings and weeks for hypothesis."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Literal
 
 from hypothesis import strategies as st
 
-from .company import Person, crowd, reading_of
+from .company import Person, reading_of
 from .decisions import erase, set_up_anew
+from .events import EVENTS
 from .model import JsonObject, Reading, Resolution, Source, User, World
+from .people_strategies import companies
 
 MONDAY = date(2026, 6, 15)
-NAMES = (
-    "Ann", "Bob", "Zoë", "Zoe\u0308", "Øyvind", "José María", "Anne-Marie", "O'Neil", "李", "Иван", "נועה", "عمر",
-    "नेहा", "Nguyễn", "ann", "ANN", "Straße", "de la Cruz",
-)  # fmt: skip
-DEPARTMENTS = ("Sales", "Engineering", "No Department", None, None, "Ventes & Après-vente")
-TITLES = (None, "Chief", "Engineer", "Manager")
-PHONES = (None, None, "+14155552671", "4155552671", "ask me", "+49 30 901820")
-LOOKUPS = ("not_found", "not_found", "inactive", "active", "error", "other_id", "html", "none")
 
 
 Decision = Literal["link", "create", "ignore"]
 DECISIONS: tuple[Decision, ...] = ("link", "create", "ignore")
-
-ODD: Mapping[Source, tuple[tuple[str, object], ...]] = {
-    "justworks": (
-        ("emails", [{"mail": "x@y.test"}]),
-        ("emails", ["a@b.test"]),
-        ("emails", [None, {"email": None, "type": "work"}]),
-        ("phones", [{"tel": "+14155552671"}]),
-        ("phones", [None]),
-        ("department", {"title": "Sales"}),
-        ("department", "Sales"),
-        ("manager", {"ref": "m1"}),
-        ("manager", "m1"),
-        ("current_employment", {"Narnia": {"employment_type": "full_time"}}),
-        ("addresses", [{"street": "Main"}]),
-        ("employment_history", [{"from": "2020-01-01"}]),
-        ("employment_history", [{"start_date": "2015-01-01"}, {"start_date": ""}]),
-        ("employment_history", [{"start_date": "2015-01-01", "effective_date": "2026-01-01"}]),
-        ("employment_termination_date", {"on": "2024-01-01"}),
-        ("date_of_birth", "31/12/1980"),
-        ("employment_start_date", "soon"),
-        ("employment_termination_date", "9999-12-31"),
-        ("employment_termination_date", "never"),
-        ("active", "false"),
-        ("active", None),
-        ("active", 0),
-        ("name", None),
-        ("work_id", 7),
-        ("work_id", {"number": "0007"}),
-        ("work_id", " 0002\u200b"),
-    ),
-    "finch": (
-        ("emails", [{"mail": "x@y.test"}]),
-        ("emails", [None, {"data": None, "type": "work"}]),
-        ("phone_numbers", [{"tel": "+14155552671"}]),
-        ("department", {"title": "Sales"}),
-        ("manager", {"ref": "m1"}),
-        ("residence", {"street": "Main"}),
-        ("dob", "31/12/1980"),
-        ("start_date", "soon"),
-        ("end_date", "9999-12-31"),
-        ("end_date", "never"),
-        ("end_date", {"on": "2024-01-01"}),
-        ("start_date", {"on": "2024-01-01"}),
-        ("is_active", "false"),
-        ("is_active", None),
-        ("is_active", 0),
-        ("is_active", False),
-        ("is_active", True),
-        ("employment_status", "leave"),
-        ("employment_status", "on_leave"),
-        ("employment_status", "terminated"),
-        ("source_id", 7),
-        ("source_id", {"number": "0007"}),
-        ("source_id", " 0002\u200b"),
-        ("employment", {"kind": "employee"}),
-    ),
-}
-"""Spelled otherwise, or garbled: keys of the wire, and what they may hold."""
-
-CUSTOM: tuple[tuple[tuple[str, object], ...], ...] = (
-    (),
-    (("Badge", "B-1"),),
-    (("Buddy", "0001"), ("Languages", ("en", "fr"))),
-    (("Buddy", "nobody"), ("Badge", "")),
-    (("Languages", ("de",)),),
-)
 
 
 @dataclass(frozen=True)
@@ -121,55 +48,6 @@ class Story:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """For hypothesis, which else would print every person of a failing story."""
         printer.text(repr(self))
-
-
-def dates(first: date = date(1960, 1, 1), last: date = date(2026, 6, 1)) -> st.SearchStrategy[date]:
-    return st.dates(min_value=first, max_value=last)
-
-
-@st.composite
-def persons(draw: st.DrawFn, number: int) -> Person:
-    """One person, at work on most days."""
-    start = draw(dates(date(2010, 1, 1), date(2026, 7, 1)))
-    rehired = draw(st.integers(0, 9)) == 0
-    end = draw(st.one_of(st.none(), st.none(), st.none(), dates(date(2020, 1, 1), date(2026, 12, 31))))
-    return Person(
-        hris_id=f"m{number}",
-        work_id=f"{number:04d}",
-        first_name=draw(st.sampled_from(NAMES)),
-        last_name=draw(st.sampled_from(NAMES)),
-        preferred_name=draw(st.one_of(st.none(), st.sampled_from(NAMES))),
-        email=f"p{number}@acme.test" if draw(st.integers(0, 9)) else None,
-        personal_email=f"home{number}@mail.test" if draw(st.booleans()) else None,
-        phone=draw(st.sampled_from(PHONES)),
-        birth_date=draw(st.one_of(dates(last=date(2005, 1, 1)), dates(last=date(2005, 1, 1)), st.none())),
-        start=start,
-        rehires=(draw(dates(start + timedelta(days=1), date(2026, 8, 1))),) if rehired else (),
-        end=end,
-        active=draw(st.integers(0, 9)) > 0,
-        title=draw(st.sampled_from(TITLES)),
-        department=draw(st.sampled_from(DEPARTMENTS)),
-        country=draw(st.sampled_from(("US", "US", "CA", "DE", None))),
-        city=draw(st.sampled_from((None, "Köln", "New York"))),
-        kind=draw(st.sampled_from(("employee", "employee", "employee", "contractor"))),
-        custom=draw(st.sampled_from(CUSTOM)),
-    )
-
-
-@st.composite
-def companies(draw: st.DrawFn, min_size: int = 1, max_size: int = 30) -> tuple[Person, ...]:
-    """People with managers (also outside, in cycles, themselves), leavers, re-hires, blank and shared work ids."""
-    size = draw(st.integers(min_size, max_size))
-    people = [draw(persons(number)) for number in range(1, size + 1)]
-    managed = []
-    for person in people:
-        manager = draw(st.one_of(st.none(), st.sampled_from([other.hris_id for other in people]), st.just("outside")))
-        managed.append(replace(person, manager=manager))
-    if draw(st.integers(0, 4)) == 0:
-        place = draw(st.integers(0, size - 1))
-        work_id = draw(st.sampled_from((None, "", managed[0].work_id, "AB1", "ab1")))
-        managed[place] = replace(managed[place], work_id=work_id)
-    return tuple(managed)
 
 
 RULES: tuple[JsonObject, ...] = (
@@ -237,158 +115,6 @@ def settings_documents(draw: st.DrawFn) -> JsonObject:
         document["exclude_fields"] = [name for name in excluded if name != "JobTitle"]  # no such metadata then
     return document
 
-
-# Weeks
-
-Fields = dict[str, object]
-
-
-def _hire(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    return [*people, replace(draw(persons(fresh)), active=True, end=None, start=today)]
-
-
-def _leave(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    options: tuple[Fields, ...] = ({"active": False}, {"end": today - timedelta(days=1)}, {"end": today})
-    fields = draw(st.sampled_from(options))
-    return _with(people, place, **fields)
-
-
-def _vanish(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    return _with(people, place, listed=False, lookup=draw(st.sampled_from(LOOKUPS)))
-
-
-def _return_on_the_last_day(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    last = today - timedelta(days=draw(st.integers(0, 3)))
-    return _with(people, place, active=True, end=last, rehires=(*people[place].rehires, last))
-
-
-def _spell_history_otherwise(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    """Of everybody, and many have a termination date of an earlier spell."""
-    odd: tuple[tuple[Source, str, object], ...] = (
-        ("justworks", "employment_history", [{"from": "2020-01-01"}]),
-        ("finch", "start_date", {"on": "2020-01-01"}),
-    )
-    ended = draw(st.integers(1, 3))
-    return [
-        replace(person, odd=odd, end=today - timedelta(days=30) if place % ended == 0 else person.end)
-        for place, person in enumerate(people)
-    ]
-
-
-def _return(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    person = people[place]
-    return _with(people, place, listed=True, active=True, end=None, rehires=(*person.rehires, today))
-
-
-def _rehire_under_a_new_id(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    person = people[place]
-    people = _with(people, place, active=False)
-    options: tuple[Fields, ...] = ({}, {"email": None}, {"birth_date": None}, {"work_id": f"{fresh:04d}"})
-    returned = replace(person, hris_id=f"m{fresh}", active=True, end=None, listed=True)
-    return [*people, *_with([returned], 0, **draw(st.sampled_from(options)))]
-
-
-def _swap_work_ids(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    left, right = draw(st.integers(0, len(people) - 1)), draw(st.integers(0, len(people) - 1))
-    left_id, right_id = people[left].work_id, people[right].work_id
-    return _with(_with(people, left, work_id=right_id), right, work_id=left_id)
-
-
-def _re_use_work_id(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    stranger = replace(draw(persons(fresh)), active=True, end=None, start=today, work_id=people[place].work_id)
-    return [*_with(people, place, active=False), stranger]
-
-
-def _take_address(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    giver, taker = draw(st.integers(0, len(people) - 1)), draw(st.integers(0, len(people) - 1))
-    return _with(people, taker, email=people[giver].email)
-
-
-def _change(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    other = draw(persons(fresh))
-    name = draw(
-        st.sampled_from(
-            ("first_name", "last_name", "email", "phone", "birth_date", "title", "department", "start", "country")
-        )
-    )
-    return _with(people, place, **{name: getattr(other, name)})
-
-
-def _blank(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    options: tuple[Fields, ...] = ({"work_id": None}, {"last_name": ""}, {"first_name": "x" * 101}, {"work_id": "0001"})
-    fields = draw(st.sampled_from(options))
-    return _with(people, place, **fields)
-
-
-def _move_manager(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    place = draw(st.integers(0, len(people) - 1))
-    manager = draw(st.one_of(st.none(), st.sampled_from([person.hris_id for person in people]), st.just("outside")))
-    return _with(people, place, manager=manager)
-
-
-def _many(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    """The same happens to many at once, so that guards have something to do."""
-    what = draw(st.sampled_from(("new_id", "vanish", "leave", "email", "work_id", "blank_title", "bad_name", "hire")))
-    number = draw(st.integers(2, max(2, len(people))))
-    if what == "hire":
-        return [*people, *(replace(person, start=today) for person in crowd(number * 2, first=fresh * 100))]
-    changed = []
-    for place, person in enumerate(people):
-        if place >= number:
-            changed.append(person)
-        elif what == "new_id":
-            changed += [replace(person, hris_id=f"{person.hris_id}-{fresh}"), replace(person, listed=False)]
-        else:
-            options: dict[str, Fields] = {
-                "vanish": {"listed": False},
-                "leave": {"active": False},
-                "email": {"email": f"e{fresh}-{place}@acme.test"},
-                "work_id": {"work_id": f"w{fresh}-{place}"},
-                "blank_title": {"title": None},
-                "bad_name": {"last_name": ""},
-            }
-            changed += _with([person], 0, **options[what])
-    return changed
-
-
-def _fail_details(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    """Of one person: they fail, or (the aggregator) are somebody else's."""
-    how: Fields = draw(st.sampled_from(({"details_fail": True}, {"odd": (("finch", "id", "another"),)})))
-    return _with(people, draw(st.integers(0, len(people) - 1)), **how)
-
-
-def _spell_otherwise(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    """Of one person, or of many at once: something the source never sent before."""
-    odd = tuple((source, *draw(st.sampled_from(options))) for source, options in ODD.items())
-    number = draw(st.sampled_from((1, 1, 1, len(people))))
-    first = draw(st.integers(0, len(people) - 1))
-    places = {(first + step) % len(people) for step in range(number)}
-    return [replace(person, odd=odd) if place in places else person for place, person in enumerate(people)]
-
-
-def _spell_plainly(draw: st.DrawFn, people: list[Person], today: date, fresh: int) -> list[Person]:
-    return [replace(person, odd=()) for person in people]
-
-
-def _with(people: list[Person], place: int, **fields: object) -> list[Person]:
-    changed = replace(people[place], **fields)  # type: ignore[arg-type]
-    return [*people[:place], changed, *people[place + 1 :]]
-
-
-Event = Callable[[st.DrawFn, list[Person], date, int], list[Person]]
-EVENTS: tuple[Event, ...] = (
-    _hire, _leave, _vanish, _return, _rehire_under_a_new_id, _swap_work_ids, _re_use_work_id, _take_address,
-    _change, _change, _return_on_the_last_day, _spell_history_otherwise, _blank, _move_manager, _fail_details, _many,
-    _spell_otherwise, _spell_plainly,
-)  # fmt: skip
 
 EDITS: tuple[tuple[str, object], ...] = (
     ("email", "own@home.test"),

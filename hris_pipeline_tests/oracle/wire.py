@@ -1,328 +1,44 @@
 """Member as the source sends it -> employee."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date
-
-import phonenumbers
+from dataclasses import replace
 
 from .countries import country
-from .model import Employee, Failure, JsonObject, Spell
-from .text import clean_id, clean_name, key, read_date, read_end
+from .model import Employee, JsonObject, Spell
+from .text import clean_id, key, read_date, read_end
+from .wire_contacts import read_emails, read_phone
+from .wire_places import (
+    find_home,
+    find_office,
+    find_offices,
+    is_address,
+    read_department,
+    read_place,
+    unless_no_department,
+)
+from .wire_values import (
+    OFFICE,
+    RESIDENCE,
+    Notes,
+    as_list,
+    as_object,
+    date_of,
+    first_text,
+    holds_nothing,
+    is_empty,
+    read_names,
+    read_text,
+    scalar,
+)
 
-NAME_LIMITS = {"first_name": 100, "last_name": 50, "preferred_first_name": 100}
-RESIDENCE = ("residence_city", "residence_state", "residence_country")
-OFFICE = ("employment_city", "employment_state", "employment_country")
 NOT_EMPLOYED_STATUSES = ("terminated", "retired", "deceased")
 ACTIVE_STATUSES = ("active", "leave", "onboarding")
-
-
-@dataclass
-class _Notes:
-    """Collected while one member is read."""
-
-    unread: set[str] = field(default_factory=set)
-    sent: set[str] = field(default_factory=set)
-    failures: list[Failure] = field(default_factory=list)
-
-    def fail(self, name: str, check: str) -> None:
-        self.failures.append(Failure(name, check))
-
-    def could_not_read(self, *names: str) -> None:
-        self.unread.update(names)
-        self.sent.update(names)
-
-
-# What a value of JSON is
-
-
-def as_object(value: object) -> JsonObject:
-    if isinstance(value, Mapping):
-        return {str(name): item for name, item in value.items()}
-    return {}
-
-
-def as_list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def is_empty(value: object) -> bool:
-    """Nothing sent: null, a blank text, an empty list or object; a list of nothing but nulls and empty objects too."""
-    if value is None:
-        return True
-    if isinstance(value, str):
-        return clean_name(value) == ""
-    if isinstance(value, list | tuple):
-        return all(item is None or item == {} for item in value)
-    if isinstance(value, Mapping):
-        return len(value) == 0
-    return False
-
-
-def holds_nothing(value: object) -> bool:
-    """Empty at whatever depth."""
-    if isinstance(value, Mapping):
-        return all(map(holds_nothing, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(holds_nothing, value))
-    return is_empty(value)
-
-
-def scalar(value: object, *, is_id: bool = False) -> str | None:
-    """The cleaned text of a text or a whole number; None for everything else and for a blank."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        return (clean_id(value) if is_id else clean_name(value)) or None
-    return None
-
-
-def _text(holder: JsonObject, name: str, column: str, notes: _Notes, *, is_id: bool = False) -> str | None:
-    value = holder.get(name)
-    if is_empty(value):
-        return None
-    notes.sent.add(column)
-    text = scalar(value, is_id=is_id)
-    if text is None and not isinstance(value, str):
-        notes.could_not_read(column)
-    return text
-
-
-def _date(holder: JsonObject, name: str, column: str, notes: _Notes) -> date | None:
-    value = holder.get(name)
-    if is_empty(value):
-        return None
-    notes.sent.add(column)
-    if not isinstance(value, str):
-        if isinstance(value, Mapping | list | tuple):
-            notes.could_not_read(column)
-        else:
-            notes.fail(column, "date")
-        return None
-    if column == "termination_date":
-        day, readable = read_end(value)
-    else:
-        day = read_date(value)
-        readable = day is not None
-    if not readable:
-        notes.fail(column, "date")
-    return day
-
-
-def _names(names: Mapping[str, str | None], notes: _Notes) -> None:
-    for column, limit in NAME_LIMITS.items():
-        text = names[column]
-        if text is None:
-            if column != "preferred_first_name":
-                notes.fail(column, "needed")
-                notes.unread.discard(column)
-        elif len(text) > limit:
-            notes.fail(column, "length")
-
-
-def _first_text(holder: JsonObject, names: Iterable[str], *, is_id: bool = True) -> tuple[str | None, bool]:
-    """The first spelling that holds a text, and whether any of the spellings is there at all."""
-    seen = False
-    for name in names:
-        if name in holder:
-            value = holder[name]
-            if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
-                seen = True
-            text = scalar(value, is_id=is_id)
-            if text is not None:
-                return text, True
-    return None, seen
-
-
-def _type_word(holder: JsonObject) -> str:
-    for name in ("type", "kind"):
-        value = holder.get(name)
-        if isinstance(value, str) and clean_id(value):
-            return key(clean_id(value))
-    return ""
-
-
-# Emails and phones
-
-
-def _emails(value: object, spellings: tuple[str, ...], notes: _Notes) -> tuple[str | None, str | None]:
-    """(email, secondary email)."""
-    if is_empty(value):
-        return None, None
-    notes.sent.update(("email", "secondary_email"))
-    work: list[str] = []
-    personal: list[str] = []
-    untyped: list[str] = []
-    for item in as_list(value):
-        holder = as_object(item)
-        address = scalar(item, is_id=True) if isinstance(item, str) else _first_text(holder, spellings)[0]
-        if address is None or "@" not in address:
-            continue
-        word = _type_word(holder)
-        if word in ("work", "work_email"):
-            work.append(address)
-        elif word in ("personal", "home", "personal_email", "home_email"):
-            personal.append(address)
-        elif word == "":
-            untyped.append(address)
-    if len(untyped) == 1 and not work:
-        work = untyped
-    if work:
-        return work[0], (personal[0] if personal else None)
-    if personal:
-        return personal[0], None
-    if not holds_nothing(value):
-        notes.could_not_read("email", "secondary_email")
-    return None, None
-
-
-def _joined_number(number: str, calling: str | None) -> str:
-    if number.startswith("+") or calling is None:
-        return number
-    digits = calling.lstrip("+")
-    if digits.isascii() and digits.isdigit():
-        return f"+{digits}{number}"
-    alpha_2 = country(calling)
-    if alpha_2 is not None:
-        return f"+{phonenumbers.country_code_for_region(alpha_2)}{number}"
-    return number
-
-
-def _phone(value: object, spellings: tuple[str, ...], notes: _Notes) -> str | None:
-    if is_empty(value):
-        return None
-    notes.sent.add("phone_number")
-    numbers: list[tuple[int, str]] = []
-    for item in as_list(value):
-        holder = as_object(item)
-        number = scalar(item, is_id=True) if isinstance(item, str) else _first_text(holder, spellings)[0]
-        if number is None:
-            continue
-        calling, _ = _first_text(holder, ("country_code", "calling_code"))
-        word = _type_word(holder)
-        rank = 0 if word.startswith(("mobile", "cell")) else 1 if word.startswith("work") else 2
-        numbers.append((rank, _joined_number(number, calling)))
-    if numbers:
-        return min(numbers, key=lambda pair: pair[0])[1]
-    if not holds_nothing(value):
-        notes.could_not_read("phone_number")
-    return None
-
-
-# Places
-
-
-ADDRESS_KEYS = ("line1", "line2", "city", "state", "postal_code", "country")
-
-
-def _is_address(holder: JsonObject) -> bool:
-    return any(name in holder for name in ADDRESS_KEYS)
-
-
-def _place(holder: JsonObject, columns: tuple[str, ...], notes: _Notes) -> dict[str, str | None]:
-    """City, state and country of an address that was found."""
-    city, state, land = columns
-    values = {
-        city: _text(holder, "city", city, notes),
-        state: _text(holder, "state", state, notes),
-        land: _text(holder, "country", land, notes, is_id=True),
-    }
-    if values[land] is not None:
-        alpha_2 = country(values[land])
-        if alpha_2 is None:
-            notes.could_not_read(land)
-        values[land] = alpha_2
-    return values
-
-
-def _same_address(left: JsonObject, right: JsonObject) -> bool:
-    def parts(holder: JsonObject) -> list[str]:
-        return [key(scalar(holder.get(name)) or "") for name in ADDRESS_KEYS]
-
-    return parts(left) == parts(right) and any(parts(left))
-
-
-def _home(value: object, offices: list[JsonObject], notes: _Notes) -> JsonObject | None:
-    """The home address among the addresses of a member."""
-    if is_empty(value):
-        return None
-    notes.sent.update(RESIDENCE)
-    addresses = [as_object(item) for item in as_list(value) if _is_address(as_object(item))]
-    if not addresses:
-        notes.could_not_read(*RESIDENCE)
-        return None
-    for holder in addresses:
-        if _type_word(holder) in ("home", "residence", "mailing"):
-            return holder
-    for holder in addresses:
-        if not _type_word(holder) and not any(_same_address(holder, office) for office in offices):
-            return holder
-    return None
-
-
-def _by_id(items: object, wanted: object) -> JsonObject:
-    for item in as_list(items):
-        holder = as_object(item)
-        if holder.get("id") is not None and holder.get("id") == wanted:
-            return holder
-    return {}
-
-
-def _office_address(holder: JsonObject) -> JsonObject | None:
-    inner = as_object(holder.get("address"))
-    if _is_address(inner):
-        return inner
-    if _is_address(holder):
-        return holder
-    for item in as_list(holder.get("addresses")):
-        if _is_address(as_object(item)):
-            return as_object(item)
-    return None
-
-
-def _offices(member: JsonObject, company: JsonObject) -> list[JsonObject]:
-    holders = [as_object(member.get("office"))] + [as_object(item) for item in as_list(company.get("offices"))]
-    return [address for address in map(_office_address, holders) if address is not None]
-
-
-def _office(member: JsonObject, company: JsonObject, notes: _Notes) -> JsonObject | None:
-    value = member.get("office")
-    if is_empty(value):
-        return None
-    notes.sent.update(OFFICE)
-    holder = as_object(value)
-    address = _office_address(holder) or _office_address(_by_id(company.get("offices"), holder.get("id")))
-    if address is None and "id" not in holder and "name" not in holder:
-        notes.could_not_read(*OFFICE)
-    return address
-
-
-def _department(value: object, company: JsonObject, notes: _Notes) -> str | None:
-    if is_empty(value):
-        return None
-    notes.sent.add("department")
-    if isinstance(value, str):
-        return scalar(value)
-    holder = as_object(value)
-    name, seen = _first_text(holder, ("name",), is_id=False)
-    if name is None and not seen:
-        name, seen = _first_text(_by_id(company.get("departments"), holder.get("id")), ("name",), is_id=False)
-    if name is None and not seen:
-        notes.could_not_read("department")
-    return name
-
-
-def _unless_no_department(name: str | None) -> str | None:
-    """The Partner API's word for none."""
-    return None if name is not None and key(name) == "no department" else name
 
 
 # Managers and employment
 
 
-def _manager(value: object, notes: _Notes) -> tuple[str | None, str | None]:
+def _manager(value: object, notes: Notes) -> tuple[str | None, str | None]:
     """(hris_id of the manager, work id of the manager when no id was sent)."""
     if is_empty(value):
         return None, None
@@ -330,10 +46,10 @@ def _manager(value: object, notes: _Notes) -> tuple[str | None, str | None]:
     if isinstance(value, str):
         return scalar(value, is_id=True), None
     holder = as_object(value)
-    named, seen = _first_text(holder, ("id", "member_id"))
+    named, seen = first_text(holder, ("id", "member_id"))
     if named is not None:
         return named, None
-    work_id, seen_work_id = _first_text(holder, ("work_id",))
+    work_id, seen_work_id = first_text(holder, ("work_id",))
     if work_id is not None:
         return None, work_id
     if not (seen or seen_work_id):
@@ -345,7 +61,7 @@ STARTS = ("start_date", "effective_date")
 """Keys of an entry of the history that tell a start; the first that holds something is the start of the spell."""
 
 
-def _history(value: object, notes: _Notes) -> tuple[Spell, ...]:
+def _history(value: object, notes: Notes) -> tuple[Spell, ...]:
     """Entries of `employment_history`, in any of the spellings, newest last. An entry that holds nothing is one without
     a start, and so unreadable, beside others; a history that holds nothing at all is none."""
     if holds_nothing(value):
@@ -383,7 +99,7 @@ def _history(value: object, notes: _Notes) -> tuple[Spell, ...]:
     return tuple(sorted(spells, key=lambda spell: spell.start))
 
 
-def _current_employment(value: object, notes: _Notes) -> tuple[str | None, str | None]:
+def _current_employment(value: object, notes: Notes) -> tuple[str | None, str | None]:
     """(country, subtype) of the first country that holds something."""
     if is_empty(value):
         return None, None
@@ -394,7 +110,7 @@ def _current_employment(value: object, notes: _Notes) -> tuple[str | None, str |
         alpha_2 = country(clean_id(name))
         if alpha_2 is not None and inner:
             notes.sent.add("country_code")
-            subtype, seen = _first_text(inner, ("employment_type", "type"), is_id=False)
+            subtype, seen = first_text(inner, ("employment_type", "type"), is_id=False)
             if subtype is not None:
                 notes.sent.add("employment_subtype")
             elif not seen and not set(inner) <= {"start_date", "end_date"}:
@@ -448,7 +164,7 @@ def read_custom_fields(
     unread: set[str] = set()
     for item in items:
         holder = as_object(item)
-        field_id, _ = _first_text(holder, ("id", "custom_field_id"))
+        field_id, _ = first_text(holder, ("id", "custom_field_id"))
         if field_id is None:
             continue
         value, readable = custom_value(holder.get("values", holder.get("value")))
@@ -481,49 +197,49 @@ def is_service_account(title: str | None, last_name: str | None, words: Iterable
 def partner_employee(member: JsonObject, company: JsonObject | None = None) -> Employee:
     """A member of the Partner API. Custom fields and what other members tell are joined later."""
     company = company or {}
-    notes = _Notes()
+    notes = Notes()
     hris_id = scalar(member.get("id"), is_id=True) or ""
     if not hris_id:
         notes.fail("hris_id", "needed")
     name = as_object(member.get("name"))
     names = {
-        "first_name": _text(name, "given_name", "first_name", notes),
-        "last_name": _text(name, "family_name", "last_name", notes),
-        "preferred_first_name": _text(name, "preferred_name", "preferred_first_name", notes),
+        "first_name": read_text(name, "given_name", "first_name", notes),
+        "last_name": read_text(name, "family_name", "last_name", notes),
+        "preferred_first_name": read_text(name, "preferred_name", "preferred_first_name", notes),
     }
-    _names(names, notes)
+    read_names(names, notes)
     active = member.get("active")
     if not isinstance(active, bool):
         notes.fail("active", "kind")
-    email, secondary = _emails(member.get("emails"), ("email", "address", "value"), notes)
-    phone = _phone(member.get("phones"), ("number", "phone", "phone_number", "national_number", "value"), notes)
+    email, secondary = read_emails(member.get("emails"), ("email", "address", "value"), notes)
+    phone = read_phone(member.get("phones"), ("number", "phone", "phone_number", "national_number", "value"), notes)
     supervisor, manager_work_id = _manager(member.get("manager"), notes)
-    hire_date = _date(member, "employment_start_date", "hire_date", notes)
-    termination = _date(member, "employment_termination_date", "termination_date", notes)
+    hire_date = date_of(member, "employment_start_date", "hire_date", notes)
+    termination = date_of(member, "employment_termination_date", "termination_date", notes)
     spells = _history(member.get("employment_history"), notes)
     starts = [spell.start for spell in spells if spell.is_rehire]
     first = hire_date if hire_date is not None else min(starts, default=None)
     later = [start for start in starts if first is not None and start > first]
     employment_country, subtype = _current_employment(member.get("current_employment"), notes)
-    home = _home(member.get("addresses"), _offices(member, company), notes)
-    office = _office(member, company, notes)
-    residence = _place(home, RESIDENCE, notes) if home is not None else dict.fromkeys(RESIDENCE)
-    place = _place(office, OFFICE, notes) if office is not None else dict.fromkeys(OFFICE)
+    home = find_home(member.get("addresses"), find_offices(member, company), notes)
+    office = find_office(member, company, notes)
+    residence = read_place(home, RESIDENCE, notes) if home is not None else dict.fromkeys(RESIDENCE)
+    place = read_place(office, OFFICE, notes) if office is not None else dict.fromkeys(OFFICE)
     code = employment_country or residence["residence_country"] or place["employment_country"]
     if code is None and {"residence_country", "employment_country"} & notes.unread:
         notes.could_not_read("country_code")
     if code is not None:
         notes.unread.discard("country_code")
         notes.sent.add("country_code")
-    title = _text(member, "job_title", "job_title", notes)
-    birth_date = _date(member, "date_of_birth", "birth_date", notes)
-    kind = _text(member, "type", "employment_type", notes)
+    title = read_text(member, "job_title", "job_title", notes)
+    birth_date = date_of(member, "date_of_birth", "birth_date", notes)
+    kind = read_text(member, "type", "employment_type", notes)
     full_name = " ".join(text for text in (names["first_name"], names["last_name"]) if text)
     marked = is_service_account(title, names["last_name"], (kind, full_name, names["first_name"], names["last_name"]))
     without_person = is_empty(member.get("date_of_birth")) and home is None and "residence_city" not in notes.unread
     return Employee(
         hris_id=hris_id,
-        justworks_id=_text(member, "work_id", "justworks_id", notes, is_id=True),
+        justworks_id=read_text(member, "work_id", "justworks_id", notes, is_id=True),
         supervisor_hris_id=supervisor,
         first_name=names["first_name"],
         last_name=names["last_name"],
@@ -536,7 +252,7 @@ def partner_employee(member: JsonObject, company: JsonObject | None = None) -> E
         latest_rehire_date=None if "latest_rehire_date" in notes.unread else max(later, default=None),
         country_code=code,
         job_title=title,
-        department=_unless_no_department(_department(member.get("department"), company, notes)),
+        department=unless_no_department(read_department(member.get("department"), company, notes)),
         employment_type=kind,
         employment_subtype=subtype,
         active=active if isinstance(active, bool) else None,
@@ -566,28 +282,28 @@ def _readable(employment: JsonObject, directory: JsonObject, name: str, inner: s
 
 def finch_employee(directory: JsonObject, individual: JsonObject, employment: JsonObject) -> Employee:
     """An individual of the aggregator with its employment."""
-    notes = _Notes()
+    notes = Notes()
     hris_id = scalar(directory.get("id"), is_id=True) or ""
     if not hris_id:
         notes.fail("hris_id", "needed")
     names = {
-        "first_name": _text(individual, "first_name", "first_name", notes),
-        "last_name": _text(individual, "last_name", "last_name", notes),
-        "preferred_first_name": _text(individual, "preferred_name", "preferred_first_name", notes),
+        "first_name": read_text(individual, "first_name", "first_name", notes),
+        "last_name": read_text(individual, "last_name", "last_name", notes),
+        "preferred_first_name": read_text(individual, "preferred_name", "preferred_first_name", notes),
     }
-    _names(names, notes)
+    read_names(names, notes)
     active, waits = finch_active(employment, directory.get("is_active"))
     if active is None:
         notes.fail("active", "kind")
-    email, secondary = _emails(individual.get("emails"), ("data",), notes)
+    email, secondary = read_emails(individual.get("emails"), ("data",), notes)
     supervisor, _ = _manager(_readable(employment, directory, "manager", "id"), notes)
     residence_address = as_object(individual.get("residence"))
     location = as_object(employment.get("location"))
     for holder, columns in ((residence_address, RESIDENCE), (location, OFFICE)):
-        if holder and not _is_address(holder):
+        if holder and not is_address(holder):
             notes.could_not_read(*columns)
-    residence = _place(residence_address, RESIDENCE, notes)
-    place = _place(location, OFFICE, notes)
+    residence = read_place(residence_address, RESIDENCE, notes)
+    place = read_place(location, OFFICE, notes)
     code = place["employment_country"] or residence["residence_country"]
     if code is None and {"residence_country", "employment_country"} & notes.unread:
         notes.could_not_read("country_code")
@@ -595,8 +311,8 @@ def finch_employee(directory: JsonObject, individual: JsonObject, employment: Js
         notes.sent.add("country_code")
     kind_value = employment.get("employment")
     kind_holder = as_object(kind_value)
-    kind = _text(kind_holder, "type", "employment_type", notes)
-    subtype = _text(kind_holder, "subtype", "employment_subtype", notes)
+    kind = read_text(kind_holder, "type", "employment_type", notes)
+    subtype = read_text(kind_holder, "subtype", "employment_subtype", notes)
     if not is_empty(kind_value) and not ({"type", "subtype"} & set(kind_holder)):
         notes.could_not_read("employment_type", "employment_subtype")
     custom: dict[str, str | tuple[str, ...]] = {}
@@ -607,35 +323,35 @@ def finch_employee(directory: JsonObject, individual: JsonObject, employment: Js
             notes.could_not_read(f"custom:{name}")
         if name is not None and value is not None:
             custom[name] = value
-    title = _text(employment, "title", "job_title", notes)
+    title = read_text(employment, "title", "job_title", notes)
     full_name = " ".join(text for text in (names["first_name"], names["last_name"]) if text)
     marked = is_service_account(title, names["last_name"], (kind, full_name, names["first_name"], names["last_name"]))
     without_person = is_empty(individual.get("dob")) and is_empty(individual.get("residence"))
-    start = _date(employment, "start_date", "hire_date", notes)
-    rehire = _date(employment, "latest_rehire_date", "latest_rehire_date", notes)
+    start = date_of(employment, "start_date", "hire_date", notes)
+    rehire = date_of(employment, "latest_rehire_date", "latest_rehire_date", notes)
     return Employee(
         hris_id=hris_id,
-        justworks_id=_text(employment, "source_id", "justworks_id", notes, is_id=True),
+        justworks_id=read_text(employment, "source_id", "justworks_id", notes, is_id=True),
         supervisor_hris_id=supervisor,
         first_name=names["first_name"],
         last_name=names["last_name"],
         preferred_first_name=names["preferred_first_name"],
         email=email,
         secondary_email=secondary,
-        phone_number=_phone(individual.get("phone_numbers"), ("data",), notes),
-        birth_date=_date(individual, "dob", "birth_date", notes),
+        phone_number=read_phone(individual.get("phone_numbers"), ("data",), notes),
+        birth_date=date_of(individual, "dob", "birth_date", notes),
         hire_date=start,
         latest_rehire_date=rehire,
         country_code=code,
         job_title=title,
-        department=_department(_readable(employment, directory, "department", "name"), {}, notes),
+        department=read_department(_readable(employment, directory, "department", "name"), {}, notes),
         employment_type=kind,
         employment_subtype=subtype,
-        class_code=_text(employment, "class_code", "class_code", notes),
+        class_code=read_text(employment, "class_code", "class_code", notes),
         custom_fields=custom,
         custom_labels={name: name for name in custom},
         active=active,
-        termination_date=_date(employment, "end_date", "termination_date", notes),
+        termination_date=date_of(employment, "end_date", "termination_date", notes),
         waits_for_start=waits,
         unread=frozenset(notes.unread),
         sent=frozenset(notes.sent),

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 
-from ..company import Person, reading_of
-from ..model import Expectation, JsonObject, Row, Source, User, World
-from ..plan import apply, expect
+from ..applying import apply
+from ..company import Person, crowd, partner_member, reading_of
+from ..model import Expectation, JsonObject, Reading, Row, Source, User, World
+from ..plan import expect
 
 TODAY = date(2026, 6, 15)
 
@@ -82,3 +83,13 @@ def unlinked(world: World) -> World:
         for user in world.users
     )
     return replace(world, users=users, import_applied=False, archives=(), quarantined_before=frozenset())
+
+
+def with_members(count: int, changes: JsonObject, *, of: int = 40, settings: JsonObject | None = None) -> Expectation:
+    """The first `count` of the members get these keys as sent."""
+    people = crowd(of)
+    people = [replace(person, department="Sales", phone="+14155550100", manager="m40") for person in people]
+    members = [partner_member(person) for person in people]
+    for member in members[:count]:
+        member.update(changes)
+    return expect(imported(people, settings), Reading(tuple(members)))

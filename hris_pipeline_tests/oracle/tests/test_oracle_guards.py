@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from ..applying import apply
 from ..company import Person, crowd, user_of
 from ..guards import exceeds
 from ..model import PastArchive
-from ..plan import apply
 from .kit import add_users, changed, empty_world, imported, plan, tripped, user, with_user
 
 

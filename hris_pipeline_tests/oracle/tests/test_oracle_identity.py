@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
+from ..applying import apply
 from ..company import Person, crowd, user_of
 from ..model import Resolution, World
-from ..plan import apply
 from .kit import (
     action_of,
     add_users,

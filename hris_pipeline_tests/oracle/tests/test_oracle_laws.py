@@ -6,10 +6,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from ..applying import apply
 from ..company import Person, crowd, partner_member, reading_of, works
 from ..laws import (
-    Observed,
-    ObservedRow,
     again_is_nothing,
     all_breaches,
     check,
@@ -18,12 +17,13 @@ from ..laws import (
     no_address_is_given_twice,
     nobody_certain_to_have_left_stays,
     nobody_employed_archived,
-    observed_of,
 )
 from ..mapping import employment
 from ..model import Source
-from ..plan import apply, expect
-from ..strategies import MONDAY, Story, after_decisions, after_edits, persons, stories
+from ..observation import Observed, ObservedRow, observed_of
+from ..people_strategies import persons
+from ..plan import expect
+from ..strategies import MONDAY, Story, after_decisions, after_edits, stories
 from ..wire import partner_employee
 from .kit import imported, user
 

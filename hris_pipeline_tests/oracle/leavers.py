@@ -1,0 +1,138 @@
+"""People whom the plan matches with nobody: who is archived, who stays, and why."""
+
+from collections.abc import Iterable
+
+from .draft import Draft
+from .identity import (
+    former_links,
+    linked_here,
+)
+from .mapping import Mapped, returns
+from .model import (
+    Change,
+    Quarantined,
+    Row,
+    User,
+    World,
+)
+from .settings import Settings
+from .text import same
+
+
+def decide_unmatched(draft: Draft) -> None:
+    identities, world = draft.identities, draft.world
+    in_conflict = {conflict.hris_id for conflict in identities.conflicts}
+    matched_users = {match.user.user_id for match in identities.matches.values() if match.user is not None}
+    for row in draft.mapped:
+        if row.failures:
+            draft.quarantined.append(Quarantined(row.hris_id, row.failures))
+        if row.hris_id in identities.ignored:
+            draft.exclude(row.hris_id, "ignored")
+            continue
+        if row.hris_id in identities.matches or row.hris_id in identities.kept_archived or row.hris_id in in_conflict:
+            continue
+        user = linked_here(world, row.hris_id) if row.hris_id else None
+        if user is not None and user.user_id in matched_users:
+            user = None  # this user is somebody else's now
+        if row.exclusion is not None:
+            draft.exclude(row.hris_id, row.exclusion)
+        if row.may_have_left:
+            draft.exclude(row.hris_id, "may_have_left")
+        elif user is None:
+            _without_user(draft, row)
+        elif row.rule is not None and row.rule.archive_existing:
+            archive(draft, user, by_rule=True)
+        elif row.employment == "left":
+            was_unchanged = not archive(draft, user)
+            if was_unchanged and row.exclusion is None and not row.failures:
+                if not user.is_active and returns(row.employee, draft.world.today):
+                    draft.exclude(row.hris_id, "not_started")
+                else:
+                    draft.unchanged.add(row.hris_id)
+        elif row.employment == "not_started" and row.exclusion is None and not row.failures:
+            draft.exclude(row.hris_id, "not_started")
+
+
+def _without_user(draft: Draft, row: Mapped) -> None:
+    if row.failures or row.exclusion is not None:
+        return
+    to_come = row.employment == "not_started" or returns(row.employee, draft.world.today)
+    draft.exclude(row.hris_id, "not_started" if to_come else "inactive")
+    for user in draft.world.users:
+        same_id = row.employee_id is not None and user.employee_id == row.employee_id
+        if user.is_local and user.is_active and (same_id or user in former_links(draft.world, row.hris_id)):
+            draft.inactive_local.add(user.user_id)
+
+
+def archive(draft: Draft, user: User, *, by_rule: bool = False) -> bool:
+    """Archives, or notes why not. False: the user simply stays as is."""
+    if not user.is_active:
+        return False
+    if not by_rule and not draft.settings.archive_employees:
+        return False
+    if is_kept_from_archiving(draft.world, draft.settings, user):
+        draft.protected.add(user.user_id)
+    elif user.user_id in draft.identities.conflict_users() or (
+        not by_rule and seems_relisted(draft.world, draft.mapped, user)
+    ):
+        draft.awaiting.add(user.user_id)
+    elif draft.people.complete:
+        freed = [Change("employee_id", user.employee_id, None)] if user.user_id in draft.identities.released else []
+        changes = (*freed, Change("status", "active", "archived"))
+        draft.rows.append(Row("archive", user.hris_id, user.user_id, changes))
+    return True
+
+
+def seems_relisted(world: World, rows: Iterable[Mapped], user: User) -> bool:
+    """Whether the person seems to work on under another member id, whose row is quarantined, left out by a rule, or of
+    somebody who may have left.
+
+    A person is archived, not an id. Of a quarantined row whose name or birth date is missing, what is left is compared.
+    """
+    return any(
+        _alike(row, user)
+        for row in rows
+        if row.hris_id != user.hris_id
+        and row.employment in ("employed", "unknown")
+        and (row.failures or row.may_have_left or (row.rule is not None and not row.rule.archive_existing))
+        and (not row.hris_id or linked_here(world, row.hris_id) is None)
+    )
+
+
+def _alike(row: Mapped, user: User) -> bool:
+    employee = row.employee
+    same_name = same(employee.first_name, user.first_name) and same(employee.last_name, user.last_name)
+    if same(employee.email, user.email) or (same_name and employee.birth_date == user.birth_date is not None):
+        return True
+    if not row.failures:
+        return False
+    nameless = employee.first_name is None or employee.last_name is None
+    same_id = (
+        employee.justworks_id == user.employee_id if row.employee_id is None else row.employee_id == user.employee_id
+    )
+    return (same_name and employee.birth_date is None) or (nameless and same_id)
+
+
+def is_kept_from_archiving(world: World, settings: Settings, user: User) -> bool:
+    return (
+        user.protected
+        or user.is_local
+        or user.employee_id in settings.do_not_archive
+        or user.user_id in world.never_archive
+    )
+
+
+def decide_missing(draft: Draft) -> None:
+    matched_users = {match.user.user_id for match in draft.identities.matches.values() if match.user is not None}
+    for user in draft.world.users:
+        mine = user.integration_id == draft.world.integration_id
+        if mine and user.hris_id in draft.people.gone and user.user_id not in matched_users:
+            archive(draft, user)
+
+
+def give_up_ids(draft: Draft) -> None:
+    """Whoever had left already gives the EmployeeId to whom a person gave it."""
+    for user in draft.world.users:
+        if user.user_id in draft.identities.released and not user.is_active:
+            freed = Change("employee_id", user.employee_id, None)
+            draft.rows.append(Row("update", user.hris_id or "", user.user_id, (freed,)))
