@@ -161,7 +161,10 @@ def plan_import(
         record_kept_users(connection, integration_id, integration.directory_id, keep)
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
-        record_conflicts(connection, integration_id, plan.conflicts, services.now())
+        unknown = {*manifest.holes, *bad["hris_id"].dropna()}
+        record_conflicts(
+            connection, integration_id, plan.conflicts, services.now(), complete=plan.complete, unknown=unknown
+        )
         draft = Import(
             integration_id=integration_id,
             directory_id=integration.directory_id,

@@ -18,6 +18,7 @@ from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.review import quarantine_lines
+from hris_pipeline.store.review_queues import pending_link
 from hris_pipeline.store.seals import RESOLUTION, seal_rows
 from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import conflicts, imports, users
@@ -137,6 +138,8 @@ def resolve(
             raise UnknownName(f"There is no conflict {conflict_id[:80]!r}: `hris conflicts NAME` lists them.")
         conflict = listed[0]
         _refuse_impossible(connection, conflict, decision, user_id)
+        if decision == "link":
+            _refuse_linked_twice(connection, conflict)
         if decision == "link" and not restore:
             _refuse_archived(connection, conflict)
         where = conflicts.c.conflict_id == conflict_id
@@ -176,6 +179,21 @@ def _may_give_up_id(connection: sa.Connection, conflict: Conflict) -> bool:
     return conflict.user_employee_id in diagnostics.get("awaiting_decision", ())
 
 
+def _refuse_linked_twice(connection: sa.Connection, conflict: Conflict) -> None:
+    """One user is one person: of two members, in whatever integration, only one can be linked to them."""
+    other = connection.execute(
+        sa.select(conflicts.c.conflict_id, conflicts.c.integration_id).where(
+            conflicts.c.user_id == conflict.user_id, conflicts.c.conflict_id != conflict.conflict_id, pending_link()
+        )
+    ).first()
+    if other is not None:
+        raise UsageError(
+            f"User {conflict.user_id} is to be linked to another member: so conflict {other.conflict_id} of "
+            f"{other.integration_id} was decided. Decide that one otherwise first, or say here that this is somebody "
+            "else."
+        )
+
+
 def _refuse_archived(connection: sa.Connection, conflict: Conflict) -> None:
     """A person switched that user off; only a person's word switches them on again."""
     if connection.execute(_archived_by_persons().where(users.c.user_id == conflict.user_id)).first() is not None:
@@ -188,6 +206,12 @@ def _refuse_archived(connection: sa.Connection, conflict: Conflict) -> None:
 def _archived_by_persons() -> sa.Select[tuple[str]]:
     by_import = sa.func.coalesce(users.c.archived_by, "") == "import"
     return sa.select(users.c.user_id).where(users.c.status == "archived", ~by_import)
+
+
+def _to_be_linked() -> sa.Select[tuple[str]]:
+    """Users to whom another member will be linked, as a person decided."""
+    decided = conflicts.alias()
+    return sa.select(decided.c.user_id).where(pending_link(decided))
 
 
 def _linked(conflict: Conflict) -> sa.Select[tuple[str]]:
@@ -211,6 +235,7 @@ def relink_by_employee_id(services: Services, integration_id: str, by: str) -> i
             conflicts.c.status == "open",
             conflicts.c.hris_id.not_in(linked),
             conflicts.c.user_id.not_in(_archived_by_persons()),
+            conflicts.c.user_id.not_in(_to_be_linked()),
         )
         return _decide(connection, where, "link", by, services.now())
 

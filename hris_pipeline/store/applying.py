@@ -25,9 +25,9 @@ from hris_pipeline.store.imports import (
     update_statement,
 )
 from hris_pipeline.store.keyring import tampered
-from hris_pipeline.store.review_queues import waiting_elsewhere
+from hris_pipeline.store.review_queues import users_waiting_elsewhere
 from hris_pipeline.store.stored_json import sound_object
-from hris_pipeline.store.tables import conflicts, import_rows, imports, users
+from hris_pipeline.store.tables import import_rows, imports, users
 
 __all__ = [
     "apply_import",
@@ -221,12 +221,12 @@ def _check_conflicts_elsewhere(run: _ApplySession, record: Import) -> None:
     archived = sa.select(import_rows.c.user_id).where(
         import_rows.c.import_id == record.import_id, import_rows.c.action == "archive"
     )
-    waiting = sa.select(sa.func.count()).where(
-        waiting_elsewhere(record.integration_id), conflicts.c.user_id.in_(archived)
-    )
-    number = run.execute("check conflicts", waiting).scalar_one()
-    if number:
-        raise _Stale(f"{number} of those it archives are in an open conflict of another integration since")
+    leaving = frozenset(run.execute("check conflicts", archived).scalars())
+    waiting = leaving & users_waiting_elsewhere(run.connection, record.integration_id) if leaving else leaving
+    if waiting:
+        raise _Stale(
+            f"{len(waiting)} of those it archives are in an open conflict of another integration since, or linked there"
+        )
 
 
 def _check_untouched(run: _ApplySession, record: Import) -> None:

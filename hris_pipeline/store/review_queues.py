@@ -5,6 +5,7 @@ deleted integration kept of people.
 How they are looked at is ``review``'s; erasing one person is ``users``'.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from hashlib import blake2b
 from typing import Literal
@@ -23,13 +24,14 @@ from hris_pipeline.store.tables import conflicts, import_rows, imports, integrat
 __all__ = [
     "end_outdated",
     "forget_people",
+    "members_waiting",
+    "pending_link",
     "purge",
     "quarantined",
     "record_conflicts",
     "replace_quarantine",
     "resolutions",
     "users_waiting_elsewhere",
-    "waiting_elsewhere",
 ]
 
 
@@ -65,14 +67,29 @@ def quarantined(connection: sa.Connection, integration_id: str, extract_id: str)
     return read_frame(connection, of_stage.order_by(quarantine.c.quarantine_id))
 
 
-def record_conflicts(connection: sa.Connection, integration_id: str, frame: pd.DataFrame, now: datetime) -> None:
+def record_conflicts(
+    connection: sa.Connection,
+    integration_id: str,
+    frame: pd.DataFrame,
+    now: datetime,
+    *,
+    complete: bool = True,
+    unknown: Collection[str] = (),
+) -> None:
     """Takes over a plan's conflicts (``hris_id``, ``kind``, ``user_id``, ``employee_id``, ``incoming`` as JSON text).
 
     Known ones stay themselves, with when they were first seen; one that was gone, or whose resolution could not be
-    followed, is open again; open ones that are not among them are gone.
+    followed, is open again; open ones that are not among them are gone. Of members who are ``unknown`` this time, or of
+    anybody when the extract was not ``complete``, a plan says nothing: what was open, or decided by a link, waits on.
     """
     of_integration = conflicts.c.integration_id == integration_id
-    connection.execute(sa.update(conflicts).where(of_integration, conflicts.c.status == "open").values(status="gone"))
+    waiting = sa.or_(conflicts.c.status == "open", pending_link())
+    certain = ~in_values(connection, conflicts.c.hris_id, sorted(unknown)) if complete else sa.false()
+    connection.execute(
+        sa.update(conflicts).where(of_integration, conflicts.c.status == "open", certain).values(status="gone")
+    )
+    if unknown or not complete:
+        connection.execute(sa.update(conflicts).where(of_integration, waiting, ~certain).values(last_seen_at=now))
     if frame.empty:
         return
     lines = frame.astype(TEXT)
@@ -105,8 +122,9 @@ def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolut
     return tuple(Resolution(row.hris_id, row.user_id, row.resolution, row.may_restore) for row in decided)
 
 
-def waiting_elsewhere(integration_id: str) -> sa.ColumnElement[bool]:
-    """Which conflicts are open in another integration of the same directory."""
+def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> frozenset[str]:
+    """user_ids of the directory who are in an open conflict of another of its integrations, or of whom a person decided
+    that they are somebody there, as long as no import of it could follow that."""
     other = integrations.alias()
     mine = sa.select(integrations.c.directory_id).where(integrations.c.integration_id == integration_id)
     others = sa.select(other.c.integration_id).where(
@@ -114,14 +132,30 @@ def waiting_elsewhere(integration_id: str) -> sa.ColumnElement[bool]:
         other.c.directory_id == mine.scalar_subquery(),
         other.c.deleted_at.is_(None),
     )
-    return sa.and_(conflicts.c.status == "open", conflicts.c.integration_id.in_(others))
-
-
-def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> frozenset[str]:
-    """user_ids of the directory who are in an open conflict of another of its integrations."""
-    return frozenset(
-        connection.execute(sa.select(conflicts.c.user_id).where(waiting_elsewhere(integration_id))).scalars()
+    waiting = sa.select(conflicts.c.user_id).where(
+        conflicts.c.integration_id.in_(others), sa.or_(conflicts.c.status == "open", pending_link())
     )
+    return frozenset(connection.execute(waiting).scalars())
+
+
+def pending_link(of: sa.FromClause = conflicts) -> sa.ColumnElement[bool]:
+    """Which conflicts a person decided by a link that no import could follow yet which knew of that member."""
+    followed = sa.select(imports.c.import_id).where(
+        imports.c.integration_id == of.c.integration_id,
+        imports.c.status == "applied",
+        imports.c.trigger != "undo",
+        imports.c.planned_at > of.c.resolved_at,
+        imports.c.planned_at > of.c.last_seen_at,
+    )
+    return sa.and_(of.c.status == "resolved", of.c.resolution == "link", ~followed.exists())
+
+
+def members_waiting(connection: sa.Connection, integration_id: str) -> frozenset[str]:
+    """hris_ids of members of whom it must still be decided, or imported, which user they are."""
+    waiting = sa.select(conflicts.c.hris_id).where(
+        conflicts.c.integration_id == integration_id, sa.or_(conflicts.c.status == "open", pending_link())
+    )
+    return frozenset(connection.execute(waiting).scalars())
 
 
 def _conflict_id(integration_id: str, hris_id: str, user_id: str) -> str:

@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.errors import FrameInvalid, ImportHeld, ImportStale, UsageError
+from hris_pipeline.errors import FrameInvalid, ImportHeld, UsageError
 from hris_pipeline.operations.connection import connect
 from hris_pipeline.operations.decisions import approve_import
 from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.operations.users import load_users
-from hris_pipeline.sandbox import Company, wire
+from hris_pipeline.sandbox import wire
 from hris_pipeline.sandbox.world import finch_token
-from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
-from hris_pipeline_tests.kit.clock import MONDAY
 
 ISO_DATE = r"\d{4}-\d\d-\d\d"
 
@@ -284,31 +282,6 @@ def test_a_work_id_of_somebody_who_works_is_not_given_away(make_lite: MakeAcme) 
     for conflict in open_conflicts(acme.services, "acme"):
         with pytest.raises(UsageError, match="has not left"):
             resolve(acme.services, conflict.conflict_id, "create", "lee")
-
-
-@pytest.mark.parametrize("planned", ["before", "after"])
-def test_who_moves_to_another_company_of_the_directory_stays_until_somebody_decides(acme: Acme, planned: str) -> None:
-    mover = acme.active()[0]
-    person = acme.company.person(mover)
-    fields = ("first_name", "last_name", "birth_date", "work_email", "work_id")
-    same = {name: getattr(person, name) for name in fields}
-    employee_id = acme.users()[mover]["employee_id"]
-    company = Company(3, 9, today=MONDAY.date(), display_name="Globex")
-    globex = acme.sibling("globex", company, Settings.model_validate({"directory": "acme"}))
-    for number, colleague in enumerate(company.persons()):
-        company.edit(colleague.id, work_id=f"G{number}")
-    assert globex.run().counts["conflicts"] == 0
-    acme.lose([mover])
-    early = acme.preview() if planned == "before" else None
-    company.add(**same)
-    assert globex.run().counts["conflicts"] == 1
-    if early is not None:
-        assert early.counts["archived"] == 1
-        with pytest.raises(ImportStale, match="conflict of another integration"):
-            acme.save(early.import_id)
-    done = acme.run()
-    assert (done.counts["archived"], done.diagnostics["awaiting_decision"]) == (0, (employee_id,))
-    assert acme.users()[mover]["status"] == "active"
 
 
 Body = dict[str, Any]

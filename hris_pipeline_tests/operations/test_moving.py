@@ -1,0 +1,147 @@
+"""Who moves from one company of a directory to another stays, whatever comes first: until somebody decides, until what
+was decided is imported, and while nothing is known of them there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from hris_pipeline.errors import ImportStale, UsageError
+from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
+from hris_pipeline.sandbox import Company
+from hris_pipeline.settings.document import Settings
+from hris_pipeline_tests.kit.acme import Acme
+from hris_pipeline_tests.kit.clock import MONDAY
+
+
+@dataclass
+class Move:
+    """Somebody of acme who is gone from there, and comes to globex of the same directory."""
+
+    acme: Acme
+    globex: Acme
+    mover: str
+    arrived: str = ""
+
+    @property
+    def employee_id(self) -> str:
+        return str(self.acme.users()[self.mover]["employee_id"])
+
+    @property
+    def user_id(self) -> str:
+        return str(self.acme.users()[self.mover]["user_id"])
+
+    def arrive(self, **other: str | None) -> str:
+        """A member of globex who is the mover but for ``other``."""
+        person = self._person
+        fields = ("first_name", "last_name", "birth_date", "work_email", "work_id")
+        self.arrived = self.globex.company.add(**{name: getattr(person, name) for name in fields} | other)
+        return self.arrived
+
+    def leave(self) -> None:
+        [self._person] = self.acme.lose([self.mover])
+
+    def decide(self) -> None:
+        [conflict] = open_conflicts(self.acme.services, "globex")
+        resolve(self.acme.services, conflict.conflict_id, "link", "lee")
+
+    def stays(self) -> bool:
+        """Whether an import of acme archives nobody, and says for whom it waits."""
+        done = self.acme.run()
+        assert (done.counts["archived"], done.diagnostics.get("awaiting_decision")) == (0, (self.employee_id,))
+        return bool(self.acme.users()[self.mover]["status"] == "active")
+
+
+@pytest.fixture
+def move(acme: Acme) -> Move:
+    mover = acme.active()[0]
+    company = Company(3, 9, today=MONDAY.date(), display_name="Globex")
+    globex = acme.sibling("globex", company, Settings.model_validate({"directory": "acme"}))
+    for number, colleague in enumerate(company.persons()):
+        company.edit(colleague.id, work_id=f"G{number}")
+    assert globex.run().counts["conflicts"] == 0
+    return Move(acme, globex, mover)
+
+
+@pytest.mark.parametrize("planned", ["before", "after"])
+def test_until_somebody_decides(move: Move, planned: str) -> None:
+    move.leave()
+    early = move.acme.preview() if planned == "before" else None
+    move.arrive()
+    assert move.globex.run().counts["conflicts"] == 1
+    if early is not None:
+        assert early.counts["archived"] == 1
+        with pytest.raises(ImportStale, match="conflict of another integration"):
+            move.acme.save(early.import_id)
+    assert move.stays()
+
+
+@pytest.mark.parametrize("singly", [True, False], ids=["one by one", "all at once"])
+def test_until_what_was_decided_is_imported(move: Move, singly: bool) -> None:
+    move.leave()
+    early = move.acme.preview()
+    move.arrive()
+    move.globex.run()
+    if singly:
+        move.decide()
+    else:
+        assert relink_by_employee_id(move.acme.services, "globex", "lee") == 1
+    with pytest.raises(ImportStale, match="linked there"):
+        move.acme.save(early.import_id)
+    assert move.stays()
+    planned = move.globex.preview()
+    assert move.stays()  # a preview moves nobody yet
+    move.globex.save(planned.import_id)
+    user = move.acme.users()[move.arrived]
+    assert (user["integration_id"], user["status"]) == ("globex", "active")
+    assert move.acme.run().counts["archived"] == 0
+
+
+UNKNOWN: dict[str, Callable[[Acme, str], object]] = {
+    "a bad record": lambda globex, member: globex.company.edit(member, birth_date="soon"),
+    "a list that is short": lambda globex, _: globex.fault("short_list", share=0.3),
+}
+
+
+@pytest.mark.parametrize("lose_sight", UNKNOWN.values(), ids=UNKNOWN)
+@pytest.mark.parametrize("decided", [True, False])
+def test_while_nothing_is_known_of_them_there(
+    move: Move, lose_sight: Callable[[Acme, str], object], decided: bool
+) -> None:
+    move.leave()
+    member = move.arrive()
+    move.globex.run()
+    if decided:
+        move.decide()
+    lose_sight(move.globex, member)
+    seen = move.globex.preview()
+    if not seen.tripped:
+        move.globex.save(seen.import_id)
+    assert (seen.counts["conflicts"], seen.counts["updated"]) == (0, 0)
+    assert move.stays()
+
+
+def test_not_once_they_have_left_there_too(move: Move) -> None:
+    move.leave()
+    member = move.arrive()
+    move.globex.run()
+    move.globex.company.edit(member, active=False, termination_date="2025-03-01")
+    move.globex.run()
+    assert move.acme.run().counts["archived"] == 1
+
+
+def test_two_members_are_never_decided_to_be_one_user(move: Move) -> None:
+    move.leave()
+    move.arrive(first_name="Somebody", work_id="G90")
+    move.arrive(work_email=None, work_id="G91")
+    assert move.globex.run().counts["conflicts"] == 2
+    first, second = open_conflicts(move.acme.services, "globex")
+    assert first.user_id == second.user_id == move.user_id
+    resolve(move.acme.services, first.conflict_id, "link", "lee")
+    with pytest.raises(UsageError, match=f"so conflict {first.conflict_id} of globex was decided"):
+        resolve(move.acme.services, second.conflict_id, "link", "lee")
+    resolve(move.acme.services, first.conflict_id, "create", "lee")
+    resolve(move.acme.services, second.conflict_id, "link", "lee")
+    done = move.globex.run()
+    assert (done.counts["created"], done.counts["updated"]) == (1, 1)
+    assert move.acme.users()[second.hris_id]["user_id"] == second.user_id
