@@ -1,6 +1,6 @@
 """Reading all members of a company into the archive, and finding what was read before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from hris_pipeline.errors import ConnectionInvalid, HrisError, UnknownName
@@ -53,6 +53,7 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
             progress=progress,
             ceilings=services.ceilings,
             columns=columns,
+            earlier_wire_ids=lambda: _wire_ids(services, integration_id),
         )
     except ConnectionInvalid as failure:
         notify(services, integration_id, "expiring", str(failure), str(failure))
@@ -61,6 +62,14 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
         source.close()
     services.fresh.keep(manifest, columns)
     return manifest
+
+
+def _wire_ids(services: Services, integration_id: str) -> Mapping[str, tuple[str, ...]]:
+    """How the source spelled the ids in the last extract, as far as one can be read."""
+    with suppress(HrisError):
+        latest = services.archive.latest(integration_id)
+        return latest.wire_ids if latest else {}
+    return {}
 
 
 def look_at_fields(services: Services, integration_id: str, source: Source, company: Company) -> None:

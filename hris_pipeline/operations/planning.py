@@ -161,10 +161,7 @@ def plan_import(
         record_kept_users(connection, integration_id, integration.directory_id, keep)
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
-        unknown = {*manifest.holes, *bad["hris_id"].dropna()}
-        record_conflicts(
-            connection, integration_id, plan.conflicts, services.now(), complete=plan.complete, unknown=unknown
-        )
+        _record_conflicts(connection, manifest, plan, bad, services.now())
         draft = Import(
             integration_id=integration_id,
             directory_id=integration.directory_id,
@@ -184,6 +181,15 @@ def plan_import(
             dagster_run_id=run_id,
         )
         return stage_import(connection, draft, plan.rows, plan.hashes)
+
+
+def _record_conflicts(
+    connection: sa.Connection, manifest: Manifest, plan: Plan, bad: pd.DataFrame, now: datetime
+) -> None:
+    unknown = {*manifest.holes, *bad["hris_id"].dropna()}
+    record_conflicts(
+        connection, manifest.integration_id, plan.conflicts, now, complete=manifest.complete, unknown=unknown
+    )
 
 
 def record_failure(

@@ -7,7 +7,7 @@ How extracts are stored is ``archive``'s.
 import gc
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from itertools import islice
@@ -20,7 +20,7 @@ from hris_pipeline.sources import finch_wire, justworks_wire
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.decoding import decode, encode
 from hris_pipeline.sources.pacing import Ceilings
-from hris_pipeline.sources.protocol import Company, CustomField, Manifest, Page, Source
+from hris_pipeline.sources.protocol import STRONGEST_FIRST, Company, CustomField, LookupStatus, Manifest, Page, Source
 from hris_pipeline.sources.raw_columns import ColumnBuilder, RawColumns, clean_id, wire_paths
 
 __all__ = ["MEMBER_FIELDS", "extract", "member_fields", "read_columns", "read_member"]
@@ -51,12 +51,14 @@ def extract(
     ceilings: Ceilings | None = None,
     columns: ColumnBuilder | None = None,
     first_page: bool = False,
+    earlier_wire_ids: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
 ) -> Manifest:
     """Reads and archives all members (or those of the first page), and gives the manifest with the verdict.
 
     ``expected`` are the hris_ids of managed active users: those whom the list lacks are asked for singly, in random
     order. The extract is incomplete when a page failed for good, the source stopped being ready, the list was short or
-    without end, or nobody's absence could be confirmed. ``progress`` hears how many records have come; ``columns``
+    without end, or nobody's absence could be confirmed. Whoever is not listed is asked for by the id that the source
+    gave them earlier (``earlier_wire_ids``). ``progress`` hears how many records have come; ``columns``
     gathers what a later reading of the archive would give, while the records pass.
 
     Raises:
@@ -75,6 +77,9 @@ def extract(
     if first_page:
         tally.reasons.append("only the first page was read, when connecting")
     absent = sorted(set(expected) - tally.seen - tally.holes)
+    if absent or tally.holes:
+        earlier = earlier_wire_ids()
+        tally.note_wire_ids({hris_id: earlier[hris_id] for hris_id in earlier.keys() & {*absent, *tally.holes}})
     if absent and not tally.reasons:
         tally.confirm(source, absent, chance)
     report = source.shape_report()
@@ -88,6 +93,7 @@ def extract(
         unread=report.unread,
         spellings=report.spellings,
         other_keys=report.other_keys,
+        wire_ids=tally.wire_ids,
         company=msgspec.structs.replace(company, custom_fields=tally.definitions(company)),
         file=stored.file,
         sha256=stored.sha256,
@@ -137,6 +143,7 @@ class _ExtractTally:
         self.asked: set[str] = set()
         self.holes: set[str] = set()
         self.missing: set[str] = set()
+        self.wire_ids: dict[str, tuple[str, ...]] = {}
         self.without_id = 0
         self.reasons: list[str] = []
 
@@ -179,6 +186,11 @@ class _ExtractTally:
         if self.reasons:
             self.missing.clear()
 
+    def note_wire_ids(self, wire_ids: Mapping[str, tuple[str, ...]]) -> None:
+        """How the source spells ids, beside the ways that are known."""
+        for hris_id, spellings in wire_ids.items():
+            self.wire_ids[hris_id] = tuple(dict.fromkeys((*self.wire_ids.get(hris_id, ()), *spellings)))
+
     def verdict(self, *, custom_fields: bool, first_page: bool) -> dict[str, Any]:
         """What a manifest says of the people: how many there are, who is not, and whose custom values were read."""
         everybody = not first_page and (custom_fields or self.seen == self.asked)
@@ -210,6 +222,7 @@ class _ExtractTally:
             if self._columns is not None:
                 self._columns.append(record.row, record.unread, record.updated_at)
         self.holes.update(page.holes)
+        self.note_wire_ids(page.wire_ids)
         self.asked.update(page.asked)
         self._definitions.update((field.id, field) for field in page.custom_fields)
         return len(self.seen) + len(self.holes) > before
@@ -233,7 +246,7 @@ class _ExtractTally:
             )
             return False
         hris_id = chance.choice(sorted(self.active))
-        if [(answer.hris_id, answer.status) for answer in source.lookup([hris_id])] == [(hris_id, "active")]:
+        if list(self._answers(source, [hris_id])) == [(hris_id, "active")]:
             return True
         self.reasons.append(
             f"nobody's absence can be confirmed: {hris_id} is active in the list, and asked for singly the source did "
@@ -244,16 +257,28 @@ class _ExtractTally:
     def _ask(self, source: Source, absent: list[str], chance: random.Random) -> None:
         absent = chance.sample(absent, len(absent))
         remaining, errors = set(absent), 0
-        for answer in source.lookup(absent):
-            remaining.discard(answer.hris_id)
-            if answer.status == "active":
-                self.reasons.append(f"the list was short: {answer.hris_id} is missing from it and answered active")
+        for hris_id, status in self._answers(source, absent):
+            remaining.discard(hris_id)
+            if status == "active":
+                self.reasons.append(f"the list was short: {hris_id} is missing from it and answered active")
                 return
-            (self.holes if answer.status == "error" else self.missing).add(answer.hris_id)
-            errors = errors + 1 if answer.status == "error" else 0
+            (self.holes if status == "error" else self.missing).add(hris_id)
+            errors = errors + 1 if status == "error" else 0
             if errors >= ERRORS_IN_A_ROW or time.monotonic() > self._until:
                 break
         self.holes |= remaining
+
+    def _answers(self, source: Source, hris_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """What the source says of each, asked by every id that it gave them: of several answers the one that counts
+        most."""
+        asked = {hris_id: {hris_id, *self.wire_ids.get(hris_id, ())} for hris_id in hris_ids}
+        hris_id_of = {wire_id: hris_id for hris_id, wire_ids in asked.items() for wire_id in wire_ids}
+        statuses: dict[str, list[LookupStatus]] = {}
+        for answer in source.lookup(list(hris_id_of)):
+            hris_id = hris_id_of[answer.hris_id]
+            statuses.setdefault(hris_id, []).append(answer.status)
+            if len(statuses[hris_id]) == len(asked[hris_id]):
+                yield hris_id, min(statuses[hris_id], key=STRONGEST_FIRST.index)
 
 
 _WIRES: Mapping[str, Callable[[Iterable[bytes], Company, date], RawColumns]] = {

@@ -6,15 +6,23 @@ with its own code.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import finch_wire
 from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, Unauthorized
 from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries, prefetch
-from hris_pipeline.sources.protocol import Company, LookupResult, Page, Record, ShapeReport
-from hris_pipeline.sources.raw_columns import clean_id
+from hris_pipeline.sources.protocol import (
+    STRONGEST_FIRST,
+    Company,
+    LookupResult,
+    LookupStatus,
+    Page,
+    Record,
+    ShapeReport,
+)
+from hris_pipeline.sources.raw_columns import clean_id, wire_ids
 from hris_pipeline.sources.records import scalar
 
 __all__ = ["FINCH_API_URL", "Finch"]
@@ -39,9 +47,6 @@ ONLY_ENTITY = ""
 
 T = TypeVar("T")
 Body = Mapping[str, Any]
-_Status = Literal["active", "inactive", "not_found", "error"]
-_STRONGEST_FIRST: tuple[_Status, ...] = ("active", "error", "inactive", "not_found")
-"""Of what several entities say of one person."""
 
 
 class Finch:
@@ -96,7 +101,7 @@ class Finch:
             holes: list[str] = []
             records: list[Record] = []
             for hris_id, entry in listed:
-                individual, employment = individuals.get(hris_id), employments.get(hris_id)
+                individual, employment = individuals.get(_wire_id(entry)), employments.get(_wire_id(entry))
                 if hris_id and (individual is None or employment is None):
                     holes.append(hris_id)
                     continue
@@ -105,7 +110,8 @@ class Finch:
                 except (ValueError, RecursionError):
                     holes.append(hris_id)
             asked = tuple(record.hris_id for record in records if record.hris_id)
-            yield Page(tuple(records), tuple(holes), tuple(reception.custom_fields.values()), asked)
+            ids = wire_ids(entry.get("id") for _, entry in listed)
+            yield Page(tuple(records), tuple(holes), tuple(reception.custom_fields.values()), asked, ids)
 
     def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """Some people a request; each has its own answer."""
@@ -114,7 +120,7 @@ class Finch:
             answers = [self._answers(batch, entity) for entity in self._entities]
             for hris_id in batch:
                 said = {answer[hris_id] for answer in answers}
-                yield LookupResult(hris_id, next(status for status in _STRONGEST_FIRST if status in said))
+                yield LookupResult(hris_id, next(status for status in STRONGEST_FIRST if status in said))
 
     def shape_report(self) -> ShapeReport:
         """What was noticed of the shapes of the people read so far."""
@@ -128,12 +134,12 @@ class Finch:
         """Gives back connections."""
         self._http.close()
 
-    def _answers(self, hris_ids: Sequence[str], entity: str) -> dict[str, _Status]:
+    def _answers(self, hris_ids: Sequence[str], entity: str) -> dict[str, LookupStatus]:
         try:
             items = self._items("/employer/employment", hris_ids, entity)
         except (SourceUnavailable, SourceRefused):
             items = {}
-        return {hris_id: _answered(hris_id, items.get(hris_id)) for hris_id in hris_ids}
+        return {hris_id: _answered(clean_id(hris_id), items.get(hris_id)) for hris_id in hris_ids}
 
     def _read_entities(self) -> tuple[str, ...]:
         """The entities to read one after the other; the API takes one a request, and none where there is only one."""
@@ -167,7 +173,7 @@ class Finch:
         for _ in range(self._ceilings.reading_pages):
             people, count = self._directory_page(offset, entity)
             listed = [(clean_id(scalar(person.get("id"))), person) for person in people]
-            ids = [hris_id for hris_id, _ in listed if hris_id]
+            ids = [_wire_id(person) for hris_id, person in listed if hris_id]
             if listed:
                 individuals = self._bodies("/employer/individual", ids, entity)
                 yield listed, individuals, self._bodies("/employer/employment", ids, entity)
@@ -196,7 +202,7 @@ class Finch:
         bodies = {
             hris_id: body
             for hris_id, (code, body) in items.items()
-            if code == 200 and body and not finch_wire.is_of_another(body, hris_id)
+            if code == 200 and body and not finch_wire.is_of_another(body, clean_id(hris_id))
         }
         if not bodies and len(hris_ids) > 1:
             codes = ", ".join(sorted({"none" if code is None else str(code) for code, _ in items.values()}))
@@ -207,14 +213,19 @@ class Finch:
         return bodies
 
     def _items(self, path: str, hris_ids: Sequence[str], entity: str) -> dict[str, "_Item"]:
-        """By hris_id: the code and body of each item; an item that names nobody says nothing of anybody."""
+        """Of those asked for: the code and body of each item; an item that names nobody says nothing of anybody."""
         body = {"requests": [{"individual_id": hris_id} for hris_id in hris_ids]}
         items = self._noting_expiry(lambda: self._http.post(path, _responses, body, _of(entity)))
         if any(code == 202 for code, _ in items.values()):
             raise SourceNotReady(
                 f"The HRIS aggregator has no data ready for POST {path} (code 202): run it again later."
             )
-        return items
+        by_hris_id: dict[str, _Item] = {}
+        for wire_id, item in items.items():
+            hris_id = clean_id(wire_id)
+            by_hris_id[hris_id] = item if by_hris_id.get(hris_id, item) == item else _CONTRADICTORY
+        named = {wire_id: items.get(wire_id) or by_hris_id.get(clean_id(wire_id)) for wire_id in hris_ids}
+        return {wire_id: item for wire_id, item in named.items() if item}
 
     def _note_age(self, headers: Mapping[str, str]) -> None:
         self._retrieved = headers.get("Finch-Data-Retrieved", self._retrieved)
@@ -261,11 +272,15 @@ def _responses(answer: object) -> dict[str, _Item]:
         raise ValueError("no responses")
     by_id: dict[str, _Item] = {}
     for item in items:
-        if isinstance(item, dict) and (hris_id := clean_id(scalar(item.get("individual_id")))):
+        if isinstance(item, dict) and (wire_id := scalar(item.get("individual_id"))):
             body = item.get("body")
             answer = _whole_number(item.get("code")), body if isinstance(body, dict) else None
-            by_id[hris_id] = answer if by_id.get(hris_id, answer) == answer else _CONTRADICTORY
+            by_id[wire_id] = answer if by_id.get(wire_id, answer) == answer else _CONTRADICTORY
     return by_id
+
+
+def _wire_id(person: Body) -> str:
+    return scalar(person.get("id")) or ""
 
 
 def _whole_number(value: object) -> int | None:
@@ -277,7 +292,7 @@ def _whole_number(value: object) -> int | None:
     return int(number) if number is not None and number.is_integer() else None
 
 
-def _answered(hris_id: str, item: "_Item | None") -> _Status:
+def _answered(hris_id: str, item: "_Item | None") -> LookupStatus:
     """What an item says of the person asked for: something only when it is that very person's."""
     code, body = item or (None, None)
     if code == 404:

@@ -16,7 +16,7 @@ from hris_pipeline.sources.http import Http, HttpRefused, TokenProvider, Unautho
 from hris_pipeline.sources.oauth import OAuth, OAuthTokens, TokenKeeper, Tokens
 from hris_pipeline.sources.pacing import Ceilings, RateLimiter, Retries, Workers, prefetch
 from hris_pipeline.sources.protocol import Company, CustomField, LookupResult, Page, Record, ShapeReport
-from hris_pipeline.sources.raw_columns import clean_id
+from hris_pipeline.sources.raw_columns import clean_id, wire_ids
 from hris_pipeline.sources.records import scalar
 
 __all__ = ["SAMPLE", "PartnerApi"]
@@ -131,6 +131,9 @@ class PartnerApi:
     def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """One call a person."""
         for hris_id in hris_ids:
+            if hris_id in _NO_NAMES:
+                yield LookupResult(hris_id, "error")
+                continue
             try:
                 member = self._http.get(_path(hris_id), _object)
             except HttpRefused as refusal:
@@ -169,7 +172,8 @@ class PartnerApi:
                 records.append(reception.record(member))
             except (ValueError, RecursionError):
                 holes.append(_id(member))
-        return Page(tuple(records), tuple(filter(None, holes)), asked=tuple(sorted(asked)))
+        ids = wire_ids(member.get("id") for member in members if isinstance(member, dict))
+        return Page(tuple(records), tuple(filter(None, holes)), asked=tuple(sorted(asked)), wire_ids=ids)
 
     def _listed(self, query: Mapping[str, str]) -> Iterator[list[object]]:
         yield from prefetch(self._lists("/v1/members", {"limit": str(PAGE_SIZE), **query}))
@@ -243,24 +247,29 @@ class _Details:
             candidates = random.sample(candidates, min(sample, len(candidates)))
         asked = set()
         for (hris_id, member), values in zip(
-            candidates, self._workers.map(lambda pair: self._values(pair[0]), candidates, THREADS), strict=True
+            candidates, self._workers.map(lambda pair: self._values(pair[1]), candidates, THREADS), strict=True
         ):
             if values is not None:
                 member[justworks_wire.CUSTOM_VALUES_KEY] = values
                 asked.add(hris_id)
         return asked
 
-    def _values(self, hris_id: str) -> list[object] | None:
-        if self._failed_in_a_row >= FAILURES_IN_A_ROW:
+    def _values(self, member: Mapping[str, Any]) -> list[object] | None:
+        wire_id = scalar(member.get("id")) or ""
+        if self._failed_in_a_row >= FAILURES_IN_A_ROW or wire_id in _NO_NAMES:
             return None
         try:
-            values, _ = self._http.get(f"{_path(hris_id)}/custom-field-values", _list)
+            values, _ = self._http.get(f"{_path(wire_id)}/custom-field-values", _list)
         except _NO_ANSWER as failure:
             is_down = not isinstance(failure, HttpRefused)
             self._failed_in_a_row += is_down  # a refusal costs nothing, and is that one person's
             return None
         self._failed_in_a_row = 0
         return values
+
+
+_NO_NAMES = frozenset({".", ".."})
+"""Ids that no address can hold: what they name is the folder, or the one above."""
 
 
 def _path(hris_id: str) -> str:
@@ -298,7 +307,7 @@ def _is_active(member: object) -> bool:
 
 def _answered(hris_id: str, member: Mapping[str, Any]) -> Any:
     """What a record says of the person asked for: something only when it is that very person's."""
-    if _id(member) != hris_id:
+    if _id(member) != clean_id(hris_id):
         return "error"
     return {True: "active", False: "inactive"}.get(member["active"], "error") if _has_flag(member) else "error"
 

@@ -7,9 +7,11 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 __all__ = [
+    "STRONGEST_FIRST",
     "Company",
     "CustomField",
     "LookupResult",
+    "LookupStatus",
     "Manifest",
     "Office",
     "Page",
@@ -58,12 +60,13 @@ class UnreadColumn(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True, gc=False):
     """Some members; ``holes`` are the hris_ids of members whose details could not be read; ``custom_fields`` are those
     that this page shows, from a source that defines them nowhere else; ``asked`` are those whose custom field values
-    were read."""
+    were read; ``wire_ids`` is how the source spells an hris_id that is stored as another text."""
 
     records: tuple[Record, ...]
     holes: tuple[str, ...] = ()
     custom_fields: tuple[CustomField, ...] = ()
     asked: tuple[str, ...] = ()
+    wire_ids: dict[str, tuple[str, ...]] = {}
 
 
 class ShapeReport(msgspec.Struct, frozen=True):
@@ -75,12 +78,19 @@ class ShapeReport(msgspec.Struct, frozen=True):
     unread: dict[str, UnreadColumn] = {}
 
 
+LookupStatus = Literal["active", "inactive", "not_found", "error"]
+"""What a source says of one person."""
+
+STRONGEST_FIRST: tuple[LookupStatus, ...] = ("active", "error", "inactive", "not_found")
+"""Of several answers about one person the first of these counts."""
+
+
 class LookupResult(msgspec.Struct, frozen=True, gc=False):
     """What the source says of one person asked for singly: only ``not_found`` and ``inactive`` confirm that somebody
     is gone; ``error`` is every answer that says nothing certain."""
 
     hris_id: str
-    status: Literal["active", "inactive", "not_found", "error"]
+    status: LookupStatus
 
 
 class Office(msgspec.Struct, frozen=True, gc=False):
@@ -130,7 +140,8 @@ class Source(Protocol):
         ...
 
     def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
-        """Asks for single people, in the order given, lazily: the caller may stop after any answer."""
+        """Asks for single people by the ids that the source gives them, in the order given, lazily: the caller may stop
+        after any answer. Each result has the id that was asked for."""
         ...
 
     def shape_report(self) -> ShapeReport:
@@ -156,8 +167,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``asked`` is how many members' custom field values were read, of all unless ``with_custom_fields`` is false (then of
     a sample, in ``sampled``). ``unread`` is by employee column. ``spellings`` counts, by place in a member
     (``emails``, ``department``), the keys met there that are read; ``other_keys`` counts those that are not, by dotted
-    name, of which nothing else is kept. ``first_page``: only that was read, when connecting, to show what the source's
-    fields hold; no import is planned from it.
+    name, of which nothing else is kept. ``wire_ids`` is how the source spells an hris_id stored as another text:
+    only by that can it be asked for the person. ``first_page``: only that was read, when connecting, to show what the
+    source's fields hold; no import is planned from it.
     """
 
     extract_id: str
@@ -177,6 +189,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     unread: dict[str, UnreadColumn] = {}
     spellings: dict[str, dict[str, int]] = {}
     other_keys: dict[str, int] = {}
+    wire_ids: dict[str, tuple[str, ...]] = {}
     company: Company
     file: str
     sha256: str

@@ -32,6 +32,7 @@ __all__ = [
     "read_contacts",
     "unreadable_columns",
     "wire_getters",
+    "wire_ids",
     "wire_paths",
 ]
 
@@ -163,6 +164,15 @@ def clean_id(value: object) -> str:
         return value.strip()
     text = clean_value(value if type(value) is str else as_text(value) or "", "id")
     return "" if UNREADABLE in text else text
+
+
+def wire_ids(ids: Iterable[object]) -> dict[str, tuple[str, ...]]:
+    """By hris_id: how the source spells it, of those ids that are stored as another text."""
+    texts = (value if type(value) is str else as_text(value) or "" for value in ids)
+    spelled_otherwise = [(hris_id, text) for text in texts if (hris_id := clean_id(text)) != text and hris_id]
+    return {
+        hris_id: tuple(text for id_, text in spelled_otherwise if id_ == hris_id) for hris_id, _ in spelled_otherwise
+    }
 
 
 RawColumns = dict[str, "pa.Array"]
