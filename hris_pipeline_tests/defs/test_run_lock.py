@@ -14,6 +14,7 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.store.engine import Store, open_store
 from hris_pipeline_tests.defs.conftest import Company
 from hris_pipeline_tests.kit.many_integrations import counted_statements
+from hris_pipeline_tests.kit.processes import until
 
 
 def test_a_run_is_alive_while_its_lock_is_held_and_no_longer(store: Store) -> None:
@@ -45,8 +46,7 @@ def test_a_lost_session_is_taken_for_no_death_and_the_lock_is_held_again_in_time
         with other.engine.connect() as connection:
             connection.execute(locks)
         assert living_runs(other, ("one",)) == frozenset()
-        time.sleep(RETAKEN_SECONDS)
-        assert living_runs(other, ("one",)) == {"one"}
+        assert until(lambda: living_runs(other, ("one",)), RETAKEN_SECONDS, what="the lock, held again,") == {"one"}
     assert living_runs(other, ("one",)) == frozenset()
     store.close()
     other.close()
