@@ -24,10 +24,10 @@ QUICK = Retries(attempts=2, first=0.0)
 
 ON_ONE_DATABASE = {
     *("test_automatic", "test_clock", "test_connecting", "test_identity", "test_main_story", "test_notifying"),
-    *("test_safety", "test_settings", "test_stale", "test_trust"),
+    *("test_people_stay", "test_safety", "test_settings", "test_stale", "test_transforming", "test_trust"),
 }
-"""Whose subject is no database: each of their tests takes one of them, half of them the other. People who stay, lives,
-erasing, tampering and the rest are tried on both."""
+"""Whose subject is no database, but what is planned: each of their tests takes one of them, half of them the other.
+Lives, erasing, tampering, reviews, the past and the rest are tried on both."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
