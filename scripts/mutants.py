@@ -1,6 +1,6 @@
 """Mutants: small faults put into the rules one at a time, each run against the tests that own the rule.
 
-Usage: python scripts/mutants.py [--sample 60] [--seed 1] [--only change_set/identity.py]
+Usage: python scripts/mutants.py [--sample 60] [--seed 1] [--only change_set/identity.py] [--tests FILE ...]
 
 A mutant that no test notices survives and is printed with its place; docs/mutants.md explains those that stay. The
 faults are made in a copy of the tree. mutmut serves functions of one process; here what is mutated is mostly columns of
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +125,7 @@ def all_mutants(only: str) -> list[tuple[Mutant, tuple[str, ...]]]:
     return pairs
 
 
-def survives(mutant: Mutant, tests: tuple[str, ...], tree: Path) -> bool:
+def survives(mutant: Mutant, tests: Sequence[str], tree: Path) -> bool:
     """Whether the tests pass although the fault is there."""
     file = tree / PACKAGE / mutant.file
     sound = file.read_text(encoding="utf-8")
@@ -145,6 +145,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=60, help="how many; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="part of a file's name")
+    parser.add_argument("--tests", nargs="+", default=(), help="these instead of all the tests that own the file")
     options = parser.parse_args()
     everything = all_mutants(options.only)
     sample = everything
@@ -157,7 +158,7 @@ def main() -> int:
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", tree)
         for mutant, tests in sample:
-            if survives(mutant, tests, tree):
+            if survives(mutant, options.tests or tests, tree):
                 alive += 1
                 print(f"survived: {mutant.file}:{mutant.line} {mutant.fault}", flush=True)
     share = f"{len(sample)} of {len(everything)} mutants"

@@ -229,3 +229,21 @@ def test_many_creates_are_held_but_not_the_first_import() -> None:
     members, directory = company(30)
     more = [person(number) for number in range(31, 61)]
     assert tripped(plan([*members, *more], directory)) == ["create_limit"]
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("email_change_limit", {"changeable": 0, "email_changed": people(5)}),
+        ("employee_id_mismatch", {"comparable": 0, "mismatched": people(5)}),
+        ("quarantine_growth", {"newly_quarantined": people(5)}),
+        ("create_limit", {"created": people(25)}),
+    ],
+)
+def test_of_nobody_there_is_no_percentage(name: str, facts: dict[str, Any]) -> None:
+    assert not trips(name, company_of(0, **facts))
+
+
+def test_of_unread_fields_that_hold_nothing_the_worst_is_told() -> None:
+    unread = {"email": {"count": 1, "of": 10}, "department": {"count": 4, "of": 10}}
+    assert judge("unread_field", company_of(10, unread=unread)).observed == "department: 4 of 10 (40.0 %)"
