@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from kombu.connection import Connection
+from kombu.exceptions import OperationalError
 
 from hris_pipeline_tests.kit.processes import until
 
@@ -26,10 +27,11 @@ needs_rabbitmq = pytest.mark.skipif(
 
 @dataclass
 class RabbitMQ:
-    """A broker whose queues are files below ``folder``; ``ports`` are the clients', and that of its own node."""
+    """A broker whose queues are files below ``folder``; ``ports`` are the clients', that of its own node, and that of
+    Erlang's register of nodes."""
 
     folder: Path
-    ports: tuple[int, int]
+    ports: tuple[int, int, int]
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -39,7 +41,7 @@ class RabbitMQ:
 
     def start(self) -> None:
         """Starts it, with what it had when it was stopped."""
-        clients, node = self.ports
+        clients, node, _ = self.ports
         (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{clients}\n")
         environ = {
             "PATH": os.environ["PATH"],
@@ -50,8 +52,8 @@ class RabbitMQ:
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_DIST_PORT": str(node),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false -erl_epmd_port {node} "
-            "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +A 4",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +A 4",
+            **self._register,
         }
         with (self.folder / "rabbitmq.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -66,6 +68,17 @@ class RabbitMQ:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            until(self._end_register, what="the end of the register of nodes")
+
+    def _end_register(self) -> bool:
+        environ = {"PATH": os.environ["PATH"], **self._register}
+        ended = subprocess.run(["epmd", "-kill"], env=environ, capture_output=True, check=False)
+        return b"living nodes" not in ended.stdout + ended.stderr
+
+    @property
+    def _register(self) -> dict[str, str]:
+        """It is a process that the server starts, and leaves behind."""
+        return {"ERL_EPMD_ADDRESS": "127.0.0.1", "ERL_EPMD_PORT": str(self.ports[2])}
 
     def waiting(self, queue: str = "imports") -> int:
         """How many messages no worker has taken."""
@@ -73,8 +86,8 @@ class RabbitMQ:
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
 
     def _answers(self) -> bool:
-        with suppress(OSError):
-            Connection(self.url, connect_timeout=5).ensure_connection(max_retries=1)  # type: ignore[no-untyped-call]
+        with suppress(OSError, OperationalError), Connection(self.url, connect_timeout=5) as connection:  # type: ignore[no-untyped-call]
+            connection.ensure_connection(max_retries=1)
             return True
         return False
 
@@ -82,13 +95,15 @@ class RabbitMQ:
 @contextmanager
 def rabbitmq_server(folder: Path) -> Iterator[RabbitMQ]:
     """A running broker."""
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-        ports = (first.getsockname()[1], second.getsockname()[1])
+    free = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    clients, node, register = (server.getsockname()[1] for server in free)
+    for server in free:
+        server.close()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "enabled_plugins").write_text("[].\n")
-    broker = RabbitMQ(folder, ports)
-    broker.start()
+    broker = RabbitMQ(folder, (clients, node, register))
     try:
+        broker.start()
         yield broker
     finally:
         broker.kill()
