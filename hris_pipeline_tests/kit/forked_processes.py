@@ -6,8 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -76,6 +77,10 @@ class Child:
                 self._connection.recv()
         except (EOFError, ConnectionResetError):
             self._connection.close()
+        with suppress(ProcessLookupError):  # until then it may still have another socket open
+            while True:
+                os.kill(self._pid, 0)
+                time.sleep(0.001)
 
 
 class Processes:

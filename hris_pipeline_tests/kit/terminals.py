@@ -3,6 +3,7 @@
 import os
 import sys
 import termios
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,11 +18,18 @@ __all__ = ["SIZE", "Terminal", "terminal_of"]
 SIZE = (60, 160)
 """Rows and columns."""
 
+TYPING_SECONDS = 0.05
+
 
 class Terminal(fdspawn):  # type: ignore[type-arg]
     """A person's end of it, as pexpect has one of a process that it starts itself."""
 
     process: Child
+
+    def send(self, s: Any) -> int:
+        """Types it, a moment after whatever was read: nobody is as quick as a program."""
+        time.sleep(TYPING_SECONDS)
+        return int(super().send(s))
 
     def sendintr(self) -> None:
         """Ctrl-C."""
