@@ -207,6 +207,7 @@ def test_a_page_is_a_few_statements(changed: Acme, served: Served, page: str, mo
     user = changed.users()[changed.active()[3]]
     changed.company.add(first_name="Neu", last_name="Anders", work_email=user["email"])
     path, browser = review_address(changed) if page == "review" else page, served.browser()
+    browser.get(path)  # the settings are read once a process
     with statements(changed.services.store.engine) as executed:
         answer = browser.get(path)
     assert answer.status_code == 200
