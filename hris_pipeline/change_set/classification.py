@@ -43,6 +43,17 @@ class ClassifiedRows:
     outcome: pd.Series
     identities: Identities
 
+    def unusable(self, context: PlanContext) -> frozenset[str]:
+        """hris_ids of members who may work, and whose row says nothing of who they are: holes, quarantined and left out
+        ones; not those whom a rule sends away."""
+        rows = self.rows
+        bad = rows["leaver_only"].astype(bool)
+        sent_away = null_as_false(rows["archive_existing"]) & ~bad
+        idle = bad | rows["exclusion"].notna() | rows["may_have_left"] | ~rows["started"]
+        listed = rows.loc[rows["employed"] & idle & ~sent_away, "hris_id"].dropna()
+        without_row = {*context.holes, *context.quarantined_hris_ids} - {*rows["hris_id"].dropna()}
+        return frozenset({*listed, *without_row})
+
     @property
     def inactive_local(self) -> pd.Series:
         """Rows of members who are not employed, and whose EmployeeId or former link an active local user has that

@@ -119,7 +119,9 @@ class PlanContext:
     ``quarantined`` are members with bad rows, ``previously_quarantined`` the hris_ids that were quarantined at the last
     applied import. ``recently_archived`` are user_ids archived in the days that ``slow_bleed`` looks at, outside
     approved imports and undos. ``kept_users`` are user_ids that ``do_not_archive`` follows, ``waiting_elsewhere`` those
-    in an open conflict of another integration of the directory, where they may work. ``unread`` says, by
+    in an open conflict of another integration of the directory, where they may work. ``undecided`` are the members and
+    users (hris_id, user_id) of this integration's own conflicts that were open, or decided by a link and not imported
+    yet, before this plan. ``unread`` says, by
     employee column, of how many members who send it nothing could be read: ``count``, ``of`` and ``keys``.
     """
 
@@ -136,6 +138,7 @@ class PlanContext:
     recently_archived: frozenset[str] = frozenset()
     kept_users: frozenset[str] = frozenset()
     waiting_elsewhere: frozenset[str] = frozenset()
+    undecided: frozenset[tuple[str, str]] = frozenset()
     unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property

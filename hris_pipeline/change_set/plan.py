@@ -219,7 +219,8 @@ class Plan:
     """A change set: ``rows`` (``ROW_COLUMNS``) and their ``row_hashes``, the nine counts, the guards, the digest;
     ``diagnostics`` gives, by reason, the EmployeeIds (hris_ids where there is none) of whoever is not applied or warned
     about, and under ``warning:field_missing_for_all`` and ``warning:field_unread`` names of fields; ``conflicts`` has
-    ``identity.CONFLICT_COLUMNS``."""
+    ``identity.CONFLICT_COLUMNS``; ``waiting`` are hris_ids of members about whom an earlier conflict stays as it was,
+    because their row says nothing this time."""
 
     rows: pd.DataFrame = field(repr=False)
     hashes: pd.Series = field(repr=False)
@@ -229,6 +230,7 @@ class Plan:
     complete: bool
     diagnostics: Mapping[str, tuple[str, ...]]
     conflicts: pd.DataFrame = field(repr=False)
+    waiting: frozenset[str] = frozenset()
 
     @property
     def held(self) -> bool:
@@ -263,7 +265,11 @@ def make_plan(
     desired = resolve_desired_state(people, directory, snapshot, context, settings)
     conflicts = _all_conflicts(people, desired, snapshot)
     taken = people.rows.loc[desired.taken, "user_id"].dropna()
-    in_conflict = frozenset({*conflicts["user_id"], *taken, *context.waiting_elsewhere})
+    unusable = people.unusable(context)
+    waiting = {(hris_id, user_id) for hris_id, user_id in context.undecided if hris_id in unusable}
+    in_conflict = frozenset(
+        {*conflicts["user_id"], *taken, *context.waiting_elsewhere, *(user_id for _, user_id in waiting)}
+    )
     leavers = find_leavers(people, directory, snapshot, context, settings, in_conflict=in_conflict)
     outcome = _final_outcome(people, desired, leavers)
     written, difference, outcome = _difference(outcome, desired, directory, snapshot, context, in_conflict)
@@ -285,6 +291,7 @@ def make_plan(
         complete=context.complete,
         diagnostics=diagnose(result, snapshot, context, settings, {**(warnings or {}), **desired.warnings}),
         conflicts=conflicts,
+        waiting=frozenset(hris_id for hris_id, _ in waiting),
     )
 
 

@@ -33,7 +33,13 @@ from hris_pipeline.store.frames import StoredDirectory, last_applied_extract
 from hris_pipeline.store.history import recent_archives
 from hris_pipeline.store.imports import Import, record_failed, stage_import
 from hris_pipeline.store.integrations import current_settings, get_integration
-from hris_pipeline.store.review_queues import quarantined, record_conflicts, resolutions, users_waiting_elsewhere
+from hris_pipeline.store.review_queues import (
+    quarantined,
+    record_conflicts,
+    resolutions,
+    undecided,
+    users_waiting_elsewhere,
+)
 from hris_pipeline.store.seals import followed_users, record_kept_users
 from hris_pipeline.transform.columns import to_arrow
 
@@ -98,6 +104,7 @@ def read_context(
         ),
         kept_users=followed_users(connection, integration_id, settings.do_not_archive),
         waiting_elsewhere=users_waiting_elsewhere(connection, integration_id),
+        undecided=undecided(connection, integration_id),
         unread=msgspec.to_builtins(manifest.unread),
     )
 
@@ -161,7 +168,9 @@ def plan_import(
         record_kept_users(connection, integration_id, integration.directory_id, keep)
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
-        _record_conflicts(connection, manifest, plan, bad, services.now())
+        record_conflicts(
+            connection, integration_id, plan.conflicts, services.now(), complete=plan.complete, unknown=plan.waiting
+        )
         draft = Import(
             integration_id=integration_id,
             directory_id=integration.directory_id,
@@ -181,15 +190,6 @@ def plan_import(
             dagster_run_id=run_id,
         )
         return stage_import(connection, draft, plan.rows, plan.hashes)
-
-
-def _record_conflicts(
-    connection: sa.Connection, manifest: Manifest, plan: Plan, bad: pd.DataFrame, now: datetime
-) -> None:
-    unknown = {*manifest.holes, *bad["hris_id"].dropna()}
-    record_conflicts(
-        connection, manifest.integration_id, plan.conflicts, now, complete=manifest.complete, unknown=unknown
-    )
 
 
 def record_failure(

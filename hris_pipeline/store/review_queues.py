@@ -24,13 +24,13 @@ from hris_pipeline.store.tables import conflicts, import_rows, imports, integrat
 __all__ = [
     "end_outdated",
     "forget_people",
-    "members_waiting",
     "pending_link",
     "purge",
     "quarantined",
     "record_conflicts",
     "replace_quarantine",
     "resolutions",
+    "undecided",
     "users_waiting_elsewhere",
 ]
 
@@ -150,12 +150,12 @@ def pending_link(of: sa.FromClause = conflicts) -> sa.ColumnElement[bool]:
     return sa.and_(of.c.status == "resolved", of.c.resolution == "link", ~followed.exists())
 
 
-def members_waiting(connection: sa.Connection, integration_id: str) -> frozenset[str]:
-    """hris_ids of members of whom it must still be decided, or imported, which user they are."""
-    waiting = sa.select(conflicts.c.hris_id).where(
+def undecided(connection: sa.Connection, integration_id: str) -> frozenset[tuple[str, str]]:
+    """Members (hris_ids) of whom it must still be decided, or imported, which user they are, each with the user_id."""
+    waiting = sa.select(conflicts.c.hris_id, conflicts.c.user_id).where(
         conflicts.c.integration_id == integration_id, sa.or_(conflicts.c.status == "open", pending_link())
     )
-    return frozenset(connection.execute(waiting).scalars())
+    return frozenset((row.hris_id, row.user_id) for row in connection.execute(waiting))
 
 
 def _conflict_id(integration_id: str, hris_id: str, user_id: str) -> str:

@@ -88,13 +88,15 @@ def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], Wor
     if expectation.status == "held" and week.approve:
         judged.approve(summary)
     saved = expectation.status == "planned" or week.approve
-    world = decide_conflicts(judged, world, week.decisions)
+    decided_before = world.linking
+    world = decide_conflicts(judged, replace(world, waiting=expectation.waiting), week.decisions)
     if not saved:
         return [], world
     judged.acme.save(summary.import_id)
     after, stored = apply(world, expectation, approved=week.approve), judged.users()
     breaches = differing_users(after.users, stored)
-    world = replace(after, users=stored)
+    unsure = {pair for pair in decided_before if pair[0] in expectation.unusable or not expectation.complete}
+    world = replace(after, users=stored, linking=frozenset(unsure | (world.linking - decided_before)))
     if not breaches and expectation.status == "planned":
         breaches = _again(judged, world, week, observed)
     return breaches, world
@@ -108,7 +110,13 @@ def decide_conflicts(judged: Judged, world: World, decisions: tuple[Decision, ..
         with suppress(UsageError):
             resolve(services, conflict.conflict_id, decision, "lee")
             decided = Resolution(conflict.hris_id, decision, conflict.user_id)
-            world = replace(world, resolutions=(decided, *world.resolutions))
+            pair = (conflict.hris_id, conflict.user_id)
+            world = replace(
+                world,
+                resolutions=(decided, *world.resolutions),
+                waiting=world.waiting - {pair},
+                linking=world.linking | {pair} if decision == "link" else world.linking,
+            )
     return world
 
 

@@ -1,5 +1,6 @@
 """What persons decide about a directory between two imports: the world afterwards."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from .identity import linked_here
@@ -15,16 +16,26 @@ def erase(world: World, hris_id: str, through: str) -> World:
     archived by a person, and what was decided about the person is forgotten; whoever is none leaves nothing either."""
     person = find_person(world, hris_id, through)
     if person is None:
-        return replace(world, resolutions=tuple(entry for entry in world.resolutions if entry.hris_id != hris_id))
+        return _forgetting(world, {hris_id}, None)
     kept = {name: getattr(person, name) for name in ERASED_KEEP}
     erased = User(**kept, status="archived", archived_by="person")
     ids = {hris_id, person.hris_id, (person.was_managed_link or (None, None))[1]}
+    users = tuple(erased if user.user_id == person.user_id else user for user in world.users)
+    return replace(_forgetting(world, ids, person.user_id), users=users)
+
+
+def _forgetting(world: World, hris_ids: Collection[str | None], user_id: str | None) -> World:
+    """Nothing of what was decided, or waits to be, about those members and that user."""
+
+    def others(pairs: frozenset[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        return frozenset(pair for pair in pairs if pair[0] not in hris_ids and pair[1] != user_id)
+
+    decided = (entry for entry in world.resolutions if entry.hris_id not in hris_ids)
     return replace(
         world,
-        users=tuple(erased if user.user_id == person.user_id else user for user in world.users),
-        resolutions=tuple(
-            entry for entry in world.resolutions if entry.hris_id not in ids and entry.user_id != person.user_id
-        ),
+        resolutions=tuple(entry for entry in decided if user_id is None or entry.user_id != user_id),
+        waiting=others(world.waiting),
+        linking=others(world.linking),
     )
 
 

@@ -30,13 +30,14 @@ class Identities:
     relinked: list[User] = field(default_factory=list)  # by rule 3, before identity_change looks at them
     released: set[str] = field(default_factory=set)  # user_ids of leavers whose EmployeeId a person gave away
     refused_by_rule_3: list[User] = field(default_factory=list)  # the other side of rule 3's conflicts
+    waited_for: set[str] = field(default_factory=set)  # user_ids in earlier conflicts of members with unusable rows
 
     def user_of(self, hris_id: str) -> User | None:
         match = self.matches.get(hris_id)
         return match.user if match is not None else None
 
     def conflict_users(self) -> frozenset[str]:
-        return frozenset(user_id for conflict in self.conflicts for user_id in conflict.user_ids)
+        return frozenset(user_id for conflict in self.conflicts for user_id in conflict.user_ids) | self.waited_for
 
 
 def value_text(row: Mapped, name: str) -> str | None:
@@ -75,6 +76,18 @@ def former_links(world: World, hris_id: str) -> list[User]:
 
 def archived_by_person(user: User) -> bool:
     return not user.is_active and user.archived_by != "import"
+
+
+def unusable_members(people: People, rows: Iterable[Mapped]) -> frozenset[str]:
+    """Members who may work, and whose row does not say who they are: holes, quarantined, left out or to come."""
+    idle = {
+        row.hris_id
+        for row in rows
+        if row.employment != "left"
+        and (row.failures or row.exclusion is not None or row.may_have_left or row.employment == "not_started")
+        and not (row.rule is not None and row.rule.archive_existing and not row.failures)
+    }
+    return frozenset(people.holes | (idle - {""}))
 
 
 def is_confirmed_gone(world: World, people: People, rows: Iterable[Mapped], user: User) -> bool:

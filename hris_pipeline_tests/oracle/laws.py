@@ -7,7 +7,7 @@ person by person, from the wire.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .identity import archived_by_person, former_links, is_confirmed_gone, linked_here
+from .identity import archived_by_person, former_links, is_confirmed_gone, linked_here, unusable_members
 from .leavers import is_kept_from_archiving, seems_relisted
 from .mapping import Mapped, map_everybody
 from .model import COUNTS, Expectation, Reading, User, World
@@ -79,6 +79,7 @@ def nobody_certain_to_have_left_stays(world: World, evidence: Facts, observed: O
     if not evidence.people.complete or not settings.archive_employees:
         return []
     touched = {row.user_id for row in observed.rows if row.action == "archive" or "hris_id" in row.changes}
+    unusable = unusable_members(evidence.people, evidence.rows.values())
     return [
         f"left and not archived: {user.user_id}"
         for user in world.users
@@ -89,6 +90,7 @@ def nobody_certain_to_have_left_stays(world: World, evidence: Facts, observed: O
         and user.user_id not in observed.conflict_user_ids
         and user.user_id not in touched
         and not seems_relisted(world, evidence.rows.values(), user)
+        and user.user_id not in {user_id for hris_id, user_id in world.linking if hris_id in unusable}
     ]
 
 

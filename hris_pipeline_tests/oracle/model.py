@@ -222,6 +222,8 @@ class World:
     quarantined_before: frozenset[str] = frozenset()  # hris_ids, at the last applied import
     import_applied: bool = False  # in this life of the integration
     never_archive: frozenset[str] = frozenset()  # user_ids that had an id of do_not_archive when it was set
+    waiting: frozenset[tuple[str, str]] = frozenset()  # open conflicts: hris_id, user_id
+    linking: frozenset[tuple[str, str]] = frozenset()  # decided by a link that no import could follow yet
 
 
 @dataclass(frozen=True)
@@ -289,6 +291,8 @@ class Expectation:
     quarantined: tuple[Quarantined, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     awaiting_decision: frozenset[str] = frozenset()  # user_ids that a conflict keeps from being archived
+    waiting: frozenset[tuple[str, str]] = frozenset()  # conflicts that are open afterwards: hris_id, user_id
+    unusable: frozenset[str] = frozenset()  # hris_ids of members whose row does not say who they are
     kept_references: frozenset[str] = frozenset()  # user_ids whose supervisor stays because of a conflict
     inactive_local: frozenset[str] = frozenset()  # user_ids
     holes: frozenset[str] = frozenset()  # hris_ids

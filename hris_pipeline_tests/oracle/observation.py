@@ -50,7 +50,8 @@ def observed_of(expectation: Expectation) -> Observed:
         guards={name: result.tripped for name, result in expectation.guards.items()},
         figures={name: (result.observed, result.denominator) for name, result in expectation.guards.items()},
         conflict_user_ids=frozenset(user_id for conflict in expectation.conflicts for user_id in conflict.user_ids),
-        conflict_hris_ids=frozenset(conflict.hris_id for conflict in expectation.conflicts),
+        conflict_hris_ids=frozenset(conflict.hris_id for conflict in expectation.conflicts)
+        | {hris_id for hris_id, _ in expectation.waiting},
         quarantined=frozenset(entry.hris_id for entry in expectation.quarantined),
         excluded=frozenset(entry.hris_id for entry in expectation.excluded),
         holes=expectation.holes,

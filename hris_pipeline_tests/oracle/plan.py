@@ -7,11 +7,13 @@ from . import guards
 from .applying import apply_rows
 from .draft import Draft
 from .identity import (
+    Identities,
     Match,
     employee_id_after,
     identify,
     relinks_become_conflicts,
     settle_employee_ids,
+    unusable_members,
 )
 from .leavers import decide_missing, decide_unmatched, give_up_ids
 from .mapping import Keep, Mapped, frame_failure, hire_dates, is_international, map_everybody
@@ -25,7 +27,7 @@ from .model import (
     Warned,
     World,
 )
-from .reading import read
+from .reading import People, read
 from .references import Directory, Reference
 from .settings import Settings, settings_of
 from .text import same
@@ -44,6 +46,8 @@ def expect(world: World, reading: Reading) -> Expectation:
     if identity.tripped:
         relinks_become_conflicts(identities)
     settle_employee_ids(world, identities, settings)
+    unusable = unusable_members(people, mapped)
+    identities.waited_for = {user_id for hris_id, user_id in world.waiting | world.linking if hris_id in unusable}
     draft = Draft(world, settings, people, mapped, identities)
     _matched(draft)
     decide_unmatched(draft)
@@ -89,6 +93,8 @@ def expect(world: World, reading: Reading) -> Expectation:
         quarantined=tuple(draft.quarantined),
         conflicts=tuple(identities.conflicts),
         awaiting_decision=frozenset(draft.awaiting),
+        waiting=_waiting(world, people, identities, unusable),
+        unusable=unusable,
         kept_references=frozenset(draft.kept_references),
         inactive_local=frozenset(draft.inactive_local),
         holes=people.holes,
@@ -100,6 +106,20 @@ def expect(world: World, reading: Reading) -> Expectation:
 
 
 # People who are matched
+
+
+def _waiting(
+    world: World, people: People, identities: Identities, unusable: frozenset[str]
+) -> frozenset[tuple[str, str]]:
+    """The conflicts of this plan, and the earlier ones of which it says nothing."""
+    mine = {user.hris_id: user.user_id for user in world.users if user.integration_id == world.integration_id}
+    fresh = {
+        (conflict.hris_id, user_id)
+        for conflict in identities.conflicts
+        for user_id in conflict.user_ids
+        if user_id != mine.get(conflict.hris_id)
+    }
+    return frozenset(fresh | {pair for pair in world.waiting if pair[0] in unusable or not people.complete})
 
 
 def _matched(draft: Draft) -> None:

@@ -1,0 +1,50 @@
+"""A user in an open conflict, or whom a person linked to another member, stays while that member's row says nothing."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hris_pipeline.operations.review_queues import open_conflicts, resolve
+from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+
+RULE = "do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]"
+
+
+def leave_out(acme: Acme, member: str) -> None:
+    acme.company.edit(member, job_title="Board")
+    acme.switch(RULE)
+
+
+UNUSABLE: dict[str, Callable[[Acme, str], object]] = {
+    "a bad record": lambda acme, member: acme.company.edit(member, birth_date="soon"),
+    "no work id": lambda acme, member: acme.company.edit(member, work_id=None),
+    "active unread": lambda acme, member: acme.company.edit(member, raw={"active": "yes"}),
+    "left out by a rule": leave_out,
+    "details that fail": lambda acme, member: acme.fault("failing_details", members=(member,), status=403),
+}
+
+
+@pytest.mark.parametrize("spoil", UNUSABLE.values(), ids=UNUSABLE)
+@pytest.mark.parametrize("decided", [True, False], ids=["linked", "undecided"])
+def test_while_the_row_of_the_member_says_nothing(
+    make_lite: MakeAcme, spoil: Callable[[Acme, str], object], decided: bool
+) -> None:
+    acme = make_lite(20, seed=5)
+    acme.switch("metadata=[{name: Badge, source: 'custom:Badge Number'}]")
+    acme.run()
+    gone = acme.active()[0]
+    employee_id = acme.users()[gone]["employee_id"]
+    work_id = acme.company.person(gone).work_id
+    acme.lose([gone])
+    member = acme.company.add(work_id=work_id)
+    assert acme.run().counts["conflicts"] == 1
+    [conflict] = open_conflicts(acme.services, "acme")
+    if decided:
+        resolve(acme.services, conflict.conflict_id, "link", "lee")
+    spoil(acme, member)
+    for _ in range(2):
+        done = acme.run()
+        assert done.counts["archived"] == 0
+        assert employee_id in done.diagnostics["awaiting_decision"]
+    assert acme.users()[gone]["status"] == "active"
+    assert bool(open_conflicts(acme.services, "acme")) is not decided
