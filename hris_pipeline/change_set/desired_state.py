@@ -141,9 +141,10 @@ def hire_dates(rows: pd.DataFrame, settings: Settings) -> pd.Series:
 
 def _vanished_fields(rows: pd.DataFrame, written: pd.Series, directory: Directory) -> tuple[str, ...]:
     """The fields that nobody in the extract has though users whom this plan touches do: consent or scope is missing,
-    not the data."""
+    not the data. What could not be read of some proves nothing of all others; what nobody's could be read is sent."""
     believed = ~rows["leaver_only"].astype(bool)
-    sent = {"employee_id", *_unread_rows(rows.loc[believed, ["unread"]])}
+    unread = _unread_rows(rows.loc[believed, ["unread"]])
+    sent = {"employee_id", *(name for name, mask in unread.items() if mask.all())}
     empty = [name for name in user_fields(rows) if name not in sent and not (rows[name].notna() & believed).any()]
     filled = directory.filled(empty, written.dropna()) if empty and believed.any() else {}
     return tuple(name for name in empty if filled.get(name))

@@ -243,6 +243,12 @@ class TestUnread:
         planned = plan(rows, directory)
         assert (actions(planned), planned.diagnostics) == ([], {})
 
+    def test_of_some_it_is_no_proof_that_all_others_have_nothing_any_more(self) -> None:
+        people, directory = company(3)
+        rows = [member | {"birth_date": None} for member in people]
+        planned = plan([rows[0] | {"unread": ["birth_date"]}, *rows[1:]], directory)
+        assert (actions(planned), planned.diagnostics["warning:field_missing_for_all"]) == ([], ("birth_date",))
+
     def test_it_holds_when_it_is_most_of_those_who_send_it(self) -> None:
         people, directory = company(10)
         seen = {"email": {"count": 6, "of": 10}, "class_code": {"count": 9, "of": 9}}

@@ -164,7 +164,9 @@ def phone(number: str, settings: Settings) -> str:
 
 
 def absent_for_everybody(employees: list[Employee], source: str) -> bool:
-    return all(is_blank(source_value(employee, source)) and not is_unread(employee, source) for employee in employees)
+    """Nobody has a value that could be read, and not everybody sent something else."""
+    everybody_unread = bool(employees) and all(is_unread(employee, source) for employee in employees)
+    return not everybody_unread and all(is_blank(source_value(employee, source)) for employee in employees)
 
 
 def _user_value(name: str, value: Value, failures: list[Failure]) -> Value:

@@ -327,6 +327,6 @@ def warn(draft: Draft) -> None:
     for name in names:
         keeps = [row for row in live if isinstance({**row.values, **row.supervisors}.get(name), Keep)]
         source = _metadata_source(draft.settings, name) if name.startswith("#") else draft.settings.mapping[name]
-        unread = any(source in row.employee.unread for row in draft.mapped)
+        unread = all(source in row.employee.unread for row in draft.mapped)
         if live and len(keeps) == len(live) and not unread and any(stored(user, name) is not None for user in touched):
             draft.warnings.add(Warned("absent_for_everybody", name))
