@@ -181,7 +181,7 @@ def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, 
 class Leavers:
     """``archived``: every column of the users to archive, as stored. ``kept``: who is confirmed gone, in no row, and
     stays because nobody may archive them. ``awaiting``: who would be archived, were they not in an open conflict;
-    ``relisted``: were they not in the extract under another member id, as it seems (user_ids)."""
+    ``relisted``: were they not in the extract under another member id, as it seems or may be (user_ids)."""
 
     archived: pd.DataFrame
     kept: pd.DataFrame
@@ -216,9 +216,17 @@ def find_leavers(
     awaiting = leaving[is_in(leaving, in_conflict)]
     leaving = leaving[~is_in(leaving, in_conflict)] if context.complete else leaving.iloc[:0]
     users = directory.users(leaving) if len(leaving) else snapshot.iloc[:0]
-    relisted = _relisted(users, people.rows, snapshot, context) if len(users) else leaving.iloc[:0]
+    relisted = frozenset(_relisted(users, people.rows, snapshot, context)) if len(users) else frozenset()
+    if _has_unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
+        relisted |= frozenset(users["user_id"]) & frozenset(gone["user_id"])
     archived = users[~is_in(users["user_id"], relisted)]
-    return Leavers(archived, gone[kept], frozenset(awaiting), frozenset(relisted))
+    return Leavers(archived, gone[kept], frozenset(awaiting), relisted)
+
+
+def _has_unknown_holes(snapshot: pd.DataFrame, context: PlanContext) -> bool:
+    """Whether there is a member of whom nothing is known and who is no user under that id."""
+    managed = snapshot.loc[null_as_false(snapshot["integration_id"] == context.integration_id), "hris_id"]
+    return not context.holes <= frozenset(managed)
 
 
 def _confirmed_gone(

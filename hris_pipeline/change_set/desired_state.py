@@ -85,7 +85,7 @@ def resolve_desired_state(
     forbidden = ids.forbidden[~ids.lost]
     references = _references(rows, settings)
     rows, retained, warnings = _resolve_references(
-        rows, references, _person_lookup(rows, people, snapshot, context, settings)
+        rows, references, _person_lookup(rows, people, directory, snapshot, context, settings)
     )
     still = _still_managers(rows, people, vanished, directory, snapshot, context, settings)
     for name, mask in (unread | still).items():
@@ -236,7 +236,12 @@ def _of_untold_supervisors(
 
 
 def _person_lookup(
-    rows: pd.DataFrame, people: ClassifiedRows, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
+    rows: pd.DataFrame,
+    people: ClassifiedRows,
+    directory: Directory,
+    snapshot: pd.DataFrame,
+    context: PlanContext,
+    settings: Settings,
 ) -> PersonLookup:
     """Who can be named as a supervisor, with the EmployeeIds that people will have after this plan."""
     rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
@@ -257,6 +262,13 @@ def _person_lookup(
         (people.outcome == "conflict") | _shared_by_quarantined(people.rows, members), "hris_id"
     ]
     unread = [member.hris_id for member in context.quarantined if member.hris_id and not member.employee_id]
+    by_user = pd.concat([rows[["user_id", "employee_id"]], rest[["user_id", "employee_id"]]], ignore_index=True)
+
+    def formerly_linked(hris_ids: pd.Series) -> pd.Series:
+        ended = directory.former_links(hris_ids)
+        ended = ended[~ended["hris_id"].duplicated(keep=False)]
+        return lookup(lookup(hris_ids, ended["hris_id"], ended["user_id"]), by_user["user_id"], by_user["employee_id"])
+
     return PersonLookup(
         links=pd.concat(links, ignore_index=True),
         employee_ids=pd.concat([rows["employee_id"], rest["employee_id"]], ignore_index=True),
@@ -264,6 +276,7 @@ def _person_lookup(
         undecided=pd.concat([undecided, text_series([*context.holes, *unread])], ignore_index=True),
         reused=_reused(people.rows, rows),
         named_by_justworks=named_by_justworks,
+        formerly_linked=formerly_linked,
     )
 
 

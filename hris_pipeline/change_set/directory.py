@@ -79,6 +79,11 @@ class Directory(Protocol):
         """Every column of the given users; ``metadata`` is JSON text."""
         ...
 
+    def former_links(self, hris_ids: pd.Series) -> pd.DataFrame:
+        """``hris_id`` and ``user_id`` of users whom the integration had linked to one of the hris_ids, and has not any
+        more."""
+        ...
+
     def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
         """How many users have each field (a metadata field is named ``#Name``), of those a plan touches: the
         integration's active users, and the users whose user_id is in ``also``."""

@@ -18,7 +18,7 @@ first, then in the extract. What becomes of whoever is matched, and what is stor
 here.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -295,7 +295,8 @@ class PersonLookup:
     mapped ``employee_id`` of everybody in the extract, of two with one justworks_id the one who is employed first.
     ``undecided``: hris_ids of members of whom nobody can say yet which user they are. ``reused``: hris_ids of members
     whose EmployeeId another listed member has as a user, so that it says nothing of them. ``named_by_justworks``:
-    whether EmployeeIds are justworks_ids.
+    whether EmployeeIds are justworks_ids. ``formerly_linked`` gives the EmployeeIds, as they will be, of users
+    whom this integration had linked to those hris_ids.
     """
 
     links: pd.DataFrame
@@ -304,6 +305,7 @@ class PersonLookup:
     undecided: pd.Series
     reused: pd.Series
     named_by_justworks: bool
+    formerly_linked: Callable[[pd.Series], pd.Series]
 
     def resolve(self, references: pd.Series, kind: str | None) -> Resolved:
         """EmployeeIds for references of the given kind.
@@ -330,7 +332,12 @@ class PersonLookup:
         uncertain = ~is_linked & is_in(hris_ids, self.undecided)
         listed = self._having(lookup(hris_ids, self.members["hris_id"], self.members["employee_id"]))
         listed = listed.mask(uncertain | is_in(hris_ids, self.reused))
-        return Resolved(linked.fillna(listed), uncertain & listed.isna())
+        resolved = linked.fillna(listed)
+        unlisted = hris_ids.notna() & resolved.isna() & ~is_linked & ~uncertain
+        unlisted &= ~is_in(hris_ids, self.members["hris_id"])
+        if unlisted.any():  # who was linked to that id once is that person, under whatever id by now
+            resolved = resolved.fillna(self.formerly_linked(hris_ids[unlisted]).reindex(hris_ids.index))
+        return Resolved(resolved, uncertain & listed.isna())
 
     def _having(self, employee_ids: pd.Series) -> pd.Series:
         return employee_ids.where(is_in(employee_ids, self.employee_ids))

@@ -27,7 +27,7 @@ from hris_pipeline.store.imports import (
 from hris_pipeline.store.keyring import tampered
 from hris_pipeline.store.review_queues import users_waiting_elsewhere
 from hris_pipeline.store.stored_json import sound_object
-from hris_pipeline.store.tables import import_rows, imports, users
+from hris_pipeline.store.tables import former_links, import_rows, imports, users
 
 __all__ = [
     "apply_import",
@@ -177,7 +177,7 @@ def _apply(
     if record.status == "held":
         _check_approval(run, record)
     _check_conflicts_elsewhere(run, record)
-    _write_users(run, record.directory_id)
+    _write_users(run, record)
     finished_at = next_timestamp(run.connection, record.directory_id, run.now)
     applied = replace(record, status="applied", finished_at=finished_at, applied_by=actor, applied_run_id=run_id)
     run.execute("mark applied", update_statement(run.connection, applied))
@@ -237,10 +237,25 @@ def _check_untouched(run: _ApplySession, record: Import) -> None:
         raise _TamperedParts(broken)
 
 
-def _write_users(run: _ApplySession, directory_id: str) -> None:
+def _links_that_end(rows: sa.FromClause, touched: sa.ColumnElement[bool]) -> sa.Insert:
+    """Remembers what users were linked to who are linked to another member by these rows."""
+    ended = (users.c.integration_id, users.c.hris_id, users.c.user_id)
+    remembered = sa.and_(*(former_links.c[column.name] == column for column in ended))
+    moving = sa.select(*ended).where(
+        touched,
+        users.c.hris_id.is_not(None),
+        sa.or_(users.c.hris_id != rows.c.hris_id, users.c.integration_id != rows.c.integration_id),
+        ~sa.exists().where(remembered),
+    )
+    return sa.insert(former_links).from_select([column.name for column in ended], moving)
+
+
+def _write_users(run: _ApplySession, record: Import) -> None:
     rows = _staged_states(run, "after")
     touched = sa.and_(users.c.user_id == rows.c.user_id, users.c.version == rows.c.base_version)
     expected = _check_users(run)
+    if record.trigger != "undo":
+        run.execute("remember links", _links_that_end(rows, touched))
     moving = sa.or_(*(users.c[name].is_distinct_from(rows.c[name]) for name in UNIQUE))
     run.execute("park", sa.update(users).where(touched, moving).values(dict.fromkeys(UNIQUE)))
     state = {name: rows.c[name] for name in USER_STATE}
@@ -254,7 +269,7 @@ def _write_users(run: _ApplySession, directory_id: str) -> None:
     new: dict[str, sa.ColumnElement[Any]] = state | {
         "user_id": rows.c.user_id,
         "source_hash": rows.c.source_hash,
-        "directory_id": sa.literal(directory_id),
+        "directory_id": sa.literal(record.directory_id),
         "version": sa.literal(1),
         "synced_version": sa.literal(1),
         "created_at": sa.literal(run.now, users.c.created_at.type),

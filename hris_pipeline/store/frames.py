@@ -20,7 +20,7 @@ from hris_pipeline.change_set.directory import SLIM_COLUMNS, row_hashes
 from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.stored_json import sound_object
-from hris_pipeline.store.tables import Instant, import_rows, imports, integrations, users
+from hris_pipeline.store.tables import Instant, former_links, import_rows, imports, integrations, users
 from hris_pipeline.transform.columns import to_arrow
 
 __all__ = [
@@ -275,6 +275,14 @@ class StoredDirectory:
     def users(self, user_ids: pd.Series) -> pd.DataFrame:
         """``read_users``."""
         return read_users(self.connection, user_ids, self.directory_id)
+
+    def former_links(self, hris_ids: pd.Series) -> pd.DataFrame:
+        """Users whom this integration had linked to one of the hris_ids, and has not any more."""
+        ids = in_values(self.connection, former_links.c.hris_id, hris_ids.unique().tolist())
+        of_integration = former_links.c.integration_id == self.integration_id
+        return read_frame(
+            self.connection, sa.select(former_links.c.hris_id, former_links.c.user_id).where(of_integration, ids)
+        )
 
     def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
         """``filled_fields``."""

@@ -13,6 +13,7 @@ __all__ = [
     "conflicts",
     "connections",
     "decisions",
+    "former_links",
     "import_rows",
     "imports",
     "integration_settings",
@@ -280,6 +281,14 @@ kept_users = sa.Table(
     sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
     sa.Column("employee_id", sa.Text, primary_key=True, comment="As do_not_archive names it"),
     sa.Column("user_id", sa.Text, nullable=False, comment="Who had it when it was set"),
+)
+
+former_links = sa.Table(
+    "former_links",
+    metadata,
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
+    sa.Column("hris_id", sa.Text, primary_key=True, comment="What a user was linked to, and is no more"),
+    sa.Column("user_id", sa.Text, sa.ForeignKey("users.user_id"), primary_key=True),
 )
 
 decisions = sa.Table(

@@ -228,6 +228,17 @@ def test_a_start_ahead_moves_no_date_before_its_day() -> None:
         assert (created["hire_date"], created["latest_rehire_date"]) == (date(2020, 1, 1), None)
 
 
+def test_who_is_not_listed_may_be_a_member_whose_details_failed() -> None:
+    people, directory = company(30)
+    directory.apply(plan(people, directory).rows)
+    gone = frozenset({"m-30"})
+    planned = plan(people[:-1], directory, missing=gone, holes=frozenset({"n-30"}))
+    assert (actions(planned), planned.diagnostics["listed_under_other_id"]) == ([], ("0030",))
+    assert actions(plan(people[:-2], directory, missing=gone, holes=frozenset({"m-29"}))) == ["archive"]
+    listed = [*people[:-1], people[-1] | {"active": False}]
+    assert actions(plan(listed, directory, holes=frozenset({"n-30"}))) == ["archive"], "the source says that they left"
+
+
 class TestUnread:
     def test_an_unread_field_changes_nothing_stored(self) -> None:
         people, directory = company(3)

@@ -134,6 +134,24 @@ def test_a_report_who_still_names_the_former_member_id_of_a_rehired_manager_keep
     assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
 
 
+def test_a_report_who_names_a_member_id_that_is_gone_keeps_whoever_was_linked_to_it() -> None:
+    people, directory = company(6)
+    people[0] |= {"supervisor_id": "m-6"}
+    directory.apply(plan(people, directory).rows)
+    now = [*people[:5], people[5] | {"hris_id": "m-60"}]
+    gone = frozenset({"m-6"})
+    directory.apply(plan(now, directory, missing=gone).rows)
+    later = [*people[:5], people[5] | {"hris_id": "m-61"}]
+    directory.apply(plan(later, directory, missing=frozenset({"m-60"})).rows)
+    assert directory.by_employee_id("0006")["hris_id"] == "m-61"
+    planned = plan(later, directory)
+    assert (actions(planned), "warning:supervisor_unknown" in planned.diagnostics) == ([], False)
+    assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
+    stranger = person(7, hris_id="m-6")
+    directory.apply(plan([*later, stranger], directory).rows)
+    assert directory.by_employee_id("0001")["supervisor_id"] == "0007", "the id is somebody else's now"
+
+
 def test_a_report_of_somebody_whom_a_person_linked_to_another_member_keeps_her() -> None:
     people, directory = company(6)
     people[0] |= {"supervisor_id": "m-6"}

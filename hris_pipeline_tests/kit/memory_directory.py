@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.transform.columns import from_arrow
+from hris_pipeline.transform.columns import from_arrow, text_series
 
 TYPES: dict[str, pa.DataType] = {
     "birth_date": pa.date32(),
@@ -31,6 +31,7 @@ class MemoryDirectory:
     def __init__(self, *users: dict[str, Any], integration_id: str = "acme") -> None:
         self.integration_id = integration_id
         self.by_id: dict[str, dict[str, Any]] = {}
+        self.former: set[tuple[str, str]] = set()
         for user in users:
             self.put(**user)
 
@@ -57,6 +58,13 @@ class MemoryDirectory:
     def users(self, user_ids: pd.Series) -> pd.DataFrame:
         return self._frame(COLUMNS, [self.by_id[user_id] for user_id in user_ids])
 
+    def former_links(self, hris_ids: pd.Series) -> pd.DataFrame:
+        pairs = sorted(pair for pair in self.former if pair[0] in set(hris_ids))
+        columns = zip(*pairs, strict=True) if pairs else ((), ())
+        return pd.DataFrame(
+            {name: text_series(values) for name, values in zip(("hris_id", "user_id"), columns, strict=True)}
+        )
+
     def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
         ours = [user for user in self.by_id.values() if user["integration_id"] == self.integration_id]
         managed = [user for user in ours if user["status"] == "active" or user["user_id"] in set(also)]
@@ -75,6 +83,8 @@ class MemoryDirectory:
                     state[name] = date.fromisoformat(state[name])
             blank: dict[str, Any] = dict.fromkeys(COLUMNS) | {"protected": False, "version": 0}
             user = self.by_id.get(row["user_id"], blank)
+            if user.get("hris_id") and user["hris_id"] != state["hris_id"]:
+                self.former.add((user["hris_id"], row["user_id"]))
             version = user["version"] + 1
             source_hash = None if pd.isna(row["source_hash"]) else row["source_hash"]
             self.by_id[row["user_id"]] = (

@@ -97,6 +97,23 @@ def test_until_what_was_decided_is_imported(move: Move, singly: bool) -> None:
     assert move.acme.run().counts["archived"] == 0
 
 
+def test_reports_at_the_company_that_was_left_keep_the_manager(move: Move) -> None:
+    report = move.acme.active()[1]
+    move.acme.company.edit(report, manager=move.mover)
+    move.acme.run()
+    assert move.acme.users()[report]["supervisor_id"] == move.employee_id
+    move.leave()
+    move.arrive()
+    move.globex.run()
+    move.decide()
+    move.globex.run()
+    for _ in range(2):
+        done = move.acme.run()
+        assert "warning:supervisor_unknown" not in done.diagnostics
+    user = move.acme.users()[move.arrived]
+    assert move.acme.users()[report]["supervisor_id"] == user["employee_id"]
+
+
 UNKNOWN: dict[str, Callable[[Acme, str], object]] = {
     "a bad record": lambda globex, member: globex.company.edit(member, birth_date="soon"),
     "a list that is short": lambda globex, _: globex.fault("short_list", share=0.3),

@@ -64,5 +64,6 @@ def set_up_anew(world: World) -> World:
         users=users,
         today=world.today,
         settings=world.settings,
+        former=world.former,
         never_archive=frozenset(user.user_id for user in users if user.employee_id in named),
     )

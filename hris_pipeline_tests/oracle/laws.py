@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .identity import archived_by_person, former_links, is_confirmed_gone, linked_here, unusable_members
-from .leavers import is_kept_from_archiving, seems_relisted
+from .leavers import has_unknown_holes, is_kept_from_archiving, seems_relisted
 from .mapping import Mapped, map_everybody
 from .model import COUNTS, Expectation, Reading, User, World
 from .observation import Observed, ObservedRow, observed_of
@@ -90,6 +90,7 @@ def nobody_certain_to_have_left_stays(world: World, evidence: Facts, observed: O
         and user.user_id not in observed.conflict_user_ids
         and user.user_id not in touched
         and not seems_relisted(world, evidence.rows.values(), user)
+        and not (user.hris_id in evidence.people.gone and has_unknown_holes(world, evidence.people.holes))
         and user.user_id not in {user_id for hris_id, user_id in world.linking if hris_id in unusable}
     ]
 

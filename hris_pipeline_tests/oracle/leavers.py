@@ -64,7 +64,7 @@ def _without_user(draft: Draft, row: Mapped) -> None:
             draft.inactive_local.add(user.user_id)
 
 
-def archive(draft: Draft, user: User, *, by_rule: bool = False) -> bool:
+def archive(draft: Draft, user: User, *, by_rule: bool = False, is_unlisted: bool = False) -> bool:
     """Archives, or notes why not. False: the user simply stays as is."""
     if not user.is_active:
         return False
@@ -72,8 +72,10 @@ def archive(draft: Draft, user: User, *, by_rule: bool = False) -> bool:
         return False
     if is_kept_from_archiving(draft.world, draft.settings, user):
         draft.protected.add(user.user_id)
-    elif user.user_id in draft.identities.conflict_users() or (
-        not by_rule and seems_relisted(draft.world, draft.mapped, user)
+    elif (
+        user.user_id in draft.identities.conflict_users()
+        or (not by_rule and seems_relisted(draft.world, draft.mapped, user))
+        or (is_unlisted and has_unknown_holes(draft.world, draft.people.holes))
     ):
         draft.awaiting.add(user.user_id)
     elif draft.people.complete:
@@ -127,7 +129,12 @@ def decide_missing(draft: Draft) -> None:
     for user in draft.world.users:
         mine = user.integration_id == draft.world.integration_id
         if mine and user.hris_id in draft.people.gone and user.user_id not in matched_users:
-            archive(draft, user)
+            archive(draft, user, is_unlisted=True)
+
+
+def has_unknown_holes(world: World, holes: Iterable[str]) -> bool:
+    """A member of whom nothing is known, and who is no user under that id, may be anybody who is not listed."""
+    return any(linked_here(world, hris_id) is None for hris_id in holes)
 
 
 def give_up_ids(draft: Draft) -> None:

@@ -223,6 +223,7 @@ class World:
     import_applied: bool = False  # in this life of the integration
     never_archive: frozenset[str] = frozenset()  # user_ids that had an id of do_not_archive when it was set
     waiting: frozenset[tuple[str, str]] = frozenset()  # open conflicts: hris_id, user_id
+    former: frozenset[tuple[str, str]] = frozenset()  # links of this integration that ended: hris_id, user_id
     linking: frozenset[tuple[str, str]] = frozenset()  # decided by a link that no import could follow yet
 
 

@@ -79,12 +79,18 @@ class Directory:
         row = self.rows.get(hris_id)
         user = self.holder(row.employee_id) if row is not None and row.employee_id is not None else None
         if user is None:
-            return self._newcomer(row) if row is not None else NOBODY
+            return self._newcomer(row) if row is not None else self._formerly(hris_id)
         other = self.hris_id_of(user)
         held_by_another = other is not None and other != hris_id and other in self.people.listed
         if held_by_another and row is not None and row.values and not agrees(row, user):
             return NOBODY  # a work id that somebody else has now, and no former id of that user
         return Reference("user", self.employee_id_of(user))
+
+    def _formerly(self, hris_id: str) -> Reference:
+        """Who was linked to that id once is that person, under whatever id by now."""
+        user_ids = {user_id for former_id, user_id in self.world.former if former_id == hris_id}
+        users = [user for user in self.world.users if user.user_id in user_ids]
+        return Reference("user", self.employee_id_of(users[0]) or None) if len(users) == 1 else NOBODY
 
     def _newcomer(self, row: Mapped) -> Reference:
         """Somebody who becomes a user by this very plan, and was this member before."""

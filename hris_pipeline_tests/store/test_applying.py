@@ -304,6 +304,7 @@ def test_the_number_of_statements_is_constant(store: Store, people: int) -> None
         "check order",
         "check conflicts",
         "check users",
+        "remember links",
         "park",
         "update",
         "create",

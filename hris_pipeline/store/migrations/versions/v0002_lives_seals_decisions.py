@@ -78,6 +78,17 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "former_links",
+        sa.Column("integration_id", sa.Text(), nullable=False),
+        sa.Column("hris_id", sa.Text(), nullable=False, comment="What a user was linked to, and is no more"),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["integration_id"], ["integrations.integration_id"], name=op.f("fk_former_links_integration_id")
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_former_links_user_id")),
+        sa.PrimaryKeyConstraint("integration_id", "hris_id", "user_id", name=op.f("pk_former_links")),
+    )
+    op.create_table(
         "kept_users",
         sa.Column("integration_id", sa.Text(), nullable=False),
         sa.Column("employee_id", sa.Text(), nullable=False, comment="As do_not_archive names it"),
