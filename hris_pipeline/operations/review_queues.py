@@ -14,11 +14,10 @@ import sqlalchemy as sa
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.review_rows import mask_value
 from hris_pipeline.operations.services import Services
-from hris_pipeline.store.conditions import in_values
+from hris_pipeline.store.conditions import in_values, pending_link
 from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.integrations import get_integration
 from hris_pipeline.store.review import quarantine_lines
-from hris_pipeline.store.review_queues import pending_link
 from hris_pipeline.store.seals import RESOLUTION, seal_rows
 from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import conflicts, imports, users

@@ -1,5 +1,6 @@
 """Conditions of statements that SQL alone has not, on both databases: finding people by parts of their ids, names and
-addresses, whatever the case, very many values as one parameter, and which settings are in force.
+addresses, whatever the case, very many values as one parameter, which settings are in force, and which decided links
+wait for an import.
 
 Light, because whoever only looks does without frames; which rows are asked for is the callers'.
 """
@@ -13,9 +14,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from hris_pipeline.store.tables import integration_settings
+from hris_pipeline.store.tables import conflicts, imports, integration_settings
 
-__all__ = ["SEARCHED", "are_in_force", "contains", "in_values", "state_contains"]
+__all__ = ["SEARCHED", "are_in_force", "contains", "in_values", "pending_link", "state_contains"]
 
 
 class _SearchedState(msgspec.Struct):
@@ -103,3 +104,15 @@ def are_in_force() -> sa.ColumnElement[bool]:
         newer.c.integration_id == integration_settings.c.integration_id,
         newer.c.version > integration_settings.c.version,
     )
+
+
+def pending_link(of: sa.FromClause = conflicts) -> sa.ColumnElement[bool]:
+    """Which conflicts a person decided by a link that no import could follow yet which knew of that member."""
+    followed = sa.select(imports.c.import_id).where(
+        imports.c.integration_id == of.c.integration_id,
+        imports.c.status == "applied",
+        imports.c.trigger != "undo",
+        imports.c.planned_at > of.c.resolved_at,
+        imports.c.planned_at > of.c.last_seen_at,
+    )
+    return sa.and_(of.c.status == "resolved", of.c.resolution == "link", ~followed.exists())

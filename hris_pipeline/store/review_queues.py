@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.change_set.directory import Resolution
 from hris_pipeline.contract import OPEN, QUARANTINE_COLUMNS
-from hris_pipeline.store.conditions import in_values
+from hris_pipeline.store.conditions import in_values, pending_link
 from hris_pipeline.store.frames import INSTANT, TEXT, read_frame, write_frame
 from hris_pipeline.store.imports import OPEN_LASTS, OUTDATED, end_import
 from hris_pipeline.store.seals import RESOLUTION, prove
@@ -24,7 +24,6 @@ from hris_pipeline.store.tables import conflicts, import_rows, imports, integrat
 __all__ = [
     "end_outdated",
     "forget_people",
-    "pending_link",
     "purge",
     "quarantined",
     "record_conflicts",
@@ -136,18 +135,6 @@ def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> f
         conflicts.c.integration_id.in_(others), sa.or_(conflicts.c.status == "open", pending_link())
     )
     return frozenset(connection.execute(waiting).scalars())
-
-
-def pending_link(of: sa.FromClause = conflicts) -> sa.ColumnElement[bool]:
-    """Which conflicts a person decided by a link that no import could follow yet which knew of that member."""
-    followed = sa.select(imports.c.import_id).where(
-        imports.c.integration_id == of.c.integration_id,
-        imports.c.status == "applied",
-        imports.c.trigger != "undo",
-        imports.c.planned_at > of.c.resolved_at,
-        imports.c.planned_at > of.c.last_seen_at,
-    )
-    return sa.and_(of.c.status == "resolved", of.c.resolution == "link", ~followed.exists())
 
 
 def undecided(connection: sa.Connection, integration_id: str) -> frozenset[tuple[str, str]]:

@@ -23,7 +23,8 @@ from hris_pipeline_tests.kit.clock import MONDAY, Clock
 QUICK = Retries(attempts=2, first=0.0)
 
 ON_ONE_DATABASE = {
-    *("test_automatic", "test_clock", "test_connecting", "test_identity", "test_main_story", "test_notifying"),
+    *("test_automatic", "test_clock", "test_connecting", "test_identity", "test_main_story", "test_moving"),
+    "test_notifying",
     *("test_people_stay", "test_safety", "test_settings", "test_stale", "test_transforming", "test_trust"),
 }
 """Whose subject is no database, but what is planned: each of their tests takes one of them, half of them the other.
