@@ -230,7 +230,7 @@ class Plan:
     complete: bool
     diagnostics: Mapping[str, tuple[str, ...]]
     conflicts: pd.DataFrame = field(repr=False)
-    waiting: frozenset[str] = frozenset()
+    waiting: frozenset[str]
 
     @property
     def held(self) -> bool:

@@ -168,11 +168,13 @@ def clean_id(value: object) -> str:
 
 def wire_ids(ids: Iterable[object]) -> dict[str, tuple[str, ...]]:
     """By hris_id: how the source spells it, of those ids that are stored as another text."""
-    texts = (value if type(value) is str else as_text(value) or "" for value in ids)
-    spelled_otherwise = [(hris_id, text) for text in texts if (hris_id := clean_id(text)) != text and hris_id]
-    return {
-        hris_id: tuple(text for id_, text in spelled_otherwise if id_ == hris_id) for hris_id, _ in spelled_otherwise
-    }
+    spellings: dict[str, tuple[str, ...]] = {}
+    for value in ids:
+        text = value if type(value) is str else as_text(value) or ""
+        hris_id = clean_id(text)
+        if hris_id and hris_id != text:
+            spellings[hris_id] = (*spellings.get(hris_id, ()), text)
+    return spellings
 
 
 RawColumns = dict[str, "pa.Array"]

@@ -237,14 +237,17 @@ def _check_untouched(run: _ApplySession, record: Import) -> None:
         raise _TamperedParts(broken)
 
 
-def _links_that_end(rows: sa.FromClause, touched: sa.ColumnElement[bool]) -> sa.Insert:
-    """Remembers what users were linked to who are linked to another member by these rows."""
+def _links_that_end(import_id: str) -> sa.Insert:
+    """Remembers what users were linked to who are linked to another member by this import; no state is parsed for
+    it."""
     ended = (users.c.integration_id, users.c.hris_id, users.c.user_id)
     remembered = sa.and_(*(former_links.c[column.name] == column for column in ended))
     moving = sa.select(*ended).where(
-        touched,
+        import_rows.c.import_id == import_id,
+        sa.cast(import_rows.c.changed, sa.Text).contains('"hris_id"'),
+        users.c.user_id == import_rows.c.user_id,
+        users.c.version == import_rows.c.base_version,
         users.c.hris_id.is_not(None),
-        sa.or_(users.c.hris_id != rows.c.hris_id, users.c.integration_id != rows.c.integration_id),
         ~sa.exists().where(remembered),
     )
     return sa.insert(former_links).from_select([column.name for column in ended], moving)
@@ -255,7 +258,7 @@ def _write_users(run: _ApplySession, record: Import) -> None:
     touched = sa.and_(users.c.user_id == rows.c.user_id, users.c.version == rows.c.base_version)
     expected = _check_users(run)
     if record.trigger != "undo":
-        run.execute("remember links", _links_that_end(rows, touched))
+        run.execute("remember links", _links_that_end(run.import_id))
     moving = sa.or_(*(users.c[name].is_distinct_from(rows.c[name]) for name in UNIQUE))
     run.execute("park", sa.update(users).where(touched, moving).values(dict.fromkeys(UNIQUE)))
     state = {name: rows.c[name] for name in USER_STATE}
