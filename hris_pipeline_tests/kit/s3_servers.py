@@ -49,7 +49,11 @@ class Bucket:
 
 @contextmanager
 def bucket_of(folder: Path, name: str = "hris") -> Iterator[Bucket]:
-    """An S3 server with one empty bucket, until the block ends."""
+    """An S3 server with one empty bucket, until the block ends. File systems are kept for a whole process, with the
+    address that the environment had when they were made: those of an earlier server are forgotten."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
     *ports, port, grpc = (str(_free_port()) for _ in range(len(PORTS) + 2))
     options = [f"-{option}={number}" for option, number in zip(PORTS, ports, strict=True)]
     address = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", f"-s3.port={port}", f"-s3.port.grpc={grpc}"]
