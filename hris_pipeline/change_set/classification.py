@@ -22,6 +22,7 @@ from hris_pipeline.transform.columns import (
     null_as_false,
     text_series,
 )
+from hris_pipeline.transform.map_users import IDENTITY_COLUMNS
 
 __all__ = ["WRITTEN", "ClassifiedRows", "Leavers", "classify_rows", "find_leavers", "kept_by_settings"]
 
@@ -216,17 +217,30 @@ def find_leavers(
     awaiting = leaving[is_in(leaving, in_conflict)]
     leaving = leaving[~is_in(leaving, in_conflict)] if context.complete else leaving.iloc[:0]
     users = directory.users(leaving) if len(leaving) else snapshot.iloc[:0]
-    relisted = frozenset(_relisted(users, people.rows, snapshot, context)) if len(users) else frozenset()
-    if _has_unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
-        relisted |= frozenset(users["user_id"]) & frozenset(gone["user_id"])
+    unlisted = frozenset(users["user_id"]) & frozenset(gone["user_id"])
+    relisted = frozenset[str]()
+    if len(users):
+        suspects = _suspects(people.rows, snapshot, context)
+        relisted |= {*_relisted(users, suspects, unlisted, _unknown_but_for_id(people.rows, snapshot, context))}
+    if _unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
+        relisted |= unlisted
     archived = users[~is_in(users["user_id"], relisted)]
     return Leavers(archived, gone[kept], frozenset(awaiting), relisted)
 
 
-def _has_unknown_holes(snapshot: pd.DataFrame, context: PlanContext) -> bool:
-    """Whether there is a member of whom nothing is known and who is no user under that id."""
+def _unknown_holes(snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
+    """The holes who are no user under that id, and of whom neither the list nor an open conflict tells who they are."""
     managed = snapshot.loc[null_as_false(snapshot["integration_id"] == context.integration_id), "hris_id"]
-    return not context.holes <= frozenset(managed)
+    holes = context.holes - frozenset(managed) - frozenset(hris_id for hris_id, _ in context.undecided)
+    if context.hole_identities is None:
+        return holes
+    identities = context.hole_identities
+    named = (
+        identities["first_name"].notna() & identities["last_name"].notna()
+        | identities["email"].notna()
+        | ~identities["works"]
+    )
+    return holes - frozenset(identities.loc[named | identities["employee_id"].notna(), "hris_id"])
 
 
 def _confirmed_gone(
@@ -244,30 +258,52 @@ def _confirmed_gone(
     ]
 
 
-def _relisted(users: pd.DataFrame, rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:
-    """user_ids of users who seem to work on under another member id, whose row cannot take them over because it is
-    quarantined, left out by a rule, or of somebody who may have left: the same email, or name and birth date; of a row
-    whose name or birth date could not be read, what is left of it."""
+def _relisted(
+    users: pd.DataFrame, suspects: pd.DataFrame, unlisted: Collection[str], employee_ids: Collection[str]
+) -> pd.Series:
+    """user_ids of users who seem to be one of the suspects: by the same email, or name and birth date; where a name or
+    birth date could not be read, by what is left of it; and whoever is ``unlisted`` (user_ids), of whom the source
+    itself does not say that they left, also by the EmployeeId, as they would be in conflict with a row that can be
+    read. ``employee_ids`` are those of members of whom nothing else is known."""
+    incomplete = suspects["incomplete"]
+    names = suspects["first_name"], suspects["last_name"]
+    nameless = incomplete & (suspects["first_name"].isna() | suspects["last_name"].isna())
+    unborn = incomplete & suspects["birth_date"].isna()
+    alike = (
+        is_in(users["email_key"], casefold_key(suspects["email"]).dropna())
+        | is_in(
+            casefold_key(users["first_name"], users["last_name"], users["birth_date"]),
+            casefold_key(*names, suspects["birth_date"]).dropna(),
+        )
+        | is_in(casefold_key(users["first_name"], users["last_name"]), casefold_key(*names)[unborn].dropna())
+        | is_in(users["employee_id"], suspects.loc[nameless, "employee_id"].dropna())
+        | (
+            is_in(users["user_id"], unlisted)
+            & is_in(users["employee_id"], suspects.loc[incomplete, "employee_id"].dropna())
+        )
+        | is_in(users["employee_id"], employee_ids)
+    )
+    return users.loc[alike, "user_id"]
+
+
+def _suspects(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
+    """``IDENTITY_COLUMNS`` of members who may work and are no user under that id, and whose row cannot take one over:
+    left out by a rule, of somebody who may have left, or ``incomplete``, because it is quarantined or a hole's."""
     bad = rows["leaver_only"].astype(bool)
     sent_away = null_as_false(rows["archive_existing"]) & ~bad
     unusable = bad | rows["exclusion"].notna() | rows["may_have_left"]
-    suspects = rows[rows["user_id"].isna() & rows["employed"] & rows["started"] & unusable & ~sent_away]
-    names = [column_or_nulls(suspects, part) for part in ("first_name", "last_name")]
-    birth_dates = column_or_nulls(suspects, "birth_date")
-    user_names = casefold_key(users["first_name"], users["last_name"])
-    nameless = suspects["leaver_only"].astype(bool) & (names[0].isna() | names[1].isna())
-    unborn = suspects["leaver_only"].astype(bool) & birth_dates.isna()
+    listed = rows[rows["user_id"].isna() & rows["employed"] & rows["started"] & unusable & ~sent_away]
+    identities = {name: column_or_nulls(listed, name).astype(kind) for name, kind in IDENTITY_COLUMNS.items()}
+    suspects = [pd.DataFrame(identities).assign(incomplete=listed["leaver_only"].astype(bool))]
+    if context.hole_identities is not None:
+        holes = context.hole_identities
+        holes = holes[holes["works"] & ~is_in(holes["hris_id"], snapshot["hris_id"])]
+        suspects.append(holes.drop(columns="works").assign(incomplete=True))
+    return pd.concat(suspects, ignore_index=True)
+
+
+def _unknown_but_for_id(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
+    """EmployeeIds of quarantined members of whom there is not even a row."""
     apart = {*rows["hris_id"], *snapshot["hris_id"].dropna()}
     strangers = [member for member in context.quarantined if member.hris_id not in apart]
-    unlisted = [member.employee_id for member in strangers if member.employee_id]
-    alike = (
-        is_in(users["email_key"], casefold_key(column_or_nulls(suspects, "email")).dropna())
-        | is_in(
-            casefold_key(users["first_name"], users["last_name"], users["birth_date"]),
-            casefold_key(*names, birth_dates).dropna(),
-        )
-        | is_in(user_names, casefold_key(*names)[unborn].dropna())
-        | is_in(users["employee_id"], column_or_nulls(suspects, "employee_id")[nameless].dropna())
-        | is_in(users["employee_id"], unlisted)
-    )
-    return users.loc[alike, "user_id"]
+    return frozenset(member.employee_id for member in strangers if member.employee_id)

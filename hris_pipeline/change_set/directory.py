@@ -120,7 +120,8 @@ class PlanContext:
     """Everything a plan depends on beside the mapped users, the directory and the settings.
 
     ``source`` is the kind of source; ``first_import`` says that none was applied yet in this life of the integration.
-    ``missing`` are hris_ids confirmed gone; ``holes`` those nothing is known of, who are in no mapped row.
+    ``missing`` are hris_ids confirmed gone; ``holes`` those of whom nothing certain is known, who are in no mapped row;
+    ``hole_identities`` says who they are as far as the list tells it (``IDENTITY_COLUMNS``), and who ``works``.
     ``quarantined`` are members with bad rows, ``previously_quarantined`` the hris_ids that were quarantined at the last
     applied import. ``recently_archived`` are user_ids archived in the days that ``slow_bleed`` looks at, outside
     approved imports and undos. ``kept_users`` are user_ids that ``do_not_archive`` follows, ``waiting_elsewhere`` those
@@ -137,6 +138,7 @@ class PlanContext:
     first_import: bool = False
     missing: frozenset[str] = frozenset()
     holes: frozenset[str] = frozenset()
+    hole_identities: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     quarantined: tuple[QuarantinedMember, ...] = ()
     previously_quarantined: frozenset[str] = frozenset()
     resolutions: tuple[Resolution, ...] = ()

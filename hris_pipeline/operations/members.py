@@ -21,16 +21,16 @@ from hris_pipeline.settings.document import Rule, Settings
 from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS
 from hris_pipeline.settings.mapping import custom_labels, effective_mapping, effective_metadata, needs_custom_fields
 from hris_pipeline.settings.values import custom_label
-from hris_pipeline.sources.extract import read_columns
+from hris_pipeline.sources.extract import read_columns, read_holes
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.frames import holds_users_of_others_alone, read_snapshot
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.review_queues import replace_quarantine
 from hris_pipeline.transform.columns import SourceColumns, as_text, is_in
 from hris_pipeline.transform.eligibility import match_rule, matches_everybody
-from hris_pipeline.transform.map_users import Mapped, map_users
+from hris_pipeline.transform.map_users import Mapped, map_identities, map_users
 from hris_pipeline.transform.normalise import normalise
-from hris_pipeline.transform.validate import Employees, TooManyBadRows, Validated, validate
+from hris_pipeline.transform.validate import Employees, TooManyBadRows, Validated, read_listed, validate
 
 __all__ = [
     "Shares",
@@ -41,6 +41,7 @@ __all__ = [
     "mapping_view",
     "matching_ids",
     "read_employees",
+    "read_hole_identities",
     "read_mapped_users",
     "read_shares",
     "read_users",
@@ -102,6 +103,17 @@ def read_users(services: Services, manifest: Manifest, settings: Settings) -> Tr
     """
     validated = read_employees(services, manifest, settings)
     return Transformed(validated, read_mapped_users(services, manifest, validated.people, settings))
+
+
+def read_hole_identities(services: Services, manifest: Manifest, settings: Settings) -> pd.DataFrame:
+    """Who the holes of an extract are, as far as the list itself tells it: ``IDENTITY_COLUMNS`` and who ``works``, one
+    row a hole.
+
+    Raises:
+        UnknownName, FrameInvalid: the extract's lines are gone or damaged.
+    """
+    listed = read_listed(normalise(read_holes(manifest, services.archive)))
+    return map_identities(listed, settings, manifest.company, local_date(settings, services.now()))
 
 
 def build_employees(services: Services, manifest: Manifest, settings: Settings) -> Validated:

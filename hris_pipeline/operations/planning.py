@@ -9,7 +9,7 @@ changes is decided in ``change_set``.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,7 +21,7 @@ from hris_pipeline.change_set.plan import Plan, make_plan
 from hris_pipeline.contract import Trigger
 from hris_pipeline.errors import FrameInvalid, Tampered, UnknownName, UsageError
 from hris_pipeline.operations.extraction import kept_manifest
-from hris_pipeline.operations.members import Transformed, read_users
+from hris_pipeline.operations.members import Transformed, read_hole_identities, read_users
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import check_settings, put_change
 from hris_pipeline.settings.calendar import local_date
@@ -69,6 +69,8 @@ def compute_plan(
     """
     integration = get_integration(connection, manifest.integration_id, proven=True)
     context = read_context(connection, manifest, settings, services.now(), bad=bad)
+    if manifest.holes:
+        context = replace(context, hole_identities=read_hole_identities(services, manifest, settings))
     directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
     return make_plan(mapped, directory, context, settings, warnings)
 

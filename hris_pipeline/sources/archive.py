@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from hris_pipeline.sources.raw_columns import ColumnBuilder, RawColumns
 
-__all__ = ["Archive", "FreshExtract", "Stored"]
+__all__ = ["Archive", "FreshExtract", "Stored", "hole_line"]
 
 LINES, MANIFEST = ".jsonl.zst", ".json"
+
+_HOLE = b'{"hole":'
+"""How a line begins that only tells what the list says of a hole; a member's holds its id in an object of its own."""
 
 BLOCK = 1 << 20
 
@@ -42,6 +45,11 @@ class Stored(NamedTuple):
     file: str
     sha256: str
     size: int
+
+
+def hole_line(line: bytes) -> bytes:
+    """What the list tells of a hole, as a line that is no member's."""
+    return _HOLE + line + b"}"
 
 
 class Archive:
@@ -86,12 +94,19 @@ class Archive:
             file.write(body)
 
     def lines(self, manifest: Manifest) -> Iterator[bytes]:
-        """The extract's lines, once what is stored has proved to be what the manifest says.
+        """The lines of the extract's members, once what is stored has proved to be what the manifest says.
 
         Raises:
             UnknownName: the lines are gone.
             FrameInvalid: the file is damaged.
         """
+        return (line for line in self._proven_lines(manifest) if not line.startswith(_HOLE))
+
+    def hole_lines(self, manifest: Manifest) -> Iterator[bytes]:
+        """What the list tells of each hole, as lines of members; otherwise as ``lines``."""
+        return (line[len(_HOLE) : -1] for line in self._proven_lines(manifest) if line.startswith(_HOLE))
+
+    def _proven_lines(self, manifest: Manifest) -> Iterator[bytes]:
         self.check(manifest)
         return _lines(self._path(manifest.integration_id, manifest.extract_id, LINES))
 

@@ -17,13 +17,13 @@ import msgspec
 
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import finch_wire, justworks_wire
-from hris_pipeline.sources.archive import Archive
+from hris_pipeline.sources.archive import Archive, hole_line
 from hris_pipeline.sources.decoding import decode, encode
 from hris_pipeline.sources.pacing import Ceilings
 from hris_pipeline.sources.protocol import STRONGEST_FIRST, Company, CustomField, LookupStatus, Manifest, Page, Source
 from hris_pipeline.sources.raw_columns import ColumnBuilder, RawColumns, clean_id, wire_paths
 
-__all__ = ["MEMBER_FIELDS", "extract", "member_fields", "read_columns", "read_member"]
+__all__ = ["MEMBER_FIELDS", "extract", "member_fields", "read_columns", "read_holes", "read_member"]
 
 STALE_PAGES = 10
 """So many pages in a row that bring nobody new: the list goes round in circles."""
@@ -154,6 +154,7 @@ class _ExtractTally:
             for page in pages:
                 stale = 0 if self._add(page) else stale + 1
                 yield from (record.line for record in page.records)
+                yield from map(hole_line, page.hole_lines)
                 received += 1
                 records += len(page.records)
                 self._progress(records)
@@ -301,12 +302,22 @@ def read_columns(manifest: Manifest, archive: Archive) -> RawColumns:
         SourceRefused: the extract came from a source that this code does not know.
         UnknownName, FrameInvalid: the extract's lines are gone or damaged.
     """
+    return _columns(manifest, archive.lines(manifest))
+
+
+def read_holes(manifest: Manifest, archive: Archive) -> RawColumns:
+    """What the list itself tells of the holes of an extract, as far as it tells anything; otherwise as
+    ``read_columns``."""
+    return _columns(manifest, archive.hole_lines(manifest))
+
+
+def _columns(manifest: Manifest, lines: Iterable[bytes]) -> RawColumns:
     if manifest.source not in _WIRES:
         raise SourceRefused(
             f"Extract {manifest.extract_id} came from the unknown source {manifest.source}: "
             f"take a new one with `hris preview {manifest.integration_id}`."
         )
-    return _WIRES[manifest.source](archive.lines(manifest), manifest.company, manifest.started_at.date())
+    return _WIRES[manifest.source](lines, manifest.company, manifest.started_at.date())
 
 
 def read_member(manifest: Manifest, archive: Archive, hris_id: str) -> dict[str, Any]:

@@ -99,19 +99,24 @@ class Finch:
         reception = self._reception = finch_wire.Reception()
         for listed, individuals, employments in prefetch(self._batches()):
             holes: list[str] = []
+            hole_lines: list[bytes] = []
             records: list[Record] = []
             for hris_id, entry in listed:
                 individual, employment = individuals.get(_wire_id(entry)), employments.get(_wire_id(entry))
-                if hris_id and (individual is None or employment is None):
-                    holes.append(hris_id)
-                    continue
                 try:
-                    records.append(reception.record(hris_id or None, entry, individual or {}, employment or {}))
+                    record = reception.record(hris_id or None, entry, individual or {}, employment or {})
                 except (ValueError, RecursionError):
                     holes.append(hris_id)
+                    continue
+                if hris_id and (individual is None or employment is None):
+                    holes.append(hris_id)
+                    hole_lines.append(record.line)
+                else:
+                    records.append(record)
             asked = tuple(record.hris_id for record in records if record.hris_id)
             ids = wire_ids(entry.get("id") for _, entry in listed)
-            yield Page(tuple(records), tuple(holes), tuple(reception.custom_fields.values()), asked, ids)
+            fields = tuple(reception.custom_fields.values())
+            yield Page(tuple(records), tuple(holes), tuple(hole_lines), fields, asked, ids)
 
     def lookup(self, hris_ids: Sequence[str]) -> Iterator[LookupResult]:
         """Some people a request; each has its own answer."""

@@ -164,16 +164,26 @@ class PartnerApi:
         asked = details.add(members, sample)
         records: list[Record] = []
         holes: list[str] = []
+        hole_lines: list[bytes] = []
         for member in members:
-            if sample is None and (hris_id := _id(member)) and hris_id not in asked:
+            hris_id = _id(member)
+            try:
+                record = reception.record(member)
+            except (ValueError, RecursionError):
                 holes.append(hris_id)
                 continue
-            try:
-                records.append(reception.record(member))
-            except (ValueError, RecursionError):
-                holes.append(_id(member))
-        ids = wire_ids(member.get("id") for member in members if isinstance(member, dict))
-        return Page(tuple(records), tuple(filter(None, holes)), asked=tuple(sorted(asked)), wire_ids=ids)
+            if sample is None and hris_id and hris_id not in asked:
+                holes.append(hris_id)
+                hole_lines.append(record.line)
+            else:
+                records.append(record)
+        return Page(
+            tuple(records),
+            tuple(filter(None, holes)),
+            tuple(hole_lines),
+            asked=tuple(sorted(asked)),
+            wire_ids=wire_ids(member.get("id") for member in members if isinstance(member, dict)),
+        )
 
     def _listed(self, query: Mapping[str, str]) -> Iterator[list[object]]:
         yield from prefetch(self._lists("/v1/members", {"limit": str(PAGE_SIZE), **query}))

@@ -58,12 +58,14 @@ class UnreadColumn(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True, gc=False):
-    """Some members; ``holes`` are the hris_ids of members whose details could not be read; ``custom_fields`` are those
-    that this page shows, from a source that defines them nowhere else; ``asked`` are those whose custom field values
-    were read; ``wire_ids`` is how the source spells an hris_id that is stored as another text."""
+    """Some members; ``holes`` are the hris_ids of members whose details could not be read, ``hole_lines`` what the list
+    itself tells of them, as lines of the archive; ``custom_fields`` are those that this page shows, from a source that
+    defines them nowhere else; ``asked`` are those whose custom field values were read; ``wire_ids`` is how the source
+    spells an hris_id that is stored as another text."""
 
     records: tuple[Record, ...]
     holes: tuple[str, ...] = ()
+    hole_lines: tuple[bytes, ...] = ()
     custom_fields: tuple[CustomField, ...] = ()
     asked: tuple[str, ...] = ()
     wire_ids: dict[str, tuple[str, ...]] = {}

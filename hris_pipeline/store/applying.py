@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
+from hris_pipeline.settings.text import fold_case
 from hris_pipeline.store.engine import SERIALIZATION_FAILURE, Store, error_code
 from hris_pipeline.store.imports import (
     CLOCK_TOLERANCE,
@@ -177,6 +178,7 @@ def _apply(
     if record.status == "held":
         _check_approval(run, record)
     _check_conflicts_elsewhere(run, record)
+    _check_namesakes(run, record)
     _write_users(run, record)
     finished_at = next_timestamp(run.connection, record.directory_id, run.now)
     applied = replace(record, status="applied", finished_at=finished_at, applied_by=actor, applied_run_id=run_id)
@@ -227,6 +229,24 @@ def _check_conflicts_elsewhere(run: _ApplySession, record: Import) -> None:
         raise _Stale(
             f"{len(waiting)} of those it archives are in an open conflict of another integration since, or linked there"
         )
+
+
+def _check_namesakes(run: _ApplySession, record: Import) -> None:
+    """Nobody is created whose name and birth date somebody else has got in the directory since it was planned."""
+    since = users.c.directory_id == record.directory_id, users.c.updated_at >= record.planned_at
+    person = users.c.first_name, users.c.last_name, users.c.birth_date
+    changed = {_person_key(row) for row in run.execute("check namesakes", sa.select(*person).where(*since))}
+    if not changed:
+        return
+    rows = _staged_states(run, "after")
+    creates = sa.select(*(rows.c[column.name] for column in person)).where(rows.c.action == "create")
+    doubled = sum(_person_key(row) in changed for row in run.execute("read created names", creates) if all(row))
+    if doubled:
+        raise _Stale(f"{doubled} of those it creates have the name and birth date of somebody who is a user since")
+
+
+def _person_key(row: sa.Row[Any]) -> tuple[str, str, date | None]:
+    return fold_case(row.first_name or ""), fold_case(row.last_name or ""), row.birth_date
 
 
 def _check_untouched(run: _ApplySession, record: Import) -> None:

@@ -25,6 +25,7 @@ from hris_pipeline.transform.columns import (
     UnreadFields,
     as_text,
     clean_text,
+    column_or_nulls,
     is_in,
     null_as_false,
     rows_where,
@@ -50,7 +51,7 @@ from hris_pipeline.transform.validate import (
     read_typed,
 )
 
-__all__ = ["EMPLOYMENT_COLUMNS", "Mapped", "map_users", "mapped_users_schema"]
+__all__ = ["EMPLOYMENT_COLUMNS", "IDENTITY_COLUMNS", "Mapped", "map_identities", "map_users", "mapped_users_schema"]
 
 EMPLOYEE_ID_MISSING = Check("employee_id_missing", "is blank, so nobody can be known by it", pd.Series.notna)
 EMPLOYEE_ID_SHARED = Check(
@@ -78,6 +79,16 @@ employment are to be believed, so that whoever has left is seen to have left; su
 ``unread`` lists the columns of the row (user fields, ``#Name``) that the source sent though nobody could read them:
 they are null here and must change nothing that is stored.
 """
+
+IDENTITY_COLUMNS: Mapping[str, pd.ArrowDtype] = {
+    "hris_id": TEXT,
+    "employee_id": TEXT,
+    "email": TEXT,
+    "first_name": TEXT,
+    "last_name": TEXT,
+    "birth_date": DATE,
+}
+"""By what a person is known again."""
 
 _FEW = 5
 """So many people a rule may match without being taken for a mistake, even when there are no others."""
@@ -180,6 +191,16 @@ def map_users(
     users = _without_given_up_ids(users, state)
     users = rows_where(users, users["hris_id"].notna()).reset_index(drop=True)
     return Mapped(users, quarantined, _warnings(users))
+
+
+def map_identities(holes: Employees, settings: Settings, company: CompanyLike, today: date) -> pd.DataFrame:
+    """``IDENTITY_COLUMNS`` of holes, as the list tells them and the settings map them, null what it does not tell; and
+    who among them ``works``, as far as nothing speaks against it."""
+    rows, state = _all_rows(holes, settings, today)
+    source = SourceColumns(rows, company)
+    fields = _core_fields(source, settings)[1].assign(hris_id=source("hris_id"))
+    known = {name: column_or_nulls(fields, name) for name in IDENTITY_COLUMNS}
+    return pd.DataFrame(known).astype(dict(IDENTITY_COLUMNS)).assign(works=state.employed | state.coming)
 
 
 def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> None:

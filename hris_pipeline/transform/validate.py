@@ -45,6 +45,7 @@ __all__ = [
     "employees_schema",
     "limit_bad_rows",
     "quarantine_rows",
+    "read_listed",
     "read_typed",
     "validate",
 ]
@@ -253,6 +254,13 @@ def validate(members: Normalised, today: date) -> Validated:
     rows = rows_where(typed, ~bad).reset_index(drop=True)
     people = Employees(rows, failed.reset_index(drop=True), members.unread, members.spells)
     return Validated(people, quarantined, _warnings(rows))
+
+
+def read_listed(holes: Normalised) -> Employees:
+    """What the list tells of holes: nobody among them can be used, all have failed; each value that fails a check is
+    taken away."""
+    typed, _ = _typed(holes.rows)
+    return Employees(typed.iloc[:0], typed, holes.unread, holes.spells)
 
 
 def limit_bad_rows(bad: int, employed: int, quarantined: pd.DataFrame) -> None:

@@ -131,7 +131,8 @@ ALIKE: dict[str, tuple[dict[str, Any], bool]] = {
     "the same name and birth date": ({"email": None}, True),
     "the same name, birth date unreadable": ({"email": None, "birth_date": None}, True),
     "no name readable, the same work id": ({"first_name": None, "email": None, "employee_id": "0001"}, True),
-    "somebody else": ({"first_name": "Else", "email": None, "employee_id": "0001"}, False),
+    "another name, the same work id": ({"first_name": "Else", "email": None, "employee_id": "0001"}, True),
+    "somebody else": ({"first_name": "Else", "email": None}, False),
 }
 
 

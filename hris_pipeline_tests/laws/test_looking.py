@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.contract import OPEN
-from hris_pipeline.errors import FrameInvalid, HrisError, SourceError
+from hris_pipeline.errors import FrameInvalid, HrisError, SettingsInvalid, SourceError
 from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.planning import what_if
@@ -164,12 +164,12 @@ def said_of(plan: Plan | Import) -> tuple[Any, ...]:
 
 
 def previewed(judged: Judged, world: World, week: Week) -> Import | None:
-    """The week's plan; None when the source or the extract does not serve."""
+    """The week's plan; None when the source or the extract does not serve, or a rule matches everybody in it."""
     judged.script.reading = week.reading
     judged.acme.clock.time = max(judged.acme.clock.time, noon(week.today))
     try:
         return judged.acme.preview()
-    except (FrameInvalid, SourceError):
+    except (FrameInvalid, SettingsInvalid, SourceError):
         return None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .identity import archived_by_person, former_links, is_confirmed_gone, linked_here, unusable_members
 from .leavers import has_unknown_holes, is_kept_from_archiving, seems_relisted
-from .mapping import Mapped, map_everybody
+from .mapping import Mapped, map_everybody, map_partial
 from .model import COUNTS, Expectation, Reading, User, World
 from .observation import Observed, ObservedRow, observed_of
 from .plan import expect
@@ -80,6 +80,7 @@ def nobody_certain_to_have_left_stays(world: World, evidence: Facts, observed: O
         return []
     touched = {row.user_id for row in observed.rows if row.action == "archive" or "hris_id" in row.changes}
     unusable = unusable_members(evidence.people, evidence.rows.values())
+    partial = map_partial(evidence.people.partial, settings, world.today)
     return [
         f"left and not archived: {user.user_id}"
         for user in world.users
@@ -89,10 +90,16 @@ def nobody_certain_to_have_left_stays(world: World, evidence: Facts, observed: O
         and not is_kept_from_archiving(world, settings, user)
         and user.user_id not in observed.conflict_user_ids
         and user.user_id not in touched
-        and not seems_relisted(world, evidence.rows.values(), user)
-        and not (user.hris_id in evidence.people.gone and has_unknown_holes(world, evidence.people.holes))
+        and not _may_be_listed(world, evidence, partial, user)
         and user.user_id not in {user_id for hris_id, user_id in world.linking if hris_id in unusable}
     ]
+
+
+def _may_be_listed(world: World, evidence: Facts, partial: list[Mapped], user: User) -> bool:
+    is_unlisted = user.hris_id in evidence.people.gone
+    if is_unlisted and has_unknown_holes(world, evidence.people.holes, partial):
+        return True
+    return seems_relisted(world, [*evidence.rows.values(), *partial], user, is_unlisted=is_unlisted)
 
 
 def protected_users_keep_what_is_theirs(world: World, observed: Iterable[ObservedRow]) -> list[str]:

@@ -7,7 +7,7 @@ from .identity import (
     former_links,
     linked_here,
 )
-from .mapping import Mapped, returns
+from .mapping import Mapped, map_partial, returns
 from .model import (
     Change,
     Quarantined,
@@ -72,11 +72,7 @@ def archive(draft: Draft, user: User, *, by_rule: bool = False, is_unlisted: boo
         return False
     if is_kept_from_archiving(draft.world, draft.settings, user):
         draft.protected.add(user.user_id)
-    elif (
-        user.user_id in draft.identities.conflict_users()
-        or (not by_rule and seems_relisted(draft.world, draft.mapped, user))
-        or (is_unlisted and has_unknown_holes(draft.world, draft.people.holes))
-    ):
+    elif user.user_id in draft.identities.conflict_users() or (not by_rule and _may_work_on(draft, user, is_unlisted)):
         draft.awaiting.add(user.user_id)
     elif draft.people.complete:
         freed = [Change("employee_id", user.employee_id, None)] if user.user_id in draft.identities.released else []
@@ -85,14 +81,22 @@ def archive(draft: Draft, user: User, *, by_rule: bool = False, is_unlisted: boo
     return True
 
 
-def seems_relisted(world: World, rows: Iterable[Mapped], user: User) -> bool:
-    """Whether the person seems to work on under another member id, whose row is quarantined, left out by a rule, or of
-    somebody who may have left.
+def _may_work_on(draft: Draft, user: User, is_unlisted: bool) -> bool:
+    partial = map_partial(draft.people.partial, draft.settings, draft.world.today)
+    if seems_relisted(draft.world, [*draft.mapped, *partial], user, is_unlisted=is_unlisted):
+        return True
+    return is_unlisted and has_unknown_holes(draft.world, draft.people.holes, partial)
+
+
+def seems_relisted(world: World, rows: Iterable[Mapped], user: User, *, is_unlisted: bool) -> bool:
+    """Whether the person seems to work on under another member id, whose row is quarantined, left out by a rule, of
+    somebody who may have left, or of whom only the list tells.
 
     A person is archived, not an id. Of a quarantined row whose name or birth date is missing, what is left is compared.
+    Where the source does not itself say that the old id left, the EmployeeId alone would be a conflict.
     """
     return any(
-        _alike(row, user)
+        _alike(row, user, is_unlisted)
         for row in rows
         if row.hris_id != user.hris_id
         and row.employment in ("employed", "unknown")
@@ -101,7 +105,7 @@ def seems_relisted(world: World, rows: Iterable[Mapped], user: User) -> bool:
     )
 
 
-def _alike(row: Mapped, user: User) -> bool:
+def _alike(row: Mapped, user: User, is_unlisted: bool) -> bool:
     employee = row.employee
     same_name = same(employee.first_name, user.first_name) and same(employee.last_name, user.last_name)
     if same(employee.email, user.email) or (same_name and employee.birth_date == user.birth_date is not None):
@@ -112,7 +116,7 @@ def _alike(row: Mapped, user: User) -> bool:
     same_id = (
         employee.justworks_id == user.employee_id if row.employee_id is None else row.employee_id == user.employee_id
     )
-    return (same_name and employee.birth_date is None) or (nameless and same_id)
+    return (same_name and employee.birth_date is None) or ((nameless or is_unlisted) and same_id)
 
 
 def is_kept_from_archiving(world: World, settings: Settings, user: User) -> bool:
@@ -132,9 +136,18 @@ def decide_missing(draft: Draft) -> None:
             archive(draft, user, is_unlisted=True)
 
 
-def has_unknown_holes(world: World, holes: Iterable[str]) -> bool:
+def has_unknown_holes(world: World, holes: Iterable[str], partial: Iterable[Mapped]) -> bool:
     """A member of whom nothing is known, and who is no user under that id, may be anybody who is not listed."""
-    return any(linked_here(world, hris_id) is None for hris_id in holes)
+    decided = {hris_id for hris_id, _ in world.waiting | world.linking}
+    known = {
+        row.hris_id
+        for row in partial
+        if row.employment not in ("employed", "unknown")
+        or row.employee_id is not None
+        or row.employee.email is not None
+        or (row.employee.first_name is not None and row.employee.last_name is not None)
+    }
+    return any(linked_here(world, hris_id) is None for hris_id in set(holes) - known - decided)
 
 
 def give_up_ids(draft: Draft) -> None:

@@ -1,6 +1,6 @@
 """Employees -> what the users should be: employment, rules, mapping, quarantine. Identity comes later."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -340,6 +340,20 @@ def map_everybody(
         if _holds_id(row) and row.employee_id is not None and holders[row.employee_id] > 1
         else row
         for row in rows
+    ]
+
+
+def map_partial(employees: Iterable[Employee], settings: Settings, today: date) -> list[Mapped]:
+    """What is known of people whose details failed: nothing of it is imported."""
+    failed = (Failure("details", "failed"),)
+    return [
+        Mapped(
+            employee,
+            employment(employee, today, settings.import_days_before_start),
+            failed,
+            employee_id=None if settings.generated_ids else _employee_id(employee, settings),
+        )
+        for employee in employees
     ]
 
 

@@ -25,6 +25,7 @@ class People:
     gone: frozenset[str]  # hris_ids missing from the list and confirmed
     listed: frozenset[str]  # hris_ids in the list, holes among them
     complete: bool
+    partial: tuple[Employee, ...] = ()  # what the list alone tells of those whose details failed
 
 
 # Single answers
@@ -180,6 +181,14 @@ def _custom_values(hris_id: str, reading: Reading) -> list[object] | None:
     return as_list(items) if isinstance(items, list) else None
 
 
+def _listed_alone(source: Source, member: JsonObject, reading: Reading) -> Employee:
+    if source != "finch":
+        return partner_employee(member, reading.company)
+    hris_id = _member_id(source, member)
+    parts = [_finch_details(member, part, hris_id) or {} for part in ("individual", "employment")]
+    return finch_employee(as_object(member.get("directory")), *parts)
+
+
 def _employee(source: Source, member: JsonObject, reading: Reading, *, custom_wanted: bool) -> Employee | None:
     """None: the person's details failed."""
     hris_id = _member_id(source, member)
@@ -238,6 +247,7 @@ def _proof_holds(source: Source, reading: Reading, shown_active: frozenset[str])
 def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> People:
     """The people of a reading, and the verdict on it."""
     employees: list[Employee] = []
+    partial: list[Employee] = []
     holes: set[str] = set()
     listed: set[str] = set()
     for member in _each_once(world, reading):
@@ -246,6 +256,7 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
         employee = _employee(world.source, member, reading, custom_wanted=custom_wanted)
         if employee is None:
             holes.add(hris_id)
+            partial.append(_listed_alone(world.source, member, reading))
         else:
             employees.append(employee)
     missing = {
@@ -271,6 +282,7 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
         gone=frozenset(gone),
         listed=frozenset(listed - {""}),
         complete=complete,
+        partial=tuple(partial),
     )
 
 

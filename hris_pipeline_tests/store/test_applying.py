@@ -158,7 +158,9 @@ def _local(number: int, **fields: Any) -> Any:
         integration(store, "other")
         with store.begin() as connection:
             values = {"user_id": f"other-{number}", "directory_id": "acme", "metadata": {}, "status": "active"}
-            connection.execute(sa.insert(users), values | {"created_at": NOW, "updated_at": NOW} | fields)
+            connection.execute(
+                sa.insert(users), values | dict.fromkeys(("created_at", "updated_at"), NOW + HOUR / 2) | fields
+            )
 
     return load
 
@@ -188,6 +190,11 @@ def _other_import(store: Store) -> None:
         pytest.param(_local(5, email_key="p2@example.com"), "EmployeeId, hris_id or email", id="an email is taken"),
         pytest.param(
             _local(5, integration_id="acme", hris_id="m-2"), "EmployeeId, hris_id or email", id="an hris_id is taken"
+        ),
+        pytest.param(
+            _local(5, first_name="ZOË2", last_name='Ødegård, "the\nfirst"', birth_date=date(1990, 2, 28)),
+            "1 of those it creates have the name and birth date",
+            id="a namesake with that birth date came",
         ),
         pytest.param(_other_import, "import later was applied since", id="a later import was applied"),
     ],
@@ -303,6 +310,7 @@ def test_the_number_of_statements_is_constant(store: Store, people: int) -> None
         "check seal and rows",
         "check order",
         "check conflicts",
+        "check namesakes",
         "check users",
         "remember links",
         "park",
