@@ -199,8 +199,8 @@ def map_identities(holes: Employees, settings: Settings, company: CompanyLike, t
     rows, state = _all_rows(holes, settings, today)
     source = SourceColumns(rows, company)
     fields = _core_fields(source, settings)[1].assign(hris_id=source("hris_id"))
-    known = {name: column_or_nulls(fields, name) for name in IDENTITY_COLUMNS}
-    return pd.DataFrame(known).astype(dict(IDENTITY_COLUMNS)).assign(works=state.employed | state.coming)
+    identities = {name: column_or_nulls(fields, name) for name in IDENTITY_COLUMNS}
+    return pd.DataFrame(identities).astype(dict(IDENTITY_COLUMNS)).assign(works=state.employed | state.coming)
 
 
 def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> None:

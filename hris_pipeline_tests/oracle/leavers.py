@@ -139,7 +139,7 @@ def decide_missing(draft: Draft) -> None:
 def has_unknown_holes(world: World, holes: Iterable[str], partial: Iterable[Mapped]) -> bool:
     """A member of whom nothing is known, and who is no user under that id, may be anybody who is not listed."""
     decided = {hris_id for hris_id, _ in world.waiting | world.linking}
-    known = {
+    named = {
         row.hris_id
         for row in partial
         if row.employment not in ("employed", "unknown")
@@ -147,7 +147,7 @@ def has_unknown_holes(world: World, holes: Iterable[str], partial: Iterable[Mapp
         or row.employee.email is not None
         or (row.employee.first_name is not None and row.employee.last_name is not None)
     }
-    return any(linked_here(world, hris_id) is None for hris_id in set(holes) - known - decided)
+    return any(linked_here(world, hris_id) is None for hris_id in set(holes) - named - decided)
 
 
 def give_up_ids(draft: Draft) -> None:
