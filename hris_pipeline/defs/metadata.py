@@ -186,7 +186,8 @@ FIRST_IDS = 10
 
 _HARMLESS = re.compile(r"[\w.@ -]+")
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#!|~&])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#!|~&:.@])")
+"""Also what makes an address a link."""
 
 
 def frame_metadata(rows: pd.DataFrame) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hris_pipeline.environment import ROLES, Role
 from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.keyring import keyring_of
-from hris_pipeline.store.seals import DECISION, seal_of
+from hris_pipeline.store.seals import DECISION, adding_to_log, seal_of
 from hris_pipeline.store.tables import decisions
 
 __all__ = ["ACTIONS", "DecidedBy", "Decision", "deciding", "decisions_of", "may", "role_of"]
@@ -121,7 +121,8 @@ def deciding(
     values = {"integration_id": integration_id, "action": action, "subject": subject, "decided_at": services.now()}
     values |= {"reason": reason or None}
     values |= {**vars(by), "outcome": None}
-    with services.store.begin() as connection:
+    with services.store.begin() as connection, adding_to_log(connection, integration_id) as number:
+        values |= {"number": number}
         seal = seal_of(keyring_of(connection), DECISION, values)
         inserted = connection.execute(sa.insert(decisions).values(**values, seal=seal))
         decision_id = inserted.inserted_primary_key[0] if inserted.inserted_primary_key else None
@@ -133,7 +134,7 @@ def deciding(
         outcome = type(error).__name__
         raise
     finally:
-        with services.store.begin() as connection:
+        with services.store.begin() as connection, adding_to_log(connection, integration_id):
             mine = decisions.c.decision_id == decision_id
             seal = seal_of(keyring_of(connection), DECISION, values | {"outcome": outcome})
             connection.execute(sa.update(decisions).where(mine).values(outcome=outcome, seal=seal))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import finch_wire
-from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode, error_code
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, Unauthorized
 from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries, prefetch
 from hris_pipeline.sources.protocol import (
@@ -164,9 +164,10 @@ class Finch:
         """An answer; when there is none because the employer must connect again, that is noted."""
         try:
             return ask()
-        except Unauthorized as refusal:
+        except (Unauthorized, HttpRefused) as refusal:
             if refusal.code == REAUTHENTICATE:
                 self._on_expired()
+                raise Unauthorized(str(refusal), REAUTHENTICATE) from None  # with whatever status
             raise
 
     def _batches(self) -> Iterator["_Batch"]:
@@ -209,6 +210,12 @@ class Finch:
             for hris_id, (code, body) in items.items()
             if code == 200 and body and not finch_wire.is_of_another(body, clean_id(hris_id))
         }
+        if not bodies and any(error_code(encode(body or {})) == REAUTHENTICATE for _, body in items.values()):
+            self._on_expired()
+            again = self._advice(401, path)
+            raise Unauthorized(
+                f"The HRIS aggregator gave details of nobody in POST {path} ({REAUTHENTICATE}): {again}.", REAUTHENTICATE
+            )
         if not bodies and len(hris_ids) > 1:
             codes = ", ".join(sorted({"none" if code is None else str(code) for code, _ in items.values()}))
             raise SourceUnavailable(

@@ -345,10 +345,19 @@ def _place(value: object) -> Place:
 def _custom_fields(items: object) -> tuple[str | None, bool]:
     if not holds_something(items):
         return None, False
-    objects = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    listed = items if isinstance(items, list) else [items]
+    objects = [item for item in listed if isinstance(item, dict)]
     values = [(spelled(item, ("name",)), _texts(item.get("value"))) for item in objects]
-    broken = not objects or any(name is None and texts for name, texts in values)
+    broken = any(holds_something(item) for item in listed if not isinstance(item, dict)) or any(
+        (name is None and texts) or (not texts and _holds_other(item))
+        for item, (name, texts) in zip(objects, values, strict=True)
+    )
     return (None, True) if broken else (custom_fields_text(values), False)
+
+
+def _holds_other(field: Part) -> bool:
+    """Whether a custom field without a value holds something that may be one under another key."""
+    return any(holds_something(value) for key, value in field.items() if key not in ("id", "name", "type", "value"))
 
 
 def _texts(value: object) -> list[str]:

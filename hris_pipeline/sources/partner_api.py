@@ -33,6 +33,9 @@ THREADS = 4
 FAILURES_IN_A_ROW = 8
 """So many members whose details fail one after the other: the rest are holes without being asked for."""
 
+DEFINITION_PAGES = 200
+"""No company has more pages of custom field definitions; whoever gives more gives them without end."""
+
 LONGEST_CURSOR = 8000
 """Characters; a longer one fits no address."""
 
@@ -197,10 +200,10 @@ class PartnerApi:
         except HttpRefused:
             return
 
-    def _lists(self, path: str, query: Mapping[str, str]) -> Iterator[list[object]]:
+    def _lists(self, path: str, query: Mapping[str, str], most: int | None = None) -> Iterator[list[object]]:
         cursor: dict[str, str] = {}
         seen: set[str] = set()
-        for _ in range(self._ceilings.reading_pages):
+        for _ in range(most or self._ceilings.reading_pages):
             items, following = self._http.get(path, _list, {**query, **cursor})
             yield items
             if not following:
@@ -217,6 +220,11 @@ class PartnerApi:
                 )
             seen.add(following)
             cursor = {"cursor": following}
+        if most is not None:
+            raise SourceUnavailable(
+                f"Justworks gave more than {most} pages of GET {path}, which no company has: run it again later, and "
+                "ask Justworks if it goes on."
+            )
         raise SourceUnavailable(
             f"Justworks gave more than {self._ceilings.reading_pages} pages of GET {path} (HRIS_READING_PAGES): "
             "raise the limit if the company is that large, otherwise run it again later."
@@ -224,10 +232,10 @@ class PartnerApi:
 
     def _custom_fields(self) -> tuple[CustomField, ...]:
         try:
-            pages = list(self._lists("/v1/company/custom-fields", {}))
+            pages = self._lists("/v1/company/custom-fields", {}, DEFINITION_PAGES)
+            return justworks_wire.read_custom_fields(item for items in pages for item in items)
         except HttpRefused:
             return ()
-        return justworks_wire.read_custom_fields(item for items in pages for item in items)
 
     def _advice(self, status: int, path: str) -> str:
         again = f"connect again with `hris connect {self._integration_id}`"

@@ -16,6 +16,7 @@ from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store.keyring import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record, tampered
+from hris_pipeline.store.seals import log_length
 from hris_pipeline.store.stored_json import has_ended, read_count, read_diagnostics, read_guards
 from hris_pipeline.store.tables import approvals, imports, integrations
 
@@ -54,7 +55,7 @@ CLOCK_TOLERANCE = timedelta(hours=1)
 
 OUTDATED = "nobody saved it within 7 days"
 
-_INTERNAL = ("rows_hash", "settings_digest", "applied_run_id", "confirmed_at", "replaces")
+_INTERNAL = ("rows_hash", "log_lines", "settings_digest", "applied_run_id", "confirmed_at", "replaces")
 _NOT_IN_DOCUMENT = ("integration_id", "directory_id", *_INTERNAL)
 
 
@@ -67,6 +68,7 @@ class Import:
     ``diagnostics`` as EmployeeIds by reason: whoever is not applied, or warned about. Ids and counts only: nothing in
     it is a person's data.
 
+    ``log_lines`` is how many decisions the log had when it was planned, so that none of them can be taken away unseen;
     ``settings_digest`` is of the settings that matter to the plan, None when none do (an undo); ``replaces`` is the
     open import whose place it took; ``life`` that of the integration it belongs to; ``confirmed_at`` when a plan last
     came out the same, None when none did since.
@@ -81,6 +83,7 @@ class Import:
     import_id: str = ""
     digest: str = ""
     rows_hash: str | None = None
+    log_lines: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()
     diagnostics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -153,6 +156,7 @@ def stage_import(
     from hris_pipeline.store.frames import prove_rows, write_rows  # noqa: PLC0415
 
     planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
+    log_lines = log_length(connection, draft.integration_id)
     present = open_import(connection, draft.integration_id)
     if present is not None and is_outdated(present, planned_at):
         _end(connection, present, "stale", OUTDATED, planned_at)
@@ -161,7 +165,7 @@ def stage_import(
         end_tampered(connection, present, broken, planned_at)
         present = None
     if present is not None and present.digest == draft.digest:
-        return _confirm(connection, present, replace(draft, planned_at=planned_at))
+        return _confirm(connection, present, replace(draft, planned_at=planned_at, log_lines=log_lines))
     counts = dict.fromkeys(COUNTS, 0) | dict(draft.counts)
     proof = prove_rows([rows], hashes)
     staged = replace(
@@ -170,6 +174,7 @@ def stage_import(
         planned_at=planned_at,
         counts=counts,
         rows_hash=proof.rows_hash,
+        log_lines=log_lines,
         replaces=present.import_id if present is not None else None,
     )
     if rows.empty and draft.status == "planned":
@@ -186,7 +191,13 @@ def record_failed(connection: sa.Connection, draft: Import) -> Import:
     failed_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
     counts = dict.fromkeys(COUNTS, 0)
     failed = replace(
-        draft, import_id=_new_id(failed_at), status="failed", planned_at=failed_at, finished_at=failed_at, counts=counts
+        draft,
+        import_id=_new_id(failed_at),
+        status="failed",
+        planned_at=failed_at,
+        finished_at=failed_at,
+        counts=counts,
+        log_lines=log_length(connection, draft.integration_id),
     )
     _insert(connection, failed)
     return failed
@@ -326,6 +337,7 @@ def _confirm(connection: sa.Connection, present: Import, draft: Import) -> Impor
         extract_id=draft.extract_id,
         settings_version=draft.settings_version,
         confirmed_at=draft.planned_at,
+        log_lines=draft.log_lines,
     )
     connection.execute(update_statement(connection, refreshed))
     return refreshed

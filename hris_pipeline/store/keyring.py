@@ -207,6 +207,7 @@ IMPORT_PARTS: Parts = {
         "rows_hash",
         "settings_version",
         "settings_digest",
+        "log_lines",
         "extract_id",
         "complete",
         "undoes",

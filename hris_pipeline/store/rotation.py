@@ -22,17 +22,28 @@ from hris_pipeline.store.seals import (
     AUTOMATIC,
     CONNECTION,
     DECISION,
+    DECISION_LOG,
     INTEGRATION,
     KEPT,
     PARTS,
     RESOLUTION,
     SETTINGS,
     is_intact,
+    read_log,
     reseal,
     seal_of,
+    seal_parts,
     seal_rows,
 )
-from hris_pipeline.store.tables import approvals, connections, import_rows, imports, integration_settings, users
+from hris_pipeline.store.tables import (
+    approvals,
+    connections,
+    decision_logs,
+    import_rows,
+    imports,
+    integration_settings,
+    users,
+)
 
 __all__ = ["Rotated", "renew_secrets", "seal_first"]
 
@@ -60,7 +71,8 @@ def renew_secrets(connection: sa.Connection) -> Rotated:
     """
     keyring = keyring_of(connection)
     tokens, settings = _tokens(connection, keyring), _settings(connection, keyring)
-    decided = [reseal(connection, part) for part in (INTEGRATION, AUTOMATIC, KEPT, RESOLUTION, DECISION)]
+    decided = [reseal(connection, part) for part in (INTEGRATION, AUTOMATIC, KEPT, RESOLUTION)]
+    decided += [_decisions(connection, keyring)]
     sealed = [_import(connection, row) for row in connection.execute(sa.select(imports)).all()]
     approved = [_approval(connection, keyring, row) for row in connection.execute(sa.select(approvals)).all()]
     with_seal = sa.select(users.c.user_id, users.c.protected, users.c.seal).where(users.c.seal.is_not(None))
@@ -103,6 +115,16 @@ def seal_first(connection: sa.Connection) -> int:
     for row in people:
         _write_user(connection, keyring, row)
     return number + len(unsealed) + len(rows) + len(people)
+
+
+def _decisions(connection: sa.Connection, keyring: Keyring) -> tuple[int, int]:
+    """Each line, then the logs that were intact before; how many lines, and how many lines and logs were left."""
+    names = connection.execute(sa.select(decision_logs.c.integration_id)).scalars().all()
+    intact = [name for name in names if is_intact(keyring, DECISION_LOG, read_log(connection, name))]
+    sealed, left = reseal(connection, DECISION)
+    for name in intact:
+        seal_parts(connection, name, DECISION_LOG)
+    return sealed, left + len(names) - len(intact)
 
 
 def _tokens(connection: sa.Connection, keyring: Keyring) -> list[bool]:

@@ -1,6 +1,6 @@
 """Seals over what decides and is neither an import nor a user: settings, what an integration is, whether its automatic
 imports run, whom ``do_not_archive`` follows, whose tokens are whose, what became of conflicts, the log of decisions;
-and that following, which one seal is over.
+and that following and that log, each of which one seal is over.
 
 Each is one MAC in the row that it is over, or in its integration's; a table of parts says which columns it covers. Who
 writes a part seals it, who follows it proves it first. ``kept_users`` is a table of its own, because the settings name
@@ -9,17 +9,22 @@ changes settings loads no frames. Seals of imports, approvals and users are ``ke
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hris_pipeline.errors import Tampered
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.keyring import Keyring, keyring_of, sealed_message
+from hris_pipeline.store.stored_json import read_count
 from hris_pipeline.store.tables import (
     conflicts,
     connections,
+    decision_logs,
     decisions,
     imports,
     integration_settings,
@@ -32,18 +37,22 @@ __all__ = [
     "AUTOMATIC",
     "CONNECTION",
     "DECISION",
+    "DECISION_LOG",
     "INTEGRATION",
     "KEPT",
     "PARTS",
     "RESOLUTION",
     "SETTINGS",
     "SealedPart",
+    "adding_to_log",
     "broken_decisions",
     "followed_users",
     "is_all_broken",
     "is_intact",
+    "log_length",
     "prove",
     "read_kept",
+    "read_log",
     "record_kept_users",
     "reseal",
     "seal_of",
@@ -134,14 +143,27 @@ RESOLUTION = SealedPart(
 DECISION = SealedPart(
     "decision",
     decisions,
-    (),
-    ("integration_id", "decided_at", "action", "subject", "name", "identity", "method", "outcome", "address", "reason"),
-    "decision {decision_id} of the log",
+    ("integration_id", "number"),
+    ("decided_at", "action", "subject", "name", "identity", "method", "outcome", "address", "reason"),
+    "decision {number} of the log",
     "look for it in the database's own log of statements",
 )
-"""Without its number, which the database gives: a line can be repeated, but not made up or changed."""
 
-PARTS = (SETTINGS, INTEGRATION, AUTOMATIC, KEPT, CONNECTION, RESOLUTION, DECISION)
+DECISION_LOG = SealedPart(
+    "decision_log",
+    decision_logs,
+    ("integration_id",),
+    ("lines", "of"),
+    "the log of decisions (its end is gone, a line is there twice, or says what it said before)",
+    "look for it in the database's own log of statements",
+)
+"""Over all decisions of an integration together, by number and seal, so that none can be taken away, repeated, or put
+back to what it said before. Sealed anew after those themselves."""
+
+MOST_NAMED = 20
+"""So many decisions that are gone are named, not more."""
+
+PARTS = (SETTINGS, INTEGRATION, AUTOMATIC, KEPT, CONNECTION, RESOLUTION, DECISION, DECISION_LOG)
 
 
 def seal_of(keyring: Keyring, part: SealedPart, row: Columns) -> str:
@@ -194,13 +216,20 @@ def reseal(connection: sa.Connection, part: SealedPart) -> tuple[int, int]:
 def broken_decisions(connection: sa.Connection, integration_id: str) -> tuple[str, ...]:
     """What of an integration, besides settings, imports and users, is not what was decided; in words."""
     keyring = keyring_of(connection)
-    parts = [part for part in PARTS if part is not SETTINGS]
-    return tuple(
+    parts = [part for part in PARTS if part not in (SETTINGS, DECISION_LOG)]
+    broken = tuple(
         part.what.format(**row)
         for part in parts
         for row in _read(connection, part, part.table.c.integration_id == integration_id)
         if not is_intact(keyring, part, row)
     )
+    log = read_log(connection, integration_id)
+    numbers = {number for number, _ in log["of"]}
+    missing = tuple(islice((number for number in range(1, log["length"] + 1) if number not in numbers), MOST_NAMED))
+    broken += tuple(f"{DECISION.what.format(number=number)} (gone)" for number in missing)
+    is_named = missing or any(DECISION.what.format(number=number) in broken for number in numbers)
+    is_whole = is_intact(keyring, DECISION_LOG, log) if log["seal"] or numbers else not log["length"]
+    return broken if is_named or is_whole else (*broken, DECISION_LOG.what)
 
 
 def is_all_broken(decisions_broken: Collection[str]) -> bool:
@@ -216,6 +245,47 @@ def version_taken_away(connection: sa.Connection, integration_id: str, newest: i
     )
     used = connection.execute(made.order_by(imports.c.planned_at.desc()).limit(1)).scalar()
     return used if used is not None and used > newest else None
+
+
+@contextmanager
+def adding_to_log(connection: sa.Connection, integration_id: str) -> Iterator[int]:
+    """Holds the integration's log of decisions, to which nobody else adds meanwhile; gives the number of its next line,
+    and seals what is there afterwards. A log that is not what it was keeps a broken seal, whatever is added to it."""
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    empty = {"integration_id": integration_id, "lines": 0, "of": []}
+    row = {"integration_id": integration_id, "lines": 0, "seal": seal_of(keyring_of(connection), DECISION_LOG, empty)}
+    connection.execute(insert(decision_logs).values(row).on_conflict_do_nothing())
+    this = decision_logs.c.integration_id == integration_id
+    connection.execute(sa.select(decision_logs.c.lines).where(this).with_for_update())
+    log = read_log(connection, integration_id)
+    was_intact = log["length"] == log["lines"] and is_intact(keyring_of(connection), DECISION_LOG, log)
+    yield log["length"] + 1
+    log = read_log(connection, integration_id)
+    log["lines"] = log["length"]
+    sealed = {"seal": seal_of(keyring_of(connection), DECISION_LOG, log)} if was_intact else {}
+    connection.execute(sa.update(decision_logs).where(this).values(lines=log["lines"], **sealed))
+
+
+def log_length(connection: sa.Connection, integration_id: str) -> int:
+    """How many lines the integration's log of decisions has had."""
+    select = sa.select(decision_logs.c.lines).where(decision_logs.c.integration_id == integration_id)
+    return connection.execute(select).scalar() or 0
+
+
+def read_log(connection: sa.Connection, integration_id: str) -> dict[str, Any]:
+    """The row of ``DECISION_LOG``, without a seal where there is none: beside its columns ``of``, number and seal of
+    each line in order, and ``length``, how many lines there must have been: every import is sealed with how many there
+    were when it was planned, so that an older log cannot be put back whole."""
+    select = sa.select(decision_logs).where(decision_logs.c.integration_id == integration_id)
+    row = connection.execute(select).mappings().one_or_none()
+    log = dict(row or {"integration_id": integration_id, "lines": 0, "seal": None})
+    lines = sa.select(decisions.c.number, decisions.c.seal).where(decisions.c.integration_id == integration_id)
+    ordered = lines.order_by(decisions.c.number, decisions.c.decision_id)
+    log["of"] = [list(line) for line in connection.execute(ordered)]
+    at_imports = sa.select(sa.func.max(imports.c.log_lines)).where(imports.c.integration_id == integration_id)
+    lengths = (log["lines"], connection.execute(at_imports).scalar(), *(number for number, _ in log["of"]))
+    log["length"] = max(map(read_count, lengths))
+    return log
 
 
 def read_kept(connection: sa.Connection, integration_id: str | None = None) -> list[dict[str, Any]]:
@@ -300,6 +370,10 @@ def _message(part: SealedPart, row: Columns) -> bytes:
 
 def _read(connection: sa.Connection, part: SealedPart, *where: sa.ColumnElement[bool]) -> Iterator[Columns]:
     select = sa.select(part.table).where(part.where, *where)
+    if part is DECISION_LOG:
+        names = connection.execute(select.with_only_columns(decision_logs.c.integration_id)).scalars().all()
+        yield from (read_log(connection, name) for name in names)
+        return
     if part is not KEPT:
         yield from connection.execute(select).mappings().all()
         return

@@ -12,6 +12,7 @@ __all__ = [
     "approvals",
     "conflicts",
     "connections",
+    "decision_logs",
     "decisions",
     "former_links",
     "import_rows",
@@ -188,6 +189,13 @@ imports = sa.Table(
     sa.Column("finished_at", Instant, comment="When it was applied, or ended otherwise"),
     sa.Column("life", sa.Integer, nullable=False, server_default="1", comment="Of the integration that it belongs to"),
     sa.Column("rows_hash", sa.Text, comment="Of the staged rows, ids included"),
+    sa.Column(
+        "log_lines",
+        sa.Integer,
+        nullable=False,
+        server_default="0",
+        comment="How many decisions the log had when it was planned",
+    ),
     sa.Column("seal", sa.Text, comment="Keyed MACs over the import, by part"),
     _one_of("status", "planned", "held", "applied", "stale", "discarded", "failed"),
     _one_of("trigger", "manual", "schedule", "catch_up", "backfill", "undo"),
@@ -296,6 +304,7 @@ decisions = sa.Table(
     metadata,
     sa.Column("decision_id", sa.Integer, primary_key=True),
     sa.Column("integration_id", sa.Text, nullable=False, index=True),
+    sa.Column("number", sa.Integer, nullable=False, comment="In the integration's log, from 1"),
     sa.Column("decided_at", Instant, nullable=False),
     sa.Column("action", sa.Text, nullable=False, comment="approve, save, discard, undo, resolve, pause …"),
     sa.Column("subject", sa.Text, comment="The import, conflict or user it is about"),
@@ -306,6 +315,14 @@ decisions = sa.Table(
     sa.Column("address", sa.Text, comment="From where"),
     sa.Column("reason", sa.Text, comment="Why, where that is asked"),
     sa.Column("seal", sa.Text, comment="Keyed MAC over the line"),
+)
+
+decision_logs = sa.Table(
+    "decision_logs",
+    metadata,
+    sa.Column("integration_id", sa.Text, primary_key=True),
+    sa.Column("lines", sa.Integer, nullable=False, comment="How many decisions there are"),
+    sa.Column("seal", sa.Text, comment="Keyed MAC over their number and their seals"),
 )
 
 notifications = sa.Table(

@@ -22,7 +22,9 @@ from hris_pipeline.settings.document import Settings, document_digest
 from hris_pipeline.store.tables import (
     conflicts,
     connections,
+    decision_logs,
     decisions,
+    imports,
     integration_settings,
     integrations,
     kept_users,
@@ -249,3 +251,69 @@ def test_the_log_of_decisions_is_sealed(acme_lite: Acme) -> None:
             meddled(acme_lite, _changing(decisions, values))
             assert verify(acme_lite.services, "acme").decided == ("decision 1 of the log",)
     assert verify(acme_lite.services, "acme").ok
+
+
+def decided(acme: Acme, *reasons: str) -> None:
+    for reason in reasons:
+        with deciding(acme.services, "acme", "pause", BY, reason=reason):
+            pass
+
+
+def without(*numbers: int) -> Meddle:
+    return lambda connection: _run(connection, sa.delete(decisions).where(decisions.c.number.in_(numbers)))
+
+
+def one_again(connection: sa.Connection) -> None:
+    line = connection.execute(sa.select(decisions).where(decisions.c.number == 1)).one()._asdict()
+    del line["decision_id"]  # the database gives another
+    connection.execute(sa.insert(decisions), line)
+
+
+def test_a_decision_taken_away_from_the_log_is_named(acme: Acme) -> None:
+    decided(acme, "one", "two", "three")
+    assert verify(acme.services, "acme").ok
+    log = "the log of decisions (its end is gone, a line is there twice, or says what it said before)"
+    for meddle, named in (
+        (without(2), ("decision 2 of the log (gone)",)),
+        (without(3), ("decision 3 of the log (gone)",)),
+        (without(1, 2, 3), tuple(f"decision {number} of the log (gone)" for number in (1, 2, 3))),
+        (one_again, (log,)),
+    ):
+        with putting_back(acme, decisions):
+            meddled(acme, meddle)
+            assert verify(acme.services, "acme").decided == named
+    for meddle in (_changing(decision_logs, {"lines": 7}), _changing(decision_logs, {"seal": None})):
+        with putting_back(acme, decision_logs):
+            meddled(acme, meddle)
+            assert verify(acme.services, "acme").decided
+    assert verify(acme.services, "acme").ok
+    meddled(acme, without(2))
+    decided(acme, "four")
+    assert verify(acme.services, "acme").decided == ("decision 2 of the log (gone)",), "nothing blesses it"
+
+
+def test_a_decision_put_back_to_what_it_said_before_is_named(acme_lite: Acme) -> None:
+    with deciding(acme_lite.services, "acme", "discard", BY), acme_lite.services.store.read() as connection:
+        undecided = connection.execute(sa.select(decisions)).one()._asdict()
+    meddled(acme_lite, _changing(decisions, undecided))
+    (named,) = verify(acme_lite.services, "acme").decided
+    assert "says what it said before" in named
+
+
+@pytest.mark.parametrize("log_goes_too", [False, True])
+def test_an_older_log_put_back_whole_is_short_of_what_the_newest_import_is_sealed_with(
+    acme_lite: Acme, log_goes_too: bool
+) -> None:
+    decided(acme_lite, "one")
+    with acme_lite.services.store.read() as connection:
+        older = connection.execute(sa.select(decision_logs)).one()._asdict()
+    decided(acme_lite, "two", "three")
+    acme_lite.run()
+    change = sa.delete(decision_logs) if log_goes_too else sa.update(decision_logs).values(older)
+    acme = meddled(acme_lite, without(2, 3), lambda connection: _run(connection, change))
+    named = ("decision 2 of the log (gone)", "decision 3 of the log (gone)")
+    assert verify(acme.services, "acme").decided == named
+    decided(acme, "four", "five")
+    assert verify(acme.services, "acme").decided == named, "what is added takes no number of theirs"
+    meddled(acme, lambda connection: _run(connection, sa.update(imports).values(log_lines=1)))
+    assert "what was planned" in str(verify(acme.services, "acme").altered)

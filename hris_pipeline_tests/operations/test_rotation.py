@@ -13,13 +13,22 @@ from hris_pipeline.defs.io_manager import FrameIOManager, Traced, check_frames, 
 from hris_pipeline.errors import EnvironmentInvalid, Tampered
 from hris_pipeline.operations.decisions import approve_import, save_import
 from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.roles import DecidedBy, deciding
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.upkeep import rotate_key, verify
 from hris_pipeline.operations.users import load_users, protect
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.rotation import seal_first
-from hris_pipeline.store.tables import approvals, connections, imports, integration_settings, integrations, users
+from hris_pipeline.store.tables import (
+    approvals,
+    connections,
+    decisions,
+    imports,
+    integration_settings,
+    integrations,
+    users,
+)
 from hris_pipeline.transform.columns import text_from_source
 from hris_pipeline_tests.kit.acme import Acme
 
@@ -44,7 +53,9 @@ def lived(acme: Acme) -> str:
     protect(acme.services, "acme", "L1", protected=True)
     acme.lose(acme.active()[:2])
     held = acme.preview()
-    approve_import(acme.services, held.import_id, held.digest, "Dana", "two left")
+    for reason in ("one left", "two left"):
+        with deciding(acme.services, "acme", "approve", DecidedBy("Dana", "dana", "os"), held.import_id):
+            approve_import(acme.services, held.import_id, held.digest, "Dana", reason)
     return held.import_id
 
 
@@ -64,7 +75,7 @@ def test_after_a_rotation_the_new_key_alone_opens_and_proves_everything(acme: Ac
             "imports": 2,
             "approvals": 1,
             "users": 1,
-            "decided": 3,
+            "decided": 5,
             "manifests": 3,
             "frames": 1,
             "left": 0,
@@ -103,11 +114,12 @@ def test_what_was_tampered_with_is_not_blessed(acme: Acme) -> None:
         connection.execute(first.values(actor="mallory"))
         connection.execute(sa.update(integrations).values(automatic="running"))
         connection.execute(sa.update(connections).values(scopes="everything"))
+        connection.execute(sa.delete(decisions).where(decisions.c.number == 2))
     with under_keys(acme, NEW, *acme.services.environment.secret_keys) as services:
-        assert rotate_key(services, lambda _: (0, 0))["left"] == 6
+        assert rotate_key(services, lambda _: (0, 0))["left"] == 7
         verification = verify(services, "acme")
     assert verification.settings == (1,)
-    assert verification.decided == ("whether automatic imports run", "its tokens")
+    assert verification.decided == ("whether automatic imports run", "its tokens", "decision 2 of the log (gone)")
     assert (len(verification.altered), [divergence.what for divergence in verification.divergences]) == (
         1,
         ["protected"],

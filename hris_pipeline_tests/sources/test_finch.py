@@ -1,6 +1,7 @@
 """The aggregator over real HTTP; its own published client reads the same answers."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from finch import Finch as PublishedClient
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.finch_wire import columns, employed
+from hris_pipeline.sources.finch_wire import Reception, columns, employed
 from hris_pipeline.sources.pacing import UNLIMITED
 from hris_pipeline_tests.sources.conftest import QUICK, Scripted
 
@@ -51,6 +52,24 @@ def test_the_company_says_how_old_the_data_is(finch: Finch) -> None:
 def test_custom_fields_are_known_by_name_from_those_who_have_them(finch: Finch) -> None:
     field_ids = {field.id for page in finch.pages(custom_fields=True) for field in page.custom_fields}
     assert "Buddy" in field_ids
+
+
+@pytest.mark.parametrize(
+    ("items", "unread"),
+    [
+        ([{"name": "Buddy", "value": "7"}], False),
+        ([{"name": "Buddy", "value": None}], False),
+        ({"name": "Buddy", "value": "7"}, False),
+        ([{"name": "Buddy", "content": "7"}], True),
+        ([{"label": "Buddy", "value": "7"}], True),
+        ([{"name": "Buddy", "value": "7"}, "Size: M"], True),
+        ({"Buddy": "7"}, True),
+    ],
+)
+def test_custom_fields_spelled_otherwise_are_unread_and_not_empty(items: object, unread: bool) -> None:
+    record = Reception().record("a", {}, {}, {"is_active": True, "custom_fields": items})
+    assert ("custom_fields" in record.unread) is unread
+    assert ("custom_fields" in (columns([record.line])["unread"][0] or ())) is unread
 
 
 @pytest.mark.parametrize("path", ["/finch/employer/individual", "/finch/employer/employment"])
@@ -117,6 +136,34 @@ def responses(*items: object) -> tuple[int, bytes]:
 
 def item(hris_id: object, body: object, code: object = 200) -> dict[str, object]:
     return {"individual_id": hris_id, "code": code, "body": body}
+
+
+AGAIN = {"finch_code": "reauthenticate_user", "message": "The employer must connect again."}
+DIRECTORY = 200, b'{"paging":{"count":2,"offset":0},"individuals":[{"id":"a"},{"id":"b"}]}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *((status, json.dumps(AGAIN).encode()) for status in (400, 401, 403)),
+        responses(item("a", AGAIN, 401), item("b", AGAIN, 401)),
+    ],
+    ids=["400", "401", "403", "each item"],
+)
+def test_who_must_connect_again_is_noted_wherever_it_is_said(scripted: Scripted, answer: tuple[int, bytes]) -> None:
+    expired: list[bool] = []
+    scripted.answer(DIRECTORY, answer)
+    finch = Finch(
+        "t",
+        integration_id="acme",
+        api_url=scripted.url,
+        rate_limiter=UNLIMITED,
+        retries=QUICK,
+        on_expired=lambda: expired.append(True),
+    )
+    with closing(finch), pytest.raises(ConnectionInvalid, match=r"reauthenticate_user.*hris connect acme"):
+        list(finch.pages(custom_fields=False))
+    assert expired == [True]
 
 
 LEFT = {"is_active": False, "employment_status": "terminated"}

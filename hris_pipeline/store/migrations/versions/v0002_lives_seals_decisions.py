@@ -30,6 +30,16 @@ def upgrade() -> None:
         "imports", sa.Column("rows_hash", sa.Text(), nullable=True, comment="Of the staged rows, ids included")
     )
     op.add_column(
+        "imports",
+        sa.Column(
+            "log_lines",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="How many decisions the log had when it was planned",
+        ),
+    )
+    op.add_column(
         "imports", sa.Column("replaces", sa.Text(), nullable=True, comment="The open import whose place it took")
     )
     op.create_index("ix_imports_replaces", "imports", ["replaces"], unique=False)
@@ -102,6 +112,7 @@ def upgrade() -> None:
         "decisions",
         sa.Column("decision_id", sa.Integer(), nullable=False),
         sa.Column("integration_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False, comment="In the integration's log, from 1"),
         sa.Column("decided_at", INSTANT, nullable=False),
         sa.Column("action", sa.Text(), nullable=False, comment="approve, save, discard, undo, resolve, pause …"),
         sa.Column("subject", sa.Text(), nullable=True, comment="The import, conflict or user it is about"),
@@ -115,6 +126,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
     )
     op.create_index(op.f("ix_decisions_integration_id"), "decisions", ["integration_id"], unique=False)
+    op.create_table(
+        "decision_logs",
+        sa.Column("integration_id", sa.Text(), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False, comment="How many decisions there are"),
+        sa.Column("seal", sa.Text(), nullable=True, comment="Keyed MAC over their number and their seals"),
+        sa.PrimaryKeyConstraint("integration_id", name=op.f("pk_decision_logs")),
+    )
     op.drop_index(op.f("ix_imports_integration_id"), table_name="imports")
     op.create_index("ix_imports_newest", "imports", ["integration_id", "planned_at"], unique=False)
     op.create_table(
