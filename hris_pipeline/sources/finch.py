@@ -166,9 +166,16 @@ class Finch:
             return ask()
         except (Unauthorized, HttpRefused) as refusal:
             if refusal.code == REAUTHENTICATE:
-                self._on_expired()
-                raise Unauthorized(str(refusal), REAUTHENTICATE) from None  # with whatever status
+                raise self._expired() from None  # with whatever status
             raise
+
+    def _expired(self) -> Unauthorized:
+        """Notes that the connection must be made again; gives the error that says so."""
+        self._on_expired()
+        again = self._advice(401, "")
+        return Unauthorized(
+            f"The HRIS aggregator says that the employer must connect again ({REAUTHENTICATE}): {again}.", REAUTHENTICATE
+        )
 
     def _batches(self) -> Iterator["_Batch"]:
         for entity in self._entities:
@@ -211,11 +218,7 @@ class Finch:
             if code == 200 and body and not finch_wire.is_of_another(body, clean_id(hris_id))
         }
         if not bodies and any(error_code(encode(body or {})) == REAUTHENTICATE for _, body in items.values()):
-            self._on_expired()
-            again = self._advice(401, path)
-            raise Unauthorized(
-                f"The HRIS aggregator gave details of nobody in POST {path} ({REAUTHENTICATE}): {again}.", REAUTHENTICATE
-            )
+            raise self._expired()
         if not bodies and len(hris_ids) > 1:
             codes = ", ".join(sorted({"none" if code is None else str(code) for code, _ in items.values()}))
             raise SourceUnavailable(

@@ -13,6 +13,7 @@ from hris_pipeline.sources.raw_columns import (
     ColumnBuilder,
     RawColumns,
     WireField,
+    blank_columns,
     chosen_phone,
     clean_id,
     pick_emails,
@@ -206,6 +207,15 @@ _SINGLES = {
 }
 """By part and key that holds a single value: the column read from it."""
 
+_INNER: Mapping[tuple[str, str], tuple[str, ...]] = {
+    **{("individual.residence", key): (f"residence_{key}",) for key in ("city", "state")},
+    **{("employment.location", key): (f"employment_{key}",) for key in ("city", "state")},
+    ("individual.residence", "country"): ("residence_country", "country_code"),
+    ("employment.location", "country"): ("employment_country", "country_code"),
+    **{("employment.employment", key): (f"employment_{key}",) for key in ("type", "subtype")},
+}
+"""By place and key of what stands deeper and holds a single value: the columns read from it."""
+
 
 def employed(employment: Part, directory: Part = {}) -> bool | None:  # noqa: B006 (never changed)
     """Whether the source calls somebody employed: ``is_active``, but on leave is employed and so is who has not started
@@ -248,7 +258,7 @@ class Reception:
         line = {"id": hris_id, "directory": directory, "individual": individual, "employment": employment}
         self._pruner.misfits.clear()
         kept = self._pruner.prune(line, SHAPE)
-        unread = self._unread(line)
+        unread = self._unread(line, kept)
         encoded = encode(kept)
         if UNREADABLE_BYTES in encoded:
             spoiled = unreadable_columns(_row(Person(kept)))
@@ -267,7 +277,7 @@ class Reception:
         """What was noticed so far."""
         return ShapeReport(*self._pruner.counted(), self._tally.counted())
 
-    def _unread(self, line: Part) -> set[str]:
+    def _unread(self, line: Part, kept: Part) -> set[str]:
         unread: set[str] = set()
         for (part, key), columns in COLUMNS_OF.items():
             if _is_filled(line[part].get(key)):
@@ -279,7 +289,8 @@ class Reception:
             self._tally.unread(columns, line[part][key])
             unread.update(columns)
         for place, key, value in self._pruner.misfits:
-            columns = _SINGLES.get((place, key), ()) if holds_something(value) else ()
+            columns = _SINGLES.get((place, key)) or blank_columns(_row(Person(kept)), _INNER.get((place, key), ()))
+            columns = columns if holds_something(value) else ()
             self._tally.unread(columns, value)
             unread.update(columns)
         return unread

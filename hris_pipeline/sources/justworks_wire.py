@@ -18,6 +18,7 @@ from hris_pipeline.sources.raw_columns import (
     ColumnBuilder,
     RawColumns,
     WireField,
+    blank_columns,
     clean_id,
     unreadable_columns,
     wire_getters,
@@ -47,7 +48,8 @@ __all__ = [
 ]
 
 _ADDRESS = Shape.of("address", "addresses")
-_OFFICE = Shape.of("office", "office", *keys_of("address"), address=_ADDRESS, addresses=_ADDRESS)
+_OFFICE_ADDRESS = Shape.of("address", "office.address")
+_OFFICE = Shape.of("office", "office", *keys_of("address"), address=_OFFICE_ADDRESS, addresses=_OFFICE_ADDRESS)
 _OPTION = Shape.of("option", "custom_field_values.values")
 _NESTED: Mapping[str, Shape] = {
     "name": Shape.of("name", "name"),
@@ -109,6 +111,30 @@ _PLAIN = {path for field in FIELDS.values() for path in field.paths if "." not i
 SHAPE = Shape(MEMBER, {**dict.fromkeys(("updated_at", *sorted(_PLAIN)), SINGLE), **_NESTED})
 """Everything that is kept of a member: what a getter reads, and when it was changed."""
 
+_RESIDENCE = {
+    "city": ("residence_city",),
+    "state": ("residence_state",),
+    "country": ("residence_country", "country_code"),
+}
+_EMPLOYMENT = {part: (f"employment_{part}",) for part in ("city", "state", "country")}
+_PARTS: Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]] = {
+    "name": (
+        "name",
+        {"first": ("first_name",), "last": ("last_name",), "preferred": ("preferred_first_name",)},
+    ),
+    "addresses": ("address", _RESIDENCE),
+    "office": ("address", _EMPLOYMENT),
+    "office.address": ("address", _EMPLOYMENT),
+    "current_employment": ("employment", {"subtype": ("employment_subtype",)}),
+}
+_INNER = {
+    (place, key): columns
+    for place, (spelling, parts) in _PARTS.items()
+    for part, columns in parts.items()
+    for key in SPELLINGS[spelling][part]
+} | {("current_employment", key): ("country_code",) for key in ("country", "country_code")}
+"""By place and key of what stands inside a member and holds a single value: the columns read from it."""
+
 _GETTERS = wire_getters("justworks", FIELDS)
 _SINGLES = {field.paths[0]: (name,) for name, field in FIELDS.items() if SHAPE.keys.get(field.paths[0], "") is SINGLE}
 """By key of a member that holds a single value: the column read from it."""
@@ -146,7 +172,7 @@ class Reception:
         self._pruner.misfits.clear()
         kept = self._pruner.prune(member, SHAPE)
         self._drop_offices(kept, member)
-        unread = self._unread(member)
+        unread = self._unread(member, kept)
         line = encode_sorted(kept)
         if UNREADABLE_BYTES in line:
             spoiled = unreadable_columns(_row(Person(kept, self._company, self._offices)))
@@ -164,7 +190,7 @@ class Reception:
             pairs = zip(addresses, kept["addresses"], strict=True)
             kept["addresses"] = [item for address, item in pairs if not is_an_office(address, self._company.offices)]
 
-    def _unread(self, member: Member) -> set[str]:
+    def _unread(self, member: Member, kept: Member) -> set[str]:
         unread: set[str] = set()
         for key, columns in COLUMNS_OF.items():
             if key in member and holds_something(member[key]):
@@ -175,11 +201,18 @@ class Reception:
         for key, columns in Person(member, self._company, self._offices).unread.items():
             self._tally.unread(columns, member[key])
             unread.update(columns)
-        for place, key, value in self._pruner.misfits:
-            columns = _SINGLES.get(key, ()) if place == MEMBER and holds_something(value) else ()
+        for place, key, value in filter(_holds_value, self._pruner.misfits):
+            columns = _SINGLES.get(key, ())
+            if place != MEMBER:
+                row = _row(Person(kept, self._company, self._offices))
+                columns = tuple(blank_columns(row, _INNER.get((place, key), ())))
             self._tally.unread(columns, value)
             unread.update(columns)
         return unread
+
+
+def _holds_value(misfit: tuple[str, str, object]) -> bool:
+    return holds_something(misfit[2])
 
 
 def _record(kept: Member, line: bytes, row: list[object], unread: Sequence[str]) -> Record:

@@ -26,6 +26,7 @@ __all__ = [
     "RawColumns",
     "WireField",
     "WorkId",
+    "blank_columns",
     "chosen_phone",
     "clean_id",
     "pick_emails",
@@ -76,6 +77,11 @@ def unreadable_columns(row: Sequence[object]) -> list[str]:
     return [
         name for name, value in zip(RAW_COLUMNS, row, strict=False) if isinstance(value, str) and UNREADABLE in value
     ]
+
+
+def blank_columns(row: Sequence[object], columns: Iterable[str]) -> list[str]:
+    """Those of the raw columns that have no value in a row."""
+    return [name for name in columns if row[RAW_COLUMNS.index(name)] is None]
 
 
 def _nothing(_: object) -> None:

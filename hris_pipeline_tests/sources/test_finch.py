@@ -72,6 +72,14 @@ def test_custom_fields_spelled_otherwise_are_unread_and_not_empty(items: object,
     assert ("custom_fields" in (columns([record.line])["unread"][0] or ())) is unread
 
 
+def test_an_object_where_a_value_belongs_is_unread_and_not_empty() -> None:
+    individual = {"residence": {"city": {"name": "Ely"}, "country": "US"}, "first_name": ["A"]}
+    employment = {"is_active": True, "employment": {"type": "employee", "subtype": {"code": 1}}}
+    record = Reception().record("a", {}, individual, employment)
+    assert set(record.unread) == {"residence_city", "first_name", "employment_subtype"}
+    assert set(columns([record.line])["unread"][0]) == set(record.unread)
+
+
 @pytest.mark.parametrize("path", ["/finch/employer/individual", "/finch/employer/employment"])
 def test_an_item_that_failed_is_a_hole(sandbox: Sandbox, finch: Finch, path: str) -> None:
     lost = sandbox.company.member_ids[3]
