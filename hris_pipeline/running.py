@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock, Timeout
 
 from hris_pipeline.contract import OPEN
 from hris_pipeline.definitions import defs
@@ -34,7 +35,8 @@ from hris_pipeline.defs.runs import (
     living_runs,
 )
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError, RunInterrupted
+from hris_pipeline.errors import HrisError, MachineError, RunInterrupted
+from hris_pipeline.files import explaining_machine
 from hris_pipeline.operations.overview import imports_of_run
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.settings.validating import to_yaml
@@ -53,6 +55,7 @@ __all__ = [
 ]
 
 LOOK_AGAIN_SECONDS = 2.0
+OPENING_WAIT_SECONDS = 60.0
 
 _PACKAGE = Path(__file__).parent
 WORKSPACE = _PACKAGE / "workspace.yaml"
@@ -87,11 +90,33 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
     """
     home = environment.dagster_home
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
-    _make_private(home)
-    os.environ["DAGSTER_HOME"] = str(home)
-    return dg.DagsterInstance.get()
+    with _alone(home):
+        if not (home / "dagster.yaml").exists():
+            shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
+        _make_private(home)
+        os.environ["DAGSTER_HOME"] = str(home)
+        return dg.DagsterInstance.get()
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One process of this machine at a time: Dagster makes its tables as if there were no other.
+
+    Raises:
+        MachineError: another one does not end, or there can be no lock.
+    """
+    lock = FileLock(home / "opening.lock", mode=0o600, thread_local=False, fallback_to_soft=False)
+    try:
+        with explaining_machine(f"Locking in {home}"):
+            lock.acquire(timeout=OPENING_WAIT_SECONDS)
+    except Timeout:
+        raise MachineError(
+            f"Another process has been opening {home} for a minute: look whether it hangs, then run this again."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make_private(home: Path) -> None:

@@ -164,8 +164,13 @@ def known_partitions(instance: dg.DagsterInstance) -> tuple[str, ...]:
 
 
 def add_partition(instance: dg.DagsterInstance, integration_id: str) -> None:
-    """Makes the integration a partition; one that is there already stays."""
-    instance.add_dynamic_partitions(_NAME, [integration_id])
+    """Makes the integration a partition; one that is there already stays, also when another process makes it at this
+    very moment: Dagster looks first and writes then."""
+    try:
+        instance.add_dynamic_partitions(_NAME, [integration_id])
+    except sa.exc.IntegrityError:
+        if integration_id not in known_partitions(instance):
+            raise
 
 
 def remove_partition(instance: dg.DagsterInstance, integration_id: str) -> None:

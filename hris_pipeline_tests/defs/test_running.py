@@ -2,19 +2,23 @@
 
 import shutil
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 import yaml
 from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.run_coordinator import QueuedRunCoordinator
 
+from hris_pipeline import running
 from hris_pipeline.definitions import defs
-from hris_pipeline.defs.runs import hold_run
-from hris_pipeline.errors import HrisError
+from hris_pipeline.defs.runs import add_partition, hold_run, known_partitions
+from hris_pipeline.errors import HrisError, MachineError
 from hris_pipeline.running import open_instance, reap_dead_runs, run_job
+from hris_pipeline_tests.conftest import environment_of
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 PROJECT = Path(__file__).parents[2]
@@ -49,6 +53,49 @@ def test_a_run_makes_the_instance_with_the_projects_configuration(company: Compa
         assert not instance.telemetry_enabled
         assert instance.run_retries_enabled
         assert not instance.run_retries_retry_on_asset_or_op_failure
+
+
+def test_who_opens_the_instance_at_the_same_time_waits(tmp_path: Path) -> None:
+    """Dagster makes its tables as if there were no other process."""
+    environment = environment_of(tmp_path)
+    environment.dagster_home.mkdir()
+    opened: list[str] = []
+
+    def open_one() -> None:
+        with open_instance(environment) as instance:
+            opened.append(instance.root_directory)
+
+    with running._alone(environment.dagster_home):
+        waiting = [threading.Thread(target=open_one) for _ in range(2)]
+        for thread in waiting:
+            thread.start()
+        waiting[0].join(0.3)
+        assert opened == []
+        assert not (environment.dagster_home / "history").exists()
+    for thread in waiting:
+        thread.join(60)
+    assert opened == [str(environment.dagster_home)] * 2
+
+
+def test_who_does_not_let_others_open_the_instance_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = environment_of(tmp_path)
+    environment.dagster_home.mkdir()
+    monkeypatch.setattr(running, "OPENING_WAIT_SECONDS", 0.0)
+    with running._alone(environment.dagster_home), pytest.raises(MachineError, match="Another process has been opening"):
+        open_instance(environment)
+
+
+def test_a_partition_made_by_another_process_at_this_moment_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        add = instance.add_dynamic_partitions
+
+        def add_second(name: str, keys: list[str]) -> None:
+            add(name, keys)
+            raise sa.exc.IntegrityError("INSERT", {}, Exception("unique"))
+
+        monkeypatch.setattr(instance, "add_dynamic_partitions", add_second)
+        add_partition(instance, NAME)
+        assert known_partitions(instance) == (NAME,)
 
 
 def test_a_run_whose_process_is_gone_is_reaped_and_a_living_one_is_not(
