@@ -174,7 +174,8 @@ class Finch:
         self._on_expired()
         again = self._advice(401, "")
         return Unauthorized(
-            f"The HRIS aggregator says that the employer must connect again ({REAUTHENTICATE}): {again}.", REAUTHENTICATE
+            f"The HRIS aggregator says that the employer must connect again ({REAUTHENTICATE}): {again}.",
+            REAUTHENTICATE,
         )
 
     def _batches(self) -> Iterator["_Batch"]:

@@ -81,7 +81,10 @@ def test_who_does_not_let_others_open_the_instance_is_named(tmp_path: Path, monk
     environment = environment_of(tmp_path)
     environment.dagster_home.mkdir()
     monkeypatch.setattr(running, "OPENING_WAIT_SECONDS", 0.0)
-    with running._alone(environment.dagster_home), pytest.raises(MachineError, match="Another process has been opening"):
+    with (
+        running._alone(environment.dagster_home),
+        pytest.raises(MachineError, match="Another process has been opening"),
+    ):
         open_instance(environment)
 
 
