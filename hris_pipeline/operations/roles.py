@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -118,9 +118,8 @@ def deciding(
         subject: The import, conflict or user it is about.
         reason: Why, where that is asked.
     """
-    values = {"integration_id": integration_id, "action": action, "subject": subject, "decided_at": services.now()}
-    values |= {"reason": reason or None}
-    values |= {**vars(by), "outcome": None}
+    values: dict[str, Any] = {"integration_id": integration_id, "action": action, "subject": subject}
+    values |= {"decided_at": services.now(), "reason": reason or None, "outcome": None, **vars(by)}
     with services.store.begin() as connection, adding_to_log(connection, integration_id) as number:
         values |= {"number": number}
         seal = seal_of(keyring_of(connection), DECISION, values)

@@ -289,10 +289,11 @@ class Reception:
             self._tally.unread(columns, line[part][key])
             unread.update(columns)
         for place, key, value in self._pruner.misfits:
-            columns = _SINGLES.get((place, key)) or blank_columns(_row(Person(kept)), _INNER.get((place, key), ()))
-            columns = columns if holds_something(value) else ()
-            self._tally.unread(columns, value)
-            unread.update(columns)
+            names = _SINGLES.get((place, key), ())
+            names = names or tuple(blank_columns(_row(Person(kept)), _INNER.get((place, key), ())))
+            if holds_something(value):
+                self._tally.unread(names, value)
+                unread.update(names)
         return unread
 
 

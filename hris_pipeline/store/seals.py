@@ -371,8 +371,8 @@ def _message(part: SealedPart, row: Columns) -> bytes:
 def _read(connection: sa.Connection, part: SealedPart, *where: sa.ColumnElement[bool]) -> Iterator[Columns]:
     select = sa.select(part.table).where(part.where, *where)
     if part is DECISION_LOG:
-        names = connection.execute(select.with_only_columns(decision_logs.c.integration_id)).scalars().all()
-        yield from (read_log(connection, name) for name in names)
+        logs = connection.execute(select.with_only_columns(decision_logs.c.integration_id)).scalars().all()
+        yield from (read_log(connection, name) for name in logs)
         return
     if part is not KEPT:
         yield from connection.execute(select).mappings().all()

@@ -16,9 +16,9 @@ from dagster._core.run_coordinator import QueuedRunCoordinator
 from hris_pipeline import running
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.runs import add_partition, hold_run, known_partitions
+from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError, MachineError
 from hris_pipeline.running import open_instance, reap_dead_runs, run_job
-from hris_pipeline_tests.conftest import environment_of
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
 PROJECT = Path(__file__).parents[2]
@@ -55,9 +55,9 @@ def test_a_run_makes_the_instance_with_the_projects_configuration(company: Compa
         assert not instance.run_retries_retry_on_asset_or_op_failure
 
 
-def test_who_opens_the_instance_at_the_same_time_waits(tmp_path: Path) -> None:
+def test_who_opens_the_instance_at_the_same_time_waits(sqlite_environment: Environment) -> None:
     """Dagster makes its tables as if there were no other process."""
-    environment = environment_of(tmp_path)
+    environment = sqlite_environment
     environment.dagster_home.mkdir()
     opened: list[str] = []
 
@@ -77,8 +77,10 @@ def test_who_opens_the_instance_at_the_same_time_waits(tmp_path: Path) -> None:
     assert opened == [str(environment.dagster_home)] * 2
 
 
-def test_who_does_not_let_others_open_the_instance_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment = environment_of(tmp_path)
+def test_who_does_not_let_others_open_the_instance_is_named(
+    sqlite_environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = sqlite_environment
     environment.dagster_home.mkdir()
     monkeypatch.setattr(running, "OPENING_WAIT_SECONDS", 0.0)
     with (
