@@ -289,7 +289,7 @@ class Reception:
             self._tally.unread(columns, line[part][key])
             unread.update(columns)
         for place, key, value in self._pruner.misfits:
-            names = _SINGLES.get((place, key), ())
+            names: tuple[str, ...] = _SINGLES.get((place, key), ())
             names = names or tuple(blank_columns(_row(Person(kept)), _INNER.get((place, key), ())))
             if holds_something(value):
                 self._tally.unread(names, value)
