@@ -4,7 +4,6 @@ import json
 import random
 import tracemalloc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -12,12 +11,10 @@ import pytest
 
 from hris_pipeline.errors import ConnectionInvalid, SourceError, SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sandbox import Fault, Sandbox
-from hris_pipeline.sources import partner_api
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.extract import extract
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.http import FixedToken
-from hris_pipeline.sources.pacing import UNLIMITED, Ceilings
+from hris_pipeline.sources.pacing import Ceilings
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import (
     Company,
@@ -29,7 +26,7 @@ from hris_pipeline.sources.protocol import (
     ShapeReport,
     Source,
 )
-from hris_pipeline_tests.sources.conftest import QUICK, Scripted, now
+from hris_pipeline_tests.sources.conftest import now
 
 
 def taken(source: Source, archive: Archive, expected: Iterable[str] = (), **options: object) -> Manifest:
@@ -138,18 +135,6 @@ def test_definitions_of_custom_fields_that_go_round_in_circles_are_an_error(
     sandbox.fault("cursor_loop", path="/v1/company/custom-fields")
     with pytest.raises(SourceUnavailable, match="goes round in circles: GET /v1/company/custom-fields"):
         taken(justworks, archive)
-
-
-def test_definitions_of_custom_fields_without_end_are_an_error(
-    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(partner_api, "DEFINITION_PAGES", 3)
-    pages = [(200, b'{"items":[{"id":"f%d"}],"next_cursor":"c%d"}' % (number, number)) for number in range(9)]
-    scripted.answer((200, b'{"id":"c"}'), *pages)
-    source = PartnerApi(scripted.url, FixedToken("t"), integration_id="acme", rate_limiter=UNLIMITED, retries=QUICK)
-    with closing(source), pytest.raises(SourceUnavailable, match="more than 3 pages of GET /v1/company/custom-fields"):
-        source.company()
-    assert len(scripted.seen) == 4
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 422, 500, 204, 206, 301])

@@ -2,12 +2,14 @@
 
 import json
 import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from hris_pipeline.errors import SourceRefused, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
+from hris_pipeline.sources import partner_api as client
 from hris_pipeline.sources.http import FixedToken
 from hris_pipeline.sources.justworks_wire import SHAPE
 from hris_pipeline.sources.pacing import UNLIMITED
@@ -290,3 +292,14 @@ def test_birth_dates_without_consent_are_just_absent(sandbox: Sandbox) -> None:
     lines = [record.line for page in source.pages(custom_fields=False) for record in page.records]
     assert set(source.columns(lines, source.company())["birth_date"]) == {None}
     source.close()
+
+
+def test_definitions_of_custom_fields_without_end_are_an_error(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "DEFINITION_PAGES", 3)
+    pages = [(200, b'{"items":[{"id":"f%d"}],"next_cursor":"c%d"}' % (number, number)) for number in range(9)]
+    scripted.answer((200, b'{"id":"c"}'), *pages)
+    with closing(api(scripted)) as source, pytest.raises(SourceUnavailable, match="more than 3 pages of GET /v1/company/custom-fields"):
+        source.company()
+    assert len(scripted.seen) == 4
