@@ -300,6 +300,9 @@ def test_definitions_of_custom_fields_without_end_are_an_error(
     monkeypatch.setattr(client, "DEFINITION_PAGES", 3)
     pages = [(200, b'{"items":[{"id":"f%d"}],"next_cursor":"c%d"}' % (number, number)) for number in range(9)]
     scripted.answer((200, b'{"id":"c"}'), *pages)
-    with closing(api(scripted)) as source, pytest.raises(SourceUnavailable, match="more than 3 pages of GET /v1/company/custom-fields"):
+    with (
+        closing(api(scripted)) as source,
+        pytest.raises(SourceUnavailable, match="more than 3 pages of GET /v1/company/custom-fields"),
+    ):
         source.company()
     assert len(scripted.seen) == 4
