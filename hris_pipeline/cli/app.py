@@ -145,6 +145,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("undo", "imports:undo", "Plan an import that takes another one back; save applies it.", IMPORT, "undo"),
     Command("conflicts", "review:conflicts", "People held back until somebody decides who they are.", IMPORT, "see"),
     Command("resolve", "review:resolve", "Decide one conflict: link, create or ignore.", IMPORT, "resolve"),
+    Command("decisions", "integrations:decisions", "Who decided what, who was authenticated and how.", IMPORT, "see"),
     Command("verify", "operating:verify", "Check the store against its own history.", IMPORT, "see"),
     Command("pause", "integrations:pause", "Stop automatic imports; manual ones stay possible.", AUTOMATIC, "pause"),
     Command("resume", "integrations:resume", "Start automatic imports, or start them again.", AUTOMATIC, "resume"),

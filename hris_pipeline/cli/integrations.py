@@ -1,5 +1,5 @@
-"""The integrations: one line for each, how it is doing and what is out of date; pausing and resuming automatic imports,
-and planning many integrations again."""
+"""The integrations: one line for each, how it is doing and what is out of date; who decided what; pausing and resuming
+automatic imports, and planning many integrations again."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, deciding, open_services
+from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, deciding, open_services, time_zone
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, moment, table
 from hris_pipeline.errors import HrisError, ImportHeld, UsageError
 from hris_pipeline.operations import automation
+from hris_pipeline.operations.overview import deleted_integrations
+from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import Calendar, next_due
 from hris_pipeline.settings.text import suggestion
@@ -21,7 +23,7 @@ from hris_pipeline.store.integrations import Integration, get_integration, list_
 from hris_pipeline.store.tables import imports, integration_settings
 from hris_pipeline.store.tables import integrations as integrations_table
 
-__all__ = ["backfill", "integrations", "pause", "resume"]
+__all__ = ["backfill", "decisions", "integrations", "pause", "resume"]
 
 MOST_SHOWN = 200
 """So many lines are drawn on a terminal."""
@@ -35,10 +37,15 @@ def integrations(
         bool,
         typer.Option("--assets", help="Ask Dagster which assets are out of date, for whatever reason; takes longer."),
     ] = False,
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Those that were deleted instead; `hris history NAME` has their imports.")
+    ] = False,
 ) -> CommandResult:
     """Connection, automatic imports, how often, when next, the last import, and what is out of date because settings
     changed since it was made.
     """
+    if deleted:
+        return _deleted()
     with open_services() as services:
         with services.store.read() as connection:
             listed = list_integrations(connection)
@@ -64,6 +71,30 @@ def integrations(
     if len(rows) > MOST_SHOWN:
         lines.append(cell(f"and {len(rows) - MOST_SHOWN} more: `hris integrations --json` tells of all"))
     return CommandResult({"integrations": rows}, lines)
+
+
+def _deleted() -> CommandResult:
+    """What is left of the deleted ones."""
+    with open_services() as services:
+        formers = deleted_integrations(services)
+    rows = [
+        {
+            "integration": former.integration.integration_id,
+            "deleted_at": former.integration.deleted_at,
+            "imports": former.imports,
+            "last_import": former.last_import.import_id if former.last_import else None,
+        }
+        for former in formers
+    ]
+    if not rows:
+        return CommandResult({"integrations": []}, [cell("No integration was deleted.")])
+    whens = (moment(former.integration.deleted_at, "UTC") for former in formers)
+    lines = [
+        (row["integration"], when, row["imports"], row["last_import"]) for row, when in zip(rows, whens, strict=True)
+    ]
+    grid = table(("integration", "deleted", ">imports", "!last import"), lines)
+    next_line = cell("The imports of one: hris history NAME", "bold")
+    return CommandResult({"integrations": rows}, [grid, "", next_line])
 
 
 def _row(
@@ -145,6 +176,35 @@ def _asked_of_dagster(services: Services, names: list[str]) -> dict[str, list[st
     from hris_pipeline.cli.jobs import out_of_date_assets  # noqa: PLC0415 - Dagster is only loaded to ask it
 
     return out_of_date_assets(services, names)
+
+
+def decisions(
+    name: IntegrationArgument, limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50
+) -> CommandResult:
+    """Approvals, saved and discarded imports, settings, conflicts and everything else that a person decided, the newest
+    first: the name given, the identity that was authenticated, how, from where, and what came of it. Of a deleted
+    integration too.
+    """
+    with open_services() as services:
+        with services.store.read() as connection:
+            get_integration(connection, name, deleted=True)
+        listed = decisions_of(services, name, limit)
+        zone = time_zone(services, name)
+    lines = [
+        (
+            moment(decision.decided_at, zone),
+            decision.action,
+            decision.subject or "",
+            decision.identity if decision.name == decision.identity else f"{decision.identity} (as {decision.name})",
+            ", ".join(filter(None, (decision.method, decision.address))),
+            decision.reason or "",
+            decision.outcome or "cut off",
+        )
+        for decision in listed
+    ]
+    payload = {"integration": name, "decisions": [vars(decision) for decision in listed]}
+    columns = ("when", "what", "!about", "who", "how", "why", "outcome")
+    return CommandResult(payload, [table(columns, lines) if lines else cell("Nobody has decided anything yet.")])
 
 
 def pause(name: IntegrationArgument, reason: Reason) -> CommandResult:

@@ -1,6 +1,7 @@
 """People: why they are as they are, how they were, what a person decides about them, and what the data is for:
 milestones, and who reports to whom."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -27,14 +28,19 @@ from hris_pipeline.errors import UsageError
 from hris_pipeline.operations import users
 from hris_pipeline.operations.explanation import Explanation, FieldExplanation, user_as_of
 from hris_pipeline.operations.explanation import explain as explain_person
+from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.review_files import reason_words
 from hris_pipeline.operations.review_rows import mask, mask_value
+from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.users import user_file_as_of, user_file_frame
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.review import is_hidden, visible_metadata
 from hris_pipeline.transform.user_file import USER_FILES, user_file_csv
 
 __all__ = ["erase", "explain", "load", "milestones", "protect", "reporting", "unprotect", "user", "user_file"]
+
+IMPORT_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+"""What tells an import from a date."""
 
 
 def explain(
@@ -123,7 +129,11 @@ def user(
     name: IntegrationArgument,
     employee_id: EmployeeId,
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="A date (its end, in the integration's zone), or a date and time.")
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="A date (its end, in the integration's zone), a date and time, or an import: right after it.",
+        ),
     ] = None,
     reveal: Reveal = False,
 ) -> CommandResult:
@@ -133,8 +143,8 @@ def user(
     with open_services() as services:
         with services.store.read() as connection:
             zone = current_settings(connection, name).settings.time_zone
-        at = _moment_asked(as_of, ZoneInfo(zone), services.now()) if as_of else services.now()
-        state = user_as_of(services, name, employee_id, at)
+        asked, at = _as_of_asked(services, as_of, ZoneInfo(zone))
+        state = user_as_of(services, name, employee_id, asked)
         if state is not None and not reveal:
             with services.store.read() as connection:
                 state = _masked_state(state, visible_metadata(connection, name, None, services.now()))
@@ -151,6 +161,15 @@ def _masked_state(state: Mapping[str, Any], visible: Collection[str]) -> dict[st
     masked = {key: mask_value(key, value) for key, value in state.items() if key != "metadata"}
     metadata = {key: mask(value) for key, value in (state.get("metadata") or {}).items() if key in visible}
     return masked | {"metadata": metadata}
+
+
+def _as_of_asked(services: Services, as_of: str | None, zone: ZoneInfo) -> tuple[datetime | str, datetime]:
+    """As of what, an import or a moment, and the moment that is told."""
+    if as_of and IMPORT_ID.fullmatch(as_of):
+        record = read_import(services, as_of)
+        return record.import_id, record.finished_at or record.planned_at
+    at = _moment_asked(as_of, zone, services.now()) if as_of else services.now()
+    return at, at
 
 
 def _moment_asked(text: str, zone: ZoneInfo, now: datetime) -> datetime:

@@ -57,6 +57,8 @@ class Jobs:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.starting = Lock()
+        """Held by whoever looks whether one is under way and starts another, so that two clicks start one."""
 
     def start(self, name: str, integration_id: str, request: Mapping[str, Any]) -> None:
         """Starts a job of an integration.

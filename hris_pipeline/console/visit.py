@@ -45,6 +45,7 @@ from hris_pipeline.operations.roles import ACTIONS, deciding, may
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.integrations import Integration, get_integration
 
 __all__ = ["STATIC", "TEMPLATES", "Console", "Page", "Visit", "error_page", "route_of"]
 
@@ -81,6 +82,7 @@ TEMPLATES.filters |= {
     "outcome": outcome_words,
     "path": lambda text: quote(str(text), safe=""),
     "schedule": schedule_words,
+    "sentence": lambda text: text[:1].upper() + text[1:],
     "setting": setting_words,
     "setting_title": setting_title,
     "source": source_title,
@@ -91,6 +93,9 @@ TEMPLATES.filters |= {
 TEMPLATES.globals |= {"asset": _asset, "query": _query, "plural": plural, "due_words": due_words}
 
 MOST_FIELDS = 2000
+
+LONGEST_NUMBER = 6
+"""So many digits the number of a page has."""
 
 _PACKAGE = "hris_pipeline"
 
@@ -131,9 +136,31 @@ class Visit:
         return self.route["name"]
 
     @cached_property
+    def _in_force(self) -> Settings | None:
+        try:
+            return settings_in_force(self.services, self.name).settings
+        except UnknownName:
+            return None
+
+    @cached_property
+    def former(self) -> Integration | None:
+        """The integration, where it was deleted: only its history is left. None while there is one of that name.
+
+        Raises:
+            UnknownName: there never was.
+        """
+        if self._in_force is not None:
+            return None
+        with self.services.store.read() as connection:
+            return get_integration(connection, self.name, deleted=True)
+
+    @property
     def settings(self) -> Settings:
-        """The integration's settings in force when the page was asked for."""
-        return settings_in_force(self.services, self.name).settings
+        """The integration's settings in force when the page was asked for; of one that was deleted, which has none
+        any more, its name alone."""
+        if self.former is not None:
+            return Settings(display_name=self.former.display_name, time_zone="UTC")
+        return self._in_force or Settings()
 
     @property
     def zone(self) -> str:
@@ -158,6 +185,17 @@ class Visit:
         """A field of the form, trimmed; empty when it was not sent."""
         value = self.form.get(field_name, "")
         return value.strip() if isinstance(value, str) else ""
+
+    @property
+    def page_number(self) -> int:
+        """The page that is asked for, by the form or else the address; the first where that is no number."""
+        number = self.text("page") or self.query.get("page", "")
+        return max(1, int(number)) if number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER else 1
+
+    def page_of(self, total: int, size: int) -> tuple[int, int]:
+        """The page that is asked for, or the last one, and how many there are, one at least."""
+        pages = max(1, -(-total // size))
+        return min(self.page_number, pages), pages
 
     def texts(self, field_name: str) -> list[str]:
         """All values of a field of the form."""

@@ -151,6 +151,7 @@ _DECISIONS = {
     "disconnect": "disconnected",
     "discard": "discarded an import",
     "erase": "erased a person",
+    "import": "imported without a review in between",
     "load_users": "loaded users",
     "pause": "paused automatic imports",
     "preview": "ran a manual import",
@@ -161,6 +162,7 @@ _DECISIONS = {
     "save": "saved an import",
     "set_up": "set it up",
     "undo": "planned to take an import back",
+    "unprotect": "took a user's protection away",
 }
 
 

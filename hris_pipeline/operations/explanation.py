@@ -145,11 +145,12 @@ def _employment(person: _Person, today: date) -> Literal["missing", "inactive", 
     return "ended" if last_day is not None and last_day < today.isoformat() else "active"
 
 
-def user_as_of(services: Services, integration_id: str, employee_id: str, at: datetime) -> dict[str, Any] | None:
-    """The user's state as imports had left it at that moment; None when no import had made the user yet.
+def user_as_of(services: Services, integration_id: str, employee_id: str, at: datetime | str) -> dict[str, Any] | None:
+    """The user's state as imports had left it at that moment, or right after the import of an id; None when no import
+    had made the user yet.
 
     Raises:
-        UnknownName: the directory has no user with that EmployeeId.
+        UnknownName: the directory has no user with that EmployeeId, or there is no applied import of that id.
     """
     with services.store.read() as connection:
         integration = get_integration(connection, integration_id)

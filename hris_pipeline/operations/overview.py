@@ -11,8 +11,8 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import Automation, automations
-from hris_pipeline.store.imports import Import, get_import, imports_of
-from hris_pipeline.store.integrations import Integration, current_settings, get_integration
+from hris_pipeline.store.imports import Import, count_imports, get_import, imports_of
+from hris_pipeline.store.integrations import Integration, current_settings, get_integration, list_integrations
 from hris_pipeline.store.overviews import (
     IntegrationCounts,
     IntegrationFacts,
@@ -28,10 +28,13 @@ from hris_pipeline.store.overviews import (
 
 __all__ = [
     "PAGE_SIZE",
+    "Former",
     "Overview",
     "OverviewPage",
     "Waiting",
+    "deleted_integrations",
     "history",
+    "history_length",
     "imports_of_run",
     "overview",
     "overview_page",
@@ -89,6 +92,15 @@ class OverviewPage:
     counts: IntegrationCounts
     page: int
     pages: int
+
+
+@dataclass(frozen=True)
+class Former:
+    """An integration that was deleted, whose imports are there to be looked at: how many, and the newest."""
+
+    integration: Integration
+    imports: int
+    last_import: Import | None
 
 
 def overview_page(services: Services, *, search: str = "", only_waiting: bool = False, page: int = 1) -> OverviewPage:
@@ -198,10 +210,32 @@ def imports_of_run(services: Services, integration_id: str, run_id: str) -> tupl
 
 
 def history(
-    services: Services, integration_id: str, statuses: Collection[str] | None = None, limit: int | None = 50
+    services: Services,
+    integration_id: str,
+    statuses: Collection[str] | None = None,
+    limit: int | None = 50,
+    offset: int = 0,
 ) -> tuple[Import, ...]:
     """The integration's imports, the newest first; all, or those in one of ``statuses``. Those of a former life, and of
     an integration that was deleted, are there too."""
     with services.store.read() as connection:
         get_integration(connection, integration_id, deleted=True)
-        return imports_of(connection, integration_id, statuses, limit)
+        return imports_of(connection, integration_id, statuses, limit, offset)
+
+
+def history_length(services: Services, integration_id: str, statuses: Collection[str] | None = None) -> int:
+    """How many imports ``history`` has without a limit."""
+    with services.store.read() as connection:
+        return count_imports(connection, (integration_id,), statuses).get(integration_id, 0)
+
+
+def deleted_integrations(services: Services) -> tuple[Former, ...]:
+    """The integrations that were deleted, by name; the same few statements, however many there are."""
+    with services.store.read() as connection:
+        listed = list_integrations(connection, deleted=True)
+        names = tuple(integration.integration_id for integration in listed)
+        counts, newest = count_imports(connection, names), newest_imports(connection, names)
+    return tuple(
+        Former(integration, counts.get(name, 0), newest.get(name))
+        for name, integration in zip(names, listed, strict=True)
+    )

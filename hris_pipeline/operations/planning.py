@@ -248,6 +248,22 @@ class WhatIf:
     settings: Settings
     renamed: int = 0
 
+    @property
+    def touched(self) -> int:
+        """How many users the change touches: whom an import would write under one of the settings alone, or
+        otherwise than under the other."""
+        today, then = _writes(self.today), _writes(self.then)
+        return sum(today.get(whom) != then.get(whom) for whom in today.keys() | then.keys())
+
+
+def _writes(plan: Plan) -> dict[str, tuple[str, str]]:
+    """By user, or by member where somebody is new, what a plan would do to them."""
+    columns = (plan.rows[name].tolist() for name in ("user_id", "action", "after"))
+    return {
+        (msgspec.json.decode(after)["hris_id"] if action == "create" else user_id): (action, after)
+        for user_id, action, after in zip(*columns, strict=True)
+    }
+
 
 def what_if(
     services: Services,

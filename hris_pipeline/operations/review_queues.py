@@ -17,6 +17,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.store.conditions import in_values, pending_link
 from hris_pipeline.store.imports import get_import
 from hris_pipeline.store.integrations import get_integration
+from hris_pipeline.store.review import count_quarantined as count_lines
 from hris_pipeline.store.review import quarantine_lines
 from hris_pipeline.store.seals import RESOLUTION, seal_rows
 from hris_pipeline.store.stored_json import read_object
@@ -26,6 +27,7 @@ __all__ = [
     "Conflict",
     "Decision",
     "QuarantinedPerson",
+    "count_quarantined",
     "open_conflicts",
     "quarantined_people",
     "read_conflict",
@@ -266,6 +268,17 @@ class QuarantinedPerson:
     check: str
     reason: str
     value: str | None = attribute(repr=False)
+
+
+def count_quarantined(services: Services, import_id: str) -> int:
+    """How many failed checks ``quarantined_people`` lists in all; somebody who fails two is listed twice.
+
+    Raises:
+        UnknownName: no import of that id.
+    """
+    with services.store.read() as connection:
+        record = get_import(connection, import_id)
+        return count_lines(connection, record.integration_id, record.extract_id) if record.extract_id else 0
 
 
 def quarantined_people(

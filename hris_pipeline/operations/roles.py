@@ -21,7 +21,7 @@ from hris_pipeline.store.keyring import keyring_of
 from hris_pipeline.store.seals import DECISION, adding_to_log, seal_of
 from hris_pipeline.store.tables import decisions
 
-__all__ = ["ACTIONS", "DecidedBy", "Decision", "deciding", "decisions_of", "may", "role_of"]
+__all__ = ["ACTIONS", "DecidedBy", "Decision", "count_decisions", "deciding", "decisions_of", "may", "role_of"]
 
 ACTIONS: Mapping[str, Role] = {
     "see": "viewer",
@@ -139,10 +139,22 @@ def deciding(
             connection.execute(sa.update(decisions).where(mine).values(outcome=outcome, seal=seal))
 
 
-def decisions_of(services: Services, integration_id: str, limit: int | None = 100) -> tuple[Decision, ...]:
-    """The decisions about an integration, also about one that was deleted since; the newest first."""
+def decisions_of(
+    services: Services, integration_id: str, limit: int | None = 100, offset: int = 0, *, subject: str | None = None
+) -> tuple[Decision, ...]:
+    """The decisions about an integration, or of those the ones about one import, conflict or user; also about an
+    integration that was deleted since; the newest first."""
     columns = (decisions.c[field.name] for field in fields(Decision))
     select = sa.select(*columns).where(decisions.c.integration_id == integration_id)
-    newest_first = select.order_by(decisions.c.decision_id.desc()).limit(limit)
+    if subject is not None:
+        select = select.where(decisions.c.subject == subject)
+    newest_first = select.order_by(decisions.c.decision_id.desc()).limit(limit).offset(offset)
     with services.store.read() as connection:
         return tuple(Decision(**row._mapping) for row in connection.execute(newest_first))
+
+
+def count_decisions(services: Services, integration_id: str) -> int:
+    """How many decisions ``decisions_of`` has without a limit."""
+    counted = sa.select(sa.func.count()).select_from(decisions).where(decisions.c.integration_id == integration_id)
+    with services.store.read() as connection:
+        return connection.scalar(counted) or 0

@@ -35,12 +35,14 @@ _decode_person = msgspec.json.Decoder(_SearchedState).decode
 def state_contains(
     connection: sa.Connection, states: Sequence[sa.ColumnElement[Any]], text: str
 ) -> sa.ColumnElement[bool]:
-    """``contains`` of two states; SQLite, which would parse a state once for every field, hands it to Python once.
-    Where a word is spelled in JSON as anywhere else, most rows are passed over without being parsed."""
+    """``contains`` of two states, each parsed once, not once for every field: SQLite hands it to Python, PostgreSQL
+    makes a record of it. Where a word is spelled in JSON as anywhere else, most rows are not even parsed."""
     words = tuple(text.casefold().split())
     spelled_alike = all(word.isascii() and not set(word) & set('"\\/') for word in words)
     if connection.dialect.name != "sqlite":
-        fields = contains(connection, [state[name].as_string() for state in states for name in SEARCHED], text)
+        people = [_record(state, f"state_{place}") for place, state in enumerate(states)]
+        named = contains(connection, [person.c[name] for person in people for name in SEARCHED], text)
+        fields = sa.exists(sa.select(1).select_from(*people).where(named))
         return sa.case((_written(states, words), fields), else_=sa.false()) if spelled_alike else fields
 
     def matches(*states: str | None) -> bool:
@@ -53,6 +55,14 @@ def state_contains(
     driver: Any = connection.connection.driver_connection
     driver.create_function("hris_state_matches", len(states), matches, deterministic=True)
     return sa.func.hris_state_matches(*(sa.cast(state, sa.Text) for state in states)).is_(sa.true())
+
+
+def _record(state: sa.ColumnElement[Any], name: str) -> sa.TableValuedAlias:
+    """The fields of a state that are searched, as a row of its own; without a state, a row of nulls."""
+    written = sa.func.coalesce(state, sa.literal_column("'{}'::json"))
+    columns = (sa.column(field, sa.Text) for field in SEARCHED)
+    read = sa.func.json_to_record(written).table_valued(*columns, joins_implicitly=True)
+    return read.render_derived(name=name, with_types=True)
 
 
 def _written(states: Sequence[sa.ColumnElement[Any]], words: Sequence[str]) -> sa.ColumnElement[bool]:

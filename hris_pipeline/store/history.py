@@ -91,11 +91,16 @@ def user_history(connection: sa.Connection, user_id: str) -> tuple[HistoryRow, .
     )
 
 
-def user_as_of(connection: sa.Connection, user_id: str, at: datetime) -> dict[str, Any] | None:
-    """The user's state as imports left it at that moment; before the first that touched it, as that one found it.
-    None when no import had made the user yet, or none knows it."""
+def user_as_of(connection: sa.Connection, user_id: str, at: datetime | str) -> dict[str, Any] | None:
+    """The user's state as imports left it at that moment, or right after the import of an id; before the first that
+    touched it, as that one found it. None when no import had made the user yet, or none knows it.
+
+    Raises:
+        UnknownName: no applied import of that id.
+    """
+    moment = _applied_moment(connection, at) if isinstance(at, str) else at
     history = user_history(connection, user_id)
-    past = [row for row in history if row.finished_at <= at]
+    past = [row for row in history if row.finished_at <= moment]
     if past:
         return past[-1].after
     return history[0].before if history else None
@@ -190,7 +195,7 @@ def _undecided(connection: sa.Connection, directory_id: str, everybody: pd.DataF
 def _applied_moment(connection: sa.Connection, import_id: str) -> datetime:
     record = get_import(connection, import_id)
     if record.status != "applied" or record.finished_at is None:
-        raise UnknownName(f"Import {import_id} was never applied (it is {record.status}): no directory as of it.")
+        raise UnknownName(f"Import {import_id} was never applied (it is {record.status}): nothing is as of it.")
     return record.finished_at
 
 

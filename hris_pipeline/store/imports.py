@@ -31,6 +31,7 @@ __all__ = [
     "Import",
     "approval_lapses_at",
     "approve",
+    "count_imports",
     "end_import",
     "end_tampered",
     "get_import",
@@ -279,13 +280,25 @@ def imports_of(
     integration_id: str,
     statuses: Collection[str] | None = None,
     limit: int | None = None,
+    offset: int = 0,
 ) -> tuple[Import, ...]:
     """The integration's imports, the newest first; all, or those in one of ``statuses``."""
     select = sa.select(imports).where(imports.c.integration_id == integration_id)
     if statuses is not None:
         select = select.where(imports.c.status.in_(statuses))
-    newest_first = select.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(limit)
+    newest_first = select.order_by(imports.c.planned_at.desc(), imports.c.import_id.desc()).limit(limit).offset(offset)
     return tuple(Import.from_row(row) for row in connection.execute(newest_first))
+
+
+def count_imports(
+    connection: sa.Connection, names: Collection[str], statuses: Collection[str] | None = None
+) -> dict[str, int]:
+    """By integration how many imports it has, of all or of those in one of ``statuses``; none where it has none."""
+    select = sa.select(imports.c.integration_id, sa.func.count()).where(imports.c.integration_id.in_(names))
+    if statuses is not None:
+        select = select.where(imports.c.status.in_(statuses))
+    rows = connection.execute(select.group_by(imports.c.integration_id))
+    return {str(name): int(count) for name, count in rows}
 
 
 def latest_reading(connection: sa.Connection, integration_id: str) -> Import | None:

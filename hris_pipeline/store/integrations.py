@@ -164,10 +164,11 @@ def get_integration(
     return Integration(**{column.name: row._mapping[column.name] for column in _COLUMNS})
 
 
-def list_integrations(connection: sa.Connection) -> tuple[Integration, ...]:
-    """Every integration that is not deleted, by name."""
-    live = sa.select(*_COLUMNS).where(integrations.c.deleted_at.is_(None)).order_by(integrations.c.integration_id)
-    return tuple(Integration(**row._mapping) for row in connection.execute(live))
+def list_integrations(connection: sa.Connection, *, deleted: bool = False) -> tuple[Integration, ...]:
+    """Every integration that is not deleted, or those that were, by name."""
+    ended = integrations.c.deleted_at.is_not(None) if deleted else integrations.c.deleted_at.is_(None)
+    listed = sa.select(*_COLUMNS).where(ended).order_by(integrations.c.integration_id)
+    return tuple(Integration(**row._mapping) for row in connection.execute(listed))
 
 
 def describe_integration(

@@ -29,11 +29,12 @@ __all__ = [
 @dataclass(frozen=True)
 class IntegrationCounts:
     """How many integrations there are, how many of them have a name that was searched for, and how many of those wait
-    for a person."""
+    for a person; and how many were deleted, whatever is searched for."""
 
     total: int
     matching: int
     waiting: int
+    deleted: int
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,19 @@ class IntegrationFacts:
 
 
 def count_integrations(connection: sa.Connection, search: str = "") -> IntegrationCounts:
-    """The integrations that have settings, those whose name or display name contains ``search``, and those of them that
-    wait for a person; one statement."""
+    """The integrations that have settings, those whose name or display name contains ``search``, those of them that
+    wait for a person, and the deleted ones; one statement."""
+    other = integrations.alias()
+    deleted = sa.select(sa.func.count()).select_from(other).where(other.c.deleted_at.is_not(None)).scalar_subquery()
     matches = _matches(search)
     select = sa.select(
         sa.func.count(),
         sa.func.coalesce(sa.func.sum(sa.case((matches, 1), else_=0)), 0),
         sa.func.coalesce(sa.func.sum(sa.case((sa.and_(matches, _waits()), 1), else_=0)), 0),
+        deleted,
     ).where(_is_live())
-    total, matching, waiting = connection.execute(select).one()
-    return IntegrationCounts(int(total), int(matching), int(waiting))
+    total, matching, waiting, gone = connection.execute(select).one()
+    return IntegrationCounts(int(total), int(matching), int(waiting), int(gone))
 
 
 def integration_names(

@@ -26,6 +26,7 @@ __all__ = [
     "archiving_rules",
     "changed_fields",
     "count_actions",
+    "count_quarantined",
     "is_hidden",
     "names_of_people",
     "people_matching",
@@ -206,6 +207,12 @@ def quarantine_lines(
         .limit(limit)
     )
     return tuple(QuarantineLine(*row) for row in connection.execute(select))
+
+
+def count_quarantined(connection: sa.Connection, integration_id: str, extract_id: str) -> int:
+    """How many lines ``quarantine_lines`` has of an extract."""
+    counted = sa.select(sa.func.count()).select_from(quarantine)
+    return connection.scalar(counted.where(*_of_extract(integration_id, extract_id, None, None))) or 0
 
 
 def visible_metadata(

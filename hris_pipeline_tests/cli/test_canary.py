@@ -60,6 +60,8 @@ AFTER = (
     "conflicts acme",
     "conflicts acme --json",
     "resolve acme --relink",
+    "decisions acme",
+    "decisions acme --json",
     "resolve {conflict} --ignore",
     "review acme -o {folder}/review.html",
     "history acme",

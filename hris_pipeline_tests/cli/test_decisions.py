@@ -50,6 +50,12 @@ def test_every_decision_of_the_command_line_is_written_down(saved: Any, hris: Hr
     expected = ["disconnect", "resume", "relink", "unprotect", "protect", "change_settings", "undo"]
     assert [decision.action for decision in decisions()][: len(expected)] == expected
     assert {decision.outcome for decision in decisions()} == {"done"}
+    listed = hris("decisions", "acme", "--limit", str(len(expected)), "--json").document["decisions"]
+    assert [line["action"] for line in listed] == expected
+    account = pwd.getpwuid(os.getuid()).pw_name
+    assert {(line["identity"], line["method"]) for line in listed} == {(account, "os")}
+    assert "protect" in hris("decisions", "acme").stdout
+    assert hris("decisions", "nobody").exit_code == 2
 
 
 @pytest.mark.parametrize(

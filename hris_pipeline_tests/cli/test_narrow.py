@@ -64,6 +64,7 @@ LINES = (
     "user acme 0002",
     "show {import_id} --rows --reveal",
     "quarantine acme",
+    "decisions acme",
     "preview acme --with at=05:15",
 )
 

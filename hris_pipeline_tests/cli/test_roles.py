@@ -28,6 +28,7 @@ LINES = {
     "history acme": 0,
     "show {import_id}": 0,
     "conflicts acme": 0,
+    "decisions acme": 0,
     "verify acme": 0,
     "review acme -o {folder}/review.csv": 0,
     "explain acme 0002": 0,

@@ -35,3 +35,9 @@ def test_the_users_as_an_import_left_them_are_a_file(saved: dict[str, Any], hris
     assert written["users"] == saved["counts"]["created"]
     assert len(target.read_bytes().decode("utf-8-sig").strip().splitlines()) == 1 + written["users"]
     assert hris("user-file", "acme", "-o", str(target), "--as-of", "nonsense").exit_code == 2
+
+
+def test_a_user_as_an_import_left_them(saved: dict[str, Any], hris: Hris) -> None:
+    then = hris("user", "acme", "0002", "--as-of", saved["import_id"], "--json").document
+    assert (then["user"]["status"], then["as_of"]) == ("active", saved["finished_at"])
+    assert hris("user", "acme", "0002", "--as-of", "20260102-030405-0123abcd").exit_code == 2

@@ -18,7 +18,9 @@ from hris_pipeline_tests.kit.browser import Browser, Served
 
 COMMANDS_OF_PAGES: dict[str, tuple[str, ...]] = {
     "GET /": ("integrations",),
+    "GET /deleted": ("integrations",),
     "GET /i/{name}": ("integrations",),
+    "GET /i/{name}/decisions": ("decisions",),
     "POST /i/{name}/preview": ("preview",),
     "GET /i/{name}/progress": ("history",),
     "POST /i/{name}/pause": ("pause",),
@@ -43,7 +45,8 @@ COMMANDS_OF_PAGES: dict[str, tuple[str, ...]] = {
     "GET /i/{name}/history": ("history",),
     "POST /i/{name}/history/explain": ("explain",),
     "POST /i/{name}/history/user": ("user",),
-    "GET /i/{name}/history/{import_id}": ("user-file",),
+    "GET /i/{name}/history/{import_id}": ("user-file", "user"),
+    "POST /i/{name}/history/{import_id}": ("user-file", "user"),
     "GET /i/{name}/people": ("reporting", "milestones"),
     "POST /i/{name}/people/erase": ("users erase",),
     "GET /i/{name}/user-file": ("user-file",),
@@ -89,6 +92,7 @@ def pages_of(browser: Browser, import_id: str, employee_id: str) -> dict[str, ht
         f"/i/acme/imports/{import_id}": {"text": employee_id},
         "/i/acme/history/explain": {"employee_id": employee_id},
         "/i/acme/history/user": {"employee_id": employee_id, "as_of": "2026-03-02"},
+        f"/i/acme/history/{import_id}": {"text": employee_id},
         "/i/acme/people/erase": {"erase_id": employee_id},
         "/i/acme/mapping": {"map-email": "secondary_email"},
         "/i/acme/settings": {"override_emails": "on"},

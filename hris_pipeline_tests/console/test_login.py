@@ -88,6 +88,7 @@ def test_logging_out_ends_the_session_whoever_kept_the_cookie(served: Served) ->
 
 def test_logging_out_everywhere_ends_all_sessions_of_the_person(served: Served) -> None:
     browser, other, stranger = served.browser(), served.browser(), served.browser(identity="lee")
+    assert 'name="everywhere" value="yes"' in browser.get("/").text
     browser.post("/logout", everywhere="yes")
     assert not logged_in(other)
     assert logged_in(stranger)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -11,7 +12,10 @@ import sqlalchemy as sa
 
 from hris_pipeline.console.jobs import Job
 from hris_pipeline.operations.overview import overview
+from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.validating import settings_from
+from hris_pipeline.store.imports import Import, record_failed
+from hris_pipeline.store.integrations import delete_integration
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.browser import Served, review_address, words_of
 
@@ -113,13 +117,33 @@ class TestHistory:
         changed.run()
         browser = served.browser("reviewer")
         then = words_of(browser.post("/i/acme/history/user", employee_id=renamed["employee_id"], as_of="2026-03-02"))
-        now = words_of(browser.post("/i/acme/history/user", employee_id=renamed["employee_id"], as_of="2026-03-04"))
+        now = words_of(browser.post("/i/acme/history/user", employee_id=renamed["employee_id"], as_of="2026-03-03"))
         assert renamed["first_name"] in then
+        assert "at the end of 2026-03-02 (America/New_York)" in then
         assert "Ottilie" in now
         assert browser.post("/i/acme/history/user", employee_id="x", as_of="2026-03-02").status_code == 422
-        for wrong in ("yesterday", "", "9999-12-31"):
+        for wrong in ("yesterday", "", "9999-12-31", "2026-03-04"):
             answer = browser.post("/i/acme/history/user", employee_id=renamed["employee_id"], as_of=wrong)
             assert answer.status_code == 422
+        assert "still to come" in words_of(answer)
+
+    def test_somebody_of_the_directory_after_an_import_is_looked_for_and_shown_whole(
+        self, imported: Any, acme: Acme, served: Served
+    ) -> None:
+        user = acme.users()[acme.active()[0]]
+        acme.company.edit(acme.active()[0], last_name="Beispiel")
+        acme.run()
+        browser, address = served.browser("reviewer"), f"/i/acme/history/{imported.import_id}"
+        page = browser.post(address, text=f"{user['last_name']} {user['first_name']}".upper())
+        assert "1 user who fit" in words_of(page)
+        assert "Nobody" in words_of(browser.post(address, text="beispiel"))
+        then = words_of(
+            browser.post("/i/acme/history/user", employee_id=user["employee_id"], import_id=imported.import_id)
+        )
+        assert "after the import of" in then
+        assert user["last_name"] in then
+        assert "Beispiel" not in then
+        assert browser.post("/i/acme/history/user", employee_id="0001", import_id="none").status_code == 404
 
     def test_somebody_is_explained(self, acme: Acme, served: Served) -> None:
         user = acme.users()[acme.active()[0]]
@@ -160,6 +184,72 @@ class TestHistory:
         ]
         assert [page.status_code for page in pages] == [200] * len(pages)
         assert [str(page.url) for page in pages if "Geheimnisträger" in page.text] == []
+
+    def test_every_import_is_a_page_away(self, imported: Any, services: Services, served: Served) -> None:
+        failed = Import(
+            integration_id="acme",
+            directory_id="acme",
+            status="failed",
+            trigger="schedule",
+            actor="schedule",
+            planned_at=services.now() + timedelta(days=1),
+        )
+        with services.store.begin() as connection:
+            for _ in range(50):
+                record_failed(connection, failed)
+        browser = served.browser("viewer")
+        assert "Page 1 of 2" in words_of(browser.get("/i/acme/history"))
+        last = browser.get("/i/acme/history?page=99")
+        assert "Page 2 of 2" in words_of(last)
+        assert imported.import_id in last.text
+        assert imported.import_id in browser.get("/i/acme/history?status=applied").text
+
+
+class TestDeleted:
+    @pytest.fixture
+    def deleted(self, imported: Any, services: Services) -> str:
+        with services.store.begin() as connection:
+            delete_integration(connection, "acme", services.now())
+        return str(imported.import_id)
+
+    def test_the_history_of_a_deleted_integration_is_there_to_be_looked_at(self, deleted: str, served: Served) -> None:
+        browser = served.browser()
+        assert "1 deleted integration" in words_of(browser.get("/"))
+        assert 'href="/i/acme/history"' in browser.get("/deleted").text
+        page = browser.get("/i/acme/history")
+        assert "acme was deleted on" in words_of(page)
+        assert deleted in page.text
+        assert "/history/explain" not in page.text
+        review = browser.get(f"/i/acme/imports/{deleted}")
+        assert "Import applied" in words_of(review)
+        assert "Take this import back" not in review.text
+        assert browser.get("/i/acme/decisions").status_code == 200
+        places = set(re.findall(r'href="(/[^"#?]*)', page.text + review.text)) - {"/static/console.css"}
+        assert {browser.get(place).status_code for place in places} == {200}
+
+    def test_nothing_else_of_it_is(self, deleted: str, served: Served) -> None:
+        browser = served.browser()
+        for path in ("", "/people", "/settings", "/mapping", "/conflicts", "/setup", f"/history/{deleted}"):
+            assert browser.get(f"/i/acme{path}").status_code == 404, path
+        assert browser.post(f"/i/acme/imports/{deleted}/undo").status_code == 404
+        assert browser.get("/i/nobody/history").status_code == 404
+
+    def test_without_any_there_is_no_way_there(self, imported: Any, served: Served) -> None:
+        assert "/deleted" not in served.browser().get("/").text
+        assert "None was deleted" in words_of(served.browser().get("/deleted"))
+
+
+ODD_NUMBERS = ("²", "٣", "-1", "0", "9" * 5000, "1e3", " ", "x", "%00")
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/conflicts", "/history", "/user-file", "/decisions", "/history/ID", "/imports/ID"]
+)
+def test_a_page_s_number_is_one_or_the_first_page_is_shown(imported: Any, served: Served, path: str) -> None:
+    browser = served.browser()
+    for number in ODD_NUMBERS:
+        answer = browser.get(f"/i/acme{path.replace('ID', imported.import_id)}?page={number}")
+        assert answer.status_code == 200, (path, number)
 
 
 class TestPeople:

@@ -96,6 +96,8 @@ class TestReview:
         approved = browser.post(f"{address}/approve", digest=digest, reason="the branch closed", sure="yes")
         assert "It is approved" in words_of(approved)
         assert "Save import" in approved.text
+        assert "approved an import" in words_of(approved)
+        assert "the branch closed" in words_of(approved)
         assert is_approved(held.services, read_import(held.services, address.rpartition("/")[2]))
 
     def test_a_reviewer_cannot_let_a_held_import_through(self, held: Acme, served: Served) -> None:
@@ -113,12 +115,15 @@ class TestReview:
     def test_taking_back_is_a_review_too(self, changed: Acme, served: Served) -> None:
         summary = changed.run()
         browser = served.browser("approver")
+        browser.post("/i/acme/resume", reason="all is well")
         page = browser.post(f"/i/acme/imports/{summary.import_id}/undo")
+        assert "paused until somebody starts them on the overview" in words_of(page)
         assert "Taking an import back" in words_of(page)
         assert "Ottilie" in page.text
         digest = hidden_values(page.text, "digest")[0]
         answer = browser.post(f"{page.url.path}/discard", digest=digest, discard_reason="only looking")
         assert "Import discarded" in words_of(answer)
+        assert "paused until somebody starts them" in words_of(answer)
 
     def test_whoever_is_not_applied_is_named_with_the_reason(self, acme: Acme, served: Served) -> None:
         acme.company.edit(acme.active()[0], last_name=None)

@@ -17,7 +17,9 @@ from hris_pipeline_tests.kit.role_table import documented_actions
 PAGES_BY_ROLE: dict[Role, tuple[str, ...]] = {
     "viewer": (
         "GET /",
+        "GET /deleted",
         "GET /i/acme",
+        "GET /i/acme/decisions",
         "GET /i/acme/progress",
         "GET /i/acme/review",
         "GET /i/acme/imports/ID",
@@ -35,6 +37,7 @@ PAGES_BY_ROLE: dict[Role, tuple[str, ...]] = {
         "POST /i/acme/history/explain",
         "POST /i/acme/history/user",
         "GET /i/acme/history/ID",
+        "POST /i/acme/history/ID",
         "GET /i/acme/people",
         "GET /i/acme/user-file",
         "GET /i/acme/files/user-file.csv",

@@ -110,9 +110,18 @@ class TestMapping:
     def test_it_shows_how_many_have_a_field_and_the_first_value(self, acme: Acme, served: Served) -> None:
         last_name = next(iter(acme.company.persons())).last_name
         text = words_of(served.browser().get("/i/acme/mapping"))
-        assert "Last Name (100%)" in text
-        assert str(last_name) in text
+        assert f"Last Name (100%): {last_name}" in text, "in the dropdown too"
         assert str(last_name) not in words_of(served.browser("viewer").get("/i/acme/mapping"))
+
+    def test_what_feeds_hidden_metadata_alone_is_not_shown(self, make: Any, served: Served) -> None:
+        settings = settings_from({"metadata": [{"name": "Title", "source": "job_title", "type": "hidden"}]})
+        acme = make(settings=settings)
+        for person in acme.company.persons():
+            acme.company.edit(person.id, job_title="Geheimnisträger")
+        acme.preview()
+        text = words_of(served.browser().get("/i/acme/mapping"))
+        assert "JobTitle (100%): hidden" in text
+        assert "Geheimnis" not in text
 
     def unchanged(self, browser: Browser) -> dict[str, str]:
         page = browser.get("/i/acme/mapping").text
@@ -126,7 +135,11 @@ class TestMapping:
         return words_of(page)
 
     def test_a_core_field_is_fed_from_elsewhere(self, acme: Acme, served: Served) -> None:
+        acme.company.edit(acme.active()[0], job_title="Adviser")
+        acme.preview()
         text = self.stored(served.browser(), **{"map-preferred_first_name": "first_name"})
+        differing = sum(user["preferred_first_name"] != user["first_name"] for user in acme.users().values())
+        assert f"This touches {differing} users" in text, "not who an import would change anyway"
         assert "would then change" in text
         assert acme.settings().mapping == {"preferred_first_name": "first_name"}
 

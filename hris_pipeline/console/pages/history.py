@@ -1,4 +1,5 @@
-"""Looking back: imports, a user or the directory as of one, and why somebody is as they are."""
+"""Looking back: imports, also of integrations that were deleted, a user or the directory as of one, and why somebody is
+as they are."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,22 +7,24 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 from starlette.responses import Response
 
 from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.console.words import moment_words
 from hris_pipeline.contract import ImportStatus
-from hris_pipeline.errors import UnknownName
+from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.explanation import Explanation, directory_as_of, explain, user_as_of
-from hris_pipeline.operations.overview import history, read_import
+from hris_pipeline.operations.overview import history, history_length, read_import
 from hris_pipeline.operations.review_files import field_title, reason_words
-from hris_pipeline.operations.settings import settings_in_force
 from hris_pipeline.settings.fields import USER_STATE
+from hris_pipeline.store.conditions import SEARCHED
+from hris_pipeline.store.imports import Import
 from hris_pipeline.store.review import visible_metadata
 
 __all__ = ["PAGES"]
 
 PAGE_SIZE = 50
-MOST = 500
 DIRECTORY_FIELDS = ("employee_id", "first_name", "last_name", "email", "supervisor_id", "hire_date", "status")
 NOT_SHOWN = frozenset({"email_key", "integration_id", "metadata"})
 
@@ -34,19 +37,19 @@ def show(visit: Visit) -> Response:
 def _page(visit: Visit, **values: Any) -> Response:
     status = visit.query.get("status", "")
     statuses = [status] if status in get_args(ImportStatus) else None
-    imports = history(visit.services, visit.name, statuses, MOST)
-    page = max(1, int(number)) if (number := visit.query.get("page", "1")).isdigit() else 1
-    answers: dict[str, Any] = {"explained": None, "user": None, "as_of": "", "employee_id": visit.text("employee_id")}
+    page, pages = visit.page_of(history_length(visit.services, visit.name, statuses), PAGE_SIZE)
+    answers: dict[str, Any] = {"explained": None, "user": None, "as_of": "", "then": ""}
     return visit.page(
         "history.html",
         place="history",
-        imports=imports[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
+        imports=history(visit.services, visit.name, statuses, PAGE_SIZE, (page - 1) * PAGE_SIZE),
         page=page,
-        pages=max(1, -(-len(imports) // PAGE_SIZE)),
+        pages=pages,
         chosen=status,
         statuses=get_args(ImportStatus),
-        zone=settings_in_force(visit.services, visit.name).settings.time_zone,
+        zone=visit.zone,
         reason_words=reason_words,
+        employee_id=visit.text("employee_id"),
         **{**answers, **values},
     )
 
@@ -67,20 +70,47 @@ def explain_person(visit: Visit) -> Response:
 
 
 def user_then(visit: Visit) -> Response:
-    """A user as imports had left them at the end of a day."""
-    zone = ZoneInfo(settings_in_force(visit.services, visit.name).settings.time_zone)
+    """A user as imports had left them at the end of a day, or right after an import."""
+    import_id, typed = visit.text("import_id"), visit.text("as_of")
     try:
-        day = date.fromisoformat(visit.text("as_of"))
-        at = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        visit.problems["as_of"] = "Give a date, such as 2026-01-31."
-        return _page(visit, as_of=visit.text("as_of"))
+        at, words = _after(visit, import_id) if import_id else _end_of_day(visit, typed)
+    except UnknownName:
+        raise
+    except UsageError as error:
+        visit.problems["as_of"] = str(error)
+        return _page(visit, as_of=typed)
     try:
         state = user_as_of(visit.services, visit.name, visit.text("employee_id"), at)
     except UnknownName as error:
         visit.problems["employee_id_then"] = str(error)
-        return _page(visit, as_of=visit.text("as_of"))
-    return _page(visit, user=_visible(visit, state) if state else {}, as_of=day.isoformat())
+        return _page(visit, as_of=typed)
+    return _page(visit, user=_visible(visit, state) if state else {}, as_of=typed, then=words)
+
+
+def _after(visit: Visit, import_id: str) -> tuple[str, str]:
+    """Right after an import, and how that is told."""
+    summary = _import(visit, import_id)
+    return import_id, f"after the import of {moment_words(summary.finished_at, visit.zone)}"
+
+
+def _end_of_day(visit: Visit, typed: str) -> tuple[datetime, str]:
+    """When a day ends where the integration is, or now if that is today; and how that is told.
+
+    Raises:
+        UsageError: it is no day, or one to come.
+    """
+    zone, now = ZoneInfo(visit.zone), visit.services.now()
+    today = now.astimezone(zone).date()
+    try:
+        day = date.fromisoformat(typed)
+    except ValueError:
+        raise UsageError("Give a date, such as 2026-01-31.") from None
+    if day > today:
+        raise UsageError(f"{day.isoformat()} is still to come ({visit.zone}): give a day that has been.")
+    if day == today:
+        return now, "now"
+    end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    return end, f"at the end of {day.isoformat()} ({visit.zone})"
 
 
 def _visible(visit: Visit, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,12 +128,13 @@ def _visible_metadata(visit: Visit) -> frozenset[str]:
 
 
 def directory(visit: Visit) -> Response:
-    """The whole directory right after an import."""
-    summary = read_import(visit.services, visit.route["import_id"])
-    if summary.integration_id != visit.name:
-        raise UnknownName(f"Import {summary.import_id} is not one of {visit.name}.")
+    """The whole directory right after an import, or whoever of it has what is looked for; that comes by POST."""
+    summary = _import(visit, visit.route["import_id"])
     frame = directory_as_of(visit.services, visit.name, summary.import_id).sort_values("employee_id")
-    page = max(1, int(number)) if (number := visit.query.get("page", "1")).isdigit() else 1
+    text = visit.text("text")
+    if text:
+        frame = frame[_has_words(frame, text)]
+    page, pages = visit.page_of(len(frame), PAGE_SIZE)
     part = frame.iloc[(page - 1) * PAGE_SIZE : page * PAGE_SIZE][list(DIRECTORY_FIELDS)]
     rows = part.astype(object).where(part.notna(), None).to_numpy().tolist()
     return visit.page(
@@ -113,9 +144,28 @@ def directory(visit: Visit) -> Response:
         columns=[field_title(name) for name in DIRECTORY_FIELDS],
         rows=rows,
         total=len(frame),
+        text=text,
         page=page,
-        pages=max(1, -(-len(frame) // PAGE_SIZE)),
+        pages=pages,
     )
+
+
+def _import(visit: Visit, import_id: str) -> Import:
+    """An import, if it is one of this integration."""
+    summary = read_import(visit.services, import_id)
+    if summary.integration_id != visit.name:
+        raise UnknownName(f"Import {summary.import_id} is not one of {visit.name}.")
+    return summary
+
+
+def _has_words(frame: pd.DataFrame, text: str) -> pd.Series:
+    """Whose ids, names or addresses contain every word, whatever its case."""
+    columns = [frame[name].fillna("").astype(str) for name in SEARCHED]
+    names = columns[0].str.cat(pd.DataFrame(dict(enumerate(columns[1:]))), sep=" ").str.casefold()
+    has_all = pd.Series(True, index=frame.index)
+    for word in text.casefold().split():
+        has_all &= names.str.contains(word, regex=False).astype(bool)
+    return has_all
 
 
 PAGES = (
@@ -123,4 +173,5 @@ PAGES = (
     Page("/i/{name}/history/explain", "see_people", explain_person, "POST"),
     Page("/i/{name}/history/user", "see_people", user_then, "POST"),
     Page("/i/{name}/history/{import_id}", "see_people", directory),
+    Page("/i/{name}/history/{import_id}", "see_people", directory, "POST"),
 )

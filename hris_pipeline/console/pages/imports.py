@@ -17,13 +17,16 @@ from hris_pipeline.operations.review_files import reason_words
 from hris_pipeline.operations.review_queues import (
     Conflict,
     Decision,
+    count_quarantined,
     open_conflicts,
     quarantined_people,
     relink_by_employee_id,
     resolve,
 )
 from hris_pipeline.operations.review_rows import mask_value
+from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.store.imports import Import
+from hris_pipeline.store.integrations import get_integration
 
 __all__ = ["PAGES"]
 
@@ -33,14 +36,18 @@ CONFLICTS = 25
 
 _NAMES = ("first_name", "last_name")
 TABS = ("all", "create", "update", "archive", "restore", "others")
-LOOKED_FOR = ("action", "field", "guard", "sort", "page", "reason")
+TOLD_OF_NEW = ("email", "hire_date", "#JobTitle", "#Department")
+"""What of somebody new is told without asking for more."""
+
+LOOKED_FOR = ("action", "field", "guard", "sort", "reason")
 
 
 def current(visit: Visit) -> Response:
     """The import that waits, else the newest, else how to start one."""
     summary = open_import(visit.services, visit.name) or next(iter(history(visit.services, visit.name, limit=1)), None)
     if summary is None:
-        return visit.page("no_import.html", place="review")
+        state = overview(visit.services, visit.name).integration.connection
+        return visit.page("no_import.html", place="review", connected=state == "connected")
     query = f"?{visit.query}" if visit.query else ""
     return RedirectResponse(f"{_address(summary)}{query}", 303)
 
@@ -55,14 +62,13 @@ def show(visit: Visit) -> Response:
         guard=asked["guard"] or None,
         text=visit.text("text") or None,
     )
-    page = int(asked["page"]) if asked["page"].isdigit() and int(asked["page"]) else 1
     reveal, is_open = visit.may("see_people"), summary.status in ("planned", "held")
     reviewed = review(
         visit.services,
         summary.import_id,
         filters=filters,
         sort=asked["sort"] or "action",
-        page=page,
+        page=visit.page_number,
         page_size=PAGE_SIZE,
         reveal=reveal,
     )
@@ -71,29 +77,38 @@ def show(visit: Visit) -> Response:
         place="review",
         shown=reviewed,
         summary=summary,
-        asked={name: value for name, value in asked.items() if name not in ("page", "reason")},
+        asked={name: value for name, value in asked.items() if name != "reason"},
         approved=summary.status == "held" and is_approved(visit.services, summary),
         left_out=sum(map(len, summary.diagnostics.values())),
         reason_words=reason_words,
-        people=_people(visit, summary, asked["reason"], page, filters),
+        told_of_new=TOLD_OF_NEW,
+        people=_people(visit, summary, asked["reason"], filters),
         matching=_matching_ids(visit, summary),
-        unfinished=visit.may("set_up") and not is_open and not overview(visit.services, visit.name).set_up,
+        unfinished=not is_open and _is_unfinished(visit),
+        decisions=decisions_of(visit.services, visit.name, subject=summary.import_id),
     )
 
 
-def _people(visit: Visit, summary: Import, reason: str, page: int, filters: Filters) -> dict[str, Any] | None:
+def _is_unfinished(visit: Visit) -> bool:
+    """Whether the setup waits for whoever looks."""
+    return visit.may("set_up") and visit.former is None and not overview(visit.services, visit.name).set_up
+
+
+def _people(visit: Visit, summary: Import, reason: str, filters: Filters) -> dict[str, Any] | None:
     """Everybody under one reason, a page at a time; of the quarantine with what the source sent."""
     if not reason or reason not in summary.diagnostics:
         return None
-    reveal = visit.may("see_people")
+    reveal, import_id = visit.may("see_people"), summary.import_id
     if reason == "quarantined":
-        lines = quarantined_people(visit.services, summary.import_id, page=page, page_size=PAGE_SIZE, reveal=reveal)
-        return {"reason": reason, "lines": lines, "people": (), "total": summary.counts["quarantined"], "page": page}
+        page, pages = visit.page_of(count_quarantined(visit.services, import_id), PAGE_SIZE)
+        lines = quarantined_people(visit.services, import_id, page=page, page_size=PAGE_SIZE, reveal=reveal)
+        return {"reason": reason, "lines": lines, "people": (), "page": page, "pages": pages}
     everybody = replace(filters, action=None, field=None)
+    page = visit.page_number
     people, total = people_not_applied(
-        visit.services, summary.import_id, reason, filters=everybody, page=page, page_size=PAGE_SIZE, reveal=reveal
+        visit.services, import_id, reason, filters=everybody, page=page, page_size=PAGE_SIZE, reveal=reveal
     )
-    return {"reason": reason, "lines": (), "people": people, "total": total, "page": page}
+    return {"reason": reason, "lines": (), "people": people, "page": page, "pages": visit.page_of(total, PAGE_SIZE)[1]}
 
 
 def _matching_ids(visit: Visit, summary: Import) -> dict[str, int]:
@@ -138,7 +153,8 @@ def discard(visit: Visit) -> Response:
         return show(visit)
     with visit.deciding("discard", summary.import_id, reason=reason):
         discard_import(visit.services, summary.import_id, visit.actor, reason)
-    return visit.go(_address(summary), "Discarded: nothing of it was applied.")
+    paused = _paused_words(visit) if summary.trigger == "undo" else ""
+    return visit.go(_address(summary), f"Discarded: nothing of it was applied.{paused}")
 
 
 def undo(visit: Visit) -> Response:
@@ -146,14 +162,22 @@ def undo(visit: Visit) -> Response:
     summary = _import(visit)
     with visit.deciding("undo", summary.import_id):
         planned = plan_undo(visit.services, summary.import_id, actor=visit.actor)
-    message = "This would take the import back. Nothing is applied yet; automatic imports are paused meanwhile."
-    return visit.go(_address(planned), message)
+    return visit.go(
+        _address(planned), f"This would take the import back. Nothing is applied yet.{_paused_words(visit)}"
+    )
+
+
+def _paused_words(visit: Visit) -> str:
+    """That automatic imports stand still, and until when."""
+    with visit.services.store.read() as connection:
+        automatic = get_integration(connection, visit.name).automatic
+    return " Automatic imports are paused until somebody starts them on the overview." if automatic == "paused" else ""
 
 
 def show_conflicts(visit: Visit) -> Response:
     """The conflicts that wait."""
     conflicts = open_conflicts(visit.services, visit.name)
-    page = max(1, int(number)) if (number := visit.query.get("page", "1")).isdigit() else 1
+    page, pages = visit.page_of(len(conflicts), CONFLICTS)
     listed = conflicts[(page - 1) * CONFLICTS : page * CONFLICTS]
     return visit.page(
         "conflicts.html",
@@ -162,7 +186,7 @@ def show_conflicts(visit: Visit) -> Response:
         total=len(conflicts),
         relinkable=sum(conflict.kind == "employee_id" for conflict in conflicts),
         page=page,
-        pages=max(1, -(-len(conflicts) // CONFLICTS)),
+        pages=pages,
     )
 
 

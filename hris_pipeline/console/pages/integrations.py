@@ -7,18 +7,23 @@ from starlette.responses import RedirectResponse, Response
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import UsageError
 from hris_pipeline.operations import automation
-from hris_pipeline.operations.overview import overview, overview_page
-from hris_pipeline.operations.roles import decisions_of
+from hris_pipeline.operations.overview import deleted_integrations, overview, overview_page
+from hris_pipeline.operations.roles import count_decisions, decisions_of
 
 __all__ = ["PAGES", "start_job"]
+
+LATEST_DECISIONS = 12
+"""So many the page of an integration shows."""
+
+DECISIONS = 50
+"""So many a page of all of them shows."""
 
 
 def index(visit: Visit) -> Response:
     """The integrations, a page of them at a time, searched by name or only those that wait for a person."""
-    number, search = visit.query.get("page", "1"), visit.query.get("search", "").strip()
+    search = visit.query.get("search", "").strip()
     only_waiting = visit.query.get("show") == "waiting"
-    page = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1
-    listing = overview_page(visit.services, search=search, only_waiting=only_waiting, page=page)
+    listing = overview_page(visit.services, search=search, only_waiting=only_waiting, page=visit.page_number)
     return visit.page(
         "integrations.html",
         listing=listing,
@@ -28,16 +33,30 @@ def index(visit: Visit) -> Response:
     )
 
 
+def deleted(visit: Visit) -> Response:
+    """The integrations that were deleted, with the way to their history."""
+    return visit.page("deleted.html", listed=deleted_integrations(visit.services))
+
+
 def show(visit: Visit) -> Response:
     """One integration."""
+    decided = decisions_of(visit.services, visit.name, limit=LATEST_DECISIONS + 1)
     return visit.page(
         "overview.html",
         place="",
         overview=overview(visit.services, visit.name),
         job=visit.console.jobs.latest(visit.name),
-        decisions=decisions_of(visit.services, visit.name, limit=12),
+        decisions=decided[:LATEST_DECISIONS],
+        more_decisions=len(decided) > LATEST_DECISIONS,
         now=visit.services.now(),
     )
+
+
+def decisions(visit: Visit) -> Response:
+    """Who decided what, all of it, a page at a time; also of an integration that was deleted."""
+    page, pages = visit.page_of(count_decisions(visit.services, visit.name), DECISIONS)
+    decided = decisions_of(visit.services, visit.name, DECISIONS, (page - 1) * DECISIONS)
+    return visit.page("decisions.html", place="decisions", decisions=decided, page=page, pages=pages)
 
 
 def preview(visit: Visit) -> Response:
@@ -54,21 +73,19 @@ def start_job(visit: Visit, job: str, import_id: str | None = None) -> None:
     Raises:
         UsageError: one is under way.
     """
-    latest = visit.console.jobs.latest(visit.name)
-    if latest is not None and not latest.ended:
-        raise UsageError(f"An import of {visit.name} is under way: wait for its end, which its page shows.")
-    by = visit.session.by
-    visit.console.jobs.start(
-        job,
-        visit.name,
-        {
-            "actor": by.identity,
-            "tags": {"hris/method": by.method, "hris/address": by.address or ""},
-            "run_id": str(uuid.uuid4()),
-            "started_at": visit.services.now().isoformat(),
-            "import_id": import_id,
-        },
-    )
+    by, jobs = visit.session.by, visit.console.jobs
+    request = {
+        "actor": by.identity,
+        "tags": {"hris/method": by.method, "hris/address": by.address or ""},
+        "run_id": str(uuid.uuid4()),
+        "started_at": visit.services.now().isoformat(),
+        "import_id": import_id,
+    }
+    with jobs.starting:
+        latest = jobs.latest(visit.name)
+        if latest is not None and not latest.ended:
+            raise UsageError(f"An import of {visit.name} is under way: wait for its end, which its page shows.")
+        jobs.start(job, visit.name, request)
 
 
 def progress(visit: Visit) -> Response:
@@ -105,7 +122,9 @@ def _switch(visit: Visit, action: str, message: str) -> Response:
 
 PAGES = (
     Page("/", "see", index),
+    Page("/deleted", "see", deleted),
     Page("/i/{name}", "see", show),
+    Page("/i/{name}/decisions", "see", decisions),
     Page("/i/{name}/preview", "preview", preview, "POST"),
     Page("/i/{name}/progress", "see", progress),
     Page("/i/{name}/pause", "pause", pause, "POST"),

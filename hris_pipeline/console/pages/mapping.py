@@ -37,6 +37,7 @@ def _form(visit: Visit) -> Response:
     settings = settings_in_force(visit.services, visit.name).settings
     fields, why_not = _source_fields(visit)
     by_source = {field.source: field for field in fields}
+    samples = {source: _sample(field, reveal=visit.may("see_people")) for source, field in by_source.items()}
     return visit.page(
         "mapping.html",
         place="mapping",
@@ -44,8 +45,8 @@ def _form(visit: Visit) -> Response:
         metadata=settings.metadata,
         excluded=settings.exclude_fields,
         known=by_source,
-        options=_options(by_source, settings),
-        samples={source: _sample(field, reveal=visit.may("see_people")) for source, field in by_source.items()},
+        options=_options(by_source, samples, settings),
+        samples=samples,
         types=list(TYPES.items()),
         why_not=why_not,
         editable=visit.may("change_mapping"),
@@ -61,14 +62,31 @@ def _source_fields(visit: Visit) -> tuple[tuple[SourceField, ...], str]:
         return (), str(error)
 
 
-def _options(by_source: Mapping[str, SourceField], settings: Settings) -> list[tuple[str, str]]:
-    """What can feed a field: what the extract has, and what the catalogue has that it never met."""
+def _options(
+    by_source: Mapping[str, SourceField], samples: Mapping[str, str], settings: Settings
+) -> list[tuple[str, str]]:
+    """What can feed a field: what the extract has, each with its fill rate and first value, and what the catalogue has
+    that it never met."""
     titles = {field.name: field.title for field in EMPLOYEE_FIELDS if field.kind != "custom"}
     titles |= {source: field.title for source, field in by_source.items()}
     named = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
     titles |= {source: source for source in sorted(named) if source not in titles}
-    filled = {source: f" ({field.filled})" for source, field in by_source.items()}
-    return [(source, f"{title}{filled.get(source, '')}") for source, title in titles.items()]
+    hidden = _hidden_sources(settings)
+
+    def words(source: str, title: str) -> str:
+        if source not in by_source:
+            return title
+        sample = "hidden" if source in hidden else samples[source]
+        return f"{title} ({by_source[source].filled}): {sample}"
+
+    return [(source, words(source, title)) for source, title in titles.items()]
+
+
+def _hidden_sources(settings: Settings) -> frozenset[str]:
+    """What feeds hidden metadata and nothing that is shown."""
+    shown = {*edits.effective_mapping(settings).values()}
+    shown |= {entry.source for entry in settings.metadata if entry.type != "hidden"}
+    return frozenset(entry.source for entry in settings.metadata if entry.type == "hidden") - shown
 
 
 def _sample(field: SourceField, *, reveal: bool) -> str:

@@ -114,7 +114,7 @@ def _plots(counts: list[dict[str, Any]]) -> dict[str, list[tuple[str, int]]]:
 def user_file(visit: Visit) -> Response:
     """The user file, a page at a time."""
     frame = user_file_frame(visit.services, visit.name)
-    page = max(1, int(number)) if (number := visit.query.get("page", "1")).isdigit() else 1
+    page, pages = visit.page_of(len(frame), ROWS)
     part = frame.iloc[(page - 1) * ROWS : page * ROWS]
     return visit.page(
         "user_file.html",
@@ -123,7 +123,7 @@ def user_file(visit: Visit) -> Response:
         rows=part.astype(object).where(part.notna(), "").to_numpy().tolist(),
         total=len(frame),
         page=page,
-        pages=max(1, -(-len(frame) // ROWS)),
+        pages=pages,
     )
 
 

@@ -20,7 +20,7 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import differences, dump_settings, set_values
 from hris_pipeline.settings.schema import setting_rows
 from hris_pipeline.settings.validating import to_yaml
-from hris_pipeline.store.integrations import get_integration, settings_history
+from hris_pipeline.store.integrations import Integration, get_integration, settings_history
 
 __all__ = ["PAGES", "Control", "changes_between", "check", "controls"]
 
@@ -152,7 +152,7 @@ def show(visit: Visit) -> Response:
 
 
 def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Response:
-    fields = controls(settings)
+    fields, integration = controls(settings), _integration(visit)
     return visit.page(
         "settings.html",
         place="settings",
@@ -161,13 +161,14 @@ def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Respo
         given=entries,
         version=settings_in_force(visit.services, visit.name),
         notified=len(settings.notify),
-        connection=_connection(visit),
+        connection=integration.connection,
+        automatic=integration.automatic,
     )
 
 
-def _connection(visit: Visit) -> str:
+def _integration(visit: Visit) -> Integration:
     with visit.services.store.read() as connection:
-        return get_integration(connection, visit.name).connection
+        return get_integration(connection, visit.name)
 
 
 def review_changes(visit: Visit) -> Response:

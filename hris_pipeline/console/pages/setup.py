@@ -5,7 +5,9 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from starlette.responses import Response
 
@@ -24,6 +26,7 @@ __all__ = ["PAGES"]
 
 CALLBACK = "/connect/callback"
 QUARTERS = tuple(f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 15, 30, 45))
+REGIONS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -140,10 +143,16 @@ def _connect_values(visit: Visit, state: Overview) -> dict[str, Any]:
     return {"permissions": PERMISSIONS, "address": address, "why_not": why_not}
 
 
+@cache
+def _zones() -> tuple[str, ...]:
+    """The time zones that are offered while one types."""
+    return tuple(sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS))
+
+
 _VALUES: Mapping[str, Callable[[Visit, Overview], dict[str, Any]]] = {
     "terms": lambda *_: {"terms": TERMS},
     "connect": _connect_values,
-    "schedule": lambda *_: {"quarters": QUARTERS, "weekdays": WEEKDAYS},
+    "schedule": lambda *_: {"quarters": QUARTERS, "weekdays": WEEKDAYS, "zones": _zones()},
     "import": lambda visit, state: {"job": visit.console.jobs.latest(visit.name), "open_import": state.open_import},
 }
 
