@@ -83,10 +83,10 @@ def _options(
 
 
 def _hidden_sources(settings: Settings) -> frozenset[str]:
-    """What feeds hidden metadata and nothing that is shown."""
-    shown = {*edits.effective_mapping(settings).values()}
-    shown |= {entry.source for entry in settings.metadata if entry.type != "hidden"}
-    return frozenset(entry.source for entry in settings.metadata if entry.type == "hidden") - shown
+    """What feeds hidden metadata and nothing that is visible."""
+    visible = {*edits.effective_mapping(settings).values()}
+    visible |= {entry.source for entry in settings.metadata if entry.type != "hidden"}
+    return frozenset(entry.source for entry in settings.metadata if entry.type == "hidden") - visible
 
 
 def _sample(field: SourceField, *, reveal: bool) -> str:
