@@ -220,7 +220,7 @@ def find_leavers(
     unlisted = frozenset(users["user_id"]) & frozenset(gone["user_id"])
     relisted = frozenset[str]()
     if len(users):
-        suspects = _suspects(people.rows, snapshot, context)
+        suspects = _suspects(people.rows, people.identities.ignored, snapshot, context)
         relisted |= {*_relisted(users, suspects, unlisted, _unknown_but_for_id(people.rows, snapshot, context))}
     if _unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
         relisted |= unlisted
@@ -286,12 +286,13 @@ def _relisted(
     return users.loc[alike, "user_id"]
 
 
-def _suspects(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
+def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
     """``IDENTITY_COLUMNS`` of members who may work and are no user under that id, and whose row cannot take one over:
-    left out by a rule, of somebody who may have left, or ``incomplete``, because it is quarantined or a hole's."""
+    left out by a rule or a person, of somebody who may have left, or ``incomplete``, because it is quarantined or a
+    hole's."""
     bad = rows["leaver_only"].astype(bool)
     sent_away = null_as_false(rows["archive_existing"]) & ~bad
-    unusable = bad | rows["exclusion"].notna() | rows["may_have_left"]
+    unusable = bad | rows["exclusion"].notna() | rows["may_have_left"] | ignored
     listed = rows[rows["user_id"].isna() & rows["employed"] & rows["started"] & unusable & ~sent_away]
     identities = {name: column_or_nulls(listed, name).astype(kind) for name, kind in IDENTITY_COLUMNS.items()}
     suspects = [pd.DataFrame(identities).assign(incomplete=listed["leaver_only"].astype(bool))]

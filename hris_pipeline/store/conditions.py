@@ -117,12 +117,21 @@ def are_in_force() -> sa.ColumnElement[bool]:
 
 
 def pending_link(of: sa.FromClause = conflicts) -> sa.ColumnElement[bool]:
-    """Which conflicts a person decided by a link that no import could follow yet which knew of that member."""
+    """Which conflicts a person decided by a link that no import could follow yet which knew of that member, or none
+    since the integration's last undo: what that took back, the next import follows again."""
+    undo = imports.alias()
+    undone = sa.exists().where(
+        undo.c.integration_id == of.c.integration_id,
+        undo.c.status == "applied",
+        undo.c.trigger == "undo",
+        undo.c.finished_at >= imports.c.planned_at,
+    )
     followed = sa.select(imports.c.import_id).where(
         imports.c.integration_id == of.c.integration_id,
         imports.c.status == "applied",
         imports.c.trigger != "undo",
         imports.c.planned_at > of.c.resolved_at,
         imports.c.planned_at > of.c.last_seen_at,
+        ~undone,
     )
     return sa.and_(of.c.status == "resolved", of.c.resolution == "link", ~followed.exists())

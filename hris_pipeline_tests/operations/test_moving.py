@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from hris_pipeline.errors import ImportStale, UsageError
+from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.sandbox import Company
 from hris_pipeline.settings.document import Settings
@@ -112,6 +113,20 @@ def test_reports_at_the_company_that_was_left_keep_the_manager(move: Move) -> No
         assert "warning:supervisor_unknown" not in done.diagnostics
     user = move.acme.users()[move.arrived]
     assert move.acme.users()[report]["supervisor_id"] == user["employee_id"]
+
+
+def test_after_the_link_was_imported_and_undone(move: Move) -> None:
+    move.leave()
+    move.arrive()
+    move.globex.run()
+    move.decide()
+    linked = move.globex.run()
+    undo = plan_undo(move.acme.services, linked.import_id, actor="lee")
+    move.globex.save(undo.import_id)
+    assert move.acme.users()[move.mover]["integration_id"] == "acme"
+    assert move.stays()
+    move.globex.run()  # what was decided is followed again
+    assert move.acme.users()[move.arrived]["status"] == "active"
 
 
 UNKNOWN: dict[str, Callable[[Acme, str], object]] = {

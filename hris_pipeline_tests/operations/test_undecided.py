@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.review_queues import open_conflicts, resolve
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
@@ -48,3 +49,35 @@ def test_while_the_row_of_the_member_says_nothing(
         assert employee_id in done.diagnostics["awaiting_decision"]
     assert acme.users()[gone]["status"] == "active"
     assert bool(open_conflicts(acme.services, "acme")) is not decided
+
+
+def test_after_the_link_was_imported_and_undone(make_lite: MakeAcme) -> None:
+    acme = make_lite(20, seed=5)
+    acme.run()
+    gone = acme.active()[0]
+    acme.lose([gone])
+    member = acme.company.add(work_id=acme.company.gone[gone].work_id)
+    acme.run()
+    [conflict] = open_conflicts(acme.services, "acme")
+    resolve(acme.services, conflict.conflict_id, "link", "lee")
+    acme.save(plan_undo(acme.services, acme.run().import_id, actor="lee").import_id)
+    acme.company.edit(member, birth_date="soon")
+    assert acme.run().counts["archived"] == 0
+    assert acme.users()[gone]["status"] == "active"
+
+
+def test_while_the_member_is_ignored_who_is_the_same_person_by_now(make_lite: MakeAcme) -> None:
+    acme = make_lite(20, seed=5)
+    acme.run()
+    [other, gone, *_] = acme.active()
+    member = acme.company.add(work_email=acme.company.person(other).work_email)
+    acme.run()
+    [conflict] = open_conflicts(acme.services, "acme")
+    resolve(acme.services, conflict.conflict_id, "ignore", "lee")
+    [person] = acme.lose([gone])
+    acme.company.edit(member, **{name: getattr(person, name) for name in ("first_name", "last_name", "birth_date")})
+    done = acme.run()
+    assert (done.counts["archived"], acme.users()[gone]["status"]) == (0, "active")
+    assert done.diagnostics["listed_under_other_id"] == (acme.users()[gone]["employee_id"],)
+    acme.lose([member])
+    assert acme.run().counts["archived"] == 1

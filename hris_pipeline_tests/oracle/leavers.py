@@ -89,18 +89,20 @@ def _may_work_on(draft: Draft, user: User, is_unlisted: bool) -> bool:
 
 
 def seems_relisted(world: World, rows: Iterable[Mapped], user: User, *, is_unlisted: bool) -> bool:
-    """Whether the person seems to work on under another member id, whose row is quarantined, left out by a rule, of
-    somebody who may have left, or of whom only the list tells.
+    """Whether the person seems to work on under another member id, whose row is quarantined, left out by a rule or a
+    person, of somebody who may have left, or of whom only the list tells.
 
     A person is archived, not an id. Of a quarantined row whose name or birth date is missing, what is left is compared.
     Where the source does not itself say that the old id left, the EmployeeId alone would be a conflict.
     """
+    ignored = {resolution.hris_id for resolution in world.resolutions if resolution.decision == "ignore"}
     return any(
         _alike(row, user, is_unlisted)
         for row in rows
         if row.hris_id != user.hris_id
         and row.employment in ("employed", "unknown")
-        and (row.failures or row.may_have_left or (row.rule is not None and not row.rule.archive_existing))
+        and (row.failures or row.may_have_left or row.rule is not None or row.hris_id in ignored)
+        and (row.failures or row.rule is None or not row.rule.archive_existing)
         and (not row.hris_id or linked_here(world, row.hris_id) is None)
     )
 
