@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -16,6 +17,8 @@ from hris_pipeline.defs.automation import explain_skip, import_request
 from hris_pipeline.defs.runs import DUE_KEY_TAG, SKIPPED_TAG, run_info
 from hris_pipeline.errors import ImportRunning
 from hris_pipeline.operations.automation import Due, SkippedIntegration, complete_due_import, pause
+from hris_pipeline.operations.decisions import save_import
+from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.settings import change_settings
 from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.settings.document import Settings
@@ -115,21 +118,40 @@ def test_an_import_that_runs_already_leaves_its_integration_out(automatic: Compa
     assert again.run_key == f"{request.run_key}:1"
 
 
-def test_no_other_import_comes_between_the_first_request_and_the_end(automatic: Company) -> None:
+@pytest.mark.parametrize(
+    ("job", "steps"), [("preview_import", {"read", "planned"}), ("import_users", {"read", "planned", "saved"})]
+)
+def test_no_other_import_comes_between_the_first_request_and_the_end(
+    automatic: Company, monkeypatch: pytest.MonkeyPatch, job: str, steps: set[str]
+) -> None:
     (request,) = requests(automatic, "daily_imports", TOMORROW)
-    refused: list[ImportRunning] = []
+    refused: set[str] = set()
 
-    def meanwhile(_: int) -> None:
+    def meanwhile(step: str) -> None:
         try:
             with integration_lock(automatic.services.store, NAME):
                 pass
-        except ImportRunning as error:
-            refused.append(error)
+        except ImportRunning:
+            refused.add(step)
 
+    def doing(work: Callable[..., Any], step: str) -> Callable[..., Any]:
+        def done(*arguments: Any, **options: Any) -> Any:
+            meanwhile(step)
+            return work(*arguments, **options)
+
+        return done
+
+    module = import_module("hris_pipeline.defs.assets.change_set")  # whose name is an asset's, too
+    monkeypatch.setattr(module, "plan_import", doing(plan_import, "planned"))
+    monkeypatch.setattr(module, "save_import", doing(save_import, "saved"))
     automatic.run(
-        "import_users", tags=dict(request.tags), trigger="schedule", actor="daily_imports", progress=meanwhile
+        job,
+        tags=dict(request.tags),
+        trigger="schedule",
+        actor="daily_imports",
+        progress=lambda _: meanwhile("read"),
     )
-    assert refused
+    assert refused == steps
     assert not import_running(automatic.services.store, NAME)
     assert SKIPPED_TAG not in automatic.last_run().tags
 

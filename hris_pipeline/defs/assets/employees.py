@@ -128,9 +128,9 @@ def _hold(services: Services, run: RunInfo) -> str | None:
 
 
 def _is_planned_from(context: dg.AssetExecutionContext) -> bool:
-    """Whether this run goes on to plan from what is read here."""
+    """Whether this run goes on to plan from what is read here; a run of a whole job in this process selects nothing."""
     selection = context.run.asset_selection
-    return selection is None or dg.AssetKey("change_set") in selection
+    return not selection or dg.AssetKey("change_set") in selection
 
 
 def _manifest(extract: str, run: RunInfo, services: Services, progress: Progress) -> Manifest:
