@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from socket import gaierror
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -96,9 +97,9 @@ def require_root(url: "str | UPath") -> None:
     protocol, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
     if not separator:
         return
-    from fsspec.registry import known_implementations, registry  # noqa: PLC0415 - as above
+    from fsspec.registry import known_implementations  # noqa: PLC0415 - as above
 
-    if protocol not in {*known_implementations, *registry}:
+    if protocol not in _PLACES:
         raise EnvironmentInvalid(
             f"HRIS_FILES_URL names no kind of place that is known ({protocol[:20]!r}): give a folder, or a bucket as "
             "s3://bucket/prefix."
@@ -111,6 +112,9 @@ def require_root(url: "str | UPath") -> None:
             f"`pip install {install}`."
         )
 
+
+_PLACES = frozenset(("file", "local", "memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl"))
+"""Folders and buckets: what can be listed, and where a file appears whole. A web server or FTP is neither."""
 
 _ERRNO_WORDS: Mapping[int, str] = {
     errno.ENOSPC: "the disk is full: free some space, then run this again",
@@ -152,6 +156,7 @@ _BUCKET_WORDS = (
 
 _WORDS_OF: dict[type[BaseException], str] = {
     MemoryError: _ERRNO_WORDS[errno.ENOMEM],
+    gaierror: "the name of a server is not known here: check the address, and whether the network is there",
     OverflowError: "a date or number is further away than can be counted: give one between the years 1 and 9998",
 }
 

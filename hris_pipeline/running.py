@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from hris_pipeline.contract import OPEN
@@ -40,6 +41,7 @@ from hris_pipeline.files import explaining_machine
 from hris_pipeline.operations.overview import imports_of_run
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.settings.validating import to_yaml
+from hris_pipeline.store.engine import translating
 from hris_pipeline.store.integrations import get_integration
 
 __all__ = [
@@ -61,6 +63,7 @@ _PACKAGE = Path(__file__).parent
 WORKSPACE = _PACKAGE / "workspace.yaml"
 DAEMON_ENDS_WITHIN_SECONDS = 2.0
 """Then it is killed, which it takes as it would a power cut: what it was about to start is started by the next."""
+_WHERE = "Dagster's storage (DAGSTER_HOME)"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -95,7 +98,8 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
             shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
         _make_private(home)
         os.environ["DAGSTER_HOME"] = str(home)
-        return dg.DagsterInstance.get()
+        with translating(_WHERE):
+            return dg.DagsterInstance.get()
 
 
 @contextmanager
@@ -159,7 +163,7 @@ def run_job(
         HrisError: what made the run fail, as if no Dagster were between.
         RunInterrupted: somebody stopped it.
     """
-    with _instance(environment, instance) as opened:
+    with translating(_WHERE), _instance(environment, instance) as opened:
         _ensure_partition(opened, integration_id)
         reap_dead_runs(opened, integration_id)
         return _run(
@@ -366,6 +370,14 @@ def _own_error(error: BaseException, job: str, run_id: str) -> HrisError:
     while inner is not None:
         if isinstance(inner, HrisError):
             return inner
+        if isinstance(inner, sa.exc.DBAPIError):  # of Dagster's own storage: ours is in words by then
+            try:
+                with translating(_WHERE):
+                    raise inner
+            except HrisError as in_words:
+                return in_words
+            except sa.exc.DBAPIError:
+                break
         inner = inner.__cause__ or inner.__context__
     return HrisError(f"The job {job} failed ({type(error).__name__}): look at run {run_id} with `hris ui`.")
 

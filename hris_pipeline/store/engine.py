@@ -46,7 +46,7 @@ WORDS: tuple[tuple[str, str, str], ...] = (
         f"look at its folder's rights and this user's limit of open files (`ulimit -n`), {_AGAIN}",
     ),
     ("SQLITE_CORRUPT", "it is damaged", "restore it from a backup"),
-    ("SQLITE_NOTADB", "it is no SQLite database", "check HRIS_STORE_URL"),
+    ("SQLITE_NOTADB", "it is no SQLite database", "look what stands there, or name another place"),
     ("SQLITE_TOOBIG", "a value is too large for it", "look at what the source sends"),
     ("53100", "its disk is full", f"free some space there, {_AGAIN}"),
     ("53200", "it is out of memory", f"give it more, {_AGAIN}"),

@@ -1,6 +1,7 @@
 """Runs from the command line, the instances they run on, and what they leave behind."""
 
 import shutil
+import sqlite3
 import stat
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from hris_pipeline import running
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.runs import add_partition, hold_run, known_partitions
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError, MachineError
+from hris_pipeline.errors import HrisError, MachineError, StoreError
 from hris_pipeline.running import open_instance, reap_dead_runs, run_job
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
@@ -55,6 +56,10 @@ def test_a_run_makes_the_instance_with_the_projects_configuration(company: Compa
         assert not instance.run_retries_retry_on_asset_or_op_failure
 
 
+def _write_garbage(path: Path) -> None:
+    path.write_bytes(b"garbage" * 1000)
+
+
 def test_who_opens_the_instance_at_the_same_time_waits(sqlite_environment: Environment) -> None:
     """Dagster makes its tables as if there were no other process."""
     environment = sqlite_environment
@@ -88,6 +93,27 @@ def test_who_does_not_let_others_open_the_instance_is_named(
         pytest.raises(MachineError, match="Another process has been opening"),
     ):
         open_instance(environment)
+
+
+@pytest.mark.parametrize(("spoil", "words"), [(Path.mkdir, "cannot be opened"), (_write_garbage, "no SQLite database")])
+def test_what_dagsters_storage_lacks_is_said_in_words(
+    sqlite_environment: Environment, spoil: Callable[[Path], object], words: str
+) -> None:
+    history = sqlite_environment.dagster_home / "history"
+    history.mkdir(parents=True)
+    spoil(history / "runs.db")
+    with pytest.raises(StoreError, match=rf"Dagster's storage \(DAGSTER_HOME\) cannot be used: .*{words}"):
+        open_instance(sqlite_environment)
+
+
+def test_so_is_what_it_lacks_in_the_middle_of_a_run() -> None:
+    original = sqlite3.OperationalError("database or disk is full")
+    original.sqlite_errorname = "SQLITE_FULL"
+    error = dg.Failure("a step failed")
+    error.__cause__ = sa.exc.OperationalError("INSERT", {"name": "Zoe"}, original)
+    in_words = running._own_error(error, "preview_import", "run")
+    assert str(in_words).startswith("Dagster's storage (DAGSTER_HOME) cannot be used: its disk is full")
+    assert "Zoe" not in str(in_words)
 
 
 def test_a_partition_made_by_another_process_at_this_moment_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

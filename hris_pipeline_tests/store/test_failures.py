@@ -247,6 +247,7 @@ def test_a_bucket_without_its_library_names_it(monkeypatch: pytest.MonkeyPatch) 
         open_root("s3://bucket/files")
 
 
-def test_a_place_of_no_known_kind_is_refused() -> None:
-    with pytest.raises(EnvironmentInvalid, match=r"HRIS_FILES_URL.*'warehouse'"):
-        open_root("warehouse://bucket/files")
+@pytest.mark.parametrize("kind", ["warehouse", "ftp", "https"])
+def test_a_place_of_no_known_kind_is_refused(kind: str) -> None:
+    with pytest.raises(EnvironmentInvalid, match=rf"HRIS_FILES_URL.*'{kind}'"):
+        open_root(f"{kind}://bucket/files")
