@@ -280,4 +280,6 @@ def _answer(page: Page, visit: Visit) -> Response:
 
 def error_page(visit: Visit, status: int, title: str, words: str) -> Response:
     """A page that says what went wrong and what to do; never anybody's data."""
-    return visit.page("error.html", status, title=title, words=browser_words(words))
+    name, import_id = (visit.route.get(key, "") if status != 404 else "" for key in ("name", "import_id"))
+    place = f"/i/{name}/imports/{import_id}" if import_id else ""
+    return visit.page("error.html", status, title=title, words=browser_words(words), name=name, place_of_import=place)

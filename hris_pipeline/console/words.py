@@ -11,8 +11,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hris_pipeline.operations.review_files import field_title
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS
+from hris_pipeline.settings.mapping import effective_mapping
 
 __all__ = [
     "browser_words",
@@ -84,12 +86,18 @@ _NAMED_SETTINGS = ("metadata", "do_not_import")
 def setting_title(key: str) -> str:
     """A setting's dotted key in words; names of metadata and rules as they are."""
     top, dot, rest = key.partition(".")
+    if top == "mapping" and rest:
+        return f"mapping: {field_title(rest)}"
     words = rest if top in _NAMED_SETTINGS else rest.replace("_", " ").replace(".", ": ")
     return top.replace("_", " ") + (f": {words}" if dot else "")
 
 
-def setting_words(text: str) -> str:
-    """A setting's value, told as text, as a person says it: lists with commas, metadata and rules in words."""
+def setting_words(text: str, key: str = "") -> str:
+    """A setting's value, told as text, as a person says it: lists with commas, metadata and rules in words; what feeds
+    a field by the title of the source, also where that is the default."""
+    top, _, field = key.partition(".")
+    if top == "mapping" and field:
+        return source_title(text or effective_mapping(Settings()).get(field, field))
     try:
         value = json.loads(text)
     except ValueError:

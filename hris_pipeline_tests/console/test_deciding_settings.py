@@ -39,8 +39,17 @@ def test_a_setting_is_told_as_a_person_says_it(text: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "Justworks EmployeeId"), ("hris_id", "HRIS Sync EmployeeId"), ("custom:Badge", "Badge")],
+)
+def test_what_feeds_a_field_is_told_by_its_title_also_where_it_is_the_default(text: str, words: str) -> None:
+    assert setting_words(text, "mapping.employee_id") == words
+
+
+@pytest.mark.parametrize(
     ("key", "title"),
     [
+        ("mapping.supervisor_id", "mapping: Supervisor Id"),
         ("day_of_month", "day of month"),
         ("guards.archive_limit.min_people", "guards: archive limit: min people"),
         ("metadata.Job_Title", "metadata: Job_Title"),

@@ -74,6 +74,7 @@ class TestReview:
         browser, address = served.browser(), review_address(changed)
         answer = browser.post(f"{address}/{action}", digest="0" * 64, reason="x", discard_reason="x", sure="yes")
         assert answer.status_code == 409
+        assert f'href="{address}">Back to the import' in answer.text
         assert served.jobs.started == []
 
     def test_a_superseded_import_is_not_decided(self, changed: Acme, served: Served) -> None:
