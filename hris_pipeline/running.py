@@ -36,7 +36,7 @@ from hris_pipeline.defs.runs import (
     living_runs,
 )
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError, MachineError, RunInterrupted
+from hris_pipeline.errors import EnvironmentInvalid, HrisError, MachineError, RunInterrupted
 from hris_pipeline.files import explaining_machine
 from hris_pipeline.operations.overview import imports_of_run
 from hris_pipeline.operations.services import open_services
@@ -98,8 +98,20 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
             shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
         _make_private(home)
         os.environ["DAGSTER_HOME"] = str(home)
-        with translating(_WHERE):
+        with translating(_WHERE), _explaining_configuration(home / "dagster.yaml"):
             return dg.DagsterInstance.get()
+
+
+@contextmanager
+def _explaining_configuration(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if not (isinstance(error, dg.DagsterError | ImportError) or type(error).__module__.startswith("yaml")):
+            raise
+        raise EnvironmentInvalid(
+            f"{path} cannot be used ({type(error).__name__}): correct it, or take it away (ours is put there)."
+        ) from None
 
 
 @contextmanager

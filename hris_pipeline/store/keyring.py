@@ -149,7 +149,7 @@ def _key_file(path: Path) -> str:
             pass
         finally:
             draft.unlink()
-    return path.read_text()
+    return path.read_text("ascii", "replace")  # what is no text is no key either
 
 
 LOAD_KEYRING = "hris_load_keyring"

@@ -18,7 +18,7 @@ from hris_pipeline import running
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.runs import add_partition, hold_run, known_partitions
 from hris_pipeline.environment import Environment
-from hris_pipeline.errors import HrisError, MachineError, StoreError
+from hris_pipeline.errors import EnvironmentInvalid, HrisError, MachineError, StoreError
 from hris_pipeline.running import open_instance, reap_dead_runs, run_job
 from hris_pipeline_tests.defs.conftest import NAME, Company
 
@@ -103,6 +103,17 @@ def test_what_dagsters_storage_lacks_is_said_in_words(
     history.mkdir(parents=True)
     spoil(history / "runs.db")
     with pytest.raises(StoreError, match=rf"Dagster's storage \(DAGSTER_HOME\) cannot be used: .*{words}"):
+        open_instance(sqlite_environment)
+
+
+@pytest.mark.parametrize(
+    "text", ["::: {", "nonsense: 1", "storage: {sqlite: {base_dir: {}}}", "scheduler: {module: nowhere}"]
+)
+def test_a_configuration_that_dagster_cannot_use_is_named(sqlite_environment: Environment, text: str) -> None:
+    path = sqlite_environment.dagster_home / "dagster.yaml"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(EnvironmentInvalid, match=r"dagster\.yaml cannot be used .*: correct it, or take it away"):
         open_instance(sqlite_environment)
 
 

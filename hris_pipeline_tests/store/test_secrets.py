@@ -57,3 +57,9 @@ def test_an_empty_key_file_is_named(sqlite_environment: Environment) -> None:
     (sqlite_environment.home / KEY_FILE).write_text("\n")
     with pytest.raises(EnvironmentInvalid, match="holds no key"):
         load_keyring(_with(sqlite_environment))
+
+
+def test_a_key_file_that_is_no_text_is_named(sqlite_environment: Environment) -> None:
+    (sqlite_environment.home / KEY_FILE).write_bytes(b"\xff\xfe\x00key")
+    with pytest.raises(EnvironmentInvalid, match=rf"{KEY_FILE}: key 1 is no Fernet key"):
+        load_keyring(_with(sqlite_environment))
