@@ -11,8 +11,8 @@ import tempfile
 import uuid
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline.sources.pacing import Retries
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
+from hris_pipeline_tests.kit.databases import DATABASES, MakeDatabase, environment_of
 from hris_pipeline_tests.kit.law_profiles import load_profile
 from hris_pipeline_tests.kit.processes import hear_interrupts
 
@@ -34,11 +35,6 @@ SPEED = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_conn
 
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 4 << 30
-
-MakeDatabase = Callable[..., AbstractContextManager[str]]
-
-DATABASES = os.environ.get("HRIS_TEST_DATABASES", "sqlite,postgresql").split(",")
-"""What tests of the store run on; a continuous integration may split them."""
 
 
 def pytest_configure() -> None:
@@ -224,13 +220,3 @@ def sandbox(session_sandbox: Sandbox, clock: Clock) -> Iterator[Sandbox]:
     """The sandbox, in which nothing goes wrong unasked."""
     yield session_sandbox
     session_sandbox.clear_faults()
-
-
-def environment_of(home: Path, store_url: str = "") -> Environment:
-    """The environment of a home; a key is always given, as only with SQLite the store may make one."""
-    key = "c3RvcmUtdGVzdC1rZXktc3RvcmUtdGVzdC1rZXktMTI="
-    return Environment.read({"HRIS_HOME": str(home), "HRIS_STORE_URL": store_url, "HRIS_SECRET_KEY": key} | _path())
-
-
-def _path() -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", "")}

@@ -15,6 +15,7 @@ __all__ = [
     "Guard",
     "GuardInputs",
     "evaluate_guards",
+    "exceeds",
 ]
 
 

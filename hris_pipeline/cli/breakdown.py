@@ -189,12 +189,12 @@ def next_step(record: Import, *, previewed: bool = False) -> Text:
 def _headline(record: Import, time_zone: str, *, previewed: bool) -> Text:
     status = "nothing to change" if previewed and record.status == "applied" else record.status
     style = {"planned": "cyan", "held": "red", "applied": "green"}.get(status, "yellow")
-    when = moment(record.finished_at or record.planned_at, time_zone)
+    finished = moment(record.finished_at or record.planned_at, time_zone)
     complete = "" if record.complete else ", from an incomplete extract"
     return Text.assemble(
         (f"{record.integration_id} ", "bold"),
         (status, f"bold {style}"),
-        printable(f"  import {record.import_id}, {record.trigger} by {record.actor}, {when}{complete}"),
+        printable(f"  import {record.import_id}, {record.trigger} by {record.actor}, {finished}{complete}"),
         f"\ndigest {record.digest}" if record.digest else "",
     )
 

@@ -24,7 +24,7 @@ from hris_pipeline.operations.connection import consent_url, delete_integration,
 from hris_pipeline.operations.services import Services
 from hris_pipeline.store.integrations import get_integration
 
-__all__ = ["CALLBACK", "Code", "RedirectUri", "ask_consent", "code_in", "connect", "delete", "disconnect", "given_code"]
+__all__ = ["CALLBACK", "Code", "RedirectUri", "ask_consent", "code_in", "connect", "delete", "disconnect", "read_code"]
 
 CALLBACK = "http://127.0.0.1:8765/callback"
 """Where the browser is sent back to; it must be registered with Justworks."""
@@ -45,7 +45,7 @@ class _Redirected:
     error: str = ""
 
 
-def given_code(services: Services, integration_id: str, option: str) -> str:
+def read_code(services: Services, integration_id: str, option: str) -> str:
     """The code in what ``--code`` was given; ``-`` reads it from standard input, where no list of processes shows it.
 
     Raises:
@@ -183,11 +183,11 @@ class _Callback:
             timeout = 5
 
             def do_GET(self) -> None:
-                asked = urlsplit(self.path)
-                outcome = _read(asked.query, _equals(state)) if asked.path == path else None
+                address = urlsplit(self.path)
+                outcome = _read(address.query, _equals(state)) if address.path == path else None
                 if outcome is None:
                     self._say(400, "This is not the answer to the request that is waiting.")
-                    if asked.path == path:
+                    if address.path == path:
                         error_line("An answer with a wrong state came and was ignored.")
                     return
                 callback._outcome = outcome
@@ -226,7 +226,7 @@ def connect(name: IntegrationArgument, code: Code = None, redirect_uri: Redirect
         with services.store.read() as connection:
             get_integration(connection, name)
         authorization_code = (
-            ask_consent(services, name, redirect_uri) if code is None else given_code(services, name, code)
+            ask_consent(services, name, redirect_uri) if code is None else read_code(services, name, code)
         )
         with deciding(services, name, "connect"):
             company = connection_operations.connect(services, name, authorization_code, redirect_uri=redirect_uri)
@@ -255,7 +255,7 @@ def delete(
 
     with open_services() as services:
         with deciding(services, name, "delete"):
-            kept = delete_integration(services, name, confirm, remove_frames=frames_remover(services.environment))
+            user_count = delete_integration(services, name, confirm, remove_frames=frames_remover(services.environment))
         forget_partition(services.environment, name)
-    line = f"{name} is deleted. Its {kept} users stay, as local ones."
-    return CommandResult({"integration": name, "deleted": True, "users_kept": kept}, [cell(line)])
+    line = f"{name} is deleted. Its {user_count} users stay, as local ones."
+    return CommandResult({"integration": name, "deleted": True, "users_kept": user_count}, [cell(line)])

@@ -126,9 +126,9 @@ def integrations_of(services: Services) -> tuple[Integration, ...]:
 
 def add_company(services: Services) -> str:
     """Sets up a new integration for it, `demo` or the next free name: nothing that is there is touched."""
-    taken = {integration.integration_id for integration in integrations_of(services)}
-    names = ("demo", *(f"demo-{number}" for number in range(2, len(taken) + 3)))
-    name = next(name for name in names if name not in taken)
+    existing = {integration.integration_id for integration in integrations_of(services)}
+    names = ("demo", *(f"demo-{number}" for number in range(2, len(existing) + 3)))
+    name = next(name for name in names if name not in existing)
     title = MADE_UP.replace("Demo", f"Demo {name.removeprefix('demo-')}") if name != "demo" else MADE_UP
     set_up(services, name, settings=Settings(display_name=title), actor=actor(), accept=True)
     return name

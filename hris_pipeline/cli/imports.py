@@ -223,7 +223,7 @@ def show(
     """The breakdown of any import, past or open, and with `--rows` or any filter each of its changes."""
     selection = Selection(rows, reveal, only, field, guard, search, sort)
     with open_services() as services:
-        return _shown(services, import_id, selection)
+        return _review_result(services, import_id, selection)
 
 
 def undo(
@@ -264,10 +264,10 @@ def _pause_notes(services: Services, undo: Import) -> list[Text]:
 
 def _result(services: Services, record: Import, selection: Selection, *, previewed: bool = False) -> CommandResult:
     exit_code = ImportHeld.exit_code if record.status == "held" else 0
-    return _shown(services, record.import_id, selection, previewed=previewed, exit_code=exit_code)
+    return _review_result(services, record.import_id, selection, previewed=previewed, exit_code=exit_code)
 
 
-def _shown(
+def _review_result(
     services: Services, import_id: str, selection: Selection, *, previewed: bool = False, exit_code: int = 0
 ) -> CommandResult:
     """The import with the rows that are wanted."""

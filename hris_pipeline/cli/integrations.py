@@ -125,14 +125,14 @@ def _row(
 def _line(row: dict[str, Any]) -> tuple[object, ...]:
     automatic = {"paused": f"paused ({row['automatic_reason']})", "running": f"running, {row['frequency']}"}
     last = row["last_import"]
-    when = moment(last["finished_at"] or last["planned_at"], row["time_zone"]) if last else ""
+    finished = moment(last["finished_at"] or last["planned_at"], row["time_zone"]) if last else ""
     stale = ", ".join(row["out_of_date"])
     return (
         row["integration"],
         cell(row["connection"], "green" if row["connection"] == "connected" else "red"),
         automatic.get(row["automatic"], row["automatic"]),
         moment(row["next_due"], row["time_zone"]),
-        f"{last['status']} {when}" if last else "none",
+        f"{last['status']} {finished}" if last else "none",
         stale,
     )
 

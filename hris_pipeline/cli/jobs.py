@@ -92,12 +92,12 @@ def _run(
     services: Services,
     job: str,
     integration_id: str,
-    what: str,
+    title: str,
     *,
     config: Mapping[str, Any] | None = None,
     trigger: str = "manual",
 ) -> Import:
-    ended = _ended(services, job, integration_id, what, config=config, trigger=trigger)
+    ended = _ended(services, job, integration_id, title, config=config, trigger=trigger)
     if ended.import_id is None:
         raise HrisError(f"{job} of {integration_id} made no import: {ended.skipped or 'nothing was planned'}.")
     return read_import(services, ended.import_id)
@@ -107,14 +107,14 @@ def _ended(
     services: Services,
     job: str,
     integration_id: str,
-    what: str,
+    title: str,
     *,
     config: Mapping[str, Any] | None,
     trigger: str,
     assets: Sequence[str] = (),
 ) -> JobResult:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with progress(f"{what} ({integration_id})", "read") as show_progress:
+    with progress(f"{title} ({integration_id})", "read") as show_progress:
         return run_job(
             job,
             integration_id,

@@ -65,7 +65,7 @@ def rotate_key() -> CommandResult:
 
     with open_services() as services:
         counts = rotate(services, frames_resealer(services.environment))
-    lines = [(what, number) for what, number in counts.items() if number]
+    lines = [(kind, number) for kind, number in counts.items() if number]
     return CommandResult({"rotated": counts}, [table(("encrypted or sealed anew", ">"), lines)])
 
 

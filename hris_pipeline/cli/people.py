@@ -85,8 +85,8 @@ def _field_document(story: FieldExplanation) -> dict[str, Any]:
 
 
 def _headline(explanation: Explanation) -> list[Any]:
-    who = f"user {explanation.user_id}, {explanation.status}" if explanation.user_id else "no user"
-    lines = [cell(f"{explanation.employee_id}: {who}; hris_id {explanation.hris_id or 'none'}", "bold")]
+    user = f"user {explanation.user_id}, {explanation.status}" if explanation.user_id else "no user"
+    lines = [cell(f"{explanation.employee_id}: {user}; hris_id {explanation.hris_id or 'none'}", "bold")]
     if explanation.extract_id is None:
         return [*lines, cell("No extract is kept, so nothing can be said of the source.")]
     return [

@@ -116,8 +116,10 @@ def fit_columns(columns: Sequence[Sequence[str]], width: int, unbroken: Sequence
 
 def _share(least: Sequence[int], natural: Sequence[int], room: int) -> tuple[int, ...]:
     """What is left goes to the columns that lack most, in proportion."""
-    lacking = [full - low for full, low in zip(natural, least, strict=True)]
-    return tuple(low + room * lack // max(1, sum(lacking)) for low, lack in zip(least, lacking, strict=True))
+    shortfalls = [full - low for full, low in zip(natural, least, strict=True)]
+    return tuple(
+        low + room * shortfall // max(1, sum(shortfalls)) for low, shortfall in zip(least, shortfalls, strict=True)
+    )
 
 
 PLAIN_SIGNS = "plain_signs"
@@ -228,7 +230,7 @@ def moment(value: datetime | None, time_zone: str | None = None) -> str:
 
 
 @contextmanager
-def progress(what: str, unit: str = "") -> Iterator[Callable[[int], None]]:
+def progress(title: str, unit: str = "") -> Iterator[Callable[[int], None]]:
     """A progress line on stderr that is told how many so far; nothing at all when stderr is no terminal."""
     console = _console(stderr=True)
     if not console.is_terminal:
@@ -241,5 +243,5 @@ def progress(what: str, unit: str = "") -> Iterator[Callable[[int], None]]:
         TextColumn("{task.fields[done]}"),
     )
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task(what, total=None, done="")
+        task = progress.add_task(title, total=None, done="")
         yield lambda number: progress.update(task, done=f"{number:,} {unit}".strip())

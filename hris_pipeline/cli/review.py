@@ -68,7 +68,7 @@ def review(
         raise UsageError(f"A review is written to a file that ends in {', '.join(REVIEW_FILES)}: give -o FILE so.")
     selection = Selection(only=only, field=field, guard=guard, search=search, sort=sort)
     with open_services() as services:
-        record = _chosen(services, name, import_id)
+        record = _import_to_review(services, name, import_id)
         with private_file(output) as (file, target):
             rows = write_review(
                 services, record.import_id, file, ending, filters=selection.filters, sort=selection.sort
@@ -77,7 +77,7 @@ def review(
     return CommandResult(payload, [cell(f"{rows} rows of import {record.import_id}, with people's data: {target}")])
 
 
-def _chosen(services: Services, name: str, import_id: str | None) -> Import:
+def _import_to_review(services: Services, name: str, import_id: str | None) -> Import:
     """The import of that id, else the open one, else the newest that has a plan."""
     if import_id is not None:
         with services.store.read() as connection:
@@ -113,7 +113,7 @@ def quarantine(
     What the source sent is masked unless `--reveal` is given.
     """
     with open_services() as services:
-        record = _chosen(services, name, import_id) if import_id else _latest_reading(services, name)
+        record = _import_to_review(services, name, import_id) if import_id else _latest_reading(services, name)
         people = quarantined_people(services, record.import_id, field=field, reveal=reveal)
     lines: list[tuple[Any, ...]] = [
         (person.field, person.check, person.employee_id, person.hris_id, person.value, person.reason)
@@ -206,7 +206,7 @@ def resolve(
     EmployeeIds of one integration at once.
     """
     options: dict[Decision, bool] = {"link": link is not None, "create": create, "ignore": ignore}
-    decisions = [decision for decision, is_given in options.items() if is_given]
+    decisions = [decision for decision, is_set in options.items() if is_set]
     if relink:
         return _relinked(subject, nothing_else=not decisions and not restore)
     if subject is None or len(decisions) != 1:

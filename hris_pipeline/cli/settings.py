@@ -115,7 +115,7 @@ def export(
     payload = {"integration": name, "version": version, "digest": digest, "settings": settings.document()}
     if output is None:
         return CommandResult(payload, list(_lines(dump_settings(settings, defaults=defaults))))
-    text = rewrite_settings(_standing_text(output), settings, defaults=defaults)
+    text = rewrite_settings(_present_text(output), settings, defaults=defaults)
     target = write_private(output, text.encode())
     return CommandResult({**payload, "file": str(target)}, [cell(f"Version {version} is in {target}.")])
 
@@ -187,7 +187,7 @@ def _in_force(services: "Services", name: str) -> tuple[int, Settings, str]:
     return version.version, version.settings, version.digest
 
 
-def _standing_text(path: str) -> str:
+def _present_text(path: str) -> str:
     """What the file holds now; empty where it is none yet, or no text."""
     target = Path(path).expanduser()
     try:
@@ -251,8 +251,8 @@ def show_mapping(name: IntegrationArgument, reveal: Reveal = False) -> CommandRe
 
 def _further_title(field: "SourceField") -> str:
     """The source's title, where it says more than its name."""
-    plain = field.source.rpartition(":")[2].replace("_", "").replace(" ", "").casefold()
-    return "" if field.title.replace(" ", "").casefold() == plain else field.title
+    folded_source = field.source.rpartition(":")[2].replace("_", "").replace(" ", "").casefold()
+    return "" if field.title.replace(" ", "").casefold() == folded_source else field.title
 
 
 def _shortened(sample: str | None) -> str:

@@ -20,7 +20,7 @@ from hris_pipeline.cli.common import (
     read_text,
     require_environment,
 )
-from hris_pipeline.cli.connection import CALLBACK, Code, RedirectUri, ask_consent, given_code
+from hris_pipeline.cli.connection import CALLBACK, Code, RedirectUri, ask_consent, read_code
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, status, table
 from hris_pipeline.contract import is_made_up
 from hris_pipeline.errors import ImportHeld, SettingsInvalid, UnknownName, UsageError
@@ -167,7 +167,7 @@ def _unattended(wizard: _Wizard, document: Settings | None, code: str | None, *,
     with deciding(wizard.services, wizard.name, "accept_terms" if accept else "set_up"):
         set_up(wizard.services, wizard.name, settings=document, actor=actor(), accept=accept)
     if code is not None:
-        authorization_code = given_code(wizard.services, wizard.name, code)
+        authorization_code = read_code(wizard.services, wizard.name, code)
         with deciding(wizard.services, wizard.name, "connect"):
             connect(wizard.services, wizard.name, authorization_code, redirect_uri=wizard.redirect_uri)
     return _result(wizard, 0)

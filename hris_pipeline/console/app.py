@@ -81,7 +81,7 @@ async def _favicon(_: Request) -> Response:
 
 
 async def _nothing(_: Request, __: Exception) -> Response:
-    return plain_page(404, "There is no such page", "Its address is wrong, or it is no more.", way_back=True)
+    return plain_page(404, "There is no such page", "Its address is wrong, or it is no more.", home_link=True)
 
 
 async def _too_much(_: Request, __: Exception) -> Response:
@@ -91,11 +91,11 @@ async def _too_much(_: Request, __: Exception) -> Response:
 async def _unexpected(_: Request, error: Exception) -> Response:
     """The message of an unexpected error may quote a person: only its kind is told."""
     if isinstance(error, HrisError):
-        return plain_page(503, "That did not work", browser_words(str(error)), way_back=True)
+        return plain_page(503, "That did not work", browser_words(str(error)), home_link=True)
     if (words := machine_words(error)) is not None:
         return plain_page(503, "This machine is in the way", f"{words}.")
     return plain_page(
-        500, "Something unexpected happened", f"({type(error).__name__}) Please report it.", way_back=True
+        500, "Something unexpected happened", f"({type(error).__name__}) Please report it.", home_link=True
     )
 
 

@@ -163,7 +163,7 @@ def _operations(document: DocumentNode | None) -> list[OperationDefinitionNode]:
 
 
 def _fields(
-    selection_set: SelectionSetNode, document: DocumentNode, met: frozenset[str] = frozenset()
+    selection_set: SelectionSetNode, document: DocumentNode, visited: frozenset[str] = frozenset()
 ) -> Iterator[FieldNode]:
     """The fields at the top of a mutation, wherever they stand: in itself, or in a fragment."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
@@ -171,11 +171,11 @@ def _fields(
         if isinstance(selection, FieldNode):
             yield selection
         elif isinstance(selection, InlineFragmentNode):
-            yield from _fields(selection.selection_set, document, met)
-        elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in met:
+            yield from _fields(selection.selection_set, document, visited)
+        elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in visited:
             name = selection.name.value
             if name in fragments:
-                yield from _fields(fragments[name].selection_set, document, met | {name})
+                yield from _fields(fragments[name].selection_set, document, visited | {name})
 
 
 def _launches(field: FieldNode, variables: Any) -> tuple[Launch, ...]:
@@ -302,9 +302,9 @@ class DagsterGuard:
         if request is None:
             await _refused(400, "This is no GraphQL that is let through.")(scope, receive, send)
             return
-        lacking = sorted({ACTIONS[action] for action in request.actions if not may(session.role, action)})
-        if lacking:
-            await _refused(403, f"It takes the role {', '.join(lacking)}; you are {session.role}.")(
+        roles_needed = sorted({ACTIONS[action] for action in request.actions if not may(session.role, action)})
+        if roles_needed:
+            await _refused(403, f"It takes the role {', '.join(roles_needed)}; you are {session.role}.")(
                 scope, receive, send
             )
             return

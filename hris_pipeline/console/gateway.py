@@ -25,9 +25,14 @@ __all__ = [
     "DAGSTER_PATH",
     "HEADERS",
     "Access",
-    "Asked",
+    "App",
     "Gateway",
+    "Message",
+    "Receive",
     "Refusal",
+    "RequestHead",
+    "Scope",
+    "Send",
     "access_of",
     "is_loopback",
     "plain_page",
@@ -69,7 +74,7 @@ class Access:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestHead:
     """What matters of a request: ``headers`` by lower-case name, each with all its values; ``kind`` is a scheme."""
 
     kind: Literal["http", "websocket"]
@@ -125,36 +130,36 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refusal(access: Access, asked: Asked) -> Refusal | None:
+def refusal(access: Access, head: RequestHead) -> Refusal | None:
     """Why a request must not be looked at any further, whoever sends it; None when it may be.
 
     The Host must be the console's own, or a name that somebody else controls could be pointed here. What changes
     something must come from the console's own pages, as the browser itself says; so must a websocket. From elsewhere
     only a link may be followed.
     """
-    if asked.header("host") not in access.hosts:
+    if head.header("host") not in access.hosts:
         return Refusal(421, "This address is not one of the console's.")
-    if asked.kind == "websocket":
-        return None if asked.header("origin") in access.origins else Refusal(403, "Not from a page of the console.")
-    if asked.method not in METHODS:
+    if head.kind == "websocket":
+        return None if head.header("origin") in access.origins else Refusal(403, "Not from a page of the console.")
+    if head.method not in METHODS:
         return Refusal(405, "Only GET and POST are answered.")
-    if asked.method in SAFE_METHODS:
-        return None if _followed(asked) else Refusal(403, "From another site only a link may be followed.")
-    return None if _same_origin(access, asked) else Refusal(403, "Only a page of the console may send this.")
+    if head.method in SAFE_METHODS:
+        return None if _is_navigation(head) else Refusal(403, "From another site only a link may be followed.")
+    return None if _same_origin(access, head) else Refusal(403, "Only a page of the console may send this.")
 
 
-def _followed(asked: Asked) -> bool:
+def _is_navigation(head: RequestHead) -> bool:
     """Whether the console itself asks, a person typed the address, or followed a link."""
-    navigated = asked.header("sec-fetch-mode") == "navigate" and asked.header("sec-fetch-dest") == "document"
-    return navigated or asked.header("sec-fetch-site") in ("", "same-origin", "none")
+    navigated = head.header("sec-fetch-mode") == "navigate" and head.header("sec-fetch-dest") == "document"
+    return navigated or head.header("sec-fetch-site") in ("", "same-origin", "none")
 
 
-def _same_origin(access: Access, asked: Asked) -> bool:
+def _same_origin(access: Access, head: RequestHead) -> bool:
     """Whether browser or program says that the console itself sends; saying nothing is not enough."""
-    origin_given, site_given = "origin" in asked.headers, "sec-fetch-site" in asked.headers
-    own_origin = asked.header("origin") in access.origins
-    own_site = asked.header("sec-fetch-site") == "same-origin"
-    return (own_origin or not origin_given) and (own_site or not site_given) and (origin_given or site_given)
+    has_origin, has_site = "origin" in head.headers, "sec-fetch-site" in head.headers
+    origin_agrees = head.header("origin") in access.origins
+    site_agrees = head.header("sec-fetch-site") == "same-origin"
+    return (origin_agrees or not has_origin) and (site_agrees or not has_site) and (has_origin or has_site)
 
 
 def trusted_address(networks: Sequence[IPv4Network | IPv6Network], peer: str) -> bool:
@@ -163,8 +168,8 @@ def trusted_address(networks: Sequence[IPv4Network | IPv6Network], peer: str) ->
         address = ip_address(peer)
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any((mapped or address) in network for network in networks)
+    ipv4 = getattr(address, "ipv4_mapped", None)
+    return any((ipv4 or address) in network for network in networks)
 
 
 Headers = list[tuple[bytes, bytes]]
@@ -186,33 +191,35 @@ HEADERS: Mapping[str, str] = {
 YEAR = 31_536_000
 
 
-def security_headers(sent: Iterable[tuple[bytes, bytes]], *, of_console: bool, kept: bool, secure: bool) -> Headers:
+def security_headers(
+    sent: Iterable[tuple[bytes, bytes]], *, of_console: bool, cacheable: bool, secure: bool
+) -> Headers:
     """The headers of an answer with those that protect it.
 
     Args:
         sent: What the page or Dagster says.
         of_console: Whether it is a page of the console; Dagster's own say what scripts they need.
-        kept: Whether it is a file without anybody's data, which a browser may keep.
+        cacheable: Whether it is a file without anybody's data, which a browser may keep.
         secure: Whether it goes through TLS.
     """
-    protecting = dict(HEADERS)
+    protections = dict(HEADERS)
     if of_console:
-        protecting["content-security-policy"] = POLICY
-    if kept:
-        protecting["cache-control"] = f"public, max-age={YEAR}, immutable"
+        protections["content-security-policy"] = POLICY
+    if cacheable:
+        protections["cache-control"] = f"public, max-age={YEAR}, immutable"
     elif of_console:
-        protecting["cache-control"] = "no-store"
+        protections["cache-control"] = "no-store"
     if secure:
-        protecting["strict-transport-security"] = f"max-age={YEAR}"
-    names = {name.encode() for name in protecting}
+        protections["strict-transport-security"] = f"max-age={YEAR}"
+    names = {name.encode() for name in protections}
     others = [(name, value) for name, value in sent if name.lower() not in names]
-    return [*others, *((name.encode(), value.encode()) for name, value in protecting.items())]
+    return [*others, *((name.encode(), value.encode()) for name, value in protections.items())]
 
 
-def plain_page(status: int, title: str, words: str, *, way_back: bool = False) -> Response:
-    """A page for whoever is not logged in, or where no page can be asked: it says one thing, and shows nothing of
+def plain_page(status: int, title: str, words: str, *, home_link: bool = False) -> Response:
+    """A page for whoever is not logged in, or where no page can be asked for: it says one thing, and shows nothing of
     anybody; with a link to the first page where that helps."""
-    link = '<p><a href="/">All integrations</a></p>' if way_back else ""
+    link = '<p><a href="/">All integrations</a></p>' if home_link else ""
     return HTMLResponse(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
         f'content="width=device-width"><title>{escape(title)}</title><link rel="stylesheet" href="/static/console.css">'
@@ -253,34 +260,34 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._console(scope, receive, send)
             return
-        asked = _asked(scope)
-        refused = refusal(self._access, asked)
+        head = _head_of(scope)
+        refused = refusal(self._access, head)
         if refused is not None:
             await self._refuse(refused, scope, receive, send)
             return
-        path = asked.path
+        path = head.path
         to_dagster = self._dagster is not None and (path == DAGSTER_PATH or path.startswith(f"{DAGSTER_PATH}/"))
-        sending = self._protected(send, of_console=not to_dagster, kept=path.startswith("/static/"))
-        session, cookie = self._session(scope, asked)
+        protected_send = self._protected(send, of_console=not to_dagster, cacheable=path.startswith("/static/"))
+        session, cookie = self._session(scope, head)
         scope.setdefault("state", {})["session"] = session
         if cookie:
-            sending = _with_cookie(sending, session_cookie(self._access, cookie))
+            protected_send = _with_cookie(protected_send, session_cookie(self._access, cookie))
         if session is None and not path.startswith(OPEN_PATHS):
-            await self._to_login(asked, scope, receive, sending)
+            await self._to_login(head, scope, receive, protected_send)
             return
         if session is not None and session.role is None and not path.startswith((*OPEN_PATHS, "/logout")):
             words = f"{session.by.identity} has no role here. Ask an administrator: roles are given by HRIS_ROLES."
-            await plain_page(403, "You have no role", words)(scope, receive, sending)
+            await plain_page(403, "You have no role", words)(scope, receive, protected_send)
             return
         app = self._dagster if to_dagster and self._dagster is not None else self._console
-        await app(scope, _limited(receive), sending)
+        await app(scope, _limited(receive), protected_send)
 
-    def _session(self, scope: Scope, asked: Asked) -> tuple[Session | None, str]:
+    def _session(self, scope: Scope, head: RequestHead) -> tuple[Session | None, str]:
         """The session of whoever asks, and the cookie to set when it is new."""
-        session = self._sessions.get(_cookie(asked, cookie_name(self._access)))
+        session = self._sessions.get(_cookie(head, cookie_name(self._access)))
         if self._access.mode != "proxy":
             return session, ""
-        by, groups = self._named_by_proxy(scope, asked)
+        by, groups = self._named_by_proxy(scope, head)
         if by is None:
             return None, ""
         role = role_of(self._access.environment.roles, (by.identity,), groups)
@@ -289,27 +296,27 @@ class Gateway:
             return session, ""
         return self._sessions.start(by, role)
 
-    def _named_by_proxy(self, scope: Scope, asked: Asked) -> tuple[DecidedBy | None, tuple[str, ...]]:
+    def _named_by_proxy(self, scope: Scope, head: RequestHead) -> tuple[DecidedBy | None, tuple[str, ...]]:
         """Whom the proxy says it has logged in; nobody when it is not one of those that are believed."""
         environment = self._access.environment
         peer = str((scope.get("client") or ("", 0))[0])
-        identity = asked.header(environment.proxy_user_header).strip()
+        identity = head.header(environment.proxy_user_header).strip()
         if not identity or not trusted_address(environment.proxy_addresses, peer):
             return None, ()
-        groups = asked.header(environment.proxy_groups_header) if environment.proxy_groups_header else ""
-        forwarded = asked.header("x-forwarded-for").rpartition(",")[2].strip() or peer
+        groups = head.header(environment.proxy_groups_header) if environment.proxy_groups_header else ""
+        forwarded = head.header("x-forwarded-for").rpartition(",")[2].strip() or peer
         names = tuple(group.strip() for group in groups.split(",") if group.strip())
         return DecidedBy(identity, identity, "proxy", forwarded[:64]), names
 
-    async def _to_login(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
-        if asked.kind == "websocket":
+    async def _to_login(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
+        if head.kind == "websocket":
             await send({"type": "websocket.close", "code": 4401, "reason": "Log in first."})
             return
         answer: Response = plain_page(401, "You are not logged in", "Log in, and try again.")
         if self._access.mode == "proxy":
             answer = plain_page(401, "You are not logged in", "The proxy in front of the console names nobody.")
-        elif asked.method == "GET" and asked.header("hx-request") != "true" and "text/html" in asked.header("accept"):
-            answer = RedirectResponse(f"/login?to={quote(asked.path, safe='/')}", 303)
+        elif head.method == "GET" and head.header("hx-request") != "true" and "text/html" in head.header("accept"):
+            answer = RedirectResponse(f"/login?to={quote(head.path, safe='/')}", 303)
         await answer(scope, receive, send)
 
     async def _refuse(self, refused: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
@@ -317,15 +324,15 @@ class Gateway:
             await send({"type": "websocket.close", "code": 4403, "reason": refused.reason})
             return
         answer = plain_page(refused.status, "Refused", refused.reason)
-        await answer(scope, receive, self._protected(send, of_console=True, kept=False))
+        await answer(scope, receive, self._protected(send, of_console=True, cacheable=False))
 
-    def _protected(self, send: Send, *, of_console: bool, kept: bool) -> Send:
+    def _protected(self, send: Send, *, of_console: bool, cacheable: bool) -> Send:
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
                 sent_headers = message.get("headers", [])
-                good = kept and message["status"] in (200, 304)
+                lasting = cacheable and message["status"] in (200, 304)
                 message["headers"] = security_headers(
-                    sent_headers, of_console=of_console, kept=good, secure=self._access.secure
+                    sent_headers, of_console=of_console, cacheable=lasting, secure=self._access.secure
                 )
             await send(message)
 
@@ -340,24 +347,24 @@ def cookie_name(access: Access) -> str:
 
 def session_cookie(access: Access, value: str, *, name: str = "", seconds: int | None = None) -> str:
     """The Set-Cookie of a session (or of ``name``); no script reads it, no other site sends it but by a link."""
-    lasting = "" if seconds is None else f"; Max-Age={seconds}"
+    max_age = "" if seconds is None else f"; Max-Age={seconds}"
     secure = "; Secure" if access.secure else ""
-    return f"{name or cookie_name(access)}={value}; Path=/; HttpOnly; SameSite=Lax{lasting}{secure}"
+    return f"{name or cookie_name(access)}={value}; Path=/; HttpOnly; SameSite=Lax{max_age}{secure}"
 
 
-def _cookie(asked: Asked, name: str) -> str:
+def _cookie(head: RequestHead, name: str) -> str:
     try:
-        jar = SimpleCookie("; ".join(asked.headers.get("cookie", ())))
+        jar = SimpleCookie("; ".join(head.headers.get("cookie", ())))
     except CookieError:
         return ""
     return jar[name].value if name in jar else ""
 
 
-def _asked(scope: Scope) -> Asked:
+def _head_of(scope: Scope) -> RequestHead:
     headers: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-    return Asked(scope["type"], scope.get("method", "GET"), scope["path"], headers)
+    return RequestHead(scope["type"], scope.get("method", "GET"), scope["path"], headers)
 
 
 def _with_cookie(send: Send, cookie: str) -> Send:

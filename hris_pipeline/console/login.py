@@ -72,7 +72,7 @@ def begin(access: AccessEnvironment, redirect_uri: str, address: str, now: datet
     )
     with open_client(timeout=_TIMEOUT) as client:
         endpoint = _endpoint(_provider(client, access), "authorization_endpoint")
-    asked = {
+    parameters = {
         "response_type": "code",
         "client_id": access.oidc_client_id,
         "redirect_uri": redirect_uri,
@@ -82,7 +82,7 @@ def begin(access: AccessEnvironment, redirect_uri: str, address: str, now: datet
         "code_challenge": create_s256_code_challenge(pending.verifier),
         "code_challenge_method": "S256",
     }
-    return str(add_params_to_uri(endpoint, list(asked.items()))), pending
+    return str(add_params_to_uri(endpoint, list(parameters.items()))), pending
 
 
 def finish(access: AccessEnvironment, redirect_uri: str, pending: PendingLogin, answer: Mapping[str, str]) -> Person:
@@ -224,10 +224,10 @@ class OneTimeLink:
     def use(self, token: str) -> DecidedBy | None:
         """Who holds the link: the account that started the server; nobody for any other token, or a second time."""
         with self._lock:
-            good = bool(self._token) and secrets.compare_digest(token.encode(), self._token.encode())
-            if good:
+            matches = bool(self._token) and secrets.compare_digest(token.encode(), self._token.encode())
+            if matches:
                 self._token = ""
-        return DecidedBy(self._account, self._account, "link", "127.0.0.1") if good else None
+        return DecidedBy(self._account, self._account, "link", "127.0.0.1") if matches else None
 
 
 def _console(request: Request) -> Console:
@@ -237,8 +237,10 @@ def _console(request: Request) -> Console:
 
 def _destination(text: str) -> str:
     """A path of this console, whatever was asked for."""
-    plain = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text
-    return text if plain else "/"
+    is_local_path = (
+        text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text
+    )
+    return text if is_local_path else "/"
 
 
 async def login(request: Request) -> Response:

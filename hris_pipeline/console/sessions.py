@@ -74,7 +74,7 @@ class Sessions:
         now = self._now()
         session = Session(secrets.token_urlsafe(24), by, role, secrets.token_urlsafe(24), now, now)
         with self._lock:
-            for stale in [key for key, other in self._sessions.items() if self._over(other)]:
+            for stale in [key for key, other in self._sessions.items() if self._is_over(other)]:
                 del self._sessions[stale]
             self._sessions[session.session_id] = session
         return session, self._signer.sign(session.session_id).decode()
@@ -86,7 +86,7 @@ class Sessions:
             session = self._sessions.get(session_id)
             if session is None:
                 return None
-            if self._over(session):
+            if self._is_over(session):
                 del self._sessions[session_id]
                 return None
             session.seen_at = self._now()
@@ -100,17 +100,17 @@ class Sessions:
     def end_all_of(self, identity: str) -> int:
         """Logs somebody out everywhere; gives of how many sessions."""
         with self._lock:
-            mine = [key for key, session in self._sessions.items() if session.by.identity == identity]
-            for key in mine:
+            session_ids = [key for key, session in self._sessions.items() if session.by.identity == identity]
+            for key in session_ids:
                 del self._sessions[key]
-        return len(mine)
+        return len(session_ids)
 
     def begin_login(self, pending: PendingLogin) -> str:
         """Remembers a log-in under way; gives the cookie of the browser that began it."""
         key = secrets.token_urlsafe(24)
         with self._lock:
-            over = [name for name, other in self._pending.items() if self._now() - other.started_at > LOGIN_LASTS]
-            for name in [*over, *list(self._pending)[: max(0, len(self._pending) - MOST_PENDING)]]:
+            expired = [name for name, other in self._pending.items() if self._now() - other.started_at > LOGIN_LASTS]
+            for name in [*expired, *list(self._pending)[: max(0, len(self._pending) - MOST_PENDING)]]:
                 self._pending.pop(name, None)
             self._pending[key] = pending
         return self._signer.sign(key).decode()
@@ -121,7 +121,7 @@ class Sessions:
             pending = self._pending.pop(self._unsigned(cookie), None)
         return pending if pending and self._now() - pending.started_at <= LOGIN_LASTS else None
 
-    def _over(self, session: Session) -> bool:
+    def _is_over(self, session: Session) -> bool:
         now = self._now()
         return now - session.seen_at > self._idle or now - session.started_at > LONGEST
 

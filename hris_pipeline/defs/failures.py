@@ -158,20 +158,20 @@ def show_no_stack() -> None:
 def held_import(summary: Import, environment: Environment) -> HeldImport:
     """What whoever looks at the run should read first: that it waits for a person, and where to decide."""
     figures = {guard.name: f"{guard.observed}, limit {guard.limit}" for guard in summary.tripped}
-    where = console_link(summary, environment)
-    console = f"review it in the console ({where['review'].value})" if where else "review it in `hris console`"
+    link = console_link(summary, environment)
+    console = f"review it in the console ({link['review'].value})" if link else "review it in `hris console`"
     message = (
         f"HELD, not broken: import {summary.import_id} waits for a person, and nothing of it was applied. To let it "
         f"through, {console} or launch the job approve_import for {summary.integration_id}; on a command line "
         f"`hris show {summary.import_id}`, then `hris approve {summary.import_id} --digest {summary.digest} --by WHO "
         "--reason WHY`. Held by " + "; ".join(f"{name}: {figure}" for name, figure in figures.items()) + "."
     )
-    metadata = {**where, "import_id": summary.import_id, "digest": summary.digest, **figures}
+    metadata = {**link, "import_id": summary.import_id, "digest": summary.digest, **figures}
     return HeldImport(message, metadata=metadata, allow_retries=False)
 
 
 @contextmanager
-def redacted_errors(what: str) -> Iterator[None]:
+def redacted_errors(work: str) -> Iterator[None]:
     """Lets errors of this project through alone, without what caused them; what this machine lacks is said in words; of
     any other only its kind and place remain.
 
@@ -185,8 +185,8 @@ def redacted_errors(what: str) -> Iterator[None]:
         raise error from None
     except Exception as error:
         if (words := machine_words(error)) is not None:
-            raise MachineError(f"{what} failed: {words}.") from None
-        message = f"{what} failed unexpectedly ({type(error).__name__}): the stack trace of its run shows where."
+            raise MachineError(f"{work} failed: {words}.") from None
+        message = f"{work} failed unexpectedly ({type(error).__name__}): the stack trace of its run shows where."
         raise HrisError(message).with_traceback(error.__traceback__) from None
 
 

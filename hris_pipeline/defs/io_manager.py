@@ -236,7 +236,7 @@ def reseal_frames(root: UPath, sealer: Sealer) -> tuple[int, int]:
     managers: dict[str, _WholeFiles] = {
         manager.extension: manager for manager in (FrameIOManager(root, sealer), ManifestIOManager(root, sealer))
     }
-    renewed, left = 0, 0
+    resealed, foreign = 0, 0
     for path in _files(root):
         manager = managers.get(path.suffix)
         if manager is None:
@@ -245,12 +245,12 @@ def reseal_frames(root: UPath, sealer: Sealer) -> tuple[int, int]:
         try:
             content = manager.encode(manager.decode(path.read_bytes(), name), name)
         except Tampered:
-            left += 1
+            foreign += 1
             continue
         with replacing(path) as file:
             file.write(content)
-        renewed += 1
-    return renewed, left
+        resealed += 1
+    return resealed, foreign
 
 
 def _replace_last(content: bytes, old: bytes, new: bytes) -> bytes:

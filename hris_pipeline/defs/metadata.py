@@ -51,7 +51,7 @@ MOST_NAMES = 50
 MOST_LINES = 25
 """So many reporting lines are shown at most."""
 
-_BESIDE_FIELDS = {
+_EXTRA_FIELDS = {
     "hris_id": "The source's own id; the link to the store.",
     "justworks_id": "Justworks EmployeeId.",
     "active": "Whether the source calls the person active.",
@@ -254,7 +254,7 @@ def mapped_users_table_schema(users: pd.DataFrame, settings: Settings) -> dg.Tab
     """The columns of ``mapped_users`` with types and meaning; hidden metadata is not shown."""
     metadata = effective_metadata(settings)
     hidden = {entry.name.column for entry in metadata if entry.type == "hidden"}
-    meanings = _BESIDE_FIELDS | {field.name: field.title for field in USER_FIELDS}
+    meanings = _EXTRA_FIELDS | {field.name: field.title for field in USER_FIELDS}
     meanings |= {entry.name.column: f"Metadata, {entry.type}." for entry in metadata}
     return plain_table_schema(users.drop(columns=[name for name in users if name in hidden]), meanings)
 

@@ -1,6 +1,7 @@
 """The house rules: imports point only up the list of rooms, Dagster stays in its place, modules say what they are."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "hris_pipeline"
+TESTS = Path(__file__).parents[1]
 
 ROOMS = (
     ("errors", "environment"),
@@ -118,6 +120,26 @@ def test_a_module_says_what_belongs_there_and_what_it_gives(path: Path) -> None:
         assert any(isinstance(name, ast.Name) and name.id == "__all__" for name in assigned), "no __all__"
 
 
+def exported(path: Path) -> set[str] | None:
+    """What a module says it gives; None where it makes the list itself."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and any(isinstance(n, ast.Name) and n.id == "__all__" for n in node.targets):
+            return set(ast.literal_eval(node.value)) if isinstance(node.value, ast.List) else None
+    return set()
+
+
+def test_a_module_takes_from_another_only_what_that_one_exports() -> None:
+    files = {".".join(("hris_pipeline", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in modules()}
+    exports = {name.removesuffix(".__init__"): exported(path) for name, path in files.items()}
+    taken = set()
+    for path in modules():
+        for name in imports_of(ast.parse(path.read_text()), path):
+            module, _, member = name.rpartition(".")
+            if name not in exports and (names := exports.get(module)) is not None and member not in names:
+                taken.add(f"{named(path)} takes {member} from {module}")
+    assert taken == set()
+
+
 @each_module
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text()
@@ -132,6 +154,14 @@ def test_the_files_of_tests_and_measurements_stay_small_too() -> None:
     paths = [path for folder in folders for path in folder.rglob("*.py")]
     assert len(paths) > 200
     assert [path.name for path in paths if path.read_text().count("\n") > 400] == []
+
+
+def test_tests_help_themselves_in_the_kit_alone() -> None:
+    """Nothing is imported from a file of tests, nor from a ``conftest``."""
+    paths = sorted(TESTS.rglob("*.py"))
+    assert paths
+    lines = [f"{path.relative_to(TESTS)}: {line}" for path in paths for line in path.read_text().splitlines()]
+    assert [line for line in lines if re.search(r": (?:from|import) \S*(?:\.test_|\bconftest\b)", line)] == []
 
 
 def test_the_house_has_few_rooms_and_small_ones_say_why() -> None:

@@ -1,6 +1,6 @@
 """One sandbox for all these tests; each module has a home, companies and an instance of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,7 @@ import pytest
 
 from hris_pipeline.sandbox import Sandbox, running
 from hris_pipeline_tests.kit.automatic_companies import companies_of
-from hris_pipeline_tests.kit.machine import Machine, machine_of
-
-MakeMachine = Callable[..., Machine]
+from hris_pipeline_tests.kit.machine import Machine, MakeMachine, machine_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

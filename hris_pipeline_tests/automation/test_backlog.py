@@ -8,8 +8,7 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from hris_pipeline.defs.runs import SKIPPED_TAG
-from hris_pipeline_tests.automation.conftest import MakeMachine
-from hris_pipeline_tests.kit.machine import Machine
+from hris_pipeline_tests.kit.machine import Machine, MakeMachine
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Dagster looks at its config classes in a way that pydantic has deprecated

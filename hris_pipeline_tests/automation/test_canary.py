@@ -7,10 +7,9 @@ import dagster as dg
 import pytest
 
 from hris_pipeline.sandbox import Company
-from hris_pipeline_tests.automation.conftest import MakeMachine
 from hris_pipeline_tests.kit.automatic_companies import automatic_settings
 from hris_pipeline_tests.kit.graphql import Ui
-from hris_pipeline_tests.kit.machine import Machine
+from hris_pipeline_tests.kit.machine import Machine, MakeMachine
 
 NAME = "aviary"
 CUSTOM_FIELDS = ("cf-shirt", "cf-languages", "cf-buddy", "cf-badge", "cf-volunteer")

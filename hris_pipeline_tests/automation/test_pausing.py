@@ -8,7 +8,7 @@ import dagster as dg
 
 from hris_pipeline.operations.automation import pause
 from hris_pipeline.operations.upkeep import verify
-from hris_pipeline_tests.automation.conftest import MakeMachine
+from hris_pipeline_tests.kit.machine import MakeMachine
 from hris_pipeline_tests.kit.processes import until
 
 

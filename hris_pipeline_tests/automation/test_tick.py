@@ -15,9 +15,8 @@ from dagster._core.definitions.instigation_logger import get_instigation_log_rec
 from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 
 from hris_pipeline.operations.automation import RETRY_HOURS, pause
-from hris_pipeline_tests.automation.conftest import MakeMachine
 from hris_pipeline_tests.kit.automatic_companies import automatic_settings
-from hris_pipeline_tests.kit.machine import Machine
+from hris_pipeline_tests.kit.machine import Machine, MakeMachine
 from hris_pipeline_tests.kit.processes import until
 
 WELL = ("delta", "echo")

@@ -9,12 +9,11 @@ from hris_pipeline.defs.io_manager import ManifestIOManager, frames_root
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.settings import change_settings
 from hris_pipeline.store.keyring import load_keyring
-from hris_pipeline_tests.automation.conftest import MakeMachine
 from hris_pipeline_tests.kit.automatic_companies import BY, automatic_settings
 from hris_pipeline_tests.kit.graphql import Ui
-from hris_pipeline_tests.kit.machine import Machine
+from hris_pipeline_tests.kit.machine import Machine, MakeMachine
 
-NAMES = tuple(f"company-{number}" for number in range(6))
+NAMES = ("alpha", "beta")
 ALONE = "by-hand"
 
 CHANGED = automatic_settings(mapping={"preferred_first_name": "last_name"})

@@ -1,12 +1,9 @@
 """The command line against a running sandbox, each test in a home of its own."""
 
-import json
 import os
 import shutil
-import sys
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import pytest
 from hris_pipeline.cli.app import run
 from hris_pipeline.environment import VARIABLES, Environment
 from hris_pipeline.sandbox.server import Sandbox, running
+from hris_pipeline_tests.kit.command_line import Hris, Result
 from hris_pipeline_tests.kit.dagster_engines import make_engines_once
 
 with warnings.catch_warnings():
@@ -27,9 +25,6 @@ make_engines_once()
 PEOPLE = 40
 SEED = 3
 
-PROCESS = (sys.executable, "-c", "from hris_pipeline.cli import main; main()")
-"""The command line as a process of its own."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Dagster's own warnings are not ours to mend; and nothing here is about how patient one is with a source."""
@@ -39,30 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.usefixtures("impatient"))
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning:dagster"))
             item.add_marker(pytest.mark.filterwarnings("ignore:The `__fields__` attribute"))
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one command line gave."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def document(self) -> Any:
-        """The one JSON document on stdout."""
-        return json.loads(self.stdout)
-
-    @property
-    def error(self) -> str:
-        """The one line on stderr."""
-        lines = self.stderr.strip().splitlines()
-        assert len(lines) == 1, self.stderr
-        return lines[0]
-
-
-Hris = Callable[..., Result]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from hris_pipeline.cli import app
 from hris_pipeline.cli.app import COMMANDS
 from hris_pipeline.sandbox.server import Sandbox
-from hris_pipeline_tests.cli.conftest import Hris, Result
+from hris_pipeline_tests.kit.command_line import Hris, Result
 
 CANARY = "Zwitscherling"
 SECRETS = (CANARY.casefold(), "2125550188", "1961-07-13")

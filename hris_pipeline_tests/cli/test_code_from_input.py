@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from hris_pipeline.sandbox import Sandbox
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 CONNECT = ("connect", "acme", "--code", "-")
 SETUP = ("setup", "other", "--accept-terms", "--code", "-")

@@ -9,7 +9,7 @@ import pytest
 from hris_pipeline.operations.roles import Decision, decisions_of
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.running import run_job
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 from hris_pipeline_tests.kit.job_configs import reason_config
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from hris_pipeline.cli import demo as demo_company
-from hris_pipeline_tests.cli.conftest import PROCESS, Hris
+from hris_pipeline_tests.kit.command_line import PROCESS, Hris
 
 
 def test_the_demo_tells_the_whole_story_and_can_be_told_again(hris: Hris, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ import pexpect
 import pytest
 
 from hris_pipeline.sandbox.server import Sandbox
-from hris_pipeline_tests.cli.conftest import PROCESS, Hris
 from hris_pipeline_tests.kit import terminals
+from hris_pipeline_tests.kit.command_line import PROCESS, Hris
 from hris_pipeline_tests.kit.forked_processes import Processes, processes
 from hris_pipeline_tests.kit.terminals import SIZE, terminal_of
 

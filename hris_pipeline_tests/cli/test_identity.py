@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hris_pipeline.contract import MADE_UP
 from hris_pipeline.sandbox.server import Sandbox
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 
 def test_ids_that_differ_by_leading_zeros_alone_are_warned_about(acme: str, hris: Hris, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.operations.services import open_services
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 from hris_pipeline_tests.kit.many_integrations import add_integrations, counted_statements
 
 MANY = 300

@@ -14,7 +14,7 @@ from hris_pipeline.cli import demo as demo_company
 from hris_pipeline.cli import printing
 from hris_pipeline.cli.printing import GAP, fit_columns, table
 from hris_pipeline.sandbox.server import Sandbox
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 WIDTH = 80
 TWO_SCREENS = 47

@@ -8,7 +8,7 @@ from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline.store.tables import users
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 MEMBERS = ("first_name", "last_name", "birth_date", "work_email", "work_id")
 

@@ -10,7 +10,7 @@ from hris_pipeline.cli.common import account
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.sandbox.server import Sandbox
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 
 @pytest.fixture

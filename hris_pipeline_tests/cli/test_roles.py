@@ -13,7 +13,7 @@ from hris_pipeline.environment import ROLES, Role
 from hris_pipeline.operations.roles import Decision, decisions_of
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.sandbox.server import Sandbox
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 from hris_pipeline_tests.kit.role_table import documented_actions
 
 LINES = {

@@ -9,7 +9,7 @@ import pytest
 
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.sandbox.server import Sandbox
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 KEYS = {"integration", "import_id", "digest", "status", "counts", "guards", "complete", "extract_id"}
 

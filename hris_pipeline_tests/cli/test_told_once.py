@@ -4,7 +4,7 @@ as an import left them."""
 from pathlib import Path
 from typing import Any
 
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 
 def test_an_import_that_is_applied_is_told_in_one_line(saved: dict[str, Any], hris: Hris) -> None:

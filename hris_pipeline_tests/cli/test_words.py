@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 
 @pytest.mark.parametrize("wrong", [("--only", "updates"), ("--field", "surname"), ("--sort", "age")])

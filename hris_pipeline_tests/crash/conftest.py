@@ -11,8 +11,27 @@ from hris_pipeline_tests.kit import crash_work
 from hris_pipeline_tests.kit.crash_databases import PostgresDatabases, SqliteFiles
 from hris_pipeline_tests.kit.crash_story import Story, tell_story
 from hris_pipeline_tests.kit.forked_processes import Processes, processes
+from hris_pipeline_tests.kit.trouble_matrix import WORKS
+from hris_pipeline_tests.kit.troubles import TROUBLES
 
+DATABASES = ("sqlite", "postgresql")
 PEOPLE = 60
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the matrix every work and every trouble meets both databases, but each two of them only one: the whole is
+    tried by ``python -m benchmarks.soak_matrix``."""
+    left_out = {item for item in items if item.path.name == "test_matrix.py" and _is_on_another_database(item)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_on_another_database(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    chosen = item.callspec.params
+    place = TROUBLES.index(chosen["trouble"]) + WORKS.index(chosen["work"])
+    return bool(chosen["story"] != DATABASES[place % len(DATABASES)])
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +41,7 @@ def killable() -> Iterator[Processes]:
         yield started
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=DATABASES)
 def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The story on SQLite and on PostgreSQL in turn."""
     folder: Path = tmp_path_factory.mktemp(request.param)

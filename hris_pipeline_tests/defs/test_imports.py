@@ -17,7 +17,7 @@ from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.users import reporting
 from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP
 from hris_pipeline.running import apply_config, members_config
-from hris_pipeline_tests.defs.conftest import NAME, Company
+from hris_pipeline_tests.kit.dagster_company import NAME, Company
 from hris_pipeline_tests.kit.job_configs import approval_config, reason_config
 
 GUARDS = 10

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from hris_pipeline.defs.jobs import PruneConfig, prune_runs
-from hris_pipeline_tests.defs.conftest import NAME, Company
+from hris_pipeline_tests.kit.dagster_company import NAME, Company
 
 
 def ids(company: Company) -> set[str]:

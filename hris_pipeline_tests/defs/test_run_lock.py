@@ -12,7 +12,7 @@ from hris_pipeline.defs.celery import CompanyRunLauncher
 from hris_pipeline.defs.runs import FROM_HERE, RETAKEN_SECONDS, hold_run, living_runs
 from hris_pipeline.environment import Environment
 from hris_pipeline.store.engine import Store, open_store
-from hris_pipeline_tests.defs.conftest import Company
+from hris_pipeline_tests.kit.dagster_company import Company
 from hris_pipeline_tests.kit.many_integrations import counted_statements
 from hris_pipeline_tests.kit.processes import until
 

@@ -20,7 +20,7 @@ from hris_pipeline.defs.runs import add_partition, hold_run, known_partitions
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import EnvironmentInvalid, HrisError, MachineError, StoreError
 from hris_pipeline.running import open_instance, reap_dead_runs, run_job
-from hris_pipeline_tests.defs.conftest import NAME, Company
+from hris_pipeline_tests.kit.dagster_company import NAME, Company
 
 PROJECT = Path(__file__).parents[2]
 

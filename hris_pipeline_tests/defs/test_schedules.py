@@ -23,7 +23,7 @@ from hris_pipeline.operations.settings import change_settings
 from hris_pipeline.settings.calendar import next_due
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.locks import import_running, integration_lock
-from hris_pipeline_tests.defs.conftest import NAME, Company
+from hris_pipeline_tests.kit.dagster_company import NAME, Company
 
 AT_FOUR = Settings(at="04:00", time_zone="UTC")
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).replace(hour=4, minute=0, second=0, microsecond=0)

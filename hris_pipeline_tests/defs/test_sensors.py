@@ -15,7 +15,7 @@ from hris_pipeline.operations.settings import change_settings, settings_in_force
 from hris_pipeline.running import apply_config
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import automations
-from hris_pipeline_tests.defs.conftest import NAME, Company
+from hris_pipeline_tests.kit.dagster_company import NAME, Company
 
 DUE = datetime.now(UTC) + timedelta(days=1)
 TAGS = {"hris/due": DUE.isoformat(), "hris/due_key": "k", "hris/attempt": "0"}

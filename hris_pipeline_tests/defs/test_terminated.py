@@ -14,7 +14,7 @@ from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.running import apply_config
 from hris_pipeline.store.imports import stage_import
 from hris_pipeline.store.locks import import_running
-from hris_pipeline_tests.defs.conftest import NAME, Company
+from hris_pipeline_tests.kit.dagster_company import NAME, Company
 
 
 def terminate(*_: Any) -> None:

@@ -7,7 +7,7 @@ hour struck, so its first look at the clock is that tick.
 import dataclasses
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from hris_pipeline.defs.runs import add_partition
 from hris_pipeline_tests.kit.automatic_companies import Companies
 from hris_pipeline_tests.kit.processes import Group, until
 
-__all__ = ["ENDED", "PROJECT", "Machine", "Webserver", "machine_of"]
+__all__ = ["ENDED", "PROJECT", "Machine", "MakeMachine", "Webserver", "machine_of"]
 
 PROJECT = Path(__file__).parents[2]
 WORKSPACE = PROJECT / "workspace.yaml"
@@ -184,6 +184,10 @@ class Machine:
 
     def _start(self, *command: str, name: str) -> Group:
         return Group([*command, "-w", str(self.workspace)], self.companies.environ, self.logs / f"{name}.log")
+
+
+MakeMachine = Callable[..., Machine]
+"""``make_machine(**changes of dagster.yaml)``."""
 
 
 @contextmanager

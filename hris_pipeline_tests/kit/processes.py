@@ -37,12 +37,14 @@ def hear_interrupts() -> None:
 class Group:
     """A process with all its children, started in a session of its own; what it prints goes to ``log``."""
 
-    def __init__(self, command: list[str], environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, command: list[str], environ: Mapping[str, str], log: Path, *, python: str = sys.executable
+    ) -> None:
         self.log = log
         hear_interrupts()
         with log.open("ab") as file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [python, "-m", *command],
                 env=dict(environ),
                 stdin=subprocess.DEVNULL,
                 stdout=file,

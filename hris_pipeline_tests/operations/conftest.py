@@ -16,9 +16,9 @@ from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox import Company, Sandbox
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources.pacing import Retries
-from hris_pipeline_tests.conftest import DATABASES, MakeDatabase, environment_of
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
+from hris_pipeline_tests.kit.databases import DATABASES, MakeDatabase, environment_of
 
 QUICK = Retries(attempts=2, first=0.0)
 

@@ -1,6 +1,7 @@
 """A wheel, installed outside the checkout, is the whole product: the demo runs, Dagster loads its definitions."""
 
 import os
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -8,7 +9,10 @@ import venv
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
+
+from hris_pipeline_tests.kit.processes import Group, until
 
 PROJECT = Path(__file__).parents[2]
 LIBRARIES = [path for path in sys.path if Path(path).name == "site-packages"]
@@ -79,7 +83,7 @@ def test_the_demo_runs_to_its_end_from_a_wheel(installed: Path, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
 
 
-def test_dagster_loads_the_wheel_s_definitions_by_the_wheel_s_workspace(installed: Path, tmp_path: Path) -> None:
+def test_dagster_dev_serves_the_wheel_s_definitions_by_the_wheel_s_workspace(installed: Path, tmp_path: Path) -> None:
     where = run(
         installed,
         "-c",
@@ -88,7 +92,26 @@ def test_dagster_loads_the_wheel_s_definitions_by_the_wheel_s_workspace(installe
     )
     package = Path(where.stdout.strip())
     assert installed in package.parents
-    done = run(
-        installed, "-m", "dagster", "definitions", "validate", "-w", str(package / "workspace.yaml"), home=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path)}
+    options = ("-w", str(package / "workspace.yaml"), "-h", "127.0.0.1", "-p", port)
+    python = str(installed / "bin" / "python")
+    group = Group(["dagster", "dev", *options], environ, tmp_path / "dev.log", python=python)
+    try:
+        assets = until(lambda: served_assets(port) or (set() if group.alive else {"dead"}), 240, what="the assets")
+        assert group.alive, group.output[-2000:]
+        assert {"justworks_members", "change_set", "applied_changes"} <= assets
+    finally:
+        group.stop()
+
+
+def served_assets(port: str) -> set[str]:
+    """The assets that the UI shows; none until it has loaded them."""
+    query = {"query": "{ assetNodes { assetKey { path } } }"}
+    try:
+        answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json=query, timeout=60)
+    except httpx.TransportError:
+        return set()
+    nodes = answer.json()["data"]["assetNodes"] if answer.is_success else []
+    return {node["assetKey"]["path"][0] for node in nodes}

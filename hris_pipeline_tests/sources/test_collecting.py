@@ -10,7 +10,7 @@ from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.extract import extract
 from hris_pipeline.sources.partner_api import PartnerApi
-from hris_pipeline_tests.sources.conftest import now
+from hris_pipeline_tests.kit.source_connections import now
 
 Collector = tuple[tuple[int, int, int], int]
 

@@ -15,7 +15,7 @@ from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Manifest, Source
 from hris_pipeline.sources.raw_columns import ColumnBuilder
-from hris_pipeline_tests.sources.conftest import now
+from hris_pipeline_tests.kit.source_connections import now
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from hris_pipeline.sources.protocol import (
     ShapeReport,
     Source,
 )
-from hris_pipeline_tests.sources.conftest import now
+from hris_pipeline_tests.kit.source_connections import now
 
 
 def taken(source: Source, archive: Archive, expected: Iterable[str] = (), **options: object) -> Manifest:

@@ -12,7 +12,7 @@ from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.finch_wire import Reception, columns, employed
 from hris_pipeline.sources.pacing import UNLIMITED
-from hris_pipeline_tests.sources.conftest import QUICK, Scripted
+from hris_pipeline_tests.kit.source_connections import QUICK, Scripted
 
 
 def lines_of(finch: Finch) -> list[bytes]:

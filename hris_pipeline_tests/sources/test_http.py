@@ -17,7 +17,7 @@ from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceRefuse
 from hris_pipeline.sources.decoding import redacted
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, TokenProvider
 from hris_pipeline.sources.pacing import UNLIMITED, AdaptiveRateLimiter, Ceilings, Retries
-from hris_pipeline_tests.sources.conftest import Scripted
+from hris_pipeline_tests.kit.source_connections import Scripted
 
 OK = (200, b'{"fine":true}')
 CANARIES = ("wren.canary@example.com", "+1 512 555 0147", "1990-02-03", "eyJhbGciOiJIUzI1NiJ9abcdef.eyJzdWIi")

@@ -13,7 +13,7 @@ import rich.pretty
 from hris_pipeline.errors import ConnectionInvalid, EnvironmentInvalid, SourceRefused, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.oauth import SCOPES, OAuth, OAuthTokens, Tokens, TokensSpent
-from hris_pipeline_tests.sources.conftest import (
+from hris_pipeline_tests.kit.source_connections import (
     CALLBACK,
     OPENED,
     QUICK,

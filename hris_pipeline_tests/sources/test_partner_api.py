@@ -15,7 +15,7 @@ from hris_pipeline.sources.justworks_wire import SHAPE
 from hris_pipeline.sources.pacing import UNLIMITED
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Company, Page
-from hris_pipeline_tests.sources.conftest import QUICK, MemoryKeeper, Scripted, connect, oauth_of, partner_api
+from hris_pipeline_tests.kit.source_connections import QUICK, MemoryKeeper, Scripted, connect, oauth_of, partner_api
 
 
 def ids(pages: list[Page]) -> list[str]:

@@ -11,7 +11,7 @@ from hris_pipeline.sources.finch import Finch
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Manifest, Source
 from hris_pipeline.sources.raw_columns import clean_id
-from hris_pipeline_tests.sources.conftest import now
+from hris_pipeline_tests.kit.source_connections import now
 
 ODD = ["e\u03017", "x\u200b13", "x16\t", " x20"]
 NO_NAMES = [".", ".."]

@@ -55,11 +55,11 @@ def current(visit: Visit) -> Response:
 def show(visit: Visit) -> Response:
     """One page of a review. Filters stand in the address; a text that is looked for comes by POST, and never does."""
     summary = _import(visit)
-    asked = {name: visit.text(name) or visit.query.get(name, "") for name in LOOKED_FOR}
+    parameters = {name: visit.text(name) or visit.query.get(name, "") for name in LOOKED_FOR}
     filters = Filters(
-        action=asked["action"] if asked["action"] in TABS[1:-1] else None,
-        field=asked["field"] or None,
-        guard=asked["guard"] or None,
+        action=parameters["action"] if parameters["action"] in TABS[1:-1] else None,
+        field=parameters["field"] or None,
+        guard=parameters["guard"] or None,
         text=visit.text("text") or None,
     )
     reveal, is_open = visit.may("see_people"), summary.status in ("planned", "held")
@@ -67,7 +67,7 @@ def show(visit: Visit) -> Response:
         visit.services,
         summary.import_id,
         filters=filters,
-        sort=asked["sort"] or "action",
+        sort=parameters["sort"] or "action",
         page=visit.page_number,
         page_size=PAGE_SIZE,
         reveal=reveal,
@@ -77,12 +77,12 @@ def show(visit: Visit) -> Response:
         place="review",
         shown=reviewed,
         summary=summary,
-        asked={name: value for name, value in asked.items() if name != "reason"},
+        asked={name: value for name, value in parameters.items() if name != "reason"},
         approved=summary.status == "held" and is_approved(visit.services, summary),
         left_out=sum(map(len, summary.diagnostics.values())),
         reason_words=reason_words,
         told_of_new=TOLD_OF_NEW,
-        people=_people(visit, summary, asked["reason"], filters),
+        people=_people(visit, summary, parameters["reason"], filters),
         matching=_matching_ids(visit, summary),
         unfinished=not is_open and _is_unfinished(visit),
         decisions=decisions_of(visit.services, visit.name, subject=summary.import_id),
@@ -214,8 +214,8 @@ def decide_conflict(visit: Visit) -> Response:
     if conflict_id not in {conflict.conflict_id for conflict in open_conflicts(visit.services, visit.name)}:
         raise UnknownName(f"{visit.name} has no open conflict {conflict_id[:80]!r}: look at the list again.")
     restore = visit.text(f"decision-{conflict_id}") == "restore"
-    chosen = "link" if restore else visit.text(f"decision-{conflict_id}")
-    decision: Decision | None = next((arg for arg in get_args(Decision) if arg == chosen), None)
+    answer = "link" if restore else visit.text(f"decision-{conflict_id}")
+    decision: Decision | None = next((arg for arg in get_args(Decision) if arg == answer), None)
     if decision is None:
         visit.problems[f"decision-{conflict_id}"] = "Choose what is to be done with this person."
         return show_conflicts(visit)

@@ -117,34 +117,34 @@ def review_changes(visit: Visit) -> Response:
 def _edits(visit: Visit, settings: Settings) -> list[tuple[str, Edit]]:
     """Each field of the form that differs, and the edit that it means."""
     sources = edits.effective_mapping(settings)
-    wanted: list[tuple[str, Edit]] = []
+    form_edits: list[tuple[str, Edit]] = []
     for target, source in sources.items():
-        chosen = visit.text(f"map-{target}")
-        if chosen and chosen != source:
-            wanted.append((f"map-{target}", partial(edits.set_source, target=target, source=chosen)))
+        new_source = visit.text(f"map-{target}")
+        if new_source and new_source != source:
+            form_edits.append((f"map-{target}", partial(edits.set_source, target=target, source=new_source)))
     for number, entry in enumerate(settings.metadata):
         if visit.text(f"was-{number}") != entry.name:
             continue
-        wanted += _metadata_edits(visit, number, str(entry.name), entry.source, entry.type)
+        form_edits += _metadata_edits(visit, number, str(entry.name), entry.source, entry.type)
     if visit.text("name-new"):
         name, source, kind = visit.text("name-new"), visit.text("source-new"), _kind(visit.text("type-new"))
-        wanted.append(("name-new", lambda old: edits.add_metadata(old, name, source, kind)))
-    return wanted
+        form_edits.append(("name-new", lambda old: edits.add_metadata(old, name, source, kind)))
+    return form_edits
 
 
 def _metadata_edits(visit: Visit, number: int, name: str, source: str, kind: MetadataType) -> list[tuple[str, Edit]]:
     if visit.text(f"delete-{number}") == "yes":
         return [(f"delete-{number}", lambda old: edits.delete_metadata(old, name))]
-    wanted: list[tuple[str, Edit]] = []
+    form_edits: list[tuple[str, Edit]] = []
     new_source, new_kind = visit.text(f"source-{number}"), _kind(visit.text(f"type-{number}"), kind)
     new_name = visit.text(f"name-{number}")
     if new_source and new_source != source:
-        wanted.append((f"source-{number}", lambda old: edits.set_source(old, name, new_source)))
+        form_edits.append((f"source-{number}", lambda old: edits.set_source(old, name, new_source)))
     if new_kind != kind:
-        wanted.append((f"type-{number}", lambda old: edits.change_metadata_type(old, name, new_kind)))
+        form_edits.append((f"type-{number}", lambda old: edits.change_metadata_type(old, name, new_kind)))
     if new_name and new_name != name:
-        wanted.append((f"name-{number}", lambda old: edits.rename_metadata(old, name, new_name)))
-    return wanted
+        form_edits.append((f"name-{number}", lambda old: edits.rename_metadata(old, name, new_name)))
+    return form_edits
 
 
 def _kind(text: str, otherwise: MetadataType = "default") -> MetadataType:

@@ -136,11 +136,11 @@ MEDIA_TYPES: Mapping[str, str] = {
 
 def download(visit: Visit) -> Response:
     """The user file, the milestones, the reporting lines or the headcounts, to take along."""
-    what, _, ending = visit.route["file"].rpartition(".")
-    if what not in _FRAMES or f".{ending}" not in USER_FILES:
+    dataset, _, ending = visit.route["file"].rpartition(".")
+    if dataset not in _FRAMES or f".{ending}" not in USER_FILES:
         raise UnknownName(f"There is no such file: there are {', '.join(_FRAMES)}, as {' or '.join(USER_FILES)}.")
-    frame = _FRAMES[what](visit)
-    name = f"{visit.name}-{what}.{ending}"
+    frame = _FRAMES[dataset](visit)
+    name = f"{visit.name}-{dataset}.{ending}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(USER_FILES[f".{ending}"](frame), media_type=MEDIA_TYPES[ending], headers=headers)
 

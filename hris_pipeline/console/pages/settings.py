@@ -69,13 +69,13 @@ def controls(settings: Settings) -> list[Control]:
     document = settings.document()
     choices = []
     for key, model_field in _leaves(Settings):
-        top = key.partition(".")[0]
-        if top in ELSEWHERE:
+        setting = key.partition(".")[0]
+        if setting in ELSEWHERE:
             continue
         row, value = rows[key], _inner(document, key)
         options = _options(model_field.annotation)
         kind = "choice" if options else _list_kind(key) if isinstance(value, list | dict) else "text"
-        words = "" if top in SECRET else _lines(value) if key in LISTED else _words(value)
+        words = "" if setting in SECRET else _lines(value) if key in LISTED else _words(value)
         example = EXAMPLES.get(key, "")
         choices.append(Control(key, kind, words, row.meaning, row.default, row.values, options, example))
     return choices
@@ -84,9 +84,9 @@ def controls(settings: Settings) -> list[Control]:
 def _leaves(model: type[BaseModel], prefix: str = "") -> list[tuple[str, Any]]:
     leaves: list[tuple[str, Any]] = []
     for name, model_field in model.model_fields.items():
-        inner = model_field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            leaves += _leaves(inner, f"{prefix}{name}.")
+        annotation = model_field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            leaves += _leaves(annotation, f"{prefix}{name}.")
         else:
             leaves.append((f"{prefix}{name}", model_field))
     return leaves
@@ -201,11 +201,11 @@ def _problem_words(field: str, message: str) -> str:
     return f"{title}: {message.removesuffix('.')}{end}{example}" if field else message
 
 
-def _field_of(where: str, sent: Mapping[str, str]) -> str:
+def _field_of(path: str, sent: Mapping[str, str]) -> str:
     """The field of the form that a problem is about: the longest key that its place begins with."""
-    place = where.replace("[", ".")
-    fitting = [key for key in sent if place == key or place.startswith(f"{key}.")]
-    return max(fitting, key=len, default="")
+    place = path.replace("[", ".")
+    matching = [key for key in sent if place == key or place.startswith(f"{key}.")]
+    return max(matching, key=len, default="")
 
 
 def check(visit: Visit, current: Settings, new: Settings, *, back: str, store: str) -> Response:
@@ -315,9 +315,9 @@ def delete(visit: Visit) -> Response:
 
     environment = visit.services.environment
     with visit.deciding("delete"):
-        kept = delete_integration(visit.services, visit.name, visit.name, remove_frames=frames_remover(environment))
+        users = delete_integration(visit.services, visit.name, visit.name, remove_frames=frames_remover(environment))
         forget_partition(environment, visit.name)
-    return visit.go("/", f"{visit.name} is deleted. Its {kept} users stay, as local ones.")
+    return visit.go("/", f"{visit.name} is deleted. Its {users} users stay, as local ones.")
 
 
 PAGES = (

@@ -215,11 +215,11 @@ def _go_on(_: Visit) -> None:
 
 def _on_or_off(step: str, key: str) -> Callable[[Visit], None]:
     def store(visit: Visit) -> None:
-        chosen = visit.text(key)
-        if chosen not in ("on", "off"):
+        answer = visit.text(key)
+        if answer not in ("on", "off"):
             visit.problems[key] = "Choose one of the two."
             return
-        _store(visit, step, [f"{key}={chosen}"])
+        _store(visit, step, [f"{key}={answer}"])
 
     return store
 
@@ -254,12 +254,12 @@ def _import(visit: Visit) -> Response:
 
 
 def _automatic(visit: Visit) -> Response | None:
-    chosen = visit.text("automatic")
-    if chosen not in ("start", "paused"):
+    answer = visit.text("automatic")
+    if answer not in ("start", "paused"):
         visit.problems["automatic"] = "Choose one of the two."
         return None
-    switch = automation.resume if chosen == "start" else automation.pause
-    with visit.deciding("resume" if chosen == "start" else "pause"):
+    switch = automation.resume if answer == "start" else automation.pause
+    with visit.deciding("resume" if answer == "start" else "pause"):
         switch(visit.services, visit.name, visit.actor, "chosen in the setup")
     SetupProgress(visit.services, visit.name).forget()
     return visit.go(f"/i/{visit.name}/setup/done")

@@ -258,18 +258,18 @@ def apply_change_set(
     """Applies; outside the job ``import_users`` a run that planned a change set itself applies nothing."""
     config = ApplyConfig(**context.op_config)
     with recording_failures(context, services) as run:
-        planned_here = current_tags(context.instance, run.run_id).get(PLANNED_TAG, "")
-        if planned_here and run.job != IMPORT_USERS:
-            context.log.info("Nothing applied: nobody has reviewed import %s, which this run planned.", planned_here)
+        planned_id = current_tags(context.instance, run.run_id).get(PLANNED_TAG, "")
+        if planned_id and run.job != IMPORT_USERS:
+            context.log.info("Nothing applied: nobody has reviewed import %s, which this run planned.", planned_id)
             return
         environment = services.environment
         check_frames(frames_root(environment.files_url), load_keyring(environment), run.integration_id)
-        if planned_here and HELD_TAG in current_tags(context.instance, run.run_id):
+        if planned_id and HELD_TAG in current_tags(context.instance, run.run_id):
             make_reports(context, services, frames, run.integration_id)
             show_no_stack()
-            raise held_import(read_import(services, planned_here), services.environment)
+            raise held_import(read_import(services, planned_id), services.environment)
         require_current(context.instance, run.run_id)
-        summary = _saved(context, config, services, run, planned_here)
+        summary = _saved(context, config, services, run, planned_id)
         services.hold.release(run.integration_id)
         tag_run(context.instance, run.run_id, APPLIED_TAG, summary.import_id)
         finish_due(services, run)
@@ -278,14 +278,14 @@ def apply_change_set(
 
 
 def _saved(
-    context: dg.OpExecutionContext, config: ApplyConfig, services: Services, run: RunInfo, planned_here: str
+    context: dg.OpExecutionContext, config: ApplyConfig, services: Services, run: RunInfo, planned_id: str
 ) -> Import:
     """Applies what this run planned; else what somebody decided to save, which is written down."""
-    import_id = config.import_id or planned_here or None
+    import_id = config.import_id or planned_id or None
     present = import_to_save(services, run.integration_id, import_id)
     decided = deciding_in_run(context.run, services, "save", config.by, config.reason, present)
     try:
-        with nullcontext() if planned_here else decided:
+        with nullcontext() if planned_id else decided:
             return save_import(
                 services,
                 run.integration_id,
