@@ -73,9 +73,11 @@ soak: install
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak_schedule
 	$(BIN)/python -m benchmarks.soak_answers
+	$(BIN)/pytest -m soak
 	LAWS_TIMES=25 $(BIN)/python -m pytest -q hris_pipeline_tests/laws/test_people.py hris_pipeline_tests/laws/test_looking.py \
 		hris_pipeline_tests/fuzz hris_pipeline_tests/settings hris_pipeline_tests/transform hris_pipeline_tests/reports \
-		hris_pipeline_tests/sources/test_broken_members.py hris_pipeline_tests/sources/test_documented.py
+		hris_pipeline_tests/sources/test_broken_members.py hris_pipeline_tests/sources/test_documented.py \
+		hris_pipeline_tests/operations/test_meddled_json.py
 	$(BIN)/python -m benchmarks.soak_matrix
 
 ui: install

@@ -27,7 +27,13 @@ IN_BACKGROUND = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
 """How a script's shell starts what it does not wait for: deaf to Ctrl-C."""
 
 
-@pytest.mark.parametrize("started", [(), IN_BACKGROUND], ids=["in the foreground", "in the background"])
+@pytest.mark.parametrize(
+    "started",
+    [
+        pytest.param((), id="in the foreground"),
+        pytest.param(IN_BACKGROUND, id="in the background", marks=pytest.mark.soak),
+    ],
+)
 def test_the_ui_serves_the_made_up_company_until_it_is_told_to_stop(started: tuple[str, ...], tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}"

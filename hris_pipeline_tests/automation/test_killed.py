@@ -3,14 +3,16 @@
 import time
 
 import dagster as dg
+import pytest
 
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline_tests.kit.machine import MakeMachine
 from hris_pipeline_tests.kit.processes import until
 
-NAMES = ("alpha", "beta", "gamma")
+NAMES = tuple(f"company-{number}" for number in range(6))
 
 
+@pytest.mark.soak
 def test_after_power_cuts_in_tick_and_runs_every_due_import_happened_once(make_machine: MakeMachine) -> None:
     machine = make_machine()
     companies = machine.companies

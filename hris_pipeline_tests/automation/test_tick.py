@@ -19,7 +19,7 @@ from hris_pipeline_tests.kit.automatic_companies import automatic_settings
 from hris_pipeline_tests.kit.machine import Machine, MakeMachine
 from hris_pipeline_tests.kit.processes import until
 
-WELL = ("delta", "echo")
+WELL = ("delta",)
 REFUSED = "refused"
 """Fails for the first time."""
 LAST_STRAW = "last-straw"

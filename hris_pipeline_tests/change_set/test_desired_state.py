@@ -4,10 +4,9 @@ from datetime import date
 
 import pytest
 
-from hris_pipeline_tests.change_set.test_plan import first, later
 from hris_pipeline_tests.kit.company_strategies import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
-from hris_pipeline_tests.kit.plans import actions, company, conflicts, plan, user
+from hris_pipeline_tests.kit.plans import actions, company, conflicts, first_import, next_import, plan, user
 
 EMAIL_CASES: dict[str, tuple[str | None, bool, str | None, bool, str | None, bool]] = {
     # stored, entered by the user, source's, override → after, still marked
@@ -41,7 +40,7 @@ def test_override_emails(
 @pytest.mark.parametrize("override", [True, False])
 def test_the_secondary_email_always_follows(override: bool) -> None:
     stored = {"secondary_email": "s@x.test", "email_edited_by_user": True}
-    after = later(stored, {"secondary_email": "t@x.test"}, {"override_emails": override})
+    after = next_import(stored, {"secondary_email": "t@x.test"}, {"override_emails": override})
     assert after["secondary_email"] == "t@x.test"
 
 
@@ -133,4 +132,4 @@ def test_hire_date_priority_and_override_hire_date(
     directory.apply(plan([now, people[1]], directory, settings).rows)
     assert directory.by_id[user_id]["hire_date"] == after
     if stored is None:
-        assert first({"hire_date": source, "latest_rehire_date": rehired}, settings)["hire_date"] == after
+        assert first_import({"hire_date": source, "latest_rehire_date": rehired}, settings)["hire_date"] == after

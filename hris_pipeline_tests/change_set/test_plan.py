@@ -12,25 +12,9 @@ from hris_pipeline.contract import COUNTS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
-from hris_pipeline_tests.kit.plans import actions, company, plan, quarantined, user
+from hris_pipeline_tests.kit.plans import actions, company, first_import, next_import, plan, quarantined, user
 
 Changes = dict[str, Any]
-
-
-def later(stored: Changes, now: Changes, settings: Changes) -> dict[str, Any]:
-    """The user after an import of ``now``, when ``stored`` is what the store holds beside it."""
-    people, directory = company(1)
-    user_id = directory.by_employee_id("0001")["user_id"]
-    directory.edit(user_id, **stored)
-    directory.apply(plan([people[0] | person(1, **now)], directory, settings).rows)
-    return directory.by_id[user_id]
-
-
-def first(now: Changes, settings: Changes) -> dict[str, Any]:
-    """The user a first import makes of ``now``."""
-    directory = MemoryDirectory()
-    directory.apply(plan([person(1, **now)], directory, settings).rows)
-    return next(iter(directory.by_id.values()))
 
 
 GONE: dict[str, tuple[list[Person], frozenset[str]]] = {
@@ -142,7 +126,7 @@ class TestDoNotArchiveAndProtected:
     )
     def test_no_setting_moves_a_protected_users_email_or_employee_id(self, settings: Changes) -> None:
         stored = {"protected": True, "email": "mine@acme.test", "email_edited_by_user": True}
-        after = later(stored, {"employee_id": "9", "email": "new@acme.test"}, settings)
+        after = next_import(stored, {"employee_id": "9", "email": "new@acme.test"}, settings)
         assert (after["email"], after["employee_id"]) == ("mine@acme.test", "0001")
 
     def test_a_protected_user_whose_email_is_excluded_or_generated_is_not_counted_protected(self) -> None:
@@ -184,13 +168,15 @@ class TestDoNotImport:
 class TestExcludeFields:
     def test_a_stored_value_stays_and_a_new_user_has_none(self) -> None:
         settings = {"exclude_fields": ["birth_date", "email", "Team"]}
-        after = later({"metadata": {"Team": "Old"}}, {"birth_date": None, "email": "n@x.test", "Team": "New"}, settings)
+        after = next_import(
+            {"metadata": {"Team": "Old"}}, {"birth_date": None, "email": "n@x.test", "Team": "New"}, settings
+        )
         assert (after["birth_date"], after["email"], after["metadata"]) == (
             date(1990, 1, 1),
             "p1@acme.test",
             {"Team": "Old"},
         )
-        new = first({"Team": "New"}, settings)
+        new = first_import({"Team": "New"}, settings)
         assert (new["birth_date"], new["email"], new["metadata"]) == (None, None, {})
 
     def test_an_archive_and_a_restore_leave_it_too(self) -> None:
@@ -252,7 +238,7 @@ class TestAbsentMeansEmpty:
         assert directory.by_employee_id("0001")["birth_date"] == date(1990, 1, 1)
 
     def test_metadata_that_is_no_longer_listed_stays(self) -> None:
-        after = later({"metadata": {"Badge": "7"}}, {"Team": "Red"}, {})
+        after = next_import({"metadata": {"Badge": "7"}}, {"Team": "Red"}, {})
         assert after["metadata"] == {"Badge": "7", "Team": "Red"}
 
 

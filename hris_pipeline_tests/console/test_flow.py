@@ -269,6 +269,7 @@ def _finds_no_canary(visitor: Visitor, live: Live) -> None:
     assert [secret for secret in SECRETS if secret in texts] == []
 
 
+@pytest.mark.soak
 def test_the_same_flow_without_scripts(live: Live) -> None:
     with browser_page(scripts=False) as page:
         visitor = Visitor(page, axe=False)

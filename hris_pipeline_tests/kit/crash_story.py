@@ -20,7 +20,7 @@ from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.store.engine import Store, upgrade_store
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.tables import users
-from hris_pipeline_tests.kit.crash_databases import Databases
+from hris_pipeline_tests.kit.crash_databases import Databases, SqliteFiles
 from hris_pipeline_tests.kit.crash_work import NAME, planned
 
 __all__ = ["People", "Story", "by_hris_id", "people", "tell_story"]
@@ -47,6 +47,11 @@ class Story:
     staged: Import
     before: People
     after: People
+
+    @property
+    def databases_are_files(self) -> bool:
+        """Whether this is the story on SQLite."""
+        return isinstance(self.databases, SqliteFiles)
 
     @contextmanager
     def copy(self, template: str) -> Iterator[Services]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-__all__ = ["law", "load_profile"]
+__all__ = ["TIMES", "law", "load_profile"]
 
 TIMES = int(os.environ.get("LAWS_TIMES", "1"))
 

@@ -18,8 +18,10 @@ __all__ = [
     "actions",
     "company",
     "conflicts",
+    "first_import",
     "held_by",
     "linked",
+    "next_import",
     "plan",
     "quarantined",
     "user",
@@ -85,3 +87,19 @@ def conflicts(planned: Plan) -> list[tuple[str, str, str]]:
 
 def actions(planned: Plan) -> list[str]:
     return planned.rows["action"].tolist()
+
+
+def next_import(stored: dict[str, Any], now: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The user after an import of ``now``, when ``stored`` is what the store holds beside it."""
+    people, directory = company(1)
+    user_id = directory.by_employee_id("0001")["user_id"]
+    directory.edit(user_id, **stored)
+    directory.apply(plan([people[0] | person(1, **now)], directory, settings).rows)
+    return directory.by_id[user_id]
+
+
+def first_import(now: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The user a first import makes of ``now``."""
+    directory = MemoryDirectory()
+    directory.apply(plan([person(1, **now)], directory, settings).rows)
+    return next(iter(directory.by_id.values()))

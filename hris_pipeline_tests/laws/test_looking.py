@@ -32,7 +32,7 @@ T = TypeVar("T")
 COMPANIES: st.SearchStrategy[Story] = st.one_of(stories("justworks", max_people=8), stories("finch", max_people=8))
 
 
-@law(8)
+@law(5)
 @given(story=COMPANIES, document=settings_documents())
 def test_what_if_is_the_plan_after_the_change(lite_stage: Stage, story: Story, document: JsonObject) -> None:
     with lite_stage(story.world) as (judged, world):
@@ -52,7 +52,7 @@ def test_what_if_is_the_plan_after_the_change(lite_stage: Stage, story: Story, d
         assert len(read_rows(judged.acme.services, planned.import_id)) == len(expected.rows)
 
 
-@law(8)
+@law(5)
 @given(story=COMPANIES)
 def test_an_open_import_tells_what_a_fresh_plan_would(lite_stage: Stage, story: Story) -> None:
     """Nothing is saved: every week's plan takes the place of the last one, or keeps it open and up to date."""
@@ -66,7 +66,7 @@ def test_an_open_import_tells_what_a_fresh_plan_would(lite_stage: Stage, story: 
                 assert planned.extract_id == kept_manifest(judged.acme.services, judged.acme.name).extract_id
 
 
-@law(8)
+@law(5)
 @given(story=COMPANIES)
 def test_an_undo_gives_back_what_the_import_changed(lite_stage: Stage, story: Story) -> None:
     with lite_stage(story.world) as (judged, world):
@@ -92,7 +92,7 @@ UNIQUE = ("employee_id", "email", "integration_id", "hris_id")
 """What two users may not share: somebody else may have the value before by now."""
 
 
-@law(6)
+@law(4)
 @given(story=COMPANIES)
 def test_an_undo_after_further_changes_gives_back_what_nobody_changed_since(lite_stage: Stage, story: Story) -> None:
     with lite_stage(story.world) as (judged, world):

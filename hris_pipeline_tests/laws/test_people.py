@@ -22,7 +22,7 @@ Stage = Callable[[World], AbstractContextManager[tuple[Judged, World]]]
 PEOPLE: st.SearchStrategy[Story] = st.one_of(stories("justworks", max_people=12), stories("finch", max_people=12))
 
 
-@law(14)
+@law(10)
 @given(story=PEOPLE)
 def test_every_week_is_what_the_oracle_says(
     stage: Stage, record_property: Callable[[str, object], None], story: Story

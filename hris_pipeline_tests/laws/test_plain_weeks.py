@@ -29,11 +29,18 @@ def weeks(source: Source) -> tuple[Week, ...]:
     )
 
 
-@pytest.mark.parametrize("source", ["justworks", "finch"])
-def test_plain_weeks_end_where_the_oracle_says(stage: Stage, source: Source) -> None:
+def plays(stage: Stage, source: Source) -> None:
     story = Story(World("acme", source, (), MONDAY), weeks(source))
     with stage(story.world) as (judged, world):
         assert list(play(judged, world, story)) == []
+
+
+def test_plain_weeks_end_where_the_oracle_says(stage: Stage) -> None:
+    plays(stage, "justworks")
+
+
+def test_plain_weeks_of_the_aggregator_end_where_the_oracle_says(lite_stage: Stage) -> None:
+    plays(lite_stage, "finch")
 
 
 BACK, AGAIN, AHEAD = date(2023, 3, 1), date(2025, 4, 1), MONDAY + timedelta(days=3)

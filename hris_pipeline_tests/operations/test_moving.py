@@ -13,6 +13,7 @@ from hris_pipeline.sandbox import Company
 from hris_pipeline.settings.document import Settings
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import MONDAY
+from hris_pipeline_tests.kit.remembered_homes import remembered
 
 
 @dataclass
@@ -60,7 +61,7 @@ def move(acme: Acme) -> Move:
     globex = acme.sibling("globex", company, Settings.model_validate({"directory": "acme"}))
     for number, colleague in enumerate(company.persons()):
         company.edit(colleague.id, work_id=f"G{number}")
-    assert globex.run().counts["conflicts"] == 0
+    assert remembered(acme, "globex imported", lambda: globex.run().counts["conflicts"]) == 0
     return Move(acme, globex, mover)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.review_queues import open_conflicts, resolve
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
+from hris_pipeline_tests.kit.remembered_homes import remembered
 
 RULE = "do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]"
 
@@ -30,15 +31,22 @@ UNUSABLE: dict[str, Callable[[Acme, str], object]] = {
 def test_while_the_row_of_the_member_says_nothing(
     make_lite: MakeAcme, spoil: Callable[[Acme, str], object], decided: bool
 ) -> None:
-    acme = make_lite(20, seed=5)
-    acme.switch("metadata=[{name: Badge, source: 'custom:Badge Number'}]")
-    acme.run()
+    acme = make_lite(9, seed=5)
+
+    def import_first() -> None:
+        acme.switch("metadata=[{name: Badge, source: 'custom:Badge Number'}]")
+        acme.run()
+
+    def come_into_conflict() -> None:
+        assert acme.run().counts["conflicts"] == 1
+
+    remembered(acme, "with a badge", import_first)
     gone = acme.active()[0]
     employee_id = acme.users()[gone]["employee_id"]
     work_id = acme.company.person(gone).work_id
     acme.lose([gone])
     member = acme.company.add(work_id=work_id)
-    assert acme.run().counts["conflicts"] == 1
+    remembered(acme, "with a badge, in conflict", come_into_conflict)
     [conflict] = open_conflicts(acme.services, "acme")
     if decided:
         resolve(acme.services, conflict.conflict_id, "link", "lee")
