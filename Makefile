@@ -79,6 +79,7 @@ soak: install
 		hris_pipeline_tests/sources/test_broken_members.py hris_pipeline_tests/sources/test_documented.py \
 		hris_pipeline_tests/operations/test_meddled_json.py
 	$(BIN)/python -m benchmarks.soak_matrix
+	$(BIN)/python -m benchmarks.soak_pairs
 
 ui: install
 	$(BIN)/hris ui

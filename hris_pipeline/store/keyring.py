@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ class Keyring:
 
     def encrypt(self, text: str) -> str:
         """The text, so that only a holder of the keys can read it."""
-        return self._fernet.encrypt(text.encode()).decode()
+        return _fernet(self.keys).encrypt(text.encode()).decode()
 
     def decrypt(self, secret: str) -> str:
         """What was encrypted.
@@ -69,7 +69,7 @@ class Keyring:
             EnvironmentInvalid: none of the keys is the one it was encrypted with.
         """
         try:
-            return self._fernet.decrypt(secret.encode()).decode()
+            return _fernet(self.keys).decrypt(secret.encode()).decode()
         except InvalidToken:
             raise EnvironmentInvalid(
                 "HRIS_SECRET_KEY does not open the stored tokens: add the key they were encrypted with after the new "
@@ -84,9 +84,41 @@ class Keyring:
         """Whether it is the message's MAC under any of the keys."""
         return any(hmac.compare_digest(_mac(key, message).encode(), mac.encode()) for key in self.keys)
 
-    @cached_property
-    def _fernet(self) -> MultiFernet:
-        return MultiFernet([Fernet(key) for key in self.keys])
+
+class _FileKeyring(Keyring):
+    """The keys of a file, as they stand there now: whoever has them open while they change goes on with the new ones,
+    and nothing is sealed with a key that is gone by then."""
+
+    def __init__(self, path: Path) -> None:
+        object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_read", (None, ()))
+        self._current()
+
+    @property
+    def keys(self) -> tuple[str, ...]:  # type: ignore[override]
+        """They are read again when the file is another."""
+        return self._current()
+
+    def _current(self) -> tuple[str, ...]:
+        path: Path = self.__dict__["_path"]
+        mark, keys = self.__dict__["_read"]
+        if mark is None or mark != _mark(path):
+            mark, keys = _mark(path), _proven(tuple(_key_file(path).split()), str(path))
+            object.__setattr__(self, "_read", (mark, keys))
+        return tuple(keys)
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_ino
+
+
+@lru_cache(maxsize=8)
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
 
 
 def _mac(key: str, message: bytes) -> str:
@@ -102,13 +134,12 @@ def load_keyring(environment: Environment) -> Keyring:
         EnvironmentInvalid: no key with PostgreSQL, or one that is no Fernet key.
     """
     if environment.secret_keys:
-        return _keyring(environment.secret_keys, "HRIS_SECRET_KEY")
+        return Keyring(_proven(environment.secret_keys, "HRIS_SECRET_KEY"))
     if not environment.embedded:
         raise EnvironmentInvalid(
             f"HRIS_SECRET_KEY is not set; it encrypts tokens and seals imports: make one with {_HOW}"
         )
-    path = environment.home / KEY_FILE
-    return _keyring(tuple(_key_file(path).split()), str(path))
+    return _FileKeyring(environment.home / KEY_FILE)
 
 
 def add_key_to_file(environment: Environment) -> None:
@@ -125,7 +156,7 @@ def drop_old_keys_of_file(environment: Environment) -> None:
         file.write(_key_file(path).split()[0].encode() + b"\n")
 
 
-def _keyring(keys: tuple[str, ...], where: str) -> Keyring:
+def _proven(keys: tuple[str, ...], where: str) -> tuple[str, ...]:
     for number, key in enumerate(keys, start=1):
         try:
             Fernet(key)
@@ -133,7 +164,7 @@ def _keyring(keys: tuple[str, ...], where: str) -> Keyring:
             raise EnvironmentInvalid(f"{where}: key {number} is no Fernet key: make one with {_HOW}") from None
     if not keys:
         raise EnvironmentInvalid(f"{where} holds no key: make one with {_HOW}")
-    return Keyring(keys)
+    return keys
 
 
 def _key_file(path: Path) -> str:

@@ -11,8 +11,9 @@ from cryptography.fernet import Fernet
 
 from hris_pipeline.defs.io_manager import FrameIOManager, Traced, check_frames, frames_root, reseal_frames
 from hris_pipeline.errors import EnvironmentInvalid, Tampered
+from hris_pipeline.operations.automation import pause
 from hris_pipeline.operations.decisions import approve_import, save_import
-from hris_pipeline.operations.extraction import kept_manifest
+from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.roles import DecidedBy, deciding
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.operations.upkeep import rotate_key, verify
@@ -139,6 +140,22 @@ def test_a_key_in_a_file_is_replaced_by_a_new_one(acme_lite: Acme) -> None:
     with under_keys(acme) as services:
         assert services.tokens("acme").current().access
         assert verify(services, "acme").ok
+
+
+def test_whoever_has_the_store_open_while_the_key_of_a_file_changes_goes_on_with_the_new_one(acme_lite: Acme) -> None:
+    acme, by = acme_lite, DecidedBy("Dana", "dana", "os")
+    (acme.services.environment.home / "secret.key").write_text("\n".join(acme.services.environment.secret_keys))
+    with under_keys(acme) as services, under_keys(acme) as other:
+        assert verify(other, "acme").ok
+        with deciding(other, "acme", "pause", by):
+            rotate_key(services, lambda _: (0, 0))
+            pause(other, "acme", "Dana", "audit")
+        extract_members(other, "acme")
+        other.tokens("acme").save(other.tokens("acme").current())
+    with under_keys(acme) as services:
+        assert verify(services, "acme").ok
+        assert kept_manifest(services, "acme")
+        assert services.tokens("acme").current().access
 
 
 def test_an_upgrade_seals_what_was_there_before_there_were_seals(acme: Acme) -> None:
