@@ -95,7 +95,7 @@ class _FileKeyring(Keyring):
         self._current()
 
     @property
-    def keys(self) -> tuple[str, ...]:  # type: ignore[override]
+    def keys(self) -> tuple[str, ...]:
         """They are read again when the file is another."""
         return self._current()
 

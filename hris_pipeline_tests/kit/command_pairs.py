@@ -71,7 +71,7 @@ def run_command(_: Parent, environ: Mapping[str, str], arguments: Sequence[str])
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with redirect_stdout(out), redirect_stderr(err):
         exit_code = run(list(arguments))
-    return CommandEnd(exit_code, err.buffer.getvalue().decode())  # type: ignore[attr-defined]
+    return CommandEnd(exit_code, err.buffer.getvalue().decode())
 
 
 @dataclass(frozen=True)
