@@ -186,7 +186,14 @@ def measure(place: str, tree: Path) -> Passes:
 
     data_file, report = tree / "passes.coverage", tree / "passes.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"]
-    command += [f"--cov={PACKAGE}", "--cov-context=test", "--cov-report=", f"--ignore={COUNTING}", *OWNERS[place]]
+    command += [
+        f"--cov={PACKAGE}",
+        "--cov-context=test",
+        "--cov-report=",
+        "--cov-fail-under=0",
+        f"--ignore={COUNTING}",
+        *OWNERS[place],
+    ]
     environ = {**os.environ, "COVERAGE_FILE": str(data_file)}
     if subprocess.run(command, cwd=tree, env=environ, capture_output=True, check=False).returncode:
         raise SystemExit(f"The tests of {place} fail without any fault: {' '.join(command)}")
