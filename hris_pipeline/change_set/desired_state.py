@@ -38,6 +38,9 @@ __all__ = [
 _SAME_PERSON = (("email",), ("first_name", "last_name", "birth_date"))
 """What shows that two members are the same person: either of these."""
 
+_SUPERVISORS = ("supervisor_hris_id", "supervisor_justworks_id")
+"""What ``is_manager`` is derived from, in either spelling."""
+
 _REFERENCE = {field.name: field.reference for field in EMPLOYEE_FIELDS}
 
 
@@ -208,15 +211,18 @@ def _still_managers(
     context: PlanContext,
     settings: Settings,
 ) -> dict[str, pd.Series]:
-    """By field made of ``is_manager``: who has it no more though, as is stored, somebody reports to them of whose
-    supervisor this extract tells nothing."""
+    """By field made of ``is_manager``: who has it no more though somebody reports to them whose reference names them by
+    an id that is theirs no more, or, as is stored, somebody of whose supervisor this extract tells nothing."""
     names = [item.name.column for item in effective_metadata(settings) if item.source == "is_manager"]
     names = [name for name in names if name in rows]
-    untold = _of_untold_supervisors(people.rows, vanished, snapshot, context) if names else snapshot["user_id"].iloc[:0]
-    if untold.empty:
+    if not names:
         return {}
-    managers = directory.users(untold)["supervisor_id"].dropna()
-    still = is_in(rows["stored_employee_id"], managers)
+    still = pd.Series(False, index=rows.index)
+    if effective_mapping(settings).get("supervisor_id") in _SUPERVISORS and "supervisor_id" in rows:
+        still |= is_in(rows["employee_id"], rows["supervisor_id"].dropna())
+    untold = _of_untold_supervisors(people.rows, vanished, snapshot, context)
+    if len(untold):
+        still |= is_in(rows["stored_employee_id"], directory.users(untold)["supervisor_id"].dropna())
     return {name: still & null_as_false(rows[name] == "false") for name in names}
 
 

@@ -80,8 +80,8 @@ class Directory(Protocol):
         ...
 
     def former_links(self, hris_ids: pd.Series) -> pd.DataFrame:
-        """``hris_id`` and ``user_id`` of users whom the integration had linked to one of the hris_ids, and has not any
-        more."""
+        """``hris_id`` and ``user_id`` of users whom the integration, or else another of the directory, had linked to
+        one of the hris_ids, and has not any more."""
         ...
 
     def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:

@@ -296,7 +296,7 @@ class PersonLookup:
     ``undecided``: hris_ids of members of whom nobody can say yet which user they are. ``reused``: hris_ids of members
     whose EmployeeId another listed member has as a user, so that it says nothing of them. ``named_by_justworks``:
     whether EmployeeIds are justworks_ids. ``formerly_linked`` gives the EmployeeIds, as they will be, of users
-    whom this integration had linked to those hris_ids.
+    whom this integration, or another of the directory, had linked to those hris_ids.
     """
 
     links: pd.DataFrame

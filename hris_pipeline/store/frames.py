@@ -21,7 +21,7 @@ from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.stored_json import sound_object
 from hris_pipeline.store.tables import Instant, former_links, import_rows, imports, integrations, users
-from hris_pipeline.transform.columns import to_arrow
+from hris_pipeline.transform.columns import is_in, null_as_false, to_arrow
 
 __all__ = [
     "INSTANT",
@@ -277,12 +277,18 @@ class StoredDirectory:
         return read_users(self.connection, user_ids, self.directory_id)
 
     def former_links(self, hris_ids: pd.Series) -> pd.DataFrame:
-        """Users whom this integration had linked to one of the hris_ids, and has not any more."""
+        """Users whom this integration had linked to one of the hris_ids, and has not any more; of an id that it never
+        linked, those whom others of the directory had."""
         ids = in_values(self.connection, former_links.c.hris_id, hris_ids.unique().tolist())
-        of_integration = former_links.c.integration_id == self.integration_id
-        return read_frame(
-            self.connection, sa.select(former_links.c.hris_id, former_links.c.user_id).where(of_integration, ids)
+        of_directory = sa.and_(
+            integrations.c.integration_id == former_links.c.integration_id,
+            integrations.c.directory_id == self.directory_id,
         )
+        columns = former_links.c.hris_id, former_links.c.user_id, former_links.c.integration_id
+        links = read_frame(self.connection, sa.select(*columns).where(of_directory, ids))
+        ours = null_as_false(links["integration_id"] == self.integration_id)
+        others = ~is_in(links["hris_id"], links.loc[ours, "hris_id"])
+        return links.loc[ours | others, ["hris_id", "user_id"]]
 
     def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
         """``filled_fields``."""

@@ -83,6 +83,7 @@ def employment_columns(
     unbegun = pc.and_(pc.is_null(begun), _is_true(pc.greater(first, today)))
     same_day = pc.and_(_is_true(pc.equal(ended, begun)), pc.and_(_is_true(pc.greater(begun, first)), pc.invert(over)))
     earlier_end = pc.or_(_is_true(pc.less(ended, begun)), pc.and_(unbegun, _is_true(pc.less(ended, first))))
+    earlier_end = pc.or_(earlier_end, _ends_another_spell(employees, come, today))
     ended = _without(ended, pc.or_(pc.or_(earlier_end, same_day), untold))
     doubtful = _is_doubtful(employees, ended, unread, today)
     columns = {
@@ -183,6 +184,16 @@ def _has_ended(employees: pd.DataFrame, begun: Any, spells: pd.DataFrame, today:
     present = spells[null_as_false(spells["start"] == theirs)]
     runs = present[~null_as_false(present["end"] < today)]
     return pa.array(is_in(employees["hris_id"], present["hris_id"]) & ~is_in(employees["hris_id"], runs["hris_id"]))
+
+
+def _ends_another_spell(employees: pd.DataFrame, spells: pd.DataFrame, today: date) -> Any:
+    """Whose termination date is told to be the end of one spell, while another one that began later runs."""
+    ends = lookup(spells["hris_id"], employees["hris_id"], employees[_END])
+    ended = spells.loc[null_as_false(spells["end"] == ends), ["hris_id", "start"]]
+    running = spells[~null_as_false(spells["end"] == ends) & ~null_as_false(spells["end"] < today)]
+    pairs = ended.merge(running[["hris_id", "start"]], on="hris_id", suffixes=("", "_running"))
+    another = pairs.loc[null_as_false(pairs["start"] < pairs["start_running"]), "hris_id"]
+    return pa.array(is_in(employees["hris_id"], another))
 
 
 _IDS = frozenset(

@@ -112,3 +112,15 @@ def test_a_manager_stays_one_while_the_extract_does_not_tell_of_a_report(
     directory.apply(planned.rows)
     assert (directory.by_employee_id("0001")["metadata"] == {"Boss": "true"}) == stays
     assert directory.by_employee_id("0003")["metadata"] == {"Boss": "false"}
+
+
+def test_a_manager_whom_reports_name_by_a_former_member_id_stays_one() -> None:
+    people, directory = staff()
+    rows = [people[0] | NO_BOSS | {"hris_id": "m-10"}, *people[1:]]
+    for gone in ({"m-1"}, set[str]()):
+        directory.apply(planned_with_managers(rows, directory, missing=frozenset(gone)).rows)
+        user = directory.by_employee_id("0001")
+        assert (user["hris_id"], user["metadata"]) == ("m-10", {"Boss": "true"})
+    rows[1] |= {"supervisor_id": "m-3"}
+    directory.apply(planned_with_managers(rows, directory).rows)
+    assert directory.by_employee_id("0001")["metadata"] == {"Boss": "false"}

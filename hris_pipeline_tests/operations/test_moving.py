@@ -4,6 +4,7 @@ was decided is imported, and while nothing is known of them there."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from hris_pipeline.errors import ImportStale, UsageError
@@ -114,6 +115,22 @@ def test_reports_at_the_company_that_was_left_keep_the_manager(move: Move) -> No
         assert "warning:supervisor_unknown" not in done.diagnostics
     user = move.acme.users()[move.arrived]
     assert move.acme.users()[report]["supervisor_id"] == user["employee_id"]
+
+
+def test_reports_at_the_other_company_keep_a_manager_who_came_back_under_another_id(move: Move) -> None:
+    manager = move.acme.company.person(move.mover)
+    report = move.globex.company.member_ids[0]
+    move.globex.company.edit(report, manager=None, raw={"manager": {"id": move.mover}})
+    move.globex.run()
+    assert move.acme.users()[report]["supervisor_id"] == move.employee_id
+    employee_id = move.employee_id
+    move.leave()
+    move.acme.company.add(msgspec.structs.replace(manager, id="again"))
+    move.acme.run()
+    assert move.acme.users()["again"]["employee_id"] == employee_id
+    done = move.globex.run()
+    assert "warning:supervisor_unknown" not in done.diagnostics
+    assert move.acme.users()[report]["supervisor_id"] == employee_id
 
 
 def test_after_the_link_was_imported_and_undone(move: Move) -> None:

@@ -93,8 +93,14 @@ def employment(employee: Employee, today: date, days_before_start: int = 0) -> E
 
 def present_end(employee: Employee, today: date) -> date | None:
     """The termination date, unless it belongs to a spell before the latest that has begun: it lies before that start,
-    or on the very day of a re-hire (as long as nothing says that the person left again that day)."""
+    or on the very day of a re-hire (as long as nothing says that the person left again that day); or it is told as the
+    end of one spell while another that began later runs."""
     end, starts = employee.termination_date, _starts(employee)
+    begun_spells = [spell for spell in employee.spells if spell.start <= today]
+    ended = {spell.start for spell in begun_spells if end is not None and spell.end == end}
+    running = {spell.start for spell in begun_spells if spell.end is None or (spell.end >= today and spell.end != end)}
+    if any(start < other for start in ended for other in running):
+        return None
     begun = [start for start in starts if start <= today] or starts
     if end is None or not begun or end > max(begun):
         return end

@@ -166,7 +166,7 @@ def _wanted(draft: Draft, match: Match, directory: Directory, emails: Mapping[st
     for name, value in row.values.items():
         if name == "email":
             wanted[name] = emails[row.hris_id]
-        elif isinstance(value, Keep) or (value == "false" and user is not None and _still_manages(draft, name, user)):
+        elif isinstance(value, Keep) or (value == "false" and _still_manages(draft, name, match, directory)):
             continue
         elif name == "hire_date" and user is not None:
             wanted[name] = _hire_date(draft, row, user, value)
@@ -194,11 +194,21 @@ def _wanted(draft: Draft, match: Match, directory: Directory, emails: Mapping[st
     return wanted
 
 
-def _still_manages(draft: Draft, name: str, user: User) -> bool:
-    """Whether a field that tells who is a manager stays: as is stored, somebody reports to this user of whose
-    supervisor the reading tells nothing."""
-    if not name.startswith("#") or _metadata_source(draft.settings, name) != "is_manager":
+def _still_manages(draft: Draft, name: str, match: Match, directory: Directory) -> bool:
+    """Whether a field that tells who is a manager stays: somebody reports to this user by an id that is theirs no more,
+    or, as is stored, somebody of whose supervisor the reading tells nothing."""
+    user, source = match.user, draft.settings.mapping.get("supervisor_id")
+    if user is None or not name.startswith("#") or _metadata_source(draft.settings, name) != "is_manager":
         return False
+    if source in ("supervisor_hris_id", "supervisor_justworks_id"):
+        employee_id = employee_id_after(match, draft.settings)
+        for report in draft.identities.matches.values():
+            named = report.row.supervisors.get("supervisor_id")
+            if (
+                isinstance(named, str)
+                and directory.named(source, named, report.row.employee).employee_id == employee_id
+            ):
+                return True
     return any(
         other.integration_id == draft.world.integration_id
         and other.is_active

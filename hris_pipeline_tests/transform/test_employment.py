@@ -118,6 +118,10 @@ THREE_SPELLS: list[tuple[str, Spells, bool, str | None, tuple[bool, bool], str |
     ("starts again on the last day", [(FIRST, None), (BACK, None)], True, BACK, WORKS, BACK),
     ("the same, the former end told", [(FIRST, BACK), (BACK, None)], True, BACK, WORKS, BACK),
     ("and left again that day", [(FIRST, BACK), (BACK, BACK)], True, BACK, LEFT, BACK),
+    ("moved, and the spells overlap", [(FIRST, "2025-06-01"), ("2025-05-30", None)], True, "2025-06-01", WORKS,
+     "2025-05-30"),
+    ("both are over", [(FIRST, "2025-06-01"), ("2025-05-30", "2025-05-31")], True, "2025-06-01", LEFT, "2025-05-30"),
+    ("the end is of none of them", [(FIRST, "2022-05-01"), (BACK, None)], True, "2025-06-01", LEFT, BACK),
     ("starts tomorrow again", [(FIRST, None), (BACK, None), ("2025-06-03", None)], True, "2024-01-01", LEFT, BACK),
 ]  # fmt: skip
 
