@@ -20,6 +20,7 @@ from hris_pipeline.operations.review_rows import (
     Change,
     ReviewRow,
     archive_reason,
+    check_text,
     known_as,
     mask,
     reasons_by_id,
@@ -369,15 +370,14 @@ def check_filters(filters: Filters, sort: str) -> None:
     """Refuses what no import could be filtered or sorted by, before one is made to be looked at.
 
     Raises:
-        UsageError: an action, a field or a way of sorting that there is not.
+        UsageError: an action, a field or a way of sorting that there is not, or a text too long.
     """
+    check_text(filters.text or "")
     if sort.removeprefix("-") not in stored.SORTS:
         raise UsageError(f"Rows cannot be sorted by {sort[:40]!r}: use {', '.join(stored.SORTS)}.")
     if filters.action and filters.action not in ACTIONS:
-        raise UsageError(
-            f"There is no action {filters.action[:40]!r}: use {', '.join(ACTIONS)}."
-            f"{suggestion(filters.action, ACTIONS)}"
-        )
+        hint = suggestion(filters.action, ACTIONS)
+        raise UsageError(f"There is no action {filters.action[:40]!r}: use {', '.join(ACTIONS)}.{hint}")
     if filters.field and not filters.field.startswith("#") and filters.field not in FILTER_FIELDS:
         raise UsageError(
             f"There is no field {filters.field[:40]!r}: use {', '.join(FILTER_FIELDS)}, or #Name for metadata."

@@ -1,5 +1,5 @@
 """One change of an import as it is reviewed: who it is, every changed field with both values, and why it stands out;
-and the masks over people's values, for whoever has not asked to see them.
+the masks over people's values, for whoever has not asked to see them; and what text somebody can be looked for by.
 
 Pure: from a stored row to what is shown. How rows are found is ``review``'s.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
 
+from hris_pipeline.errors import UsageError
 from hris_pipeline.settings.fields import USER_FIELD_NAMES
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.review import StoredRow, is_hidden
@@ -21,12 +22,17 @@ __all__ = [
     "Change",
     "ReviewRow",
     "archive_reason",
+    "check_text",
     "known_as",
     "mask",
     "mask_value",
     "reasons_by_id",
     "review_row",
 ]
+
+LONGEST_TEXT = 200
+MOST_WORDS = 12
+"""What somebody is looked for by."""
 
 SHOWN_UNMASKED = frozenset(
     {
@@ -176,3 +182,16 @@ def _value(state: Mapping[str, Any], name: str) -> Any:
 
 def _name(state: Mapping[str, Any]) -> str | None:
     return " ".join(part for part in (state.get("first_name"), state.get("last_name")) if part) or None
+
+
+def check_text(text: str) -> None:
+    """Refuses to look for a text that is too long for anybody's ids, names and addresses: each word costs.
+
+    Raises:
+        UsageError: it is.
+    """
+    if len(text) > LONGEST_TEXT or len(text.split()) > MOST_WORDS or not text.isprintable():
+        raise UsageError(
+            f"What is looked for has {MOST_WORDS} words and {LONGEST_TEXT} characters at most, on one line: parts of "
+            "ids, names or addresses."
+        )

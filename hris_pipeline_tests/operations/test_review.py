@@ -121,6 +121,9 @@ def test_a_filter_that_there_is_not_is_refused_with_those_there_are(services: Se
         (Filters(action="archived"), "create, update, archive, restore. Did you mean 'archive'"),
         (Filters(field="emial"), "Did you mean 'email'"),
         (Filters(guard="archive_limits"), "Did you mean 'archive_limit'"),
+        (Filters(text="a " * 13), "12 words and 200 characters"),
+        (Filters(text="a" * 201), "12 words and 200 characters"),
+        (Filters(text="a\x00b"), "12 words and 200 characters"),
     ):
         with pytest.raises(UsageError, match=words):
             review(services, staged, filters=filters)

@@ -17,6 +17,7 @@ from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.explanation import Explanation, directory_as_of, explain, user_as_of
 from hris_pipeline.operations.overview import history, history_length, read_import
 from hris_pipeline.operations.review_files import field_title, reason_words
+from hris_pipeline.operations.review_rows import check_text
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.conditions import SEARCHED
 from hris_pipeline.store.imports import Import
@@ -132,6 +133,7 @@ def directory(visit: Visit) -> Response:
     summary = _import(visit, visit.route["import_id"])
     frame = directory_as_of(visit.services, visit.name, summary.import_id).sort_values("employee_id")
     text = visit.text("text")
+    check_text(text)
     if text:
         frame = frame[_has_words(frame, text)]
     page, pages = visit.page_of(len(frame), PAGE_SIZE)
