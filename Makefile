@@ -77,7 +77,7 @@ soak: install
 	LAWS_TIMES=25 $(BIN)/python -m pytest -q hris_pipeline_tests/laws/test_people.py hris_pipeline_tests/laws/test_looking.py \
 		hris_pipeline_tests/fuzz hris_pipeline_tests/settings hris_pipeline_tests/transform hris_pipeline_tests/reports \
 		hris_pipeline_tests/sources/test_broken_members.py hris_pipeline_tests/sources/test_documented.py \
-		hris_pipeline_tests/operations/test_meddled_json.py
+		hris_pipeline_tests/operations
 	$(BIN)/python -m benchmarks.soak_matrix
 	$(BIN)/python -m benchmarks.soak_pairs
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def named(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
@@ -77,7 +83,7 @@ def imports_of(tree: ast.AST, path: Path) -> Iterator[str]:
 
 
 def rooms_imported(path: Path) -> set[str]:
-    names = imports_of(ast.parse(path.read_text()), path)
+    names = imports_of(tree_of(path), path)
     return {name.split(".")[1] for name in names if name.startswith("hris_pipeline.")}
 
 
@@ -102,7 +108,7 @@ def test_imports_point_up_the_list(path: Path) -> None:
 
 @each_module
 def test_dagster_is_known_only_where_it_is_glued(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     if room_of(path) in KNOW_DAGSTER:
         return
     if room_of(path) in ("cli", "console"):
@@ -112,7 +118,7 @@ def test_dagster_is_known_only_where_it_is_glued(path: Path) -> None:
 
 @each_module
 def test_a_module_says_what_belongs_there_and_what_it_gives(path: Path) -> None:
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     assert ast.get_docstring(tree), "no docstring"
     defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign) for node in tree.body)
     if defines and "migrations" not in path.parts:
@@ -122,7 +128,7 @@ def test_a_module_says_what_belongs_there_and_what_it_gives(path: Path) -> None:
 
 def exported(path: Path) -> set[str] | None:
     """What a module says it gives; None where it makes the list itself."""
-    for node in ast.parse(path.read_text()).body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.Assign) and any(isinstance(n, ast.Name) and n.id == "__all__" for n in node.targets):
             return set(ast.literal_eval(node.value)) if isinstance(node.value, ast.List) else None
     return set()
@@ -133,7 +139,7 @@ def test_a_module_takes_from_another_only_what_that_one_exports() -> None:
     exports = {name.removesuffix(".__init__"): exported(path) for name, path in files.items()}
     taken = set()
     for path in modules():
-        for name in imports_of(ast.parse(path.read_text()), path):
+        for name in imports_of(tree_of(path), path):
             module, _, member = name.rpartition(".")
             if name not in exports and (names := exports.get(module)) is not None and member not in names:
                 taken.add(f"{named(path)} takes {member} from {module}")
@@ -144,7 +150,7 @@ def test_a_module_takes_from_another_only_what_that_one_exports() -> None:
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 400
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef)]
     long = [f"{function.name}: {lines_of(function)} lines" for function in functions if lines_of(function) > 50]
     assert "migrations" in path.parts or not long
 
@@ -171,7 +177,7 @@ def test_the_house_has_few_rooms_and_small_ones_say_why() -> None:
     unexplained = [
         named(path)
         for path in counted
-        if path.read_text().count("\n") < 50 and len(ast.get_docstring(ast.parse(path.read_text())) or "") < 60
+        if path.read_text().count("\n") < 50 and len(ast.get_docstring(tree_of(path)) or "") < 60
     ]
     assert not unexplained
 
@@ -186,9 +192,8 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 
 def runtime_imports(path: Path, files: Mapping[str, Path]) -> Iterator[str]:
-    tree = ast.parse(path.read_text())
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node))]
-    for name in imports_of(tree, path):
+    body = [node for node in tree_of(path).body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node))]
+    for name in imports_of(ast.Module(body, []), path):
         yield from (module for module in (name, name.rpartition(".")[0]) if module in files)
 
 

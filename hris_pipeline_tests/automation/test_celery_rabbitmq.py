@@ -11,7 +11,7 @@ from hris_pipeline_tests.kit.celery_machines import Site, site_of
 from hris_pipeline_tests.kit.processes import until
 from hris_pipeline_tests.kit.rabbitmq_server import RabbitMQ, needs_rabbitmq, rabbitmq_server
 
-pytestmark = needs_rabbitmq
+pytestmark = [needs_rabbitmq, pytest.mark.soak]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hris_pipeline_tests.kit.graphql import Ui
 from hris_pipeline_tests.kit.machine import PROJECT, Machine, Webserver, machine_of
 from hris_pipeline_tests.kit.processes import Group
 
-NAMES = ("north", "south")
+NAMES = ("north",)
 PORT = "4266"
 RELOAD = 'mutation { reloadRepositoryLocation(repositoryLocationName: "hris_pipeline") { __typename } }'
 

@@ -11,7 +11,7 @@ __all__ = ["TIMES", "law", "load_profile"]
 
 TIMES = int(os.environ.get("LAWS_TIMES", "1"))
 
-EXAMPLES = 40
+EXAMPLES = 25
 """Of a property that says nothing else."""
 
 

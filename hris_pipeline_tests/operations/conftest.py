@@ -19,28 +19,32 @@ from hris_pipeline.sources.pacing import Retries
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
 from hris_pipeline_tests.kit.databases import DATABASES, MakeDatabase, environment_of
+from hris_pipeline_tests.kit.law_profiles import TIMES
 
 QUICK = Retries(attempts=2, first=0.0)
 
-ON_ONE_DATABASE = {
-    *("test_automatic", "test_clock", "test_connecting", "test_identity", "test_main_story", "test_moving"),
-    "test_notifying",
-    *("test_people_stay", "test_safety", "test_settings", "test_stale", "test_transforming", "test_trust"),
+ON_BOTH_DATABASES = {
+    *("test_costs", "test_many_integrations", "test_metrics", "test_review", "test_review_paging", "test_rotation"),
+    "test_two_imports",
 }
-"""Whose subject is no database, but what is planned: each of their tests takes one of them, half of them the other.
-Lives, erasing, tampering, reviews, the past and the rest are tried on both."""
+"""Whose subject is the database: what is asked of it, in which order, and by whom at once. Of the others each test
+takes one of them, half of them the other, unless its name says ``both_databases``; `make soak` tries all on both."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Chooses the database of such a test by its name."""
+    if TIMES > 1:
+        return
     ours = [item for item in items if item.path.parent == Path(__file__).parent]
-    others = [item for item in ours if item.path.stem in ON_ONE_DATABASE and _is_on_another_database(item)]
+    others = [item for item in ours if item.path.stem not in ON_BOTH_DATABASES and _is_on_another_database(item)]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in set(others)]
 
 
 def _is_on_another_database(item: pytest.Item) -> bool:
     name = item.name.partition("[")[0]
+    if "both_databases" in name:
+        return False
     chosen = DATABASES[zlib.crc32(name.encode()) % len(DATABASES)]
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     return parameters.get("environment", chosen) != chosen

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.reports.milestones import MILESTONE_COLUMNS, by_week, upcoming_milestones
@@ -134,7 +134,6 @@ def plainly(hired: date, born: date, today: date, last: date) -> set[Milestone]:
     return expected
 
 
-@settings(max_examples=60)
 @given(days, days, days, st.integers(0, 500))
 def test_milestones_are_what_a_look_at_every_day_finds(hired: date, born: date, today: date, ahead: int) -> None:
     listed = milestones(today, hired=hired.isoformat(), born=born.isoformat(), days=ahead)

@@ -1,10 +1,11 @@
 """Ids stored as another text than the source's: whoever is not in the list is asked for by the source's own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hris_pipeline.sandbox import Sandbox, wire
+from hris_pipeline.sandbox import Sandbox, running, wire
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.extract import extract
 from hris_pipeline.sources.finch import Finch
@@ -15,6 +16,13 @@ from hris_pipeline_tests.kit.source_connections import now
 
 ODD = ["e\u03017", "x\u200b13", "x16\t", " x20"]
 NO_NAMES = [".", ".."]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Few people: each test reads them all, several times."""
+    with running(30, seed=7) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture
@@ -107,7 +115,7 @@ def test_of_two_spellings_of_one_id_both_are_asked_for(
     for source in (justworks, finch):
         archive = Archive(str(tmp_path / source.name))
         read(source, archive)
-        sandbox.fault("short_list", share=0.008)
+        sandbox.fault("short_list", share=0.06)
         manifest = read(source, archive, "x-1")
         assert not manifest.complete
         sandbox.clear_faults()

@@ -344,7 +344,7 @@ targets = st.lists(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=numbers, fields=targets)
 def test_applying_reaches_the_target_whatever_moves_where(store: Store, order: list[int], fields: list[Any]) -> None:
     with store.begin() as connection:

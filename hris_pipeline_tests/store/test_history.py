@@ -206,7 +206,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 def test_the_fold_of_history_is_the_users_table(store: Store, steps: list[tuple[int, str, int]]) -> None:
     with store.begin() as connection:
