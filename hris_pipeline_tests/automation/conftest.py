@@ -24,13 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def make_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeMachine]:
-    """Makes a machine without companies; a run that died, even before it began, is noticed within seconds."""
+    """Makes a machine without companies; a run that died is noticed within seconds, and a busy one has time to start."""
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Machine:
             sandbox: Sandbox = stack.enter_context(running(1))
             companies = stack.enter_context(companies_of(tmp_path_factory.mktemp("home"), sandbox))
-            monitoring = {"poll_interval_seconds": 2, "start_timeout_seconds": 30, **changes.pop("run_monitoring", {})}
+            monitoring = {"poll_interval_seconds": 2, "start_timeout_seconds": 240, **changes.pop("run_monitoring", {})}
             return stack.enter_context(machine_of(companies, run_monitoring=monitoring, **changes))
 
         yield make

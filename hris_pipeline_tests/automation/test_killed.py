@@ -14,7 +14,7 @@ NAMES = tuple(f"company-{number}" for number in range(6))
 
 @pytest.mark.soak
 def test_after_power_cuts_in_tick_and_runs_every_due_import_happened_once(make_machine: MakeMachine) -> None:
-    machine = make_machine()
+    machine = make_machine(run_monitoring={"start_timeout_seconds": 30})  # some died before they began
     companies = machine.companies
     for name in NAMES:
         companies.add(name).week()
