@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def make_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeMachine]:
-    """Makes a machine without companies; a run that died is noticed within seconds, and a busy one has time to start."""
+    """Makes a machine without companies; a run that died is noticed soon, and a busy one is given time to start."""
     with ExitStack() as stack:
 
         def make(**changes: Any) -> Machine:

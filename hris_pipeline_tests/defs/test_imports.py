@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import dagster as dg
@@ -13,7 +14,9 @@ from hris_pipeline.defs.assets.change_set import apply_change_set
 from hris_pipeline.defs.metadata import import_markdown
 from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
 from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName, UsageError
+from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.roles import decisions_of
+from hris_pipeline.operations.settings import change_settings, settings_in_force
 from hris_pipeline.operations.users import reporting
 from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP
 from hris_pipeline.running import apply_config, members_config
@@ -285,6 +288,28 @@ def test_an_unusable_extract_fails_the_check_and_leaves_a_failed_import(company:
     assert check.severity is dg.AssetCheckSeverity.ERROR
     assert "holds no members" in run.tags[FAILURE_TAG]
     assert company.failed_imports() == [run.tags[FAILURE_TAG]]
+    [failed] = history(company.services, NAME, ["failed"])
+    assert failed.extract_id == company.metadata("justworks_members")["extract_id"].value
+
+
+def test_settings_that_change_while_users_are_mapped_are_not_those_that_the_frame_names(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = settings_in_force(company.services, NAME)
+    module = import_module("hris_pipeline.defs.assets.employees")  # the package gives the asset under that name
+    build = module.build_mapped_users
+
+    def change_and_build(*arguments: Any) -> Any:
+        others = before.settings.model_copy(update={"exclude_fields": ("birth_date",)})
+        change_settings(company.services, NAME, others, "bea")
+        return build(*arguments)
+
+    monkeypatch.setattr(module, "build_mapped_users", change_and_build)
+    assert company.materialize("justworks_members", "employees", "mapped_users").success
+    assert settings_in_force(company.services, NAME).digest != before.digest
+    assert company.metadata("mapped_users")["settings_digest"].value == before.digest
+    assert not company.materialize("change_set").success
+    assert "materialize mapped_users for acme again" in company.last_run().tags[FAILURE_TAG]
 
 
 def test_the_commands_error_is_the_pipelines_own(company: Company) -> None:
