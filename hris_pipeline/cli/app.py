@@ -289,7 +289,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _open_streams() -> None:
-    """What a terminal cannot show it shows otherwise; a stream that was closed takes everything and keeps nothing."""
+    """What a terminal cannot show it shows otherwise; a stream that was closed takes everything and keeps nothing, or
+    gives nothing."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as the process
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

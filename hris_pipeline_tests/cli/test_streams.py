@@ -12,11 +12,12 @@ import pytest
 
 from hris_pipeline.cli.common import write_private
 from hris_pipeline.errors import UsageError
+from hris_pipeline_tests.cli.conftest import Hris
 
 HRIS = (sys.executable, "-m", "hris_pipeline.cli")
 
 
-def hris(shell: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def shell_hris(shell: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command line of a shell, in which $HRIS is the command."""
     environ = {"PATH": os.environ.get("PATH", ""), "HRIS": " ".join(HRIS), **environment}
     return subprocess.run(shell, shell=True, env=environ, capture_output=True, text=True, timeout=120, check=False)
@@ -24,7 +25,7 @@ def hris(shell: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("options", ["", "--json"])
 def test_a_full_stdout_is_told_once_and_exits_1(options: str) -> None:
-    ended = hris(f"$HRIS settings schema {options} > /dev/full")
+    ended = shell_hris(f"$HRIS settings schema {options} > /dev/full")
     assert ended.returncode == 1
     assert "disk is full" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -32,8 +33,18 @@ def test_a_full_stdout_is_told_once_and_exits_1(options: str) -> None:
 
 
 def test_a_closed_stdout_harms_nothing() -> None:
-    ended = hris("$HRIS settings schema >&-")
+    ended = shell_hris("$HRIS settings schema >&-")
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
+
+
+def test_a_closed_stdin_is_an_empty_one(home: Path, monkeypatch: pytest.MonkeyPatch, hris: Hris) -> None:
+    assert not home.exists()
+    for line in ("connect acme --code -", "users load acme -", "setup acme"):
+        monkeypatch.setattr(sys, "stdin", None)
+        ended = hris(*line.split())
+        sys.stdin.close()  # the empty one in its place
+        assert ended.exit_code in (1, 2), line
+        assert "unexpected" not in ended.error
 
 
 def test_a_sign_that_the_terminal_cannot_show_keeps_its_one_column() -> None:
@@ -55,7 +66,7 @@ def test_a_sign_that_the_terminal_cannot_show_keeps_its_one_column() -> None:
 
 
 def test_an_ascii_terminal_shows_what_it_can() -> None:
-    ended = hris("$HRIS --help", PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+    ended = shell_hris("$HRIS --help", PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
