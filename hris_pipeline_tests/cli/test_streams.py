@@ -12,7 +12,7 @@ import pytest
 
 from hris_pipeline.cli.common import write_private
 from hris_pipeline.errors import UsageError
-from hris_pipeline_tests.cli.conftest import Hris
+from hris_pipeline_tests.kit.command_line import Hris
 
 HRIS = (sys.executable, "-m", "hris_pipeline.cli")
 
