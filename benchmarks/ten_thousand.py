@@ -36,6 +36,9 @@ from hris_pipeline_tests.kit.processes import Group, until
 MATERIALIZED = 200
 """So many partitions have a materialization: Dagster takes its time to store one."""
 
+TICKS = 20
+"""So many ticks are asked one after the other, for the memory that they leave behind."""
+
 KEYS = 'query { assetNodes(assetKeys: [{path: ["applied_changes"]}]) { partitionKeysByDimension { partitionKeys } } }'
 STATES = """query { assetNodes(assetKeys: [{path: ["applied_changes"]}]) { assetPartitionStatuses {
   ... on DefaultPartitionStatuses { materializedPartitions failedPartitions unmaterializedPartitions } } } }"""
@@ -95,6 +98,14 @@ def _of_the_store(name: str, services: Services) -> None:
         with counted_statements(services.store.engine) as statements:
             ask()
         _tell(name, question, ask, f"{len(statements)} statements")
+    ticks = [_resident_mb(questions["a tick, all due"]) for _ in range(TICKS)]
+    print(f"{name:11}{TICKS} ticks with all due: {ticks[2]:.0f} MB after the third, {ticks[-1]:.0f} after the last")
+
+
+def _resident_mb(ask: Callable[[], object]) -> float:
+    """What the process has in memory after a question."""
+    ask()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _of_processes(name: str, environ: dict[str, str], names: list[str]) -> None:

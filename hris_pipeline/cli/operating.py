@@ -143,6 +143,11 @@ def _daemon(environment: Environment, *, needed: bool) -> Finding:
     return Finding("daemon", "ok", "not running, and not needed: no company imports automatically yet")
 
 
+MetricsPort = Annotated[
+    int, typer.Option(min=0, max=65535, help="Serves Prometheus metrics there, on all addresses; 0: nowhere.")
+]
+
+
 def worker(
     slots: Annotated[
         int, typer.Option(min=1, max=256, help="So many runs at a time; one for each core by default.")
@@ -151,9 +156,7 @@ def worker(
         list[str] | None, typer.Option(help="Only this queue: imports or large; may be given twice. Default: both.")
     ] = None,
     name: Annotated[str, typer.Option(help="Tells this worker from others on the machine.")] = "",
-    metrics_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Serves Prometheus metrics there, on all addresses; 0: nowhere.")
-    ] = 0,
+    metrics_port: MetricsPort = 0,
 ) -> CommandResult:
     """Executes runs that Dagster's queue hands out through Celery, each in a process of its own, until it is told to
     stop: then those under way are finished. The instance at DAGSTER_HOME must launch through Celery
@@ -186,7 +189,8 @@ def _serve(slots: int, queues: tuple[str, ...], name: str, metrics_port: int) ->
 
 @contextmanager
 def _metrics(port: int) -> Iterator[None]:
-    """A process of its own: the worker opens no connection before it forks, and starts no thread."""
+    """A process of its own: the worker opens no connection before it forks, and starts no thread; and what Prometheus
+    asks stands behind no log-in of the console, which others reach."""
     if not port:
         yield
         return
@@ -215,6 +219,7 @@ def console(
             exists=True, dir_okay=False, help="Serves Dagster's pages too, below /dagster and behind the same log-in."
         ),
     ] = None,
+    metrics_port: MetricsPort = 0,
 ) -> CommandResult:
     """The pages for whoever decides: integrations, setup, reviews, settings, mapping, history and people. Until Ctrl-C.
     Who may do what, and how people log in, says docs/security.md; by default a link for the person at this machine is
@@ -233,17 +238,22 @@ def console(
     listener = listen(host, port)
     line = cell(f"The console is at {access.origin}; Ctrl-C stops it.")
     return CommandResult(
-        {"url": access.origin}, [line], after=partial(_serve_console, access, listener, dagster_url, workspace)
+        {"url": access.origin},
+        [line],
+        after=partial(_serve_console, access, listener, dagster_url, workspace, metrics_port),
     )
 
 
-def _serve_console(access: "Access", listener: "socket.socket", dagster_url: str, workspace: Path | None) -> None:
+def _serve_console(
+    access: "Access", listener: "socket.socket", dagster_url: str, workspace: Path | None, metrics_port: int
+) -> None:
     from hris_pipeline.console.app import build_console, serve  # noqa: PLC0415
     from hris_pipeline.console.gateway import DAGSTER_PATH  # noqa: PLC0415
     from hris_pipeline.console.jobs import DaemonWatch, ask_for_daemon  # noqa: PLC0415
 
     name_console(access)
     with ExitStack() as stack:
+        stack.enter_context(_metrics(metrics_port))
         services = stack.enter_context(open_services())
         dagster = stack.enter_context(_dagster(services.environment, workspace)) if workspace else None
         address = DAGSTER_PATH if dagster else dagster_url.rstrip("/")

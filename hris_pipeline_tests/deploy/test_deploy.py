@@ -1,12 +1,18 @@
-"""The files of deploy/ hold together: names, commands, variables and limits are those of the code.
+"""The files of deploy/ hold together: names, commands, variables and limits are those of the code, and keys are those
+that Compose and Dagster's chart take.
 
 Docker, Kubernetes and Helm are not asked: nothing of theirs runs here. systemd's own checker is, where it is installed.
+What the Compose Specification and the values' schema of Dagster's chart allow where both refuse anything else stands in
+``COMPOSE`` and ``CHART``, as far as these files go.
 """
 
 import json
 import re
 import shutil
 import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +25,78 @@ from hris_pipeline.environment import VARIABLES
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CONTAINERS, SYSTEMD, HELM = DEPLOY / "containers", DEPLOY / "systemd", DEPLOY / "helm"
 OF_DAGSTER_YAML = {"HRIS_DAGSTER_STORAGE", "HRIS_BROKER_URL", "HRIS_WORKER_SLOTS"}
+DURATION = re.compile(r"(?:\d+(?:h|ms|m|s))+")
+
+COMPOSE = {
+    "": {"services", "volumes", "configs", "networks", "secrets", "name", "include"},
+    "services.*": {
+        *("image", "build", "command", "entrypoint", "env_file", "environment", "restart", "cap_drop", "cap_add"),
+        *("security_opt", "configs", "secrets", "volumes", "ports", "healthcheck", "depends_on", "stop_grace_period"),
+        *("stop_signal", "user", "read_only", "tmpfs", "networks", "deploy", "init", "mem_limit", "labels"),
+    },
+    "services.*.build": {"context", "dockerfile", "args", "target"},
+    "services.*.healthcheck": {"test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"},
+    "services.*.depends_on.*": {"condition", "restart", "required"},
+    "services.*.configs[]": {"source", "target", "uid", "gid", "mode"},
+    "configs.*": {"content", "file", "environment", "external", "name", "labels", "template_driver"},
+}
+
+_IMAGE = {"repository", "tag", "pullPolicy"}
+_SECRETS = {"name", "optional"}
+
+CHART = {
+    "": {
+        *("global", "postgresql", "generatePostgresqlPasswordSecret", "dagster-user-deployments", "runLauncher"),
+        *("dagsterDaemon", "dagsterWebserver", "computeLogManager", "retention", "telemetry", "extraManifests"),
+        *("ingress", "imagePullSecrets", "pythonLogs", "serviceAccount", "migrate", "scheduler", "concurrency"),
+    },
+    "global": {"postgresqlSecretName", "dagsterHome", "serviceAccountName", "celeryConfigSecretName"},
+    "dagster-user-deployments": {"enabled", "enableSubchart", "imagePullSecrets", "deployments"},
+    "dagster-user-deployments.deployments[]": {
+        *("name", "image", "port", "dagsterApiGrpcArgs", "codeServerArgs", "includeConfigInLaunchedRuns", "env"),
+        *("envConfigMaps", "envSecrets", "annotations", "nodeSelector", "affinity", "tolerations", "labels"),
+        *("podSecurityContext", "securityContext", "resources", "livenessProbe", "readinessProbe", "startupProbe"),
+        *("volumeMounts", "volumes", "schedulerName"),
+    },
+    "dagster-user-deployments.deployments[].image": _IMAGE,
+    "dagster-user-deployments.deployments[].envSecrets[]": _SECRETS,
+    "dagster-user-deployments.deployments[].includeConfigInLaunchedRuns": {"enabled"},
+    "runLauncher": {"type", "config"},
+    "runLauncher.config": {"celeryK8sRunLauncher", "k8sRunLauncher", "customRunLauncher"},
+    "runLauncher.config.customRunLauncher": {"module", "class", "config"},
+    "runLauncher.config.k8sRunLauncher": {
+        *("image", "imagePullPolicy", "jobNamespace", "loadInclusterConfig", "kubeconfigFile", "envConfigMaps"),
+        *("envSecrets", "envVars", "volumeMounts", "volumes", "labels", "resources", "schedulerName"),
+        *("securityContext", "runK8sConfig", "failPodOnRunFailure"),
+    },
+    "runLauncher.config.k8sRunLauncher.runK8sConfig": {
+        *("containerConfig", "podSpecConfig", "podTemplateSpecMetadata", "jobSpecConfig", "jobMetadata"),
+    },
+    "dagsterDaemon": {
+        *("enabled", "image", "runCoordinator", "heartbeatTolerance", "env", "envConfigMaps", "envSecrets", "labels"),
+        *("deploymentLabels", "nodeSelector", "affinity", "tolerations", "podSecurityContext", "securityContext"),
+        *("resources", "livenessProbe", "readinessProbe", "startupProbe", "annotations", "runMonitoring", "runRetries"),
+        *("sensors", "schedules", "schedulerName", "volumeMounts", "volumes"),
+    },
+    "dagsterDaemon.image": _IMAGE,
+    "dagsterDaemon.envSecrets[]": _SECRETS,
+    "dagsterDaemon.runCoordinator": {"enabled", "type", "config"},
+    "dagsterDaemon.runCoordinator.config": {"queuedRunCoordinator", "customRunCoordinator"},
+    "dagsterDaemon.runCoordinator.config.queuedRunCoordinator": {
+        *("maxConcurrentRuns", "tagConcurrencyLimits", "dequeueIntervalSeconds", "dequeueNumWorkers"),
+        "dequeueUseThreads",
+    },
+    "dagsterDaemon.runCoordinator.config.queuedRunCoordinator.tagConcurrencyLimits[]": {"key", "value", "limit"},
+    "computeLogManager": {"type", "config"},
+    "computeLogManager.config.customComputeLogManager": {"module", "class", "config"},
+    "retention": {"enabled", "schedule", "sensor", "autoMaterialize"},
+}
+
+CHART_TYPES = {
+    "runLauncher": {"CeleryK8sRunLauncher", "K8sRunLauncher", "CustomRunLauncher"},
+    "computeLogManager": {"NoOpComputeLogManager", "S3ComputeLogManager", "CustomComputeLogManager"},
+}
+
 PROGRAMS = {"hris", "dagster", "dagster-daemon", "dagster-webserver"}
 INSTANCE = yaml.safe_load((DEPLOY / "celery" / "dagster.yaml").read_text())
 
@@ -29,6 +107,97 @@ def read(path: Path) -> Any:
 
 def hris_commands(text: str) -> set[str]:
     return set(re.findall(r"\bhris ((?:store )?[a-z]+)\b", text))
+
+
+def objects_in(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of a document with its place: ``services.web.build``, ``deployments[].image``."""
+    if isinstance(value, dict):
+        yield path, value
+        for key, item in value.items():
+            yield from objects_in(item, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for item in value:
+            yield from objects_in(item, f"{path}[]")
+
+
+def refused_keys(document: Any, allowed: Mapping[str, set[str]]) -> list[str]:
+    """The keys of a document that nothing would take, with their places."""
+    refused = []
+    for path, item in objects_in(document):
+        pattern = next((place for place in allowed if fnmatchcase(path, place) and depth(path) == depth(place)), None)
+        if pattern is not None:
+            refused += [f"{path}: {key}" for key in item if key not in allowed[pattern] and not key.startswith("x-")]
+    return refused
+
+
+def depth(path: str) -> int:
+    return path.count(".") + path.count("[]")
+
+
+def test_compose_takes_every_key() -> None:
+    compose = read(CONTAINERS / "compose.yaml")
+    assert refused_keys(compose, COMPOSE) == []
+    assert refused_keys({"services": {"web": {"comand": "x"}}}, COMPOSE) == ["services.web: comand"]
+    for name, service in compose["services"].items():
+        conditions = {after["condition"] for after in service.get("depends_on", {}).values()}
+        assert conditions <= {"service_started", "service_healthy", "service_completed_successfully"}, name
+        assert service.get("restart") in ("no", "always", "on-failure", "unless-stopped"), name
+        check = service.get("healthcheck", {})
+        assert not check or check["test"][0] in ("CMD", "CMD-SHELL"), name
+        times = [
+            check.get("interval"),
+            check.get("timeout"),
+            check.get("start_period"),
+            service.get("stop_grace_period"),
+        ]
+        assert all(DURATION.fullmatch(time) for time in times if time), name
+        sources = {config["source"] for config in service.get("configs", ())}
+        assert sources <= set(compose["configs"]), name
+        assert not service["image"].endswith(":latest"), name
+
+
+@pytest.mark.parametrize("name", ["values-celery.yaml", "values-kubernetes.yaml"])
+def test_the_chart_takes_every_key(name: str) -> None:
+    values = read(HELM / name)
+    assert refused_keys(values, CHART) == []
+    assert refused_keys({"dagsterDaemon": {"replicas": 2}}, CHART) == ["dagsterDaemon: replicas"]
+    for place, types in CHART_TYPES.items():
+        kind = values[place]["type"]
+        assert kind in types
+        assert list(values[place]["config"]) == [kind[0].lower() + kind[1:]], "the block of that type"
+    for manifest in values.get("extraManifests", ()):
+        spec = manifest["spec"]
+        assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+        pod = spec["template"]["spec"]
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in pod["containers"]:
+            assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+            assert container["readinessProbe"]["exec"]["command"] == ["hris", "doctor", "--process", "--json"]
+
+
+def test_the_image_is_built_as_linters_of_dockerfiles_ask() -> None:
+    text = (CONTAINERS / "Dockerfile").read_text()
+    joined = re.sub(r"\\\n\s*", "", text)
+    steps = [line.split(" ", 1) for line in joined.splitlines() if re.match(r"[A-Z]+ ", line)]
+    words = {word for word, _ in steps}
+    assert words <= {"FROM", "WORKDIR", "ENV", "ARG", "RUN", "COPY", "USER", "HEALTHCHECK", "CMD"}, (
+        "no ADD, no MAINTAINER"
+    )
+    for word, rest in steps:
+        if word == "FROM":
+            assert re.fullmatch(r"[a-z]+:\d[\w.-]*(?: AS \w+)?", rest), "a version, not what is latest"
+        if word == "WORKDIR":
+            assert rest.startswith("/")
+        if word == "CMD":
+            assert isinstance(json.loads(rest), list), "a program, not a shell with a line"
+        if word == "RUN":
+            assert not re.search(r"\b(?:sudo|cd|curl|wget|apt-get)\b", rest)
+    assert [word for word, _ in steps].count("CMD") == [word for word, _ in steps].count("HEALTHCHECK") == 1
+    assert "PIP_NO_CACHE_DIR=1" in text
+    extra = re.search(r"EXTRAS=(\w+)", (HELM / "values-kubernetes.yaml").read_text())
+    assert extra is not None
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
+    assert [name.partition("~")[0] for name in project["optional-dependencies"][extra[1]]] == ["dagster-k8s"]
 
 
 def test_every_hris_command_that_a_file_names_exists() -> None:

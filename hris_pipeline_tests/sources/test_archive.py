@@ -10,11 +10,19 @@ import pytest
 from upath import UPath
 
 from hris_pipeline.errors import FrameInvalid, UnknownName
+from hris_pipeline.files import open_root
 from hris_pipeline.sources.archive import Archive
 from hris_pipeline.sources.protocol import Company, Manifest
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LINES = [b'{"id":"%d","name":"\xd0\x96\xc3\xa9"}' % number for number in range(50_000)]
+
+
+def test_a_buckets_listings_are_never_kept_by_a_process_that_lives_long() -> None:
+    """Else retention, which lists, would never see what other machines wrote since the first look."""
+    root = open_root("s3://bucket/files")
+    for path in (root, root / "extracts" / "acme", (root / "extracts").parent):
+        assert path.storage_options["use_listings_cache"] is False
 
 
 @pytest.fixture(params=["folder", "file-url", "memory"])
