@@ -22,7 +22,7 @@ from hris_pipeline.sources.raw_columns import ColumnBuilder
 
 T = TypeVar("T")
 
-PAGES, PAGE, BURSTS = 4, 500, 20
+PAGES, PAGE, BURSTS = 20, 100, 20
 
 
 def pages() -> list[bytes]:
@@ -35,16 +35,14 @@ def pages() -> list[bytes]:
 def gather(records: list[Record]) -> None:
     """The records' rows as columns."""
     builder = ColumnBuilder()
-    for record in records:
-        builder.append(record.row, record.unread, record.updated_at)
+    builder.extend(records)
     builder.finish()
 
 
 def take_in(reception: Reception, members: object) -> list[Record]:
-    """The records of a page, and what was noticed of their shapes."""
-    records = [reception.record(member) for member in members] if isinstance(members, list) else []
-    reception.report()
-    return records
+    """The records of a page."""
+    records = reception.records(members) if isinstance(members, list) else []
+    return [record for record in records if record is not None]
 
 
 def quickest(prepare: Callable[[], T], work: Callable[[T], object]) -> float:

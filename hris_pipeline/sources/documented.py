@@ -1,15 +1,16 @@
-"""Partner API members that look as documented, read at once: the line that is kept of each, and the person. Whoever
-does not look so in any detail is left to the tolerant way (``records`` and ``justworks_person``), which reads and keeps
-the same of these too: that is tested. Every shortcut here is one of time, never of what is accepted, kept or counted.
+"""Partner API members that look as documented, read a page at once and column by column: the line that is kept of each,
+and the person. Whoever does not look so in any detail is left to the tolerant way (``records`` and
+``justworks_person``), which reads and keeps the same of these too: that is tested. Every shortcut here is one of time,
+never of what is accepted, kept or counted.
 
 How a member looks is a type, made of its shape: each kept key a text or null, objects in a list or in a map by country.
-msgspec checks it and leaves out all other keys, in C; keys are counted many members at a time.
+msgspec checks it and leaves out all other keys, in C; keys are counted a page at a time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from types import GenericAlias
 from typing import Any
 
@@ -18,7 +19,7 @@ from msgspec import UNSET, UnsetType
 
 from hris_pipeline.settings.fields import RAW_COLUMNS
 from hris_pipeline.settings.text import iso_date
-from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES
 from hris_pipeline.sources.justworks_person import COLUMNS_OF, CUSTOM_VALUES_KEY, Member
 from hris_pipeline.sources.protocol import Company
 from hris_pipeline.sources.raw_columns import SPELLS, WorkId, chosen_phone, pick_emails
@@ -44,10 +45,7 @@ from hris_pipeline.sources.shapes import (
     sum_up_spells,
 )
 
-__all__ = ["DocumentedReader"]
-
-_BATCH = 500
-"""So many members are counted at once."""
+__all__ = ["DocumentedReader", "Reading"]
 
 _LISTS = frozenset({"emails", "phones", "addresses", "employment_history", CUSTOM_VALUES_KEY})
 _MAPS = frozenset({"current_employment"})
@@ -60,8 +58,14 @@ _PLACE = tuple(_ADDRESS[part] for part in ("city", "state", "country"))
 _BEGAN = tuple(key for key in _PERIOD["start"] if key in EMPLOYMENT_KEYS)
 _HOMES = (*HOME, "")
 
-Row = dict[str, Any]
-_NO_ROW: Row = dict.fromkeys((*RAW_COLUMNS, SPELLS))
+Reading = tuple[bytes, list[object]]
+"""The line that is kept of a member, and the raw columns."""
+
+Columns = dict[str, list[Any]]
+Odd = set[int]
+"""The places among members of those who, in some detail, do not look as documented after all."""
+
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class DocumentedReader:
@@ -81,72 +85,92 @@ class DocumentedReader:
         self._tally = tally
         self._type = _member_type(shape)
         self._singles = singles
-        self._keys = tuple(singles)
-        self._columns = tuple(column for columns in singles.values() for column in columns)
         self._departments = company.departments
         self._places = {
             office.id: Place(office.city or None, office.state or None, office.country or None)
             for office in company.offices
             if not office.unread
         }
-        self._uncounted: list[Member] = []
-        self._readers: Mapping[str, Callable[[Any, Row], bool]] = {
-            "name": _read_name,
+        self._department_of = lru_cache(4096)(self._read_department)
+        self._office_of = lru_cache(4096)(self._read_office)
+        self._readers: Mapping[str, Callable[[list[Any], Columns, Odd], None]] = {
+            "name": _read_names,
             "emails": _read_emails,
             "phones": _read_phones,
             "addresses": _read_addresses,
-            "department": self._read_department,
-            "office": self._read_office,
-            "manager": _read_manager,
+            "department": self._read_departments,
+            "office": self._read_offices,
+            "manager": _read_managers,
         }
 
-    def read(self, member: Member) -> tuple[bytes, list[object]] | None:
-        """The line that is kept, and the raw columns; None when the member does not look as documented."""
-        try:
-            documented = msgspec.convert(member, self._type)
-        except msgspec.ValidationError:
-            return None
-        row = _NO_ROW.copy()
-        row.update(zip(self._columns, map(member.get, self._keys), strict=True))
+    def read(self, members: Sequence[Member]) -> list[Reading | None]:
+        """Of each member the line that is kept and the raw columns; None for one that does not look as documented."""
+        readings: list[Reading | None] = [None] * len(members)
+        places, documented = self._typed(members)
+        members = [members[place] for place in places]
+        odd: Odd = set()
+        columns: Columns = dict.fromkeys((*RAW_COLUMNS, SPELLS), [None] * len(members))
+        for key, (name,) in self._singles.items():
+            columns[name] = list(map(methodcaller("get", key), members))
         for key, read in self._readers.items():
-            value = getattr(documented, key)
-            if value and not read(value, row):
-                return None
-        if not _read_work(documented, member, row):
-            return None
-        if documented.custom_field_values and not _read_custom_values(member, row):
-            return None
-        line = encode(documented)
-        if UNREADABLE_BYTES in line:
-            return None
-        self._uncounted.append(member)
-        if len(self._uncounted) == _BATCH:
-            self.count()
-        return line, list(row.values())
+            read(list(map(attrgetter(key), documented)), columns, odd)
+        _read_work(documented, members, columns, odd)
+        if any(item.custom_field_values for item in documented):
+            _read_custom_values(members, columns, odd)
+        lines = _encode_lines(documented)
+        is_readable = UNREADABLE_BYTES not in lines
+        read_ones = zip(places, lines.split(b"\n"), zip(*columns.values(), strict=True), strict=False)
+        for at, (place, line, row) in enumerate(read_ones):
+            if at not in odd and (is_readable or UNREADABLE_BYTES not in line):
+                readings[place] = line, list(row)
+            else:
+                odd.add(at)
+        if odd:
+            members = [member for at, member in enumerate(members) if at not in odd]
+        self._count(members)
+        return readings
 
-    def count(self) -> None:
-        """Counts whom it read since the last time: their keys, and what they sent."""
-        members, self._uncounted = self._uncounted, []
+    def _typed(self, members: Sequence[Member]) -> tuple[list[int], list[Any]]:
+        """Where those members stand who look as documented, and what is kept of each, typed."""
+        places: list[int] = []
+        documented: list[Any] = []
+        for place, member in enumerate(members):
+            try:
+                documented.append(msgspec.convert(member, self._type))
+            except (msgspec.ValidationError, RecursionError):
+                continue
+            places.append(place)
+        return places, documented
+
+    def _count(self, members: Sequence[Member]) -> None:
+        """Counts those who were read, while they are in the processor's cache: their keys, and what they sent."""
         self._pruner.count(members, self._shape)
         for key, names in self._singles.items():
-            self._tally.sent(names, len([1 for member in members if member.get(key) not in (None, "")]))
+            values = list(map(methodcaller("get", key), members))
+            self._tally.sent(names, len(values) - values.count(None) - values.count(""))
         for key, columns in COLUMNS_OF.items():
-            values: list[Any] = [value for member in members if (value := member.get(key))]
+            values = [value for member in members if (value := member.get(key))]
             self._tally.sent(columns, len(values))
             if key in _LISTS or key in _MAPS:
                 values = list(chain.from_iterable(values if key in _LISTS else map(dict.values, values)))
             self._pruner.count(values, self._shape.keys[key])
 
-    def _read_department(self, department: Any, row: Row) -> bool:
-        name = _text(department, _DEPARTMENT["name"])
-        name = name or self._departments.get(_text(department, _DEPARTMENT["id"]) or "")
-        row["department"] = real_department(name)
-        return name is not None
+    def _read_departments(self, departments: list[Any], columns: Columns, odd: Odd) -> None:
+        names = [self._department_of(department) if department else None for department in departments]
+        columns["department"] = [name and real_department(name) for name in names]
+        _note_odd(departments, names, odd)
 
-    def _read_office(self, office: Any, row: Row) -> bool:
-        place = self._places.get(_text(office, ("id",)) or "")
-        row["employment_city"], row["employment_state"], row["employment_country"] = place or NOWHERE
-        return place is not None
+    def _read_department(self, department: Any) -> str | None:
+        name = _text(department, _DEPARTMENT["name"])
+        return name or self._departments.get(_text(department, _DEPARTMENT["id"]) or "")
+
+    def _read_offices(self, offices: list[Any], columns: Columns, odd: Odd) -> None:
+        places = [self._office_of(office) if office else None for office in offices]
+        _set_places(columns, "employment", [place or NOWHERE for place in places])
+        _note_odd(offices, places, odd)
+
+    def _read_office(self, office: Any) -> Place | None:
+        return self._places.get(_text(office, ("id",)) or "")
 
 
 def _object_type(shape: Shape, **types: Any) -> Any:
@@ -182,9 +206,35 @@ def _text(item: Any, keys: tuple[str, ...]) -> str | None:
     return None
 
 
-def _read_name(name: Any, row: Row) -> bool:
-    row["first_name"], row["last_name"], row["preferred_first_name"] = names = [_text(name, keys) for keys in _NAMES]
-    return any(names)
+def _texts(items: Sequence[Any], keys: tuple[str, ...]) -> list[str | None]:
+    """``_text`` of each object; None where there is no object."""
+    texts: list[str | None] = [None] * len(items)
+    for key in keys:
+        values = [getattr(item, key) if item else None for item in items]
+        texts = [
+            text or (value if value and not value.isspace() else None)
+            for text, value in zip(texts, values, strict=True)
+        ]
+        if None not in texts:
+            break
+    return texts
+
+
+def _note_odd(items: Sequence[Any], readings: Sequence[Any], odd: Odd) -> None:
+    """Where there is something of which nothing was read."""
+    odd.update(at for at, (item, reading) in enumerate(zip(items, readings, strict=True)) if item and reading is None)
+
+
+def _set_places(columns: Columns, which: str, places: Sequence[Place]) -> None:
+    cities, states, countries = zip(*places, strict=True) if places else ((), (), ())
+    for part, values in (("city", cities), ("state", states), ("country", countries)):
+        columns[f"{which}_{part}"] = list(values)
+
+
+def _read_names(names: list[Any], columns: Columns, odd: Odd) -> None:
+    parts = [_texts(names, keys) for keys in _NAMES]
+    columns["first_name"], columns["last_name"], columns["preferred_first_name"] = parts
+    _note_odd(names, [True if any(texts) else None for texts in zip(*parts, strict=True)], odd)
 
 
 @lru_cache(maxsize=1024)
@@ -192,37 +242,74 @@ def _word(kind: str, other_kind: str) -> str:
     return type_word(next((text for text in (kind, other_kind) if text and not text.isspace()), None))
 
 
-def _contacts(items: Any, keys: tuple[str, ...]) -> list[tuple[str, str | None, bool]]:
-    """Of each item its word and text, as a ``Contact`` has them; of none when there is one without a text."""
-    contacts: list[tuple[str, str | None, bool]] = []
-    for item in items:
-        text = _text(item, keys)
-        if text is None:
-            return []
-        contacts.append((_word(item.type, item.kind), text, False))
-    return contacts
+Choice = Callable[[tuple[str, ...]], tuple[int | None, ...]]
 
 
-def _read_emails(emails: Any, row: Row) -> bool:
-    contacts = _contacts(emails, _EMAIL["value"])
-    row["email"], row["secondary_email"], _ = pick_emails(contacts)
-    return bool(contacts)
+def _choice(choose: Callable[[list[tuple[str, str | None, bool]]], Sequence[Any]], columns: int) -> Choice:
+    """Which of a person's contacts ``choose`` takes for each of the columns, by the words of their types alone."""
+
+    @lru_cache(maxsize=4096)
+    def places(words: tuple[str, ...]) -> tuple[int | None, ...]:
+        chosen = choose([(word, str(at), False) for at, word in enumerate(words)])
+        return tuple(text if text is None else int(text) for text in chosen[:columns])
+
+    return places
 
 
-def _read_phones(phones: Any, row: Row) -> bool:
-    contacts = _contacts(phones, _PHONE["value"])
-    row["phone_number"], _ = chosen_phone(contacts)
-    return bool(contacts)
+_email_places, _phone_places = _choice(pick_emails, 2), _choice(chosen_phone, 1)
 
 
-def _read_addresses(addresses: Any, row: Row) -> bool:
-    homes = dict(map(_read_address, reversed(addresses)))
-    if len(addresses) > 1 and "" in homes:  # only the tolerant way tells homes from offices
-        return False
+def _read_contacts(
+    groups: list[Any], keys: tuple[str, ...], choice: Choice, names: tuple[str, ...], columns: Columns, odd: Odd
+) -> None:
+    """The chosen contacts of each person; odd is who has one without a text."""
+    items = list(chain.from_iterable(group for group in groups if group))
+    texts = _texts(items, keys)
+    words = [_word(item.type, item.kind) for item in items]
+    rows: list[tuple[str | None, ...]] = []
+    nothing = (None,) * len(names)
+    start = 0
+    for at, group in enumerate(groups):
+        if not group:
+            rows.append(nothing)
+            continue
+        end = start + len(group)
+        own = texts[start:end]
+        if None in own:
+            odd.add(at)
+        places = choice(tuple(words[start:end]))
+        rows.append(tuple(None if place is None else own[place] for place in places))
+        start = end
+    for name, values in zip(names, zip(*rows, strict=True), strict=False):
+        columns[name] = list(values)
+
+
+def _read_emails(emails: list[Any], columns: Columns, odd: Odd) -> None:
+    _read_contacts(emails, _EMAIL["value"], _email_places, ("email", "secondary_email"), columns, odd)
+
+
+def _read_phones(phones: list[Any], columns: Columns, odd: Odd) -> None:
+    _read_contacts(phones, _PHONE["value"], _phone_places, ("phone_number",), columns, odd)
+
+
+def _read_addresses(addresses: list[Any], columns: Columns, odd: Odd) -> None:
+    places = [_read_home(group) if group else NOWHERE for group in addresses]
+    _note_odd(addresses, [None if place is NOWHERE else place for place in places], odd)
+    _set_places(columns, "residence", places)
+    columns["country_code"] = list(columns["residence_country"])
+
+
+def _read_home(addresses: list[Any]) -> Place:
+    """Where somebody lives; ``NOWHERE`` also where only the tolerant way tells homes from offices."""
+    if len(addresses) == 1:
+        word, place = _read_address(addresses[0])
+        homes = {word: place}
+    else:
+        homes = dict(map(_read_address, reversed(addresses)))
+        if "" in homes:
+            return NOWHERE
     place = next((homes[word] for word in _HOMES if word in homes), NOWHERE)
-    row["residence_city"], row["residence_state"], row["residence_country"] = place
-    row["country_code"] = place.country
-    return place != NOWHERE
+    return NOWHERE if place == NOWHERE else place
 
 
 @lru_cache(maxsize=4096)
@@ -231,35 +318,58 @@ def _read_address(address: Any) -> tuple[str, Place]:
     return _word(address.type, address.kind), Place(*(_text(address, keys) for keys in _PLACE))
 
 
-def _read_manager(manager: Any, row: Row) -> bool:
-    hris_id, work_id = _text(manager, _MANAGER["id"]), _text(manager, _MANAGER["work_id"])
-    row["supervisor_hris_id"] = supervisor = hris_id or (work_id and WorkId(work_id))
-    return supervisor is not None
+def _read_managers(managers: list[Any], columns: Columns, odd: Odd) -> None:
+    supervisors: list[str | None] = _texts(managers, _MANAGER["id"])
+    if None in supervisors:
+        work_ids = _texts(managers, _MANAGER["work_id"])
+        pairs = zip(supervisors, work_ids, strict=True)
+        supervisors = [hris_id or (work_id and WorkId(work_id)) for hris_id, work_id in pairs]
+    columns["supervisor_hris_id"] = supervisors
+    _note_odd(managers, supervisors, odd)
 
 
-def _read_custom_values(member: Member, row: Row) -> bool:
-    row["custom_fields"], is_broken = read_custom_values(member[CUSTOM_VALUES_KEY])
-    return not is_broken
+def _read_custom_values(members: Sequence[Member], columns: Columns, odd: Odd) -> None:
+    readings = [read_custom_values(member.get(CUSTOM_VALUES_KEY)) for member in members]
+    columns["custom_fields"] = [text for text, _ in readings]
+    odd.update(at for at, (_, is_broken) in enumerate(readings) if is_broken)
 
 
-def _read_work(documented: Any, member: Member, row: Row) -> bool:
+def _read_work(documented: list[Any], members: Sequence[Member], columns: Columns, odd: Odd) -> None:
     """The present employment, the history, and the spells that both come to."""
-    began = None
-    if documented.current_employment:
-        [(country, employment), *others] = documented.current_employment.items()
-        start, subtype = _text(employment, _BEGAN), _text(employment, _SUBTYPE)
-        if others or not (start or subtype) or not _is_country(country):
-            return False
-        if _has_country(tuple(member["current_employment"][country])):
-            return False
-        row["country_code"], row["employment_subtype"], began = country, subtype, start and iso_date(start)
-    periods = documented.employment_history or ()
-    spells = list(filter(None, map(_spell, periods)))
-    if len(spells) < len(periods) or (spells and any(map(_has_country, map(tuple, member["employment_history"])))):
-        return False
-    first = scalar(member.get("employment_start_date"))
-    row["latest_rehire_date"], row[SPELLS] = sum_up_spells(spells, began, first)
-    return True
+    nothing: list[str | None] = [None] * len(members)
+    columns["employment_subtype"] = subtypes = nothing.copy()
+    columns["latest_rehire_date"] = rehired = nothing.copy()
+    columns[SPELLS] = texts = nothing.copy()
+    countries = columns["country_code"]
+    for at, (item, first) in enumerate(zip(documented, columns["hire_date"], strict=True)):
+        began = None
+        if item.current_employment:
+            employments = members[at]["current_employment"]
+            [(country, employment), *others] = item.current_employment.items()
+            reading = _read_employment(employment)
+            if others or reading is None or not _is_country(country) or _has_country(tuple(employments[country])):
+                odd.add(at)
+                continue
+            countries[at] = country
+            began, subtypes[at] = reading
+        if not item.employment_history:
+            if began is not None and began != first:
+                rehired[at], texts[at] = sum_up_spells((), began, scalar(first))
+            continue
+        spells = list(filter(None, map(_spell, item.employment_history)))
+        if len(spells) < len(item.employment_history) or any(
+            map(_has_country, map(tuple, members[at]["employment_history"]))
+        ):
+            odd.add(at)
+        elif len(spells) > 1 or spells[0].start != first or began not in (None, first):
+            rehired[at], texts[at] = sum_up_spells(spells, began, scalar(first))
+
+
+@lru_cache(maxsize=8192)
+def _read_employment(employment: Any) -> tuple[str | None, str | None] | None:
+    """Start and subtype of an employment; None when it tells neither."""
+    start, subtype = _text(employment, _BEGAN), _text(employment, _SUBTYPE)
+    return (start and iso_date(start), subtype) if start or subtype else None
 
 
 _starts_of = attrgetter(*_PERIOD["start"])
@@ -268,7 +378,8 @@ _starts_of = attrgetter(*_PERIOD["start"])
 @lru_cache(maxsize=8192)
 def _spell(period: Any) -> Spell | None:
     """A period of the history; None when it does not tell one start, or a date that is none."""
-    starts, end = list(filter(None, _starts_of(period))), _text(period, _PERIOD["end"])
+    starts = [start for start in _starts_of(period) if start]
+    end = _text(period, _PERIOD["end"])
     began, ended = iso_date(starts[0]) if len(starts) == 1 else None, end and iso_date(end)
     if not began or (end and not ended):
         return None

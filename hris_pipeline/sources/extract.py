@@ -214,14 +214,14 @@ class _ExtractTally:
     def _add(self, page: Page) -> bool:
         """Takes note of a page; whether it brought anybody new, whom only an id can tell."""
         before = len(self.seen) + len(self.holes)
-        for record in page.records:
-            if record.hris_id:
-                self.seen.add(record.hris_id)
-                (self.active.add if record.active else self.active.discard)(record.hris_id)
-            else:
-                self.without_id += 1
-            if self._columns is not None:
-                self._columns.append(record.row, record.unread, record.updated_at)
+        is_active = {record.hris_id: record.active for record in page.records}  # of one listed twice the last
+        if is_active.pop("", None) is not None:
+            self.without_id += sum(not record.hris_id for record in page.records)
+        self.seen.update(is_active)
+        self.active.difference_update(is_active)
+        self.active.update(hris_id for hris_id, active in is_active.items() if active)
+        if self._columns is not None:
+            self._columns.extend(page.records)
         self.holes.update(page.holes)
         self.note_wire_ids(page.wire_ids)
         self.asked.update(page.asked)

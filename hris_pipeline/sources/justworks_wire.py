@@ -157,16 +157,34 @@ class Reception:
         Raises:
             ValueError: it cannot be kept.
         """
-        if not isinstance(member, dict):
-            return Record("", "", b"{}", row=_row(Person({}, self._company, self._offices)))
-        if (reading := self._documented.read(member)) is not None:
-            return _record(member, *reading, ())
-        return self._tolerant(member)
+        (record,) = self.records([member])
+        if record is None:
+            raise ValueError("it cannot be kept")
+        return record
+
+    def records(self, members: Sequence[object]) -> list[Record | None]:
+        """The record of each member, as ``record`` gives it; None for one that cannot be kept."""
+        objects = [member for member in members if isinstance(member, dict)]
+        readings = iter(self._documented.read(objects))
+        records: list[Record | None] = []
+        for member in members:
+            if not isinstance(member, dict):
+                records.append(Record("", "", b"{}", row=_row(Person({}, self._company, self._offices))))
+            elif (reading := next(readings)) is not None:
+                records.append(_record(member, *reading, ()))
+            else:
+                records.append(self._kept(member))
+        return records
 
     def report(self) -> ShapeReport:
         """What was noticed so far."""
-        self._documented.count()
         return ShapeReport(*self._pruner.counted(), self._tally.counted())
+
+    def _kept(self, member: Member) -> Record | None:
+        try:
+            return self._tolerant(member)
+        except (ValueError, RecursionError):
+            return None
 
     def _tolerant(self, member: Member) -> Record:
         self._pruner.misfits.clear()

@@ -168,15 +168,11 @@ class PartnerApi:
         records: list[Record] = []
         holes: list[str] = []
         hole_lines: list[bytes] = []
-        for member in members:
-            hris_id = _id(member)
-            try:
-                record = reception.record(member)
-            except (ValueError, RecursionError):
-                holes.append(hris_id)
-                continue
-            if sample is None and hris_id and hris_id not in asked:
-                holes.append(hris_id)
+        for member, record in zip(members, reception.records(members), strict=True):
+            if record is None:
+                holes.append(_id(member))
+            elif sample is None and record.hris_id and record.hris_id not in asked:
+                holes.append(record.hris_id)
                 hole_lines.append(record.line)
             else:
                 records.append(record)

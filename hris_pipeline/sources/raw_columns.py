@@ -16,6 +16,7 @@ import pyarrow as pa
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, RAW_COLUMNS, require_getters
 from hris_pipeline.settings.text import clean_value
 from hris_pipeline.sources.decoding import UNREADABLE, as_text
+from hris_pipeline.sources.protocol import Record
 from hris_pipeline.sources.records import MOBILE, PERSONAL, WORK, holds_something, spelled, type_word
 
 __all__ = [
@@ -176,6 +177,8 @@ def wire_ids(ids: Iterable[object]) -> dict[str, tuple[str, ...]]:
     """By hris_id: how the source spells it, of those ids that are stored as another text."""
     spellings: dict[str, tuple[str, ...]] = {}
     for value in ids:
+        if type(value) is str and value.isascii() and value.isprintable() and value == value.strip():
+            continue
         text = value if type(value) is str else as_text(value) or ""
         hris_id = clean_id(text)
         if hris_id and hris_id != text:
@@ -216,16 +219,23 @@ class ColumnBuilder:
         self._unread: dict[int, Sequence[str]] = {}
         self._work_ids: dict[int, str] = {}
 
+    def extend(self, records: Iterable[Record]) -> None:
+        """Members as they were read."""
+        for record in records:
+            self.append(record.row, record.unread, record.updated_at)
+
     def append(self, row: list[object] | None, unread: Sequence[str], updated_at: str | None) -> None:
         """One member; ``updated_at`` is text. Without an hris_id a row stands for itself; without a row nothing is
         gathered any more."""
         if row is None:
             self.is_whole = False
             return
-        for name in unread:
-            if name in _PLACES:
-                row[_PLACES[name]] = None
         number, place = self._rows, len(self._row_at)
+        if unread:
+            for name in unread:
+                if name in _PLACES:
+                    row[_PLACES[name]] = None
+            self._unread[number] = [name for name in unread if name in EMPLOYEE_COLUMNS]
         hris_id = clean_id(row[_HRIS_ID])
         position = self._position.setdefault(hris_id, place) if hris_id else place
         if position == place:
@@ -233,8 +243,6 @@ class ColumnBuilder:
         else:
             self._repeated |= {self._row_at[position]: position, number: position}
         self._stamps.append(updated_at)
-        if unread:
-            self._unread[number] = [name for name in unread if name in EMPLOYEE_COLUMNS]
         if type(row[_SUPERVISOR]) is WorkId:
             self._work_ids[number] = str(row[_SUPERVISOR])
         self._rows += 1
