@@ -274,11 +274,11 @@ def _read_contacts(
             rows.append(nothing)
             continue
         end = start + len(group)
-        own = texts[start:end]
-        if None in own:
+        theirs = texts[start:end]
+        if None in theirs:
             odd.add(at)
         places = choice(tuple(words[start:end]))
-        rows.append(tuple(None if place is None else own[place] for place in places))
+        rows.append(tuple(None if place is None else theirs[place] for place in places))
         start = end
     for name, values in zip(names, zip(*rows, strict=True), strict=False):
         columns[name] = list(values)
