@@ -2,6 +2,7 @@
 for."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +50,26 @@ def test_such_words_are_seen_wherever_a_name_is_given() -> None:
         ["1: whole"],
     ]
     assert not [*nameless(ast.parse("x.told = row.found(one=given)"))]
+
+
+def defined(tree: ast.Module) -> set[str]:
+    """What a module defines at its top, private or not."""
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names |= {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return {name.removeprefix("_") for name in names}
+
+
+def test_the_rules_that_the_docs_look_for_are_found_by_their_words_in_one_place() -> None:
+    package = ROOT / "hris_pipeline"
+    definitions = {path: defined(ast.parse(path.read_text())) for path in package.rglob("*.py")}
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rules = re.findall(r"^\| [^|]+ \| `(\w+)` \| `([\w/]+\.py)` \|$", text, re.M)
+    assert len(rules) == 10
+    for word, place in rules:
+        assert [path for path, names in definitions.items() if word in names] == [package / place], word
