@@ -20,6 +20,7 @@ from hris_pipeline.sources.pacing import Retries
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.browser import Served, serve
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
+from hris_pipeline_tests.kit.remembered_homes import remembered
 
 MakeCompany = Callable[..., Acme]
 KEY = Fernet.generate_key().decode()
@@ -126,7 +127,7 @@ def changed(acme: Acme) -> Acme:
 def held(make: MakeCompany) -> Acme:
     """Of thirty people ten left at once: a guard holds it."""
     acme = make(30)
-    acme.run()
+    remembered(acme, "thirty imported", acme.run)
     for hris_id in acme.active()[:10]:
         acme.company.edit(hris_id, active=False)
     return acme

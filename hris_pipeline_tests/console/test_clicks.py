@@ -14,6 +14,7 @@ from hris_pipeline.settings.validating import settings_from
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.browser import Browser, Served, words_of
 from hris_pipeline_tests.kit.live_console import CHROMIUM, browser_page, console_over
+from hris_pipeline_tests.kit.remembered_homes import remembered
 
 PEOPLE, CHANGED, RENUMBERED = 400, 300, 40
 MOST_CLICKS = 4
@@ -39,7 +40,7 @@ class Restructured:
 @pytest.fixture
 def restructured(make: Any) -> Restructured:
     acme: Acme = make(PEOPLE)
-    acme.run()
+    remembered(acme, "before it is restructured", acme.run)
     users, chosen = acme.users(), acme.active()[:CHANGED]
     assert len(chosen) == CHANGED
     ids = {str(users[hris_id]["employee_id"]): f"N-{number:03}" for number, hris_id in enumerate(chosen[:RENUMBERED])}
@@ -49,7 +50,7 @@ def restructured(make: Any) -> Restructured:
         acme.company.edit(hris_id, job_title="Senior Adviser")
     acme.company.edit(chosen[-1], active=False)
     acme.lose(chosen[-2:-1])
-    summary = acme.preview()
+    summary = remembered(acme, "restructured", acme.preview)
     assert (summary.status, summary.changes) == ("held", CHANGED)
     return Restructured(
         acme, ids, inactive=str(users[chosen[-1]]["employee_id"]), gone=str(users[chosen[-2]]["employee_id"])
