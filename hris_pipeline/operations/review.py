@@ -158,21 +158,19 @@ def review(
     with services.store.read() as connection:
         reader = _open_reader(services, connection, import_id, filters, reveal=reveal)
         fields = reader.fields()
-        by_action = stored.count_actions(connection, reader.query)
-        total = sum(count for action, count in by_action.items() if filters.action in (None, action))
-        page = min(page, max(1, -(-total // page_size)))
+        read = stored.read_page(connection, reader.query, sort=sort, page=page, page_size=page_size)
         return Review(
             summary=reader.summary,
             filters=filters,
             sort=sort,
-            page=page,
+            page=read.page,
             page_size=page_size,
-            total=total,
-            by_action=by_action,
+            total=sum(count for action, count in read.by_action.items() if filters.action in (None, action)),
+            by_action=read.by_action,
             fields={name: sum(counts.values()) for name, counts in fields.items()},
             updated_fields={name: counts["update"] for name, counts in fields.items() if "update" in counts},
             metadata=tuple(sorted(reader.visible)),
-            rows=reader.rows(reader.user_ids(sort, offset=(page - 1) * page_size, limit=page_size)),
+            rows=reader.rows(read.user_ids),
             not_applied=reader.not_applied(),
             revealed=reveal,
         )
@@ -238,11 +236,9 @@ class _Reader:
     visible: frozenset[str]
     reveal: bool
 
-    def user_ids(self, sort: str, *, offset: int = 0, limit: int | None = None) -> Sequence[str]:
+    def user_ids(self, sort: str) -> Sequence[str]:
         key, descending = sort.removeprefix("-"), sort.startswith("-")
-        return stored.sorted_user_ids(
-            self.connection, self.query, sort=key, descending=descending, offset=offset, limit=limit
-        )
+        return stored.sorted_user_ids(self.connection, self.query, sort=key, descending=descending)
 
     def rows(self, user_ids: Sequence[str]) -> tuple[ReviewRow, ...]:
         rows = stored.read_rows(self.connection, self.query.import_id, user_ids)

@@ -5,7 +5,7 @@ written here, nothing is masked here, and no frame is made: a review of a page l
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "SORTS",
     "PersonName",
     "QuarantineLine",
+    "RowPage",
     "RowQuery",
     "StoredRow",
     "archiving_rules",
@@ -31,6 +32,7 @@ __all__ = [
     "names_of_people",
     "people_matching",
     "quarantine_lines",
+    "read_page",
     "read_rows",
     "sorted_user_ids",
     "visible_metadata",
@@ -51,6 +53,16 @@ class RowQuery:
     field: str | None = None
     people: Collection[str] | None = None
     text: str | None = None
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """The users of one page of rows, which page it is, and how many rows of each action the query has, whatever action
+    it asks for."""
+
+    user_ids: tuple[str, ...]
+    by_action: Mapping[str, int]
+    page: int
 
 
 @dataclass(frozen=True)
@@ -104,16 +116,62 @@ def sorted_user_ids(
     limit: int | None = None,
 ) -> tuple[str, ...]:
     """The users of the query's rows in the order of one of ``SORTS``: ``limit`` of them, from ``offset`` on."""
-    keys = [*_SORT_KEYS[sort], *(key for key in _SORT_KEYS["employee_id"] if sort != "employee_id")]
-    order = [(_binary(connection, key).desc() if descending else _binary(connection, key)) for key in keys]
     select = (
         sa.select(import_rows.c.user_id)
         .where(*_conditions(connection, query))
-        .order_by(*order, import_rows.c.user_id)
+        .order_by(*_order(connection, sort, descending=descending), import_rows.c.user_id)
         .limit(limit)
         .offset(offset)
     )
     return tuple(connection.execute(select).scalars())
+
+
+def read_page(connection: sa.Connection, query: RowQuery, *, sort: str, page: int, page_size: int) -> RowPage:
+    """One page of the query's rows in the order of one of ``SORTS`` (with a minus in front the other way round), or the
+    last. A text, which is dear to look for in every row, is looked for once."""
+    key, descending = sort.removeprefix("-"), sort.startswith("-")
+    if query.text:
+        offset = (page - 1) * page_size
+        searched = _search_page(connection, query, key, descending=descending, offset=offset, limit=page_size)
+        if searched.user_ids or (page == 1 and query.action is None):
+            return replace(searched, page=page)
+    by_action = count_actions(connection, query)
+    total = sum(count for action, count in by_action.items() if query.action in (None, action))
+    page = min(page, max(1, -(-total // page_size)))
+    user_ids = sorted_user_ids(
+        connection, query, sort=key, descending=descending, offset=(page - 1) * page_size, limit=page_size
+    )
+    return RowPage(user_ids, by_action, page)
+
+
+def _search_page(
+    connection: sa.Connection, query: RowQuery, sort: str, *, descending: bool, offset: int, limit: int
+) -> RowPage:
+    """The page and the counts of all actions by one statement; neither, where there are no rows from ``offset`` on."""
+    keys = [key.label(f"key_{place}") for place, key in enumerate(_sort_keys(connection, sort))]
+    counts = [
+        sa.func.count(sa.case((import_rows.c.action == action, 1))).over().label(f"count_{action}")
+        for action in ACTIONS
+    ]
+    columns = (import_rows.c.user_id, import_rows.c.action, *keys, *counts)
+    fitting = sa.select(*columns).where(*_conditions(connection, query, action=False)).subquery()
+    order = [fitting.c[key.name].desc() if descending else fitting.c[key.name] for key in keys]
+    select = sa.select(fitting).order_by(*order, fitting.c.user_id).limit(limit).offset(offset)
+    if query.action is not None:
+        select = select.where(fitting.c.action == query.action)
+    rows = connection.execute(select).all()
+    by_action = {action: count for action in ACTIONS for row in rows[:1] if (count := row._mapping[f"count_{action}"])}
+    return RowPage(tuple(row.user_id for row in rows), by_action, 1)
+
+
+def _sort_keys(connection: sa.Connection, sort: str) -> list[sa.ColumnElement[Any]]:
+    """What rows are sorted by, one after the other; the user settles what is left."""
+    keys = [*_SORT_KEYS[sort], *(key for key in _SORT_KEYS["employee_id"] if sort != "employee_id")]
+    return [_binary(connection, key) for key in keys]
+
+
+def _order(connection: sa.Connection, sort: str, *, descending: bool) -> list[sa.ColumnElement[Any]]:
+    return [key.desc() if descending else key for key in _sort_keys(connection, sort)]
 
 
 def read_rows(connection: sa.Connection, import_id: str, user_ids: Sequence[str]) -> tuple[StoredRow, ...]:

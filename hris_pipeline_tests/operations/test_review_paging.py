@@ -59,6 +59,12 @@ def test_past_the_last_page_is_the_last(services: Services, staged: str) -> None
     last = review(services, staged, page=5, page_size=PAGE)
     beyond = review(services, staged, page=4711, page_size=PAGE)
     assert (beyond.page, beyond.rows) == (last.page, last.rows)
+    for filters in (Filters(text="f1"), Filters(text="f1", action="update"), Filters(text="nobody")):
+        beyond = review(services, staged, filters=filters, page=4711, page_size=PAGE)
+        assert beyond.page == beyond.pages
+        assert len(beyond.rows) == beyond.total - (beyond.pages - 1) * PAGE
+        first = review(services, staged, filters=filters, page_size=PAGE)
+        assert (first.total, first.by_action) == (beyond.total, beyond.by_action)
 
 
 def test_pages_hold_still_while_others_read_save_and_plan_the_same_again(make: MakeAcme) -> None:
