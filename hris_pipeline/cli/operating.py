@@ -58,7 +58,8 @@ def upgrade() -> CommandResult:
 
 def rotate_key() -> CommandResult:
     """Put the new key first in HRIS_SECRET_KEY, the old ones after it, and run this; afterwards the old ones are not
-    needed any more. Where the key is a file in HRIS_HOME, a new one is made. Restart whatever is running.
+    needed any more; restart whatever is running. Where the key is a file in HRIS_HOME, a new one is made, and whatever
+    is running takes it up by itself.
     """
     from hris_pipeline.cli.jobs import frames_resealer  # noqa: PLC0415 - frames are Dagster's to know
     from hris_pipeline.operations.upkeep import rotate_key as rotate  # noqa: PLC0415 - reads frames
