@@ -36,6 +36,8 @@ SPEED = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_conn
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 4 << 30
 
+OBJECTS_A_COLLECTION = 10_000
+
 
 def pytest_configure() -> None:
     """Also in a background of some shell, tests interrupt what they start. What they write is in memory, where there is
@@ -70,9 +72,13 @@ def _has_memory() -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays to the end: looking through it for garbage again and again takes time."""
+    """What is loaded by now stays to the end: looking through it for garbage again and again takes time, and so does
+    counting it, which every reading of a source asks for. What tests leave behind is looked through seldom."""
     gc.collect()
     gc.freeze()
+    frozen = gc.get_freeze_count()
+    gc.get_freeze_count = lambda: frozen
+    gc.set_threshold(OBJECTS_A_COLLECTION, *gc.get_threshold()[1:])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
