@@ -183,7 +183,17 @@ def test_from_nothing_to_automatic_imports_in_a_browser(live: Live, sandbox: San
     _finds_no_canary(visitor, live)
 
 
-PLACES = ("/history", "/people", "/mapping", "/settings", "/settings/versions", "/conflicts", "/user-file", "/setup")
+PLACES = (
+    "/history",
+    "/decisions",
+    "/people",
+    "/mapping",
+    "/settings",
+    "/settings/versions",
+    "/conflicts",
+    "/user-file",
+    "/setup",
+)
 
 
 def _looks_around(visitor: Visitor, live: Live) -> None:
@@ -202,6 +212,15 @@ def _looks_around(visitor: Visitor, live: Live) -> None:
     page.get_by_label("EmployeeId").first.fill("0001")
     visitor.presses("Explain")
     visitor.sees("0001")
+    page.get_by_role("link", name="directory").first.click()
+    visitor.sees("The directory after an import")
+    page.get_by_label("Name, id or address").fill(f"{CANARY}last")
+    visitor.presses("Search")
+    page.get_by_text("1 user who fit").wait_for()
+    page.get_by_role("button", name="All fields").first.click()
+    visitor.sees("after the import of")
+    page.goto(f"{live.url}/deleted")
+    visitor.sees("Deleted integrations")
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 740})
     for path in ("", "/review", *PLACES, "/setup/schedule"):
