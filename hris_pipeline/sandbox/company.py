@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from threading import RLock
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -19,6 +20,9 @@ __all__ = ["Company"]
 REPORTS = 8
 """How many people report to one manager."""
 
+HOME = ZoneInfo("America/New_York")
+"""Where the people live, whose today it is: the time zone that settings have unless they say otherwise."""
+
 
 class Company:
     """``employees`` listed people, drawn from ``seed`` as of ``today``: equal arguments give an equal company.
@@ -29,7 +33,7 @@ class Company:
     """
 
     def __init__(self, employees: int, seed: int = 0, today: date | None = None, display_name: str = "Acme") -> None:
-        today = today or datetime.now(UTC).date()
+        today = today or datetime.now(HOME).date()
         self.display_name = display_name
         self.random: Random = Random(seed)
         self.id = new_id(self.random)

@@ -1,7 +1,6 @@
 """A company on the sandbox, connected to a fresh home, and a real Dagster instance for it."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ def make_company(
     opened: list[Any] = []
 
     def make(employees: int = 30, seed: int = 1, settings: Settings | None = None, **options: Any) -> Company:
-        context = running(employees, seed, today=date.today(), **options)  # noqa: DTZ011
+        context = running(employees, seed, **options)
         sandbox = context.__enter__()
         opened.append(context)
         monkeypatch.setenv("HRIS_HOME", str(sqlite_environment.home))
