@@ -17,6 +17,9 @@ from hris_pipeline_tests.kit.command_line import Hris, Result
 
 CANARY = "Zwitscherling"
 SECRETS = (CANARY.casefold(), "2125550188", "1961-07-13")
+STARTED = "2024-01-08"
+"""Not today: where the company is, it may still be yesterday."""
+
 PLANTED: dict[str, Any] = {
     "first_name": f"{CANARY}first",
     "last_name": f"{CANARY}last",
@@ -147,7 +150,7 @@ def searched(acme: str, hris: Hris, sandbox: Sandbox, tmp_path: Path, monkeypatc
     (tmp_path / "local.csv").write_text(FILE)
     (tmp_path / "bad.csv").write_text(f"Employee Id,First Name,Last Name,Birth Date\nA1,{CANARY},{CANARY},{CANARY}\n")
     (tmp_path / "bad.yaml").write_text(f"{CANARY}: 1\ndisplay_name: [\n")
-    sandbox.company.add(**PLANTED, work_id="P-1")
+    sandbox.company.add(**PLANTED, work_id="P-1", start_date=STARTED)
     sandbox.company.add(first_name=CANARY, last_name=None, work_email=f"{CANARY}x@acme.example")
     sandbox.company.add(first_name=CANARY, last_name=CANARY, birth_date=f"{CANARY}date")
     sandbox.company.add(first_name=CANARY, last_name=CANARY * 9, raw={"emails": {"value": f"{CANARY}mail"}})
@@ -197,9 +200,8 @@ def _a_life(searched: Searched, sandbox: Sandbox) -> None:
         searched.run(line)
         if line.startswith("preview acme --rows"):
             searched.names["open"] = imports()[0]["import_id"]
-    sandbox.company.add(
-        first_name=PLANTED["first_name"], last_name=PLANTED["last_name"], birth_date=PLANTED["birth_date"]
-    )
+    namesake = {key: PLANTED[key] for key in ("first_name", "last_name", "birth_date")}
+    sandbox.company.add(**namesake, start_date=STARTED)
     searched.run("preview acme")
     searched.run("save acme")
     searched.names |= {"newest": next(record["import_id"] for record in imports() if record["counts"]["created"])}
