@@ -52,8 +52,8 @@ class ClassifiedRows:
         sent_away = null_as_false(rows["archive_existing"]) & ~bad
         idle = bad | rows["exclusion"].notna() | rows["may_have_left"] | ~rows["started"]
         listed = rows.loc[rows["employed"] & idle & ~sent_away, "hris_id"].dropna()
-        without_row = {*context.holes, *context.quarantined_hris_ids} - {*rows["hris_id"].dropna()}
-        return frozenset({*listed, *without_row})
+        untold = text_series({*context.holes, *context.quarantined_hris_ids})
+        return frozenset({*listed, *untold[~is_in(untold, rows["hris_id"])]})
 
     @property
     def inactive_local(self) -> pd.Series:

@@ -79,7 +79,7 @@ def resolve_desired_state(
     A linked user whose new EmployeeId is free, or given up in the same plan, gets it, so swaps work; one whose new
     EmployeeId somebody keeps is left out whole. A new email that somebody keeps leaves the user with the one stored.
     """
-    written = people.rows[people.outcome.isin(WRITTEN)]
+    written = rows_where(people.rows, people.outcome.isin(WRITTEN))
     vanished = _vanished_fields(people.rows, written["user_id"], directory)
     unread = _unread_rows(written)
     written = written.drop(columns=list(vanished))

@@ -30,6 +30,7 @@ from hris_pipeline.transform.columns import (
     is_in,
     lookup,
     null_as_false,
+    rows_where,
     text_series,
     to_arrow,
 )
@@ -124,7 +125,7 @@ def guard_inputs(
         managed_active=len(active) + active_linked,
         archived=_named(result.leavers.archived),
         recently_archived=int(bled.sum()),
-        created=tuple(names[result.outcome == "create"]),
+        created=tuple(to_arrow(names[result.outcome == "create"]).to_pylist()),
         mismatched=tuple(stored[mismatched]),
         comparable=len(stored),
         email_changed=tuple(names[result.difference.email_changed]),
@@ -338,7 +339,7 @@ def _difference(
     if "email_edited_by_user" not in rows:
         rows["email_edited_by_user"] = rows["stored_email_edited_by_user"]
     new = rows["user_id"].isna()
-    created = diff.creates(rows[new], integration_id) if new.any() else diff.NO_CHANGES.rows
+    created = diff.creates(rows_where(rows, new), integration_id) if new.any() else diff.NO_CHANGES.rows
     compared = rows[~new & ~_as_synced(rows, integration_id)]
     difference = diff.NO_CHANGES
     if len(compared):

@@ -26,10 +26,10 @@ from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.frames import holds_users_of_others_alone, read_snapshot
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.review_queues import replace_quarantine
-from hris_pipeline.transform.columns import SourceColumns, as_text, is_in
+from hris_pipeline.transform.columns import SourceColumns, as_text, give_back_memory, is_in
 from hris_pipeline.transform.eligibility import match_rule, matches_everybody
 from hris_pipeline.transform.map_users import Mapped, map_identities, map_users
-from hris_pipeline.transform.normalise import normalise
+from hris_pipeline.transform.normalise import Normalised, normalise
 from hris_pipeline.transform.validate import Employees, TooManyBadRows, Validated, read_listed, validate
 
 __all__ = [
@@ -73,9 +73,13 @@ def read_employees(services: Services, manifest: Manifest, settings: Settings) -
     Raises:
         FrameInvalid: the extract as a whole cannot be used.
     """
-    columns = services.fresh.take(manifest, services.archive) or read_columns(manifest, services.archive)
-    members = normalise(columns)
-    return validate(members, local_date(settings, services.now()))
+    give_back_memory()
+    return validate(_normalised(services, manifest), local_date(settings, services.now()))
+
+
+def _normalised(services: Services, manifest: Manifest) -> Normalised:
+    """The raw columns go with it: what follows needs them no more."""
+    return normalise(services.fresh.take(manifest, services.archive) or read_columns(manifest, services.archive))
 
 
 def read_mapped_users(services: Services, manifest: Manifest, people: Employees, settings: Settings) -> Mapped:
@@ -90,6 +94,7 @@ def read_mapped_users(services: Services, manifest: Manifest, people: Employees,
             f"The settings of {manifest.integration_id} name custom fields, and extract {manifest.extract_id} was read "
             f"without their values: read again with `hris preview {manifest.integration_id}`."
         )
+    give_back_memory()
     today = local_date(settings, services.now())
     return map_users(people, settings, manifest.company, today, has_holes=bool(manifest.holes))
 

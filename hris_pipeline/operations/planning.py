@@ -41,7 +41,7 @@ from hris_pipeline.store.review_queues import (
     users_waiting_elsewhere,
 )
 from hris_pipeline.store.seals import followed_users, record_kept_users
-from hris_pipeline.transform.columns import to_arrow
+from hris_pipeline.transform.columns import give_back_memory, to_arrow
 
 __all__ = ["WhatIf", "compute_plan", "plan_import", "read_context", "record_failure", "what_if"]
 
@@ -72,7 +72,10 @@ def compute_plan(
     if manifest.holes:
         context = replace(context, hole_identities=read_hole_identities(services, manifest, settings))
     directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
-    return make_plan(mapped, directory, context, settings, warnings)
+    give_back_memory()
+    plan = make_plan(mapped, directory, context, settings, warnings)
+    give_back_memory()
+    return plan
 
 
 def read_context(

@@ -6,11 +6,13 @@ becomes who has it.
 Python values live for a block of rows; what stays is Arrow. How one member is read belongs to the wires.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, RAW_COLUMNS, require_getters
@@ -212,8 +214,9 @@ class ColumnBuilder:
         self._columns: tuple[list[pa.Array], ...] = tuple([] for _ in _COLUMNS)
         self.is_whole = True
         self._rows = 0
-        self._row_at: list[int] = []
+        self._row_at = array("q")
         self._stamps: list[str | None] = []
+        self._stamp_blocks: list[pa.Array] = []
         self._repeated: dict[int, int] = {}
         self._position: dict[str, int] = {}
         self._unread: dict[int, Sequence[str]] = {}
@@ -256,8 +259,10 @@ class ColumnBuilder:
         columns = {name: _joined(name, self._columns[place]) for place, name in enumerate(_COLUMNS)}
         if self._repeated:
             self._choose(columns)
-            rows = pa.array(self._row_at, pa.int64())
+            rows = pa.array(np.array(self._row_at))
             columns = {name: column.take(rows) for name, column in columns.items()}
+        if not (self._unread or self._work_ids):
+            return columns | {UNREAD: pa.repeat(pa.scalar([], pa.list_(pa.string())), len(self._row_at))}
         unread: list[Sequence[str]] = [self._unread.get(number, ()) for number in self._row_at]
         if self._work_ids:
             work_ids = {place: self._work_ids.get(number) for place, number in enumerate(self._row_at)}
@@ -271,7 +276,7 @@ class ColumnBuilder:
         numbers = list(self._repeated)
         rivals = {name: column.take(pa.array(numbers, pa.int64())) for name, column in columns.items()}
         rivals[UNREAD] = pa.array([self._unread.get(number, ()) for number in numbers], pa.list_(pa.string()))
-        rivals["updated_at"] = pa.array([self._stamps[number] for number in numbers], pa.string())
+        rivals["updated_at"] = _joined("updated_at", self._stamp_blocks).take(pa.array(numbers, pa.int64()))
         places = text_series(map(str, self._repeated.values()))
         for number, counts in zip(numbers, newest_rows(places, rivals, self._on), strict=True):
             if counts:
@@ -280,7 +285,8 @@ class ColumnBuilder:
     def _flush(self) -> None:
         for name, gathered, values in zip(_COLUMNS, self._columns, zip(*self._block, strict=True), strict=False):
             gathered.append(_arrow(name, values))
-        self._block = []
+        self._stamp_blocks.append(_arrow("updated_at", self._stamps))
+        self._block, self._stamps = [], []
 
 
 def _arrow(name: str, values: Sequence[object]) -> pa.Array:

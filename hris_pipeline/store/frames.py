@@ -8,6 +8,7 @@ What an import is stands in ``imports``; what applied rows mean for a user in ``
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -38,6 +39,7 @@ __all__ = [
     "prove_staged_rows",
     "read_frame",
     "read_names",
+    "read_pieces",
     "read_snapshot",
     "read_users",
     "rows_of",
@@ -50,7 +52,10 @@ TEXT = pd.ArrowDtype(pa.string())
 INSTANT = pd.ArrowDtype(pa.timestamp("us", tz="UTC"))
 
 CHUNK = 20_000
-"""Rows on their way to the server at once: bounds the memory of the text beside the frame."""
+"""Rows that SQLite is given at once."""
+
+TEXT_ROWS = 4000
+"""Rows on their way to the server, or from it to be proved, at once: bounds the memory of the text beside the frame."""
 
 ARROW_TYPES: tuple[tuple[type[Any], pa.DataType], ...] = (
     (Instant, pa.timestamp("us", tz="UTC")),
@@ -73,9 +78,10 @@ CSV_READ: dict[str, Any] = {
 def read_frame(connection: sa.Connection, select: sa.Select[Any]) -> pd.DataFrame:
     """The rows of ``select`` as a frame with Arrow dtypes, by their columns' types: dates as date32, instants as UTC
     timestamps, JSON as text; null is ``pd.NA``."""
-    schema = pa.schema([(column.name, _arrow_type(column.type)) for column in select.selected_columns])
+    schema = _schema(select)
     read = _copy_out if connection.dialect.name == "postgresql" else _fetch
-    frame: pd.DataFrame = read(connection, select, schema).to_pandas(types_mapper=pd.ArrowDtype)
+    (table,) = list(read(connection, select, schema)) or [schema.empty_table()]
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 
 
@@ -93,17 +99,38 @@ def _arrow_type(column: sa.types.TypeEngine[Any]) -> pa.DataType:
     return next((arrow for kind, arrow in ARROW_TYPES if isinstance(column, kind)), pa.string())
 
 
-def _copy_out(connection: sa.Connection, select: sa.Select[Any], schema: pa.Schema) -> pa.Table:
+def read_pieces(connection: sa.Connection, select: sa.Select[Any], rows: int) -> Iterator[pd.DataFrame]:
+    """``read_frame`` by so many rows at a time, by one statement; nothing else may be asked until the end."""
+    schema = _schema(select)
+    read = _copy_out if connection.dialect.name == "postgresql" else _fetch
+    for table in read(connection, select, schema, rows):
+        yield table.to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _schema(select: sa.Select[Any]) -> pa.Schema:
+    return pa.schema([(column.name, _arrow_type(column.type)) for column in select.selected_columns])
+
+
+def _copy_out(
+    connection: sa.Connection, select: sa.Select[Any], schema: pa.Schema, rows: int | None = None
+) -> Iterator[pa.Table]:
+    """Each message of PostgreSQL's is one row."""
     compiled = select.compile(connection, compile_kwargs={"render_postcompile": True})
-    received = pa.BufferOutputStream()
     with (
         _driver(connection).cursor() as cursor,
         cursor.copy(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", compiled.params) as copy,
     ):
-        for data in copy:
-            received.write(data)
-    if not received.tell():
-        return schema.empty_table()
+        lines = iter(copy)
+        while True:
+            received = pa.BufferOutputStream()
+            for data in islice(lines, rows):
+                received.write(data)
+            if not received.tell():
+                return
+            yield _parsed(received, schema)
+
+
+def _parsed(received: pa.BufferOutputStream, schema: pa.Schema) -> pa.Table:
     return pacsv.read_csv(
         pa.BufferReader(received.getvalue()),
         read_options=pacsv.ReadOptions(column_names=schema.names),
@@ -112,10 +139,17 @@ def _copy_out(connection: sa.Connection, select: sa.Select[Any], schema: pa.Sche
     )
 
 
-def _fetch(connection: sa.Connection, select: sa.Select[Any], schema: pa.Schema) -> pa.Table:
-    rows = connection.execute(select).cursor.fetchall()  # the driver's own values, unconverted
-    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
-    return pa.table([_cast(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+def _fetch(
+    connection: sa.Connection, select: sa.Select[Any], schema: pa.Schema, size: int | None = None
+) -> Iterator[pa.Table]:
+    result = connection.execute(select)
+    cursor = result.cursor  # the driver's own values, unconverted
+    while rows := cursor.fetchmany(size) if size else cursor.fetchall():
+        columns = zip(*rows, strict=True)
+        del rows
+        yield pa.table(
+            [_cast(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
+        )
 
 
 def _cast(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
@@ -139,15 +173,15 @@ def _copy_in(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None
     options = pacsv.WriteOptions(include_header=False)
     statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
     with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in _batches(rows):
+        for batch in _batches(rows, TEXT_ROWS):
             text = pa.BufferOutputStream()
             pacsv.write_csv(pa.Table.from_batches([batch]), text, options)
             copy.write(text.getvalue())
 
 
-def _batches(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+def _batches(rows: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
     """The rows as they lie, uncombined: a second copy of them all would be the peak of a first import's memory."""
-    return (batch for batch in rows.to_batches(max_chunksize=CHUNK) if batch.num_rows)
+    return (batch for batch in rows.to_batches(max_chunksize=most) if batch.num_rows)
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
@@ -155,7 +189,7 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
     columns = ", ".join(quote(name) for name in rows.column_names)
     marks = ", ".join("?" * rows.num_columns)
     statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({marks})"
-    for batch in _batches(rows):
+    for batch in _batches(rows, CHUNK):
         values = [_plain(column).to_pylist() for column in batch.columns]
         connection.exec_driver_sql(statement, list(zip(*values, strict=True)))
 
@@ -329,7 +363,7 @@ def has_erased_rows(connection: sa.Connection, import_id: str) -> bool:
 
 def prove_staged_rows(connection: sa.Connection, import_id: str) -> RowsProof:
     """The proof of the rows that stand in the store; read in pieces, or a large import would double a save's memory."""
-    return prove_rows(_pieces(connection, import_id))
+    return prove_rows(read_pieces(connection, _select(import_id), TEXT_ROWS))
 
 
 def prove_rows(pieces: Iterable[pd.DataFrame], hashes_of_rows: pd.Series | None = None) -> RowsProof:
@@ -343,18 +377,11 @@ def prove_rows(pieces: Iterable[pd.DataFrame], hashes_of_rows: pd.Series | None 
         joined = pc.binary_join_element_wise(to_arrow(piece["user_id"]).cast(pa.string()), source, hashed, "\x1f")
         hashes += hashed.to_pylist()
         lines += joined.to_pylist()
-    return RowsProof(tuple(hashes), sha256("\n".join(sorted(lines)).encode()).hexdigest())
-
-
-def _pieces(connection: sa.Connection, import_id: str) -> Iterator[pd.DataFrame]:
-    after = ""
-    while True:
-        piece = read_frame(connection, _select(import_id).where(import_rows.c.user_id > after).limit(CHUNK))
-        if not piece.empty:
-            yield piece
-            after = str(piece["user_id"].iloc[-1])
-        if len(piece) < CHUNK:
-            return
+    lines.sort()
+    digest = sha256()
+    for start in range(0, len(lines), TEXT_ROWS):
+        digest.update(("\n" * bool(start) + "\n".join(lines[start : start + TEXT_ROWS])).encode())
+    return RowsProof(tuple(hashes), digest.hexdigest())
 
 
 def _select(import_id: str) -> sa.Select[tuple[object, ...]]:

@@ -30,6 +30,7 @@ __all__ = [
     "clean_text",
     "column_or_nulls",
     "from_arrow",
+    "give_back_memory",
     "index_in",
     "is_distinct",
     "is_in",
@@ -59,6 +60,11 @@ def to_arrow(values: pd.Series) -> Any:
 def from_arrow(array: Any, index: pd.Index | None = None) -> pd.Series:
     """An Arrow array as a column."""
     return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
+
+
+def give_back_memory() -> None:
+    """What Arrow has kept of columns that are gone: between two steps it goes to the system, or the next adds to it."""
+    pa.default_memory_pool().release_unused()
 
 
 def text_series(values: Iterable[str | None], index: pd.Index | None = None) -> pd.Series:

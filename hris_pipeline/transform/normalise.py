@@ -38,6 +38,7 @@ from hris_pipeline.transform.columns import (
     is_in,
     lookup,
     null_as_false,
+    rows_where,
     text_from_source,
     text_series,
     to_arrow,
@@ -141,7 +142,7 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]", on: date = d
     newest = newest_rows(frame["hris_id"], sent | dict(columns) | {"active": sent["active"]}, on)
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
     spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
-    frame = frame[newest].reset_index(drop=True)
+    frame = rows_where(frame, newest).reset_index(drop=True)
     frame["country_code"] = to_alpha2(frame["country_code"])
     frame["employment_type"] = _employment_type(frame["employment_type"])
     frame["supervisor_justworks_id"] = lookup(frame["supervisor_hris_id"], frame["hris_id"], frame["justworks_id"])
