@@ -44,6 +44,11 @@ class Network:
         """Nothing arrives any more, and nobody is told, until ``mend``."""
         self._frozen.set()
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing arrives."""
+        return self._frozen.is_set()
+
     def mend(self) -> None:
         """What is sent arrives again."""
         self._frozen.clear()
