@@ -261,7 +261,7 @@ class ColumnBuilder:
             self._choose(columns)
             rows = pa.array(np.array(self._row_at))
             columns = {name: column.take(rows) for name, column in columns.items()}
-        if not (self._unread or self._work_ids):
+        if self._row_at and not (self._unread or self._work_ids):
             return columns | {UNREAD: pa.repeat(pa.scalar([], pa.list_(pa.string())), len(self._row_at))}
         unread: list[Sequence[str]] = [self._unread.get(number, ()) for number in self._row_at]
         if self._work_ids:

@@ -145,4 +145,4 @@ def nothing_is_left_on(site: Site) -> None:
         assert any(part in name for name in names), part
     for name in ("lost", "cut-off", "other"):
         files = [path for path in (site.root / name).rglob("*") if path.is_file()]
-        assert {path.name for path in files} <= {"dagster.yaml", ".telemetry", "id.yaml"}, files
+        assert {path.name for path in files} <= {"dagster.yaml", ".telemetry", "id.yaml", "opening.lock"}, files
