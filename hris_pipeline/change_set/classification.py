@@ -230,8 +230,10 @@ def find_leavers(
 
 def _unknown_holes(snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
     """The holes who are no user under that id, and of whom neither the list nor an open conflict tells who they are."""
+    undecided = frozenset(hris_id for hris_id, _ in context.undecided)
     managed = snapshot.loc[null_as_false(snapshot["integration_id"] == context.integration_id), "hris_id"]
-    holes = context.holes - frozenset(managed) - frozenset(hris_id for hris_id, _ in context.undecided)
+    untold = text_series(context.holes - undecided)
+    holes = frozenset(untold[~is_in(untold, managed)])
     if context.hole_identities is None:
         return holes
     identities = context.hole_identities
@@ -305,6 +307,7 @@ def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, co
 
 def _unknown_but_for_id(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
     """EmployeeIds of quarantined members of whom there is not even a row."""
-    apart = {*rows["hris_id"], *snapshot["hris_id"].dropna()}
-    strangers = [member for member in context.quarantined if member.hris_id not in apart]
-    return frozenset(member.employee_id for member in strangers if member.employee_id)
+    hris_ids = text_series(member.hris_id for member in context.quarantined)
+    employee_ids = text_series(member.employee_id for member in context.quarantined)
+    apart = is_in(hris_ids, rows["hris_id"]) | is_in(hris_ids, snapshot["hris_id"].dropna())
+    return frozenset(employee_ids[~apart].dropna())

@@ -28,7 +28,7 @@ from hris_pipeline.store.overviews import (
 
 __all__ = [
     "PAGE_SIZE",
-    "Former",
+    "DeletedIntegration",
     "Overview",
     "OverviewPage",
     "Waiting",
@@ -95,7 +95,7 @@ class OverviewPage:
 
 
 @dataclass(frozen=True)
-class Former:
+class DeletedIntegration:
     """An integration that was deleted, whose imports are there to be looked at: how many, and the newest."""
 
     integration: Integration
@@ -229,13 +229,13 @@ def history_length(services: Services, integration_id: str, statuses: Collection
         return count_imports(connection, (integration_id,), statuses).get(integration_id, 0)
 
 
-def deleted_integrations(services: Services) -> tuple[Former, ...]:
+def deleted_integrations(services: Services) -> tuple[DeletedIntegration, ...]:
     """The integrations that were deleted, by name; the same few statements, however many there are."""
     with services.store.read() as connection:
         listed = list_integrations(connection, deleted=True)
         names = tuple(integration.integration_id for integration in listed)
         counts, newest = count_imports(connection, names), newest_imports(connection, names)
     return tuple(
-        Former(integration, counts.get(name, 0), newest.get(name))
+        DeletedIntegration(integration, counts.get(name, 0), newest.get(name))
         for name, integration in zip(names, listed, strict=True)
     )
