@@ -274,7 +274,7 @@ def run(sample: Sequence[tuple[Mutant, str]], tree: Path, jobs: int) -> list[Mut
     for library in LIBRARIES:
         importlib.import_module(library)
     running: dict[int, Mutant] = {}
-    survivors = []
+    survivors: list[Mutant] = []
 
     def await_one() -> None:
         child, status = os.wait()
@@ -283,7 +283,9 @@ def run(sample: Sequence[tuple[Mutant, str]], tree: Path, jobs: int) -> list[Mut
             survivors.append(mutant)
             print(f"survived: {mutant.file}:{mutant.line} {mutant.fault}", flush=True)
 
-    for mutant, place in sample:
+    for tried, (mutant, place) in enumerate(sample):
+        if tried and not tried % 50:
+            print(f"{tried} of {len(sample)} begun, {len(survivors)} survived so far", file=sys.stderr, flush=True)
         if len(running) >= jobs:
             await_one()
         running[start(mutant, passes[place].of(mutant), tree)] = mutant
