@@ -62,7 +62,7 @@ mutants: install
 
 bench: .venv/peers/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check "matplotlib>=3.10"
-	$(BIN)/python -m benchmarks.run --peers .venv/peers/bin/python --latency 0.02 0.08 --write
+	$(BIN)/python -m benchmarks.run --peers .venv/peers/bin/python --latency 0.02 0.08 --call-latency 0.05 --write
 	$(BIN)/python -m benchmarks.small --write
 
 bench-companies: install

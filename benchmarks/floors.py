@@ -1,12 +1,14 @@
 """The least any import must do, written as plainly as possible: fetch; fetch, decode and read the store's keys
 (nothing changed); fetch, decode and write (all new). No validation, no archive, no matching, no plan, no history.
 
-Usage: python -m benchmarks.floors fetch|unchanged|first URL TOKEN
+Usage: python -m benchmarks.floors fetch|values|unchanged|first URL TOKEN
 """
 
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import local
 
 import httpx
 import msgspec
@@ -14,6 +16,7 @@ import psycopg
 
 from benchmarks.measure import Meter
 from hris_pipeline.environment import Environment
+from hris_pipeline.sources.partner_api import THREADS
 
 PAGE = 100
 
@@ -81,6 +84,19 @@ def fetch(url: str, token: str) -> Iterator[bytes]:
             query = {"cursor": cursor}
 
 
+def fetch_values(url: str, token: str) -> int:
+    """Every page, and everybody's custom field values, by as many threads as an import has, a client each; bytes."""
+    clients = local()
+
+    def values(hris_id: str) -> int:
+        if not hasattr(clients, "client"):
+            clients.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        return len(clients.client.get(f"/v1/members/{hris_id}/custom-field-values").raise_for_status().content)
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        return sum(threads.map(values, (member.id for member in members(url, token))))
+
+
 def members(url: str, token: str) -> Iterator[_Member]:
     """Every member, decoded into typed structs page by page; one whose shape surprises is left out."""
     decode, raw = msgspec.json.Decoder(_Items).decode, msgspec.json.Decoder(_Raw).decode
@@ -102,6 +118,10 @@ def main(kind: str, url: str, token: str) -> None:
     if kind == "fetch":
         with meter.step("fetch"):
             total = sum(len(body) for body in fetch(url, token))
+        return meter.tell({"bytes": total})
+    if kind == "values":
+        with meter.step("fetch"):
+            total = fetch_values(url, token)
         return meter.tell({"bytes": total})
     address = Environment.read().store_url.replace("+psycopg", "")
     with psycopg.connect(address) as connection:

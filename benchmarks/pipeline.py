@@ -1,6 +1,6 @@
 """One whole import of the pipeline in one process, step by step, as an operation and not as a Dagster run.
 
-Usage: python -m benchmarks.pipeline prepare|import|preview|review|undo
+Usage: python -m benchmarks.pipeline prepare|prepare-custom|import|preview|review|undo
 """
 
 import sys
@@ -17,8 +17,9 @@ from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.review import review
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.settings import set_up, settings_in_force
+from hris_pipeline.operations.settings import change_settings, set_up, settings_in_force
 from hris_pipeline.sandbox import Company, Sandbox, SandboxState
+from hris_pipeline.settings.loading import set_values
 from hris_pipeline.store.engine import upgrade_store
 from hris_pipeline.store.imports import Import
 
@@ -35,6 +36,16 @@ def prepare() -> None:
     code = Sandbox(environment.api_url, SandboxState(Company(1))).authorize(redirect_uri=CALLBACK)
     connect(services, NAME, code, redirect_uri=CALLBACK)
     sys.stdout.write(services.tokens(NAME).current().access + "\n")
+    services.close()
+
+
+def prepare_custom() -> None:
+    """The same, with a custom field mapped: everybody's values are asked for."""
+    prepare()
+    services = open_services()
+    settings = settings_in_force(services, NAME).settings
+    badge = "metadata=[{name: Badge, source: 'custom:Badge Number'}]"
+    change_settings(services, NAME, set_values(settings, [badge]), "bench")
     services.close()
 
 
@@ -109,4 +120,11 @@ def _settle(services: Services) -> None:
 
 
 if __name__ == "__main__":
-    {"prepare": prepare, "import": run, "preview": preview, "review": look, "undo": undo}[sys.argv[1]]()
+    {
+        "prepare": prepare,
+        "prepare-custom": prepare_custom,
+        "import": run,
+        "preview": preview,
+        "review": look,
+        "undo": undo,
+    }[sys.argv[1]]()

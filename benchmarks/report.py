@@ -46,12 +46,14 @@ class Round(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The rounds at one size on one database; ``latency`` is what each answer of the source took longer, in seconds."""
+    """The rounds at one size on one database; ``latency`` is what each ``slow`` answer of the source took longer, in
+    seconds."""
 
     people: int
     database: str
-    latency: float
     rounds: Sequence[Round]
+    latency: float = 0.0
+    slow: str = "a page"
 
 
 def write_report(results: Sequence[Result], machine: str, *, into_docs: bool) -> None:
@@ -85,17 +87,18 @@ def _lines(results: Sequence[Result], machine: str) -> Iterator[str]:
     if slow:
         yield from (
             "",
-            "### A slow source, 10,000 people",
+            "### A slow source",
             "",
-            "| ms a page | reading, of fetching alone | first import | no change |",
-            "|---|---|---|---|",
+            "| slower by | people | reading, of fetching alone | first import | no change |",
+            "|---|---|---|---|---|",
         )
         for result in slow:
             reading = _ratio(
                 result, "no change", "fetch", lambda measured: measured.steps.get("extract", measured).wall
             )
             first, again = (_ratio(result, name, "fetch") for name in ("first import", "no change"))
-            yield f"| {result.latency * 1000:.0f} | {reading} | {first} | {again} |"
+            slower = f"{result.latency * 1000:.0f} ms {result.slow}"
+            yield f"| {slower} | {result.people:,} | {reading} | {first} | {again} |"
 
 
 def _target_rows(results: Sequence[Result]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--databases", default="postgresql,sqlite")
     parser.add_argument("--peers", help="The Python that has dlt; without it the peers are left out.")
     parser.add_argument("--latency", type=float, nargs="*", default=[], help="Seconds a page; measured at 10 000.")
+    parser.add_argument("--call-latency", type=float, nargs="*", default=[], help="A custom field call; at 1 000.")
     parser.add_argument("--write", action="store_true", help="Write the tables into docs/performance.md.")
     options = parser.parse_args()
     results: list[Result] = []
@@ -49,22 +51,38 @@ def main() -> None:
                     peers = options.peers if database == "postgresql" and people < LARGEST else None
                     number = options.rounds if people < LARGEST else 1
                     rounds = [_round(server, url, database, people, peers) for _ in range(number)]
-                    results.append(Result(people, database, 0.0, rounds))
+                    results.append(Result(people, database, rounds))
                     _progress(f"{people:,} people on {database}: measured")
-        if options.latency:
-            with sandbox(10_000) as url:
-                results += [_slow(server, url, seconds, options.rounds) for seconds in options.latency]
+        for slowness, seconds in ((PAGES, options.latency), (VALUES, options.call_latency)):
+            if seconds:
+                with sandbox(slowness.people) as url:
+                    results += [_slow(server, url, slowness, latency, options.rounds) for latency in seconds]
     write_report(results, _machine(), into_docs=options.write)
 
 
-def _slow(server: Postgres, url: str, seconds: float, rounds: int) -> Result:
-    """The same with so many seconds more an answer."""
+@dataclass(frozen=True)
+class Slowness:
+    """Which answers of the source are slow, at how many people, and what is measured then: the floor that fetches them,
+    and the pipeline's preparation."""
+
+    what: str
+    people: int
+    floor: str
+    preparation: str
+
+
+PAGES = Slowness("a page", 10_000, "fetch", "prepare")
+VALUES = Slowness("a custom field call", 1_000, "values", "prepare-custom")
+
+
+def _slow(server: Postgres, url: str, slowness: Slowness, seconds: float, rounds: int) -> Result:
+    """Fetching alone and imports, with so many seconds more an answer; with custom field calls a page takes as much."""
     httpx.delete(f"{url}/sandbox/faults").raise_for_status()
     fault = {"kind": "slow", "path": "/v1/members", "seconds": seconds}
     httpx.post(f"{url}/sandbox/faults", json=fault).raise_for_status()
-    result = Result(10_000, "postgresql", seconds, [_imports_only(server, url) for _ in range(rounds)])
+    measurements = [_imports_only(server, url, slowness) for _ in range(rounds)]
     httpx.delete(f"{url}/sandbox/faults").raise_for_status()
-    return result
+    return Result(slowness.people, "postgresql", measurements, seconds, slowness.what)
 
 
 def _round(server: Postgres, url: str, database: str, people: int, peers: str | None) -> Round:
@@ -106,11 +124,11 @@ def _round(server: Postgres, url: str, database: str, people: int, peers: str | 
         return Round(results, statements, rows)
 
 
-def _imports_only(server: Postgres, url: str) -> Round:
+def _imports_only(server: Postgres, url: str, slowness: Slowness) -> Round:
     with tempfile.TemporaryDirectory() as home, _databases(server, "postgresql", Path(home)) as (store_url, _):
         environ = environment(Path(home), store_url, url)
-        token = _prepare(environ)
-        results = {"fetch": measured("floors", "fetch", url, token, environ=environ)}
+        token = _prepare(environ, slowness.preparation)
+        results = {"fetch": measured("floors", slowness.floor, url, token, environ=environ)}
         results["first import"] = measured("pipeline", "import", environ=environ)
         results["no change"] = measured("pipeline", "import", environ=environ)
         return Round(results, {}, {})
@@ -133,8 +151,8 @@ class _databases:  # noqa: N801 - used as a function
             self._server.dropped("bench_peers")
 
 
-def _prepare(environ: dict[str, str]) -> str:
-    command = [sys.executable, "-m", "benchmarks.pipeline", "prepare"]
+def _prepare(environ: dict[str, str], kind: str = "prepare") -> str:
+    command = [sys.executable, "-m", "benchmarks.pipeline", kind]
     return subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True, text=True).stdout.split()[-1]
 
 
