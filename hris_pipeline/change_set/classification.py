@@ -24,10 +24,20 @@ from hris_pipeline.transform.columns import (
 )
 from hris_pipeline.transform.map_users import IDENTITY_COLUMNS
 
-__all__ = ["WRITTEN", "ClassifiedRows", "Leavers", "classify_rows", "find_leavers", "kept_by_settings"]
+__all__ = [
+    "WRITTEN",
+    "ClassifiedRows",
+    "Leavers",
+    "classify_rows",
+    "find_leavers",
+    "find_relisted_elsewhere",
+    "kept_by_settings",
+]
 
 WRITTEN = ("create", "compare", "restore")
 """The outcomes of rows whose people are, or become, active users that the source describes."""
+
+_IDS = ("hris_id", "employee_id")
 
 _STORED = tuple(name for name in SLIM_COLUMNS if name not in ("user_id", "email_key"))
 
@@ -221,28 +231,40 @@ def find_leavers(
     relisted = frozenset[str]()
     if len(users):
         suspects = _suspects(people.rows, people.identities.ignored, snapshot, context)
-        relisted |= {*_relisted(users, suspects, unlisted, _unknown_but_for_id(people.rows, snapshot, context))}
+        relisted |= {*_alike(users, suspects, unlisted)["user_id"]}
     if _unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
         relisted |= unlisted
     archived = users[~is_in(users["user_id"], relisted)]
     return Leavers(archived, gone[kept], frozenset(awaiting), relisted)
 
 
+def find_relisted_elsewhere(
+    people: ClassifiedRows, directory: Directory, snapshot: pd.DataFrame, context: PlanContext
+) -> frozenset[tuple[str, str]]:
+    """Members whose row cannot be used though they may work, and active users of other integrations of the directory
+    who seem to be they (hris_id, empty where it cannot be read, and user_id): those integrations must not archive them.
+    Of rows that could not be read the EmployeeId alone is enough, as it would be a conflict if they could; of holes of
+    whom nothing is known this time, what was known before stays."""
+    others = snapshot[
+        snapshot["integration_id"].notna()
+        & ~null_as_false(snapshot["integration_id"] == context.integration_id)
+        & null_as_false(snapshot["status"] == "active")
+    ]
+    waiting = {pair for pair in context.relisted if pair[0] in context.untold_holes}
+    if others.empty or (suspects := _suspects(people.rows, people.identities.ignored, snapshot, context)).empty:
+        return frozenset(waiting)
+    names = directory.names()
+    named = lookup_columns(others["user_id"], names["user_id"], names[["first_name", "last_name", "birth_date"]])
+    users = pd.concat([others, named], axis="columns")
+    pairs = _alike(users, suspects, users["user_id"])
+    return frozenset({*waiting, *zip(pairs["hris_id"].fillna(""), pairs["user_id"], strict=True)})
+
+
 def _unknown_holes(snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
     """The holes who are no user under that id, and of whom neither the list nor an open conflict tells who they are."""
-    undecided = frozenset(hris_id for hris_id, _ in context.undecided)
-    managed = snapshot.loc[null_as_false(snapshot["integration_id"] == context.integration_id), "hris_id"]
-    untold = text_series(context.holes - undecided)
-    holes = frozenset(untold[~is_in(untold, managed)])
-    if context.hole_identities is None:
-        return holes
-    identities = context.hole_identities
-    named = (
-        identities["first_name"].notna() & identities["last_name"].notna()
-        | identities["email"].notna()
-        | ~identities["works"]
-    )
-    return holes - frozenset(identities.loc[named | identities["employee_id"].notna(), "hris_id"])
+    waiting = frozenset(hris_id for hris_id, _ in context.undecided | context.relisted)
+    untold = text_series(context.untold_holes - waiting)
+    return frozenset(untold[~is_in(untold, _managed_ids(snapshot, context))])
 
 
 def _confirmed_gone(
@@ -260,38 +282,43 @@ def _confirmed_gone(
     ]
 
 
-def _relisted(
-    users: pd.DataFrame, suspects: pd.DataFrame, unlisted: Collection[str], employee_ids: Collection[str]
-) -> pd.Series:
-    """user_ids of users who seem to be one of the suspects: by the same email, or name and birth date; where a name or
-    birth date could not be read, by what is left of it; and whoever is ``unlisted`` (user_ids), of whom the source
-    itself does not say that they left, also by the EmployeeId, as they would be in conflict with a row that can be
-    read. ``employee_ids`` are those of members of whom nothing else is known."""
+def _alike(users: pd.DataFrame, suspects: pd.DataFrame, unlisted: Collection[str]) -> pd.DataFrame:
+    """``hris_id`` and ``user_id`` of suspects and users who seem to be the same person: by the same email, or name and
+    birth date; where a name or birth date could not be read, by what is left of it; and whoever is ``unlisted``
+    (user_ids), of whom the source itself does not say that they left, also by the EmployeeId, as they would be in
+    conflict with a row that can be read."""
     incomplete = suspects["incomplete"]
-    names = suspects["first_name"], suspects["last_name"]
+    name = casefold_key(suspects["first_name"], suspects["last_name"])
     nameless = incomplete & (suspects["first_name"].isna() | suspects["last_name"].isna())
-    unborn = incomplete & suspects["birth_date"].isna()
-    alike = (
-        is_in(users["email_key"], casefold_key(suspects["email"]).dropna())
-        | is_in(
+    keys = (
+        (users["email_key"], casefold_key(suspects["email"])),
+        (
             casefold_key(users["first_name"], users["last_name"], users["birth_date"]),
-            casefold_key(*names, suspects["birth_date"]).dropna(),
-        )
-        | is_in(casefold_key(users["first_name"], users["last_name"]), casefold_key(*names)[unborn].dropna())
-        | is_in(users["employee_id"], suspects.loc[nameless, "employee_id"].dropna())
-        | (
-            is_in(users["user_id"], unlisted)
-            & is_in(users["employee_id"], suspects.loc[incomplete, "employee_id"].dropna())
-        )
-        | is_in(users["employee_id"], employee_ids)
+            casefold_key(suspects["first_name"], suspects["last_name"], suspects["birth_date"]),
+        ),
+        (
+            casefold_key(users["first_name"], users["last_name"]),
+            name.where(incomplete & suspects["birth_date"].isna()),
+        ),
+        (users["employee_id"], suspects["employee_id"].where(nameless)),
+        (
+            users["employee_id"].where(is_in(users["user_id"], unlisted)),
+            suspects["employee_id"].where(incomplete),
+        ),
     )
-    return users.loc[alike, "user_id"]
+    pairs = [
+        pd.DataFrame({"key": theirs, "user_id": users["user_id"]})
+        .dropna(subset="key")
+        .merge(pd.DataFrame({"key": ours, "hris_id": suspects["hris_id"]}).dropna(subset="key"), on="key")
+        for theirs, ours in keys
+    ]
+    return pd.concat(pairs, ignore_index=True)[["hris_id", "user_id"]]
 
 
 def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
     """``IDENTITY_COLUMNS`` of members who may work and are no user under that id, and whose row cannot take one over:
     left out by a rule or a person, of somebody who may have left, or ``incomplete``, because it is quarantined or a
-    hole's."""
+    hole's; of quarantined members of whom there is not even a row, the ids."""
     bad = rows["leaver_only"].astype(bool)
     sent_away = null_as_false(rows["archive_existing"]) & ~bad
     unusable = bad | rows["exclusion"].notna() | rows["may_have_left"] | ignored
@@ -300,14 +327,17 @@ def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, co
     suspects = [pd.DataFrame(identities).assign(incomplete=listed["leaver_only"].astype(bool))]
     if context.hole_identities is not None:
         holes = context.hole_identities
-        holes = holes[holes["works"] & ~is_in(holes["hris_id"], snapshot["hris_id"])]
+        holes = holes[holes["works"] & ~is_in(holes["hris_id"], _managed_ids(snapshot, context))]
         suspects.append(holes.drop(columns="works").assign(incomplete=True))
+    if context.quarantined:
+        ids = {name: text_series(getattr(member, name) for member in context.quarantined) for name in _IDS}
+        apart = ~(is_in(ids["hris_id"], rows["hris_id"]) | is_in(ids["hris_id"], _managed_ids(snapshot, context)))
+        known = {name: column_or_nulls(pd.DataFrame(ids), name).astype(kind) for name, kind in IDENTITY_COLUMNS.items()}
+        suspects.append(pd.DataFrame(known)[apart & ids["employee_id"].notna()].assign(incomplete=True))
     return pd.concat(suspects, ignore_index=True)
 
 
-def _unknown_but_for_id(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
-    """EmployeeIds of quarantined members of whom there is not even a row."""
-    hris_ids = text_series(member.hris_id for member in context.quarantined)
-    employee_ids = text_series(member.employee_id for member in context.quarantined)
-    apart = is_in(hris_ids, rows["hris_id"]) | is_in(hris_ids, snapshot["hris_id"].dropna())
-    return frozenset(employee_ids[~apart].dropna())
+def _managed_ids(snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:
+    """The hris_ids that this integration has users for; the ids of other companies may be the same by chance."""
+    managed: pd.Series = snapshot.loc[null_as_false(snapshot["integration_id"] == context.integration_id), "hris_id"]
+    return managed.dropna()

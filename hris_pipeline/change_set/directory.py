@@ -125,9 +125,10 @@ class PlanContext:
     ``quarantined`` are members with bad rows, ``previously_quarantined`` the hris_ids that were quarantined at the last
     applied import. ``recently_archived`` are user_ids archived in the days that ``slow_bleed`` looks at, outside
     approved imports and undos. ``kept_users`` are user_ids that ``do_not_archive`` follows, ``waiting_elsewhere`` those
-    in an open conflict of another integration of the directory, where they may work. ``undecided`` are the members and
-    users (hris_id, user_id) of this integration's own conflicts that were open, or decided by a link and not imported
-    yet, before this plan. ``unread`` says, by
+    in an open conflict of another integration of the directory, or seemingly listed there, where they may work.
+    ``undecided`` are the members and users (hris_id, user_id) of this integration's own conflicts that were open, or
+    decided by a link and not imported yet, before this plan; ``relisted`` those whose row could not be used, and the
+    users of other integrations who seemed to be they (hris_id empty where it could not be read). ``unread`` says, by
     employee column, of how many members who send it nothing could be read: ``count``, ``of`` and ``keys``.
     """
 
@@ -146,12 +147,22 @@ class PlanContext:
     kept_users: frozenset[str] = frozenset()
     waiting_elsewhere: frozenset[str] = frozenset()
     undecided: frozenset[tuple[str, str]] = frozenset()
+    relisted: frozenset[tuple[str, str]] = frozenset()
     unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def quarantined_hris_ids(self) -> frozenset[str]:
         """The hris_ids of quarantined members, as far as they have one."""
         return frozenset(member.hris_id for member in self.quarantined if member.hris_id)
+
+    @cached_property
+    def untold_holes(self) -> frozenset[str]:
+        """The holes of whom the list does not tell who they are."""
+        if self.hole_identities is None:
+            return self.holes
+        listed = self.hole_identities
+        named = listed["first_name"].notna() & listed["last_name"].notna() | listed["email"].notna() | ~listed["works"]
+        return self.holes - frozenset(listed.loc[named | listed["employee_id"].notna(), "hris_id"])
 
 
 _FLAGS = frozenset({"email_edited_by_user"})

@@ -14,7 +14,14 @@ from typing import Any
 import pandas as pd
 
 from hris_pipeline.change_set import diff
-from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows, Leavers, classify_rows, find_leavers
+from hris_pipeline.change_set.classification import (
+    WRITTEN,
+    ClassifiedRows,
+    Leavers,
+    classify_rows,
+    find_leavers,
+    find_relisted_elsewhere,
+)
 from hris_pipeline.change_set.desired_state import DesiredState, resolve_desired_state, user_fields
 from hris_pipeline.change_set.diff import Difference, require_columns
 from hris_pipeline.change_set.directory import Directory, PlanContext, digest_of_hashes, row_hashes, source_hash
@@ -221,7 +228,7 @@ class Plan:
     ``diagnostics`` gives, by reason, the EmployeeIds (hris_ids where there is none) of whoever is not applied or warned
     about, and under ``warning:field_missing_for_all`` and ``warning:field_unread`` names of fields; ``conflicts`` has
     ``identity.CONFLICT_COLUMNS``; ``waiting`` are hris_ids of members about whom an earlier conflict stays as it was,
-    because their row says nothing this time."""
+    because their row says nothing this time; ``relisted`` as in ``PlanContext``, from now on."""
 
     rows: pd.DataFrame = field(repr=False)
     hashes: pd.Series = field(repr=False)
@@ -232,6 +239,7 @@ class Plan:
     diagnostics: Mapping[str, tuple[str, ...]]
     conflicts: pd.DataFrame = field(repr=False)
     waiting: frozenset[str]
+    relisted: frozenset[tuple[str, str]]
 
     @property
     def held(self) -> bool:
@@ -293,6 +301,7 @@ def make_plan(
         diagnostics=diagnose(result, snapshot, context, settings, {**(warnings or {}), **desired.warnings}),
         conflicts=conflicts,
         waiting=frozenset(hris_id for hris_id, _ in waiting),
+        relisted=find_relisted_elsewhere(people, directory, snapshot, context),
     )
 
 

@@ -36,6 +36,8 @@ from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.review_queues import (
     quarantined,
     record_conflicts,
+    record_relisted,
+    relisted,
     resolutions,
     undecided,
     users_waiting_elsewhere,
@@ -110,6 +112,7 @@ def read_context(
         kept_users=followed_users(connection, integration_id, settings.do_not_archive),
         waiting_elsewhere=users_waiting_elsewhere(connection, integration_id),
         undecided=undecided(connection, integration_id),
+        relisted=relisted(connection, integration_id),
         unread=msgspec.to_builtins(manifest.unread),
     )
 
@@ -176,6 +179,7 @@ def plan_import(
         record_conflicts(
             connection, integration_id, plan.conflicts, services.now(), complete=plan.complete, unknown=plan.waiting
         )
+        record_relisted(connection, integration_id, plan.relisted, complete=plan.complete)
         draft = Import(
             integration_id=integration_id,
             directory_id=integration.directory_id,

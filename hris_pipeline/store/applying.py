@@ -227,7 +227,8 @@ def _check_conflicts_elsewhere(run: _ApplySession, record: Import) -> None:
     waiting = leaving & users_waiting_elsewhere(run.connection, record.integration_id) if leaving else leaving
     if waiting:
         raise _Stale(
-            f"{len(waiting)} of those it archives are in an open conflict of another integration since, or linked there"
+            f"{len(waiting)} of those it archives are in an open conflict of another integration since, linked there, "
+            "or seem to be listed there"
         )
 
 

@@ -1,5 +1,6 @@
 """Who waits for a person after an extract: quarantined rows, what one stage could not use with its raw value, and
-conflicts, with what was decided of them; and letting go of what retention no longer allows to keep, and of what a
+conflicts, with what was decided of them; users of other integrations who seem to be among whom a plan could not use;
+and letting go of what retention no longer allows to keep, and of what a
 deleted integration kept of people.
 
 How they are looked at is ``review``'s; erasing one person is ``users``'.
@@ -19,7 +20,7 @@ from hris_pipeline.store.conditions import in_values, pending_link
 from hris_pipeline.store.frames import INSTANT, TEXT, read_frame, write_frame
 from hris_pipeline.store.imports import OPEN_LASTS, OUTDATED, end_import
 from hris_pipeline.store.seals import RESOLUTION, prove
-from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, quarantine
+from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, quarantine, relisted_users
 
 __all__ = [
     "end_outdated",
@@ -27,6 +28,8 @@ __all__ = [
     "purge",
     "quarantined",
     "record_conflicts",
+    "record_relisted",
+    "relisted",
     "replace_quarantine",
     "resolutions",
     "undecided",
@@ -107,6 +110,31 @@ def record_conflicts(
     write_frame(connection, conflicts, lines)
 
 
+def record_relisted(
+    connection: sa.Connection, integration_id: str, pairs: Collection[tuple[str, str]], *, complete: bool
+) -> None:
+    """Remembers which users of other integrations seem to be members of this one whose row could not be used (hris_id
+    and user_id), in place of those of the plan before; when the extract was not ``complete``, beside them."""
+    before = relisted(connection, integration_id)
+    if complete and not before <= set(pairs):
+        connection.execute(sa.delete(relisted_users).where(relisted_users.c.integration_id == integration_id))
+        before = frozenset()
+    lines = [
+        {"integration_id": integration_id, "hris_id": hris_id, "user_id": user_id}
+        for hris_id, user_id in sorted(set(pairs) - before)
+    ]
+    if lines:
+        connection.execute(sa.insert(relisted_users), lines)
+
+
+def relisted(connection: sa.Connection, integration_id: str) -> frozenset[tuple[str, str]]:
+    """What ``record_relisted`` remembers."""
+    pairs = sa.select(relisted_users.c.hris_id, relisted_users.c.user_id).where(
+        relisted_users.c.integration_id == integration_id
+    )
+    return frozenset((row.hris_id, row.user_id) for row in connection.execute(pairs))
+
+
 def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolution, ...]:
     """What people decided and the next plans follow.
 
@@ -122,8 +150,9 @@ def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolut
 
 
 def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> frozenset[str]:
-    """user_ids of the directory who are in an open conflict of another of its integrations, or of whom a person decided
-    that they are somebody there, as long as no import of it could follow that."""
+    """user_ids of the directory who are in an open conflict of another of its integrations, of whom a person decided
+    that they are somebody there, as long as no import of it could follow that, or who seem to be a member there whose
+    row could not be used."""
     other = integrations.alias()
     mine = sa.select(integrations.c.directory_id).where(integrations.c.integration_id == integration_id)
     others = sa.select(other.c.integration_id).where(
@@ -134,7 +163,8 @@ def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> f
     waiting = sa.select(conflicts.c.user_id).where(
         conflicts.c.integration_id.in_(others), sa.or_(conflicts.c.status == "open", pending_link())
     )
-    return frozenset(connection.execute(waiting).scalars())
+    listed = sa.select(relisted_users.c.user_id).where(relisted_users.c.integration_id.in_(others))
+    return frozenset(connection.execute(waiting.union(listed)).scalars())
 
 
 def undecided(connection: sa.Connection, integration_id: str) -> frozenset[tuple[str, str]]:
@@ -173,10 +203,10 @@ def purge(connection: sa.Connection, before: datetime) -> None:
 
 def forget_people(connection: sa.Connection, integration_id: str) -> None:
     """Removes what an integration keeps of people outside the users and their history: its quarantine and conflicts,
-    and the rows of imports that were never applied."""
+    who seems to be listed, and the rows of imports that were never applied."""
     never_applied = sa.select(imports.c.import_id).where(
         imports.c.integration_id == integration_id, imports.c.status.in_(("discarded", "stale", "failed"))
     )
-    connection.execute(sa.delete(quarantine).where(quarantine.c.integration_id == integration_id))
-    connection.execute(sa.delete(conflicts).where(conflicts.c.integration_id == integration_id))
+    for table in (quarantine, conflicts, relisted_users):
+        connection.execute(sa.delete(table).where(table.c.integration_id == integration_id))
     connection.execute(sa.delete(import_rows).where(import_rows.c.import_id.in_(never_applied)))

@@ -24,6 +24,7 @@ __all__ = [
     "notifications",
     "quarantine",
     "rate_buckets",
+    "relisted_users",
     "users",
 ]
 
@@ -297,6 +298,14 @@ former_links = sa.Table(
     sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
     sa.Column("hris_id", sa.Text, primary_key=True, comment="What a user was linked to, and is no more"),
     sa.Column("user_id", sa.Text, sa.ForeignKey("users.user_id"), primary_key=True),
+)
+
+relisted_users = sa.Table(
+    "relisted_users",
+    metadata,
+    sa.Column("integration_id", sa.Text, sa.ForeignKey("integrations.integration_id"), primary_key=True),
+    sa.Column("hris_id", sa.Text, primary_key=True, comment="A member whose row is of no use; empty where unreadable"),
+    sa.Column("user_id", sa.Text, primary_key=True, comment="A user of another integration who seems to be that one"),
 )
 
 decisions = sa.Table(

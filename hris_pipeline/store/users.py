@@ -22,7 +22,16 @@ from hris_pipeline.store.frames import prove_staged_rows
 from hris_pipeline.store.imports import Import, end_import, tampered_parts, update_statement
 from hris_pipeline.store.keyring import keyring_of, seal_user
 from hris_pipeline.store.stored_json import read_json, read_object
-from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, notifications, quarantine, users
+from hris_pipeline.store.tables import (
+    conflicts,
+    import_rows,
+    imports,
+    integrations,
+    notifications,
+    quarantine,
+    relisted_users,
+    users,
+)
 
 __all__ = [
     "PERSON",
@@ -307,8 +316,9 @@ def _blank(kept: Collection[str]) -> dict[str, Any]:
 
 
 def _erase_from_queues(connection: sa.Connection, names: Collection[str], person: Person) -> int:
-    """Quarantined rows and conflicts, on either side."""
+    """Quarantined rows and conflicts, on either side; and that the user seemed to be listed elsewhere."""
     places = 0
+    connection.execute(sa.delete(relisted_users).where(relisted_users.c.user_id == (person.user_id or "")))
     for table in (quarantine, conflicts):
         about = _names(connection, (table.c.hris_id, table.c.employee_id), person.ids)
         if table is conflicts and person.user_id:

@@ -11,12 +11,13 @@ from hris_pipeline.operations.connection import delete_integration
 from hris_pipeline.operations.review_queues import open_conflicts, resolve
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.operations.users import erase
+from hris_pipeline.store.review_queues import relisted
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.judged import Judged, noon
 from hris_pipeline_tests.kit.oracle_store import document_of, user_row
 from hris_pipeline_tests.oracle.applying import apply
 from hris_pipeline_tests.oracle.laws import again_is_nothing, check
-from hris_pipeline_tests.oracle.model import Resolution, User, World
+from hris_pipeline_tests.oracle.model import Expectation, Resolution, User, World
 from hris_pipeline_tests.oracle.observation import Observed
 from hris_pipeline_tests.oracle.plan import expect
 from hris_pipeline_tests.oracle.strategies import Decision, Story, Week, after_decisions, after_edits
@@ -82,7 +83,7 @@ def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], Wor
         return [] if stopped else [f"stopped ({type(error).__name__}), expected {expectation.status}"], world
     if expectation.frame_failure is not None:
         return [f"went on, expected to stop: {expectation.frame_failure}"], world
-    breaches = check(world, week.reading, observed)
+    breaches = check(world, week.reading, observed) + differing_relisted(judged, expectation)
     if breaches:
         return breaches, world
     if expectation.status == "held" and week.approve:
@@ -100,6 +101,14 @@ def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], Wor
     if not breaches and expectation.status == "planned":
         breaches = _again(judged, world, week, observed)
     return breaches, world
+
+
+def differing_relisted(judged: Judged, expectation: Expectation) -> list[str]:
+    """Whether other integrations are told of the same users that they may work here; an incomplete extract adds."""
+    with judged.acme.services.store.read() as connection:
+        told = {user_id for _, user_id in relisted(connection, judged.acme.name)}
+    same = told == expectation.relisted if expectation.complete else told >= expectation.relisted
+    return [] if same else [f"relisted: {sorted(told)}, expected {sorted(expectation.relisted)}"]
 
 
 def decide_conflicts(judged: Judged, world: World, decisions: tuple[Decision, ...]) -> World:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from hris_pipeline.errors import ImportStale, UsageError
+from hris_pipeline.operations.connection import delete_integration
 from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.sandbox import Company
@@ -41,8 +42,12 @@ class Move:
         self.arrived = self.globex.company.add(**{name: getattr(person, name) for name in fields} | other)
         return self.arrived
 
-    def leave(self) -> None:
-        [self._person] = self.acme.lose([self.mover])
+    def leave(self, *, listed: bool = False) -> None:
+        self._person = self.acme.company.person(self.mover)
+        if listed:
+            self.acme.company.edit(self.mover, raw={"active": False})
+        else:
+            self.acme.lose([self.mover])
 
     def decide(self) -> None:
         [conflict] = open_conflicts(self.acme.services, "globex")
@@ -145,6 +150,57 @@ def test_after_the_link_was_imported_and_undone(move: Move) -> None:
     assert move.stays()
     move.globex.run()  # what was decided is followed again
     assert move.acme.users()[move.arrived]["status"] == "active"
+
+
+def leave_out(globex: Acme, member: str) -> None:
+    globex.company.edit(member, job_title="Board")
+    globex.switch("do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]")
+
+
+def refuse_details(globex: Acme, member: str) -> None:
+    globex.switch("metadata=[{name: Badge, source: 'custom:Badge Number'}]")
+    globex.fault("failing_details", members=(member,), status=403)
+
+
+OF_NO_USE: dict[str, tuple[Callable[[Acme, str], object], bool]] = {
+    "a bad record": (lambda globex, member: globex.company.edit(member, birth_date="soon"), True),
+    "no work id": (lambda globex, member: globex.company.edit(member, work_id=None), False),
+    "left out by a rule": (leave_out, False),
+    "details that fail": (refuse_details, True),
+}
+"""How the row is spoilt, and whether the one that was left is still listed, as inactive."""
+
+
+@pytest.mark.parametrize(("spoil", "listed"), OF_NO_USE.values(), ids=OF_NO_USE)
+def test_while_the_row_there_was_never_of_any_use(
+    move: Move, spoil: Callable[[Acme, str], object], listed: bool
+) -> None:
+    move.leave(listed=listed)
+    early = move.acme.preview()
+    member = move.arrive()
+    spoil(move.globex, member)
+    assert move.globex.run().counts["conflicts"] == 0
+    with pytest.raises(ImportStale, match="seem to be listed there"):
+        move.acme.save(early.import_id)
+    assert move.stays()
+    move.globex.fault("short_list", share=0.3)
+    move.globex.preview()  # asked for singly, they are there, or nothing is known of them
+    move.globex.sandbox.clear_faults()
+    assert move.stays()
+    move.globex.lose([member])
+    move.globex.run()
+    assert move.acme.run().counts["archived"] == 1
+
+
+def test_not_once_the_other_company_is_deleted(move: Move) -> None:
+    move.globex.connect()  # the token that other tests have is not revoked
+    move.leave()
+    move.globex.company.edit(move.globex.company.add(), birth_date="soon")
+    move.globex.company.edit(move.arrive(), birth_date="soon")
+    move.globex.run()
+    assert move.stays()
+    delete_integration(move.acme.services, "globex", "globex")
+    assert move.acme.run().counts["archived"] == 1
 
 
 UNKNOWN: dict[str, Callable[[Acme, str], object]] = {

@@ -99,11 +99,22 @@ def seems_relisted(world: World, rows: Iterable[Mapped], user: User, *, is_unlis
     return any(
         _alike(row, user, is_unlisted)
         for row in rows
-        if row.hris_id != user.hris_id
+        if (row.hris_id != user.hris_id or user.integration_id != world.integration_id)
         and row.employment in ("employed", "unknown")
         and (row.failures or row.may_have_left or row.rule is not None or row.hris_id in ignored)
         and (row.failures or row.rule is None or not row.rule.archive_existing)
         and (not row.hris_id or linked_here(world, row.hris_id) is None)
+    )
+
+
+def relisted_elsewhere(draft: Draft) -> frozenset[str]:
+    """Active users of other integrations who seem to work on here, as a member whose row is of no use: the integration
+    that they are leaving cannot see it, and must not archive them."""
+    partial = map_partial(draft.people.partial, draft.settings, draft.world.today)
+    rows = [*draft.mapped, *partial]
+    others = (user for user in draft.world.users if user.integration_id not in (None, draft.world.integration_id))
+    return frozenset(
+        user.user_id for user in others if user.is_active and seems_relisted(draft.world, rows, user, is_unlisted=True)
     )
 
 

@@ -225,6 +225,7 @@ class World:
     waiting: frozenset[tuple[str, str]] = frozenset()  # open conflicts: hris_id, user_id
     former: frozenset[tuple[str, str]] = frozenset()  # links of this integration that ended: hris_id, user_id
     linking: frozenset[tuple[str, str]] = frozenset()  # decided by a link that no import could follow yet
+    working_elsewhere: frozenset[str] = frozenset()  # user_ids that another integration of the directory may list
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,7 @@ class Expectation:
     awaiting_decision: frozenset[str] = frozenset()  # user_ids that a conflict keeps from being archived
     waiting: frozenset[tuple[str, str]] = frozenset()  # conflicts that are open afterwards: hris_id, user_id
     unusable: frozenset[str] = frozenset()  # hris_ids of members whose row does not say who they are
+    relisted: frozenset[str] = frozenset()  # user_ids of other integrations who seem to be one of those members
     kept_references: frozenset[str] = frozenset()  # user_ids whose supervisor stays because of a conflict
     inactive_local: frozenset[str] = frozenset()  # user_ids
     holes: frozenset[str] = frozenset()  # hris_ids

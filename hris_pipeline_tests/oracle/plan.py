@@ -15,7 +15,7 @@ from .identity import (
     settle_employee_ids,
     unusable_members,
 )
-from .leavers import decide_missing, decide_unmatched, give_up_ids
+from .leavers import decide_missing, decide_unmatched, give_up_ids, relisted_elsewhere
 from .mapping import Keep, Mapped, frame_failure, hire_dates, is_international, map_everybody
 from .model import (
     Change,
@@ -48,6 +48,7 @@ def expect(world: World, reading: Reading) -> Expectation:
     settle_employee_ids(world, identities, settings)
     unusable = unusable_members(people, mapped)
     identities.waited_for = {user_id for hris_id, user_id in world.waiting | world.linking if hris_id in unusable}
+    identities.waited_for |= world.working_elsewhere
     draft = Draft(world, settings, people, mapped, identities)
     _matched(draft)
     decide_unmatched(draft)
@@ -95,6 +96,7 @@ def expect(world: World, reading: Reading) -> Expectation:
         awaiting_decision=frozenset(draft.awaiting),
         waiting=_waiting(world, people, identities, unusable),
         unusable=unusable,
+        relisted=relisted_elsewhere(draft),
         kept_references=frozenset(draft.kept_references),
         inactive_local=frozenset(draft.inactive_local),
         holes=people.holes,

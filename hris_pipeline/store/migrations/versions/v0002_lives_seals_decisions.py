@@ -109,6 +109,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("integration_id", "employee_id", name=op.f("pk_kept_users")),
     )
     op.create_table(
+        "relisted_users",
+        sa.Column("integration_id", sa.Text(), nullable=False),
+        sa.Column(
+            "hris_id", sa.Text(), nullable=False, comment="A member whose row is of no use; empty where unreadable"
+        ),
+        sa.Column(
+            "user_id", sa.Text(), nullable=False, comment="A user of another integration who seems to be that one"
+        ),
+        sa.ForeignKeyConstraint(
+            ["integration_id"], ["integrations.integration_id"], name=op.f("fk_relisted_users_integration_id")
+        ),
+        sa.PrimaryKeyConstraint("integration_id", "hris_id", "user_id", name=op.f("pk_relisted_users")),
+    )
+    op.create_table(
         "decisions",
         sa.Column("decision_id", sa.Integer(), nullable=False),
         sa.Column("integration_id", sa.Text(), nullable=False),
