@@ -332,8 +332,9 @@ def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, co
     if context.quarantined:
         ids = {name: text_series(getattr(member, name) for member in context.quarantined) for name in _IDS}
         apart = ~(is_in(ids["hris_id"], rows["hris_id"]) | is_in(ids["hris_id"], _managed_ids(snapshot, context)))
-        known = {name: column_or_nulls(pd.DataFrame(ids), name).astype(kind) for name, kind in IDENTITY_COLUMNS.items()}
-        suspects.append(pd.DataFrame(known)[apart & ids["employee_id"].notna()].assign(incomplete=True))
+        members = pd.DataFrame(ids)
+        columns = {name: column_or_nulls(members, name).astype(kind) for name, kind in IDENTITY_COLUMNS.items()}
+        suspects.append(pd.DataFrame(columns)[apart & ids["employee_id"].notna()].assign(incomplete=True))
     return pd.concat(suspects, ignore_index=True)
 
 

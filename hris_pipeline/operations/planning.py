@@ -172,8 +172,7 @@ def plan_import(
                 f"The settings of {integration_id} changed since its mapped_users were made: materialize mapped_users "
                 f"for {integration_id} again."
             )
-        keep = current.settings.do_not_archive
-        record_kept_users(connection, integration_id, integration.directory_id, keep)
+        record_kept_users(connection, integration_id, integration.directory_id, current.settings.do_not_archive)
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
         record_conflicts(

@@ -290,7 +290,7 @@ def _responses(answer: object) -> dict[str, _Item]:
     for item in items:
         if isinstance(item, dict) and (wire_id := scalar(item.get("individual_id"))):
             body = item.get("body")
-            answer = _whole_number(item.get("code")), body if isinstance(body, dict) else None
+            answer = _code(item.get("code")), body if isinstance(body, dict) else None
             by_id[wire_id] = answer if by_id.get(wire_id, answer) == answer else _CONTRADICTORY
     return by_id
 
@@ -306,6 +306,12 @@ def _whole_number(value: object) -> int | None:
     except ValueError:
         return None
     return int(number) if number is not None and number.is_integer() else None
+
+
+def _code(value: object) -> int | None:
+    """The code of an item; a text is read as one, but for 404, which would confirm that somebody is gone."""
+    code = _whole_number(value)
+    return None if code == 404 and isinstance(value, str) else code
 
 
 def _answered(hris_id: str, item: "_Item | None") -> LookupStatus:

@@ -106,9 +106,9 @@ def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], Wor
 def differing_relisted(judged: Judged, expectation: Expectation) -> list[str]:
     """Whether other integrations are told of the same users that they may work here; an incomplete extract adds."""
     with judged.acme.services.store.read() as connection:
-        told = {user_id for _, user_id in relisted(connection, judged.acme.name)}
-    same = told == expectation.relisted if expectation.complete else told >= expectation.relisted
-    return [] if same else [f"relisted: {sorted(told)}, expected {sorted(expectation.relisted)}"]
+        user_ids = {user_id for _, user_id in relisted(connection, judged.acme.name)}
+    same = user_ids == expectation.relisted if expectation.complete else user_ids >= expectation.relisted
+    return [] if same else [f"relisted: {sorted(user_ids)}, expected {sorted(expectation.relisted)}"]
 
 
 def decide_conflicts(judged: Judged, world: World, decisions: tuple[Decision, ...]) -> World:

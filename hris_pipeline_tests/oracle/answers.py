@@ -146,7 +146,7 @@ def _records(source: Source, hris_id: str) -> list[tuple[str, object, frozenset[
         ("item-404", response({"message": "no such individual"}, 404), GONE),
         ("item-404-float", response({"message": "no such individual"}, 404.0), GONE_OR_HOLE),
         ("item-404-no-body", response(None, 404), HOLE),
-        ("item-404-text-code", response({"message": "no"}, "404"), GONE_OR_HOLE),
+        ("item-404-text-code", response({"message": "no"}, "404"), HOLE),
         ("item-500", response({"id": hris_id, **inactive}, 500), HOLE),
         ("item-202", response({"id": hris_id, **inactive}, 202), HOLE),
         ("item-code-null", response({"id": hris_id, **inactive}, None), HOLE),
