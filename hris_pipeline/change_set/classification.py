@@ -39,6 +39,17 @@ WRITTEN = ("create", "compare", "restore")
 
 _IDS = ("hris_id", "employee_id")
 
+_PERSON = ("first_name", "last_name", "birth_date")
+
+_IDENTIFYING: tuple[tuple[str, ...], ...] = (
+    _PERSON,
+    ("first_name", "last_name"),
+    ("first_name", "birth_date"),
+    ("last_name", "birth_date"),
+    ("birth_date",),
+)
+"""What of name and birth date tells who somebody is where the rest of it cannot be read."""
+
 _STORED = tuple(name for name in SLIM_COLUMNS if name not in ("user_id", "email_key"))
 
 
@@ -231,7 +242,7 @@ def find_leavers(
     relisted = frozenset[str]()
     if len(users):
         suspects = _suspects(people.rows, people.identities.ignored, snapshot, context)
-        relisted |= {*_alike(users, suspects, unlisted)["user_id"]}
+        relisted |= {*_alike(users, suspects, unlisted, context)["user_id"]}
     if _unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
         relisted |= unlisted
     archived = users[~is_in(users["user_id"], relisted)]
@@ -256,7 +267,7 @@ def find_relisted_elsewhere(
     names = directory.names()
     named = lookup_columns(others["user_id"], names["user_id"], names[["first_name", "last_name", "birth_date"]])
     users = pd.concat([others, named], axis="columns")
-    pairs = _alike(users, suspects, users["user_id"])
+    pairs = _alike(users, suspects, users["user_id"], context)
     return frozenset({*waiting, *zip(pairs["hris_id"].fillna(""), pairs["user_id"], strict=True)})
 
 
@@ -282,37 +293,38 @@ def _confirmed_gone(
     ]
 
 
-def _alike(users: pd.DataFrame, suspects: pd.DataFrame, unlisted: Collection[str]) -> pd.DataFrame:
+def _alike(
+    users: pd.DataFrame, suspects: pd.DataFrame, unlisted: Collection[str], context: PlanContext
+) -> pd.DataFrame:
     """``hris_id`` and ``user_id`` of suspects and users who seem to be the same person: by the same email, or name and
     birth date; where a name or birth date could not be read, by what is left of it; and whoever is ``unlisted``
     (user_ids), of whom the source itself does not say that they left, also by the EmployeeId, as they would be in
-    conflict with a row that can be read."""
+    conflict with a row that can be read. Not those of whom a person decided that they are two."""
     incomplete = suspects["incomplete"]
-    name = casefold_key(suspects["first_name"], suspects["last_name"])
     nameless = incomplete & (suspects["first_name"].isna() | suspects["last_name"].isna())
-    keys = (
+    keys = [
         (users["email_key"], casefold_key(suspects["email"])),
-        (
-            casefold_key(users["first_name"], users["last_name"], users["birth_date"]),
-            casefold_key(suspects["first_name"], suspects["last_name"], suspects["birth_date"]),
-        ),
-        (
-            casefold_key(users["first_name"], users["last_name"]),
-            name.where(incomplete & suspects["birth_date"].isna()),
-        ),
         (users["employee_id"], suspects["employee_id"].where(nameless)),
         (
             users["employee_id"].where(is_in(users["user_id"], unlisted)),
             suspects["employee_id"].where(incomplete),
         ),
-    )
+    ]
+    for names in _IDENTIFYING:
+        unread = [name for name in _PERSON if name not in names]
+        comparable = incomplete & suspects[unread].isna().all(axis="columns") if unread else slice(None)
+        left = [suspects[name] for name in names]
+        keys.append((casefold_key(*(users[name] for name in names)), casefold_key(*left)[comparable]))
     pairs = [
         pd.DataFrame({"key": theirs, "user_id": users["user_id"]})
         .dropna(subset="key")
         .merge(pd.DataFrame({"key": ours, "hris_id": suspects["hris_id"]}).dropna(subset="key"), on="key")
         for theirs, ours in keys
     ]
-    return pd.concat(pairs, ignore_index=True)[["hris_id", "user_id"]]
+    alike = pd.concat(pairs, ignore_index=True)[["hris_id", "user_id"]]
+    two = {(item.hris_id, item.user_id) for item in context.resolutions if item.decision != "link"}
+    apart = [pair in two for pair in zip(alike["hris_id"], alike["user_id"], strict=True)] if two else []
+    return alike[~pd.Series(apart, index=alike.index, dtype=bool)] if apart else alike
 
 
 def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:

@@ -37,9 +37,8 @@ from hris_pipeline.store.review_queues import (
     quarantined,
     record_conflicts,
     record_relisted,
-    relisted,
     resolutions,
-    undecided,
+    unsettled,
     users_waiting_elsewhere,
 )
 from hris_pipeline.store.seals import followed_users, record_kept_users
@@ -95,6 +94,7 @@ def read_context(
     integration_id = manifest.integration_id
     any_applied, last_extract = last_applied_extract(connection, integration_id)
     before = quarantined(connection, integration_id, last_extract) if last_extract is not None else bad.iloc[:0]
+    waiting = unsettled(connection, integration_id)
     return PlanContext(
         integration_id=integration_id,
         today=local_date(settings, now),
@@ -111,8 +111,8 @@ def read_context(
         ),
         kept_users=followed_users(connection, integration_id, settings.do_not_archive),
         waiting_elsewhere=users_waiting_elsewhere(connection, integration_id),
-        undecided=undecided(connection, integration_id),
-        relisted=relisted(connection, integration_id),
+        undecided=waiting.undecided,
+        relisted=waiting.relisted,
         unread=msgspec.to_builtins(manifest.unread),
     )
 

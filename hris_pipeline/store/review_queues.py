@@ -9,7 +9,7 @@ How they are looked at is ``review``'s; erasing one person is ``users``'.
 from collections.abc import Collection
 from datetime import datetime
 from hashlib import blake2b
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pandas as pd
 import sqlalchemy as sa
@@ -23,16 +23,16 @@ from hris_pipeline.store.seals import RESOLUTION, prove
 from hris_pipeline.store.tables import conflicts, import_rows, imports, integrations, quarantine, relisted_users
 
 __all__ = [
+    "Unsettled",
     "end_outdated",
     "forget_people",
     "purge",
     "quarantined",
     "record_conflicts",
     "record_relisted",
-    "relisted",
     "replace_quarantine",
     "resolutions",
-    "undecided",
+    "unsettled",
     "users_waiting_elsewhere",
 ]
 
@@ -115,7 +115,7 @@ def record_relisted(
 ) -> None:
     """Remembers which users of other integrations seem to be members of this one whose row could not be used (hris_id
     and user_id), in place of those of the plan before; when the extract was not ``complete``, beside them."""
-    before = relisted(connection, integration_id)
+    before = unsettled(connection, integration_id).relisted
     if complete and not before <= set(pairs):
         connection.execute(sa.delete(relisted_users).where(relisted_users.c.integration_id == integration_id))
         before = frozenset()
@@ -125,14 +125,6 @@ def record_relisted(
     ]
     if lines:
         connection.execute(sa.insert(relisted_users), lines)
-
-
-def relisted(connection: sa.Connection, integration_id: str) -> frozenset[tuple[str, str]]:
-    """What ``record_relisted`` remembers."""
-    pairs = sa.select(relisted_users.c.hris_id, relisted_users.c.user_id).where(
-        relisted_users.c.integration_id == integration_id
-    )
-    return frozenset((row.hris_id, row.user_id) for row in connection.execute(pairs))
 
 
 def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolution, ...]:
@@ -167,12 +159,28 @@ def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> f
     return frozenset(connection.execute(waiting.union(listed)).scalars())
 
 
-def undecided(connection: sa.Connection, integration_id: str) -> frozenset[tuple[str, str]]:
-    """Members (hris_ids) of whom it must still be decided, or imported, which user they are, each with the user_id."""
-    waiting = sa.select(conflicts.c.hris_id, conflicts.c.user_id).where(
+class Unsettled(NamedTuple):
+    """Members (hris_ids) and users (user_ids) of whom it is not settled whether they are the same person: ``undecided``
+    in open conflicts, or decided by a link that no import followed yet; ``relisted`` as ``record_relisted`` remembers
+    them."""
+
+    undecided: frozenset[tuple[str, str]]
+    relisted: frozenset[tuple[str, str]]
+
+
+def unsettled(connection: sa.Connection, integration_id: str) -> Unsettled:
+    """Both, by one statement."""
+    waiting = sa.select(conflicts.c.hris_id, conflicts.c.user_id, sa.literal(1).label("in_conflict")).where(
         conflicts.c.integration_id == integration_id, sa.or_(conflicts.c.status == "open", pending_link())
     )
-    return frozenset((row.hris_id, row.user_id) for row in connection.execute(waiting))
+    listed = sa.select(relisted_users.c.hris_id, relisted_users.c.user_id, sa.literal(0)).where(
+        relisted_users.c.integration_id == integration_id
+    )
+    pairs = connection.execute(waiting.union_all(listed)).all()
+    return Unsettled(
+        frozenset((row.hris_id, row.user_id) for row in pairs if row.in_conflict),
+        frozenset((row.hris_id, row.user_id) for row in pairs if not row.in_conflict),
+    )
 
 
 def _conflict_id(integration_id: str, hris_id: str, user_id: str) -> str:

@@ -21,7 +21,7 @@ from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 PEOPLE = 200
 
-STATEMENTS = 52
+STATEMENTS = 50
 
 TRANSACTIONS = {"sqlite": 7, "postgresql": 8}
 """Of an import, beside leases of turns; on PostgreSQL the lock is one too. docs/architecture.md names each."""

@@ -50,6 +50,30 @@ def test_whoever_comes_back_as_a_hole_stays(acme: Acme, changed: dict[str, objec
     assert acme.archived() == {gone}
 
 
+NAME_LOST = {
+    "all of the name": {"name": "spelled otherwise"},
+    "the first name": {"name": {"family_name": "Same"}},
+    "the last name": {"name": {"given_name": "Same"}},
+}
+
+
+@pytest.mark.parametrize("is_hole", [False, True], ids=["quarantined", "a hole"])
+@pytest.mark.parametrize("name", NAME_LOST.values(), ids=NAME_LOST)
+def test_where_a_name_cannot_be_read_the_birth_date_and_the_rest_of_it_decide(
+    acme: Acme, name: dict[str, object], is_hole: bool
+) -> None:
+    [back, gone, *_] = acme.active()
+    acme.company.edit(back, first_name="Same", last_name="Same")
+    acme.run()
+    member = come_back(acme, back, work_id="9001", work_email=None, personal_email=None)
+    acme.company.edit(member, raw={**name, "emails": []})
+    acme.lose([gone])
+    if is_hole:
+        acme.fault("failing_details", members=(member,), status=403)
+    acme.run()
+    assert acme.archived() == {gone}
+
+
 @pytest.mark.parametrize("listed", [False, True], ids=["gone", "listed as inactive"])
 def test_somebody_new_who_is_a_hole_keeps_no_leaver(acme: Acme, listed: bool) -> None:
     hired = acme.company.add()

@@ -89,3 +89,20 @@ def test_while_the_member_is_ignored_who_is_the_same_person_by_now(make_lite: Ma
     assert done.diagnostics["listed_under_other_id"] == (acme.users()[gone]["employee_id"],)
     acme.lose([member])
     assert acme.run().counts["archived"] == 1
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["gone", "listed as inactive"])
+def test_whom_a_person_decided_to_be_somebody_else_keeps_no_leaver(make_lite: MakeAcme, listed: bool) -> None:
+    acme = make_lite(20, seed=5)
+    acme.run()
+    other = acme.active()[0]
+    acme.company.add(work_email=acme.company.person(other).work_email)
+    acme.run()
+    [conflict] = open_conflicts(acme.services, "acme")
+    resolve(acme.services, conflict.conflict_id, "ignore", "lee")
+    if listed:
+        acme.company.edit(other, raw={"active": False})
+    else:
+        acme.lose([other])
+    acme.run()
+    assert acme.archived() == {other}

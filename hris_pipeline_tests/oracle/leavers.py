@@ -93,13 +93,16 @@ def seems_relisted(world: World, rows: Iterable[Mapped], user: User, *, is_unlis
     person, of somebody who may have left, or of whom only the list tells.
 
     A person is archived, not an id. Of a quarantined row whose name or birth date is missing, what is left is compared.
+    Whom a person decided to be somebody else is nobody's other row.
     Where the source does not itself say that the old id left, the EmployeeId alone would be a conflict.
     """
     ignored = {resolution.hris_id for resolution in world.resolutions if resolution.decision == "ignore"}
+    two = {(decided.hris_id, decided.user_id) for decided in world.resolutions if decided.decision != "link"}
     return any(
         _alike(row, user, is_unlisted)
         for row in rows
-        if (row.hris_id != user.hris_id or user.integration_id != world.integration_id)
+        if (row.hris_id, user.user_id) not in two
+        and (row.hris_id != user.hris_id or user.integration_id != world.integration_id)
         and row.employment in ("employed", "unknown")
         and (row.failures or row.may_have_left or row.rule is not None or row.hris_id in ignored)
         and (row.failures or row.rule is None or not row.rule.archive_existing)
@@ -126,6 +129,10 @@ def _alike(row: Mapped, user: User, is_unlisted: bool) -> bool:
     if not row.failures:
         return False
     nameless = employee.first_name is None or employee.last_name is None
+    halves = ((employee.first_name, user.first_name), (employee.last_name, user.last_name))
+    rest_agrees = all(ours is None or same(ours, theirs) for ours, theirs in halves)
+    if nameless and rest_agrees and employee.birth_date == user.birth_date is not None:
+        return True
     same_id = (
         employee.justworks_id == user.employee_id if row.employee_id is None else row.employee_id == user.employee_id
     )
