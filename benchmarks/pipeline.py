@@ -17,7 +17,7 @@ from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.review import review
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.settings import change_settings, set_up, settings_in_force
+from hris_pipeline.operations.settings import change_settings, read_settings, set_up
 from hris_pipeline.sandbox import Company, Sandbox, SandboxState
 from hris_pipeline.settings.loading import set_values
 from hris_pipeline.store.engine import upgrade_store
@@ -43,7 +43,7 @@ def prepare_custom() -> None:
     """The same, with a custom field mapped: everybody's values are asked for."""
     prepare()
     services = open_services()
-    settings = settings_in_force(services, NAME).settings
+    settings = read_settings(services, NAME).settings
     badge = "metadata=[{name: Badge, source: 'custom:Badge Number'}]"
     change_settings(services, NAME, set_values(settings, [badge]), "bench")
     services.close()
@@ -98,7 +98,7 @@ def _plan(services: Services, meter: Meter) -> tuple[int, Import]:
     with meter.step("extract"):
         manifest = extract_members(services, NAME)
     with meter.step("employees"):
-        settings = settings_in_force(services, NAME).settings
+        settings = read_settings(services, NAME).settings
         validated = build_employees(services, manifest, settings)
     with meter.step("mapped_users"):
         mapped = build_mapped_users(services, manifest, validated.people, settings)

@@ -44,12 +44,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--people", type=int, default=600)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with processes(crash_work.__name__) as started, tempfile.TemporaryDirectory(prefix="hris-soak-") as folder:
         for name, databases in _databases(Path(folder)):
-            with running(chosen.people, seed=7) as sandbox:
+            with running(options.people, seed=7) as sandbox:
                 story = tell_story(databases, Path(folder) / name, sandbox)
-                _soak(name, story, started, chosen.kills, random.Random(chosen.seed), chosen.seed)
+                _soak(name, story, started, options.kills, random.Random(options.seed), options.seed)
 
 
 def _databases(folder: Path) -> Iterator[tuple[str, Databases]]:

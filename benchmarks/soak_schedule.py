@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--companies", type=int, default=8)
     parser.add_argument("--people", type=int, default=30)
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     began = datetime.now(UTC).replace(second=0, microsecond=0)
     with (
         TemporaryDirectory(prefix="hris-soak-") as folder,
@@ -86,13 +86,13 @@ def main() -> None:
     ):
         companies.environ = {**companies.environ, "HRIS_SOAK_BEGAN": str(began.timestamp())}
         machine.workspace = _workspace(Path(folder))
-        names = [f"company-{number}" for number in range(chosen.companies)]
+        names = [f"company-{number}" for number in range(options.companies)]
         for number, name in enumerate(names):
             frequency = FREQUENCIES[number % len(FREQUENCIES)]
-            companies.add(name, chosen.people, seed=number, settings=automatic_settings(frequency=frequency))
+            companies.add(name, options.people, seed=number, settings=automatic_settings(frequency=frequency))
         machine.know()
         with machine.dev() as dev:
-            samples = _live(machine, dev, names, chosen.minutes)
+            samples = _live(machine, dev, names, options.minutes)
         _tell(machine, samples, names)
         _check(machine, samples, names, began)
 

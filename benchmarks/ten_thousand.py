@@ -153,10 +153,10 @@ def _webserver(environ: dict[str, str], home: Path) -> Iterator[str]:
         group.stop()
 
 
-def _tell(name: str, question: str, ask: Callable[[], object], beside: str = "") -> None:
+def _tell(name: str, question: str, ask: Callable[[], object], note: str = "") -> None:
     """The better of two."""
     best = min(_timed(ask) for _ in range(2))
-    print(f"{name:11}{question:42}{best[0]:>7.2f} s {best[1]:>7.2f} CPU s  {beside}", flush=True)
+    print(f"{name:11}{question:42}{best[0]:>7.2f} s {best[1]:>7.2f} CPU s  {note}", flush=True)
 
 
 def _timed(ask: Callable[[], object]) -> tuple[float, float]:

@@ -26,7 +26,7 @@ from hris_pipeline.operations.extraction import extract_members
 from hris_pipeline.operations.members import build_employees, build_mapped_users
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services, open_services
-from hris_pipeline.operations.settings import set_up, settings_in_force
+from hris_pipeline.operations.settings import read_settings, set_up
 from hris_pipeline.sandbox.server import Sandbox, running
 from hris_pipeline.settings.document import Settings
 
@@ -41,7 +41,7 @@ WHO = "dana"
 def preview(services: Services) -> str:
     """Reads and plans; gives the import."""
     manifest = extract_members(services, "acme")
-    settings = settings_in_force(services, "acme").settings
+    settings = read_settings(services, "acme").settings
     validated = build_employees(services, manifest, settings)
     mapped = build_mapped_users(services, manifest, validated.people, settings)
     warnings = {**validated.warnings, **mapped.warnings}

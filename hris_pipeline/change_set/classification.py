@@ -152,10 +152,10 @@ def _releasable(
 ) -> frozenset[str]:
     """Users of this integration whom this plan would archive, or an import has archived: they need no EmployeeId."""
     managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
-    leaving = is_in(managed["hris_id"], gone) & (managed["status"] == "active").astype(bool)
+    is_leaver = is_in(managed["hris_id"], gone) & (managed["status"] == "active").astype(bool)
     if not (context.complete and settings.archive_employees):
-        leaving &= False
-    left = leaving | null_as_false(managed["archived_by"] == "import")
+        is_leaver &= False
+    left = is_leaver | null_as_false(managed["archived_by"] == "import")
     return frozenset(managed.loc[left & ~kept_by_settings(managed, context, settings), "user_id"])
 
 
@@ -176,11 +176,11 @@ def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, 
     stored = rows[["user_id", "stored_employee_id", "stored_protected"]]
     safe = kept_by_settings(stored.rename(columns=lambda name: name.removeprefix("stored_")), context, settings)
     sent_away = excluded & ~leaver_only & null_as_false(rows["archive_existing"])
-    leaving = user & ~archived & (sent_away | (~employed & settings.archive_employees))
+    is_leaver = user & ~archived & (sent_away | (~employed & settings.archive_employees))
     table = (
-        (leaver_only & ~leaving, "quarantined"),
-        (leaving & safe, "protected"),
-        (leaving, "archive"),
+        (leaver_only & ~is_leaver, "quarantined"),
+        (is_leaver & safe, "protected"),
+        (is_leaver, "archive"),
         (excluded, "excluded:" + rows["exclusion"]),
         (rows["may_have_left"] & (~user | archived), "excluded:may_have_left"),
         (rows["returning"] & (~user | archived), "excluded:not_started"),
@@ -232,12 +232,12 @@ def find_leavers(
     """
     gone = _confirmed_gone(people.rows, snapshot, context, settings)
     kept = kept_by_settings(gone, context, settings)
-    leaving = pd.concat(
+    leavers = pd.concat(
         [people.rows.loc[people.outcome == "archive", "user_id"], gone.loc[~kept, "user_id"]], ignore_index=True
     )
-    awaiting = leaving[is_in(leaving, in_conflict)]
-    leaving = leaving[~is_in(leaving, in_conflict)] if context.complete else leaving.iloc[:0]
-    users = directory.users(leaving) if len(leaving) else snapshot.iloc[:0]
+    awaiting = leavers[is_in(leavers, in_conflict)]
+    leavers = leavers[~is_in(leavers, in_conflict)] if context.complete else leavers.iloc[:0]
+    users = directory.users(leavers) if len(leavers) else snapshot.iloc[:0]
     unlisted = frozenset(users["user_id"]) & frozenset(gone["user_id"])
     relisted = frozenset[str]()
     if len(users):

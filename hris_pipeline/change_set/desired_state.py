@@ -47,14 +47,14 @@ _REFERENCE = {field.name: field.reference for field in EMPLOYEE_FIELDS}
 @dataclass(frozen=True)
 class DesiredState:
     """``rows``: what users should hold. ``taken``: rows left out of them because somebody else keeps the EmployeeId
-    they come with. ``forbidden``: per row, whether protection alone keeps an EmployeeId or email. ``retained``: by
-    field, for which rows the stored value stays whatever the row says; ``references``: fields that name a person, which
-    are not cleared where they name one in an open conflict. ``vanished``: fields that nobody has any more though users
-    do, so that they are not in ``rows``. ``warnings``: hris_ids by code."""
+    they come with. ``blocked_by_protection``: per row, whether protection alone keeps an EmployeeId or email.
+    ``retained``: by field, for which rows the stored value stays whatever the row says; ``references``: fields that
+    name a person, which are not cleared where they name one in an open conflict. ``vanished``: fields that nobody has
+    any more though users do, so that they are not in ``rows``. ``warnings``: hris_ids by code."""
 
     rows: pd.DataFrame
     taken: pd.Index
-    forbidden: pd.Series
+    blocked_by_protection: pd.Series
     retained: Mapping[str, pd.Series]
     references: tuple[str, ...]
     vanished: tuple[str, ...]
@@ -67,7 +67,7 @@ class _Claimed:
 
     values: pd.Series
     lost: pd.Series
-    forbidden: pd.Series
+    blocked_by_protection: pd.Series
 
 
 def resolve_desired_state(
@@ -85,7 +85,7 @@ def resolve_desired_state(
     written = written.drop(columns=list(vanished))
     ids = _employee_ids(written, snapshot, settings)
     rows = rows_where(written.assign(employee_id=ids.values), ~ids.lost)
-    forbidden = ids.forbidden[~ids.lost]
+    blocked_by_protection = ids.blocked_by_protection[~ids.lost]
     references = _references(rows, settings)
     rows, retained, warnings = _resolve_references(
         rows, references, _person_lookup(rows, people, directory, snapshot, context, settings)
@@ -101,7 +101,7 @@ def resolve_desired_state(
         rows["email"] = emails.values
         rows["email_edited_by_user"] = rows["stored_email_edited_by_user"].mask(replaced, False)
         warnings["email_taken"] = tuple(rows.loc[emails.lost, "hris_id"])
-        forbidden |= emails.forbidden
+        blocked_by_protection |= emails.blocked_by_protection
     if "hire_date" in rows:
         rows["hire_date"] = hire_dates(rows, settings)
     for name in _rehire_fields(rows, settings):
@@ -111,7 +111,7 @@ def resolve_desired_state(
     return DesiredState(
         rows=rows,
         taken=written.index[ids.lost],
-        forbidden=forbidden,
+        blocked_by_protection=blocked_by_protection,
         retained=retained,
         references=tuple(references),
         vanished=vanished,
@@ -176,20 +176,20 @@ def _emails(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings) -> _
     stored = rows["stored_email"]
     entered = null_as_false(rows["stored_email_edited_by_user"]) & stored.notna()
     stays = entered & rows["email"].isna() if settings.override_emails else entered
-    wanted = rows["email"].mask(stays, stored)
-    return _claim(rows, wanted, stored, snapshot, "email")
+    claimed = rows["email"].mask(stays, stored)
+    return _claim(rows, claimed, stored, snapshot, "email")
 
 
-def _claim(rows: pd.DataFrame, wanted: pd.Series, stored: pd.Series, snapshot: pd.DataFrame, name: str) -> _Claimed:
-    """Settles who gets the unique values wanted; a protected user keeps what is stored, as does whose claim is lost."""
+def _claim(rows: pd.DataFrame, claimed: pd.Series, stored: pd.Series, snapshot: pd.DataFrame, name: str) -> _Claimed:
+    """Settles who gets the unique values; a protected user keeps what is stored, as does whose claim is lost."""
     safe = null_as_false(rows["stored_protected"])
-    forbidden = safe & is_distinct(wanted, stored)
-    wanted = wanted.mask(safe, stored)
+    blocked_by_protection = safe & is_distinct(claimed, stored)
+    claimed = claimed.mask(safe, stored)
     key = casefold_key if name == "email" else pd.Series.copy
-    claims = pd.DataFrame({"wanted": key(wanted), "held": key(stored), "order": rows["hris_id"]})
+    claims = pd.DataFrame({"claimed": key(claimed), "held": key(stored), "order": rows["hris_id"]})
     rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
     lost = rejected_claims(claims, rest["email_key" if name == "email" else name])
-    return _Claimed(wanted.mask(lost, stored), lost, forbidden)
+    return _Claimed(claimed.mask(lost, stored), lost, blocked_by_protection)
 
 
 def _unread_rows(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -232,13 +232,13 @@ def _of_untold_supervisors(
     """user_ids of active users of this integration who are in no row though nobody says that they are gone, or whose
     row is quarantined or does not tell the supervisor."""
     gone = context.missing - context.holes if context.complete else ()
-    mine = null_as_false(snapshot["integration_id"] == context.integration_id)
-    mine &= null_as_false(snapshot["status"] == "active") & ~is_in(snapshot["hris_id"], gone)
+    is_candidate = null_as_false(snapshot["integration_id"] == context.integration_id)
+    is_candidate &= null_as_false(snapshot["status"] == "active") & ~is_in(snapshot["hris_id"], gone)
     unread = _unread_rows(rows).get("supervisor_id", pd.Series(False, index=rows.index))
     unread |= "supervisor_id" in vanished
     untold = rows["employed"] & (rows["leaver_only"].astype(bool) | (unread & rows["exclusion"].isna()))
     listed = is_in(snapshot["user_id"], rows["user_id"])
-    return snapshot.loc[mine & (~listed | is_in(snapshot["user_id"], rows.loc[untold, "user_id"])), "user_id"]
+    return snapshot.loc[is_candidate & (~listed | is_in(snapshot["user_id"], rows.loc[untold, "user_id"])), "user_id"]
 
 
 def _person_lookup(
@@ -318,9 +318,9 @@ def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
     holders = written[is_in(written["employee_id"], apart["employee_id"])]
     same = pd.Series(False, index=apart.index)
     for parts in _SAME_PERSON:
-        mine = casefold_key(*(column_or_nulls(apart, part) for part in parts))
-        theirs = casefold_key(*(column_or_nulls(holders, part) for part in parts))
-        same |= null_as_false(mine == lookup(apart["employee_id"], holders["employee_id"], theirs))
+        keys = casefold_key(*(column_or_nulls(apart, part) for part in parts))
+        other_keys = casefold_key(*(column_or_nulls(holders, part) for part in parts))
+        same |= null_as_false(keys == lookup(apart["employee_id"], holders["employee_id"], other_keys))
     return apart.loc[~same, "hris_id"]
 
 
@@ -332,9 +332,9 @@ def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame
     former = rows[rows["user_id"].isna() & ~rows["employed"] & rows["employee_id"].isna()]
     former = former[is_in(former["hris_id"], rows["supervisor_id"])]
     for parts in _SAME_PERSON if len(former) else ():
-        mine = casefold_key(*(column_or_nulls(former, part) for part in parts))
-        theirs = casefold_key(*(column_or_nulls(written, part) for part in parts))
-        alike = lookup(mine, theirs, written["employee_id"])
+        keys = casefold_key(*(column_or_nulls(former, part) for part in parts))
+        other_keys = casefold_key(*(column_or_nulls(written, part) for part in parts))
+        alike = lookup(keys, other_keys, written["employee_id"])
         rows = rows.assign(employee_id=rows["employee_id"].fillna(alike.reindex(rows.index)))
     return rows
 
@@ -371,7 +371,7 @@ def rejected_claims(claims: pd.DataFrame, taken: pd.Series) -> pd.Series:
     the claimant has, which can make another claim fail in turn. Among newcomers the smallest ``order`` wins.
 
     Args:
-        claims: ``wanted`` (null: wants none), ``held`` (null: has none; unique) and ``order`` (text, unique), one row
+        claims: ``claimed`` (null: wants none), ``held`` (null: has none; unique) and ``order`` (text, unique), one row
             a person.
         taken: Values held by people who claim nothing.
 
@@ -380,7 +380,7 @@ def rejected_claims(claims: pd.DataFrame, taken: pd.Series) -> pd.Series:
     """
     failed = pd.Series(False, index=claims.index)
     while True:
-        final = claims["wanted"].mask(failed, claims["held"])
+        final = claims["claimed"].mask(failed, claims["held"])
         contested = final.notna() & (final.duplicated(keep=False) | is_in(final, taken))
         if not contested.any():
             return failed

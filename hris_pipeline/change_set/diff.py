@@ -102,13 +102,13 @@ class Retention:
     references: Collection[str] = ()
     in_conflict: Collection[str] = ()
 
-    def of(self, name: str, stored: pd.Series, wanted: pd.Series) -> pd.Series:
+    def of(self, name: str, stored: pd.Series, desired: pd.Series) -> pd.Series:
         """Where the stored value of the field stays."""
-        stays = pd.Series(False, index=wanted.index)
+        stays = pd.Series(False, index=desired.index)
         if name in self.by_field:
-            stays |= self.by_field[name].reindex(wanted.index)
+            stays |= self.by_field[name].reindex(desired.index)
         if name in self.references and self.in_conflict:
-            stays |= wanted.isna() & is_in(stored, self.in_conflict)
+            stays |= desired.isna() & is_in(stored, self.in_conflict)
         return stays
 
 
@@ -164,7 +164,7 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, ret
         metadata=merge_metadata(metadata, values, target.index),
     )
     compared = {name: (before[name], after[name]) for name in (*_LINK, *_fields(target))}
-    compared |= {f"#{name}": (held[name], wanted) for name, wanted in values.items()}
+    compared |= {f"#{name}": (held[name], value) for name, value in values.items()}
     restored = (before["status"] == "archived").astype(bool)
     unequal = {name: is_distinct(old, new) for name, (old, new) in compared.items()} | {"status": restored}
     touched = pd.DataFrame(unequal).any(axis="columns")

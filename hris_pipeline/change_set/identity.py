@@ -200,8 +200,8 @@ class _Decisions:
         waiting = set(to_arrow(rows["hris_id"]).to_pylist())
         links: dict[str, str] = {}
         self.restorable: set[str] = set()
-        wanted = [item for item in resolutions if item.decision == "link" and item.hris_id in waiting]
-        for item in sorted(wanted, key=lambda item: (item.hris_id, item.user_id)):
+        decided_links = [item for item in resolutions if item.decision == "link" and item.hris_id in waiting]
+        for item in sorted(decided_links, key=lambda item: (item.hris_id, item.user_id)):
             restoring = item.restore and item.user_id in archived
             if item.hris_id not in links and (item.user_id in users or restoring):
                 links[item.hris_id] = item.user_id
@@ -272,8 +272,8 @@ def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
         return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
     names = directory.names()
     keys = pd.DataFrame({"key": casefold_key(*(names[part] for part in _PERSON)), "user_id": names["user_id"]})
-    wanted = pd.DataFrame({"key": casefold_key(*(rows[part] for part in _PERSON)), "row": rows.index}).dropna()
-    pairs = wanted.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
+    persons = pd.DataFrame({"key": casefold_key(*(rows[part] for part in _PERSON)), "row": rows.index}).dropna()
+    pairs = persons.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
     return pairs.set_index("row")[["user_id"]]
 
 

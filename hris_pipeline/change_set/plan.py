@@ -355,10 +355,10 @@ def _difference(
         named = snapshot.loc[is_in(snapshot["user_id"], in_conflict), "employee_id"].dropna()
         retention = diff.Retention(desired.retained, desired.references, tuple(named))
         difference = diff.updates(compared, directory.users(compared["user_id"]), integration_id, retention)
-    settled = ~new & ~rows.index.isin(difference.rows.index)
+    no_change = ~new & ~rows.index.isin(difference.rows.index)
     outcome = outcome.copy()
-    outcome.loc[rows.index[settled]] = "unchanged"
-    outcome.loc[rows.index[settled & desired.forbidden]] = "protected"
+    outcome.loc[rows.index[no_change]] = "unchanged"
+    outcome.loc[rows.index[no_change & desired.blocked_by_protection]] = "protected"
     return pd.concat([created, difference.rows]), difference, outcome
 
 

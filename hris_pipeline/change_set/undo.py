@@ -96,12 +96,16 @@ def undo_rows(
     protected: set[str] = set()
     for key, row in rows.items():
         user = users[key]
-        wanted = dict(_reverts(row))
-        changed = [name for name in wanted if _value(user.state, name) != _value(row.after, name)]
+        reverted = dict(_reverts(row))
+        changed = [name for name in reverted if _value(user.state, name) != _value(row.after, name)]
         left += [(name, key) for name in changed]
-        forbidden = [name for name in wanted if name not in changed and _is_forbidden(name, wanted[name], user)]
-        protected |= {key} if forbidden else set()
-        reverts[key] = {name: value for name, value in wanted.items() if name not in (*changed, *forbidden)}
+        blocked_by_protection = [
+            name for name in reverted if name not in changed and _is_forbidden(name, reverted[name], user)
+        ]
+        protected |= {key} if blocked_by_protection else set()
+        reverts[key] = {
+            name: value for name, value in reverted.items() if name not in (*changed, *blocked_by_protection)
+        }
     taken = _drop_taken(reverts, rows, users, owners)
     targets = _targets(reverts, rows, users)
     lines = [_line(key, users[key], target) for key, target in targets.items() if target != users[key].state]

@@ -5,14 +5,17 @@ import os
 import pwd
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hris_pipeline.cli.printing import CommandResult
 from hris_pipeline.errors import Tampered, UnknownName, UsageError
 
 if TYPE_CHECKING:
@@ -21,17 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EmployeeId",
-    "FieldFilter",
-    "GuardFilter",
     "ImportId",
     "IntegrationArgument",
-    "Only",
     "Reason",
     "Reveal",
-    "Rows",
-    "Search",
     "Selection",
-    "Sort",
     "account",
     "actor",
     "at_terminal",
@@ -43,6 +40,7 @@ __all__ = [
     "read_bytes",
     "read_text",
     "require_environment",
+    "takes_selection",
     "time_zone",
     "write_private",
 ]
@@ -52,32 +50,26 @@ ImportId = Annotated[str, typer.Argument(metavar="IMPORT_ID", help="As `hris his
 EmployeeId = Annotated[str, typer.Argument(metavar="EMPLOYEE_ID", help="The user's EmployeeId.", show_default=False)]
 Reason = Annotated[str, typer.Option("--reason", help="Why; whoever looks later wants to know.", show_default=False)]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show people's data instead of masks.")]
-Rows = Annotated[bool, typer.Option("--rows", help="Every change: who, and each field from what to what.")]
-Only = Annotated[str | None, typer.Option(metavar="ACTION", help="Only create, update, archive or restore.")]
-FieldFilter = Annotated[
-    str | None, typer.Option("--field", metavar="FIELD", help="Only who changes in that field; metadata as #Name.")
-]
-GuardFilter = Annotated[
-    str | None, typer.Option("--guard", metavar="NAME", help="Only whom that guard holds the import for.")
-]
-Search = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Only whose ids, names or addresses contain it, in any case.")
-]
-Sort = Annotated[str, typer.Option(help="action, employee_id or name; -name is the other way round.")]
 
 
 @dataclass(frozen=True)
 class Selection:
     """What of an import is to be shown: its rows or only its breakdown, which rows, and whether values are revealed.
-    Any filter asks for rows."""
+    Any filter asks for rows. Each field is an option of the commands that ``takes_selection`` gives it to."""
 
-    rows: bool = False
-    reveal: bool = False
-    only: str | None = None
-    field: str | None = None
-    guard: str | None = None
-    search: str | None = None
-    sort: str = "action"
+    rows: Annotated[bool, typer.Option("--rows", help="Every change: who, and each field from what to what.")] = False
+    reveal: Reveal = False
+    only: Annotated[str | None, typer.Option(metavar="ACTION", help="Only create, update, archive or restore.")] = None
+    field: Annotated[
+        str | None, typer.Option("--field", metavar="FIELD", help="Only who changes in that field; metadata as #Name.")
+    ] = None
+    guard: Annotated[
+        str | None, typer.Option("--guard", metavar="NAME", help="Only whom that guard holds the import for.")
+    ] = None
+    search: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only whose ids, names or addresses contain it, in any case.")
+    ] = None
+    sort: Annotated[str, typer.Option(help="action, employee_id or name; -name is the other way round.")] = "action"
 
     @property
     def wants_rows(self) -> bool:
@@ -90,6 +82,30 @@ class Selection:
         from hris_pipeline.operations.review import Filters  # noqa: PLC0415 - help and schemas need no store
 
         return Filters(action=self.only, field=self.field, guard=self.guard, text=self.search)
+
+
+def takes_selection(*names: str) -> Callable[[Callable[..., CommandResult]], Callable[..., CommandResult]]:
+    """Gives a command, in the place of its parameter ``selection``, the options of those names; all by default."""
+    options = {
+        item.name: Parameter(item.name, Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type)
+        for item in fields(Selection)
+        if not names or item.name in names
+    }
+
+    def with_options(command: Callable[..., CommandResult]) -> Callable[..., CommandResult]:
+        @wraps(command)
+        def expanded(**arguments: Any) -> CommandResult:
+            return command(selection=Selection(**{name: arguments.pop(name) for name in options}), **arguments)
+
+        parameters: list[Parameter] = []
+        for parameter in signature(command).parameters.values():
+            parameters += options.values() if parameter.name == "selection" else [parameter]
+        keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
+        expanded.__signature__ = signature(command).replace(parameters=keywords)  # type: ignore[attr-defined]
+        expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
+        return expanded
+
+    return with_options
 
 
 @contextmanager

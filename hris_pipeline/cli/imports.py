@@ -8,22 +8,16 @@ from rich.text import Text
 
 from hris_pipeline.cli.breakdown import breakdown, document
 from hris_pipeline.cli.common import (
-    FieldFilter,
-    GuardFilter,
     ImportId,
     IntegrationArgument,
-    Only,
     Reason,
-    Reveal,
-    Rows,
-    Search,
     Selection,
-    Sort,
     actor,
     deciding,
     deciding_on_import,
     open_services,
     require_environment,
+    takes_selection,
     time_zone,
     write_private,
 )
@@ -39,15 +33,10 @@ from hris_pipeline.store.integrations import current_settings, get_integration
 __all__ = ["approve", "discard", "history", "import_", "preview", "save", "show", "undo"]
 
 
+@takes_selection()
 def preview(
     name: IntegrationArgument,
-    rows: Rows = False,
-    reveal: Reveal = False,
-    only: Only = None,
-    field: FieldFilter = None,
-    guard: GuardFilter = None,
-    search: Search = None,
-    sort: Sort = "action",
+    selection: Selection,
     csv: Annotated[str | None, typer.Option("--csv", help="Write the users as they would be to a CSV file.")] = None,
     with_: Annotated[
         list[str] | None, typer.Option("--with", help="Only look: under another setting, as key=value; repeatable.")
@@ -60,9 +49,8 @@ def preview(
     With `--with` or `--extract` nothing is read from the source and nothing is kept: the plan under other settings, or
     from an earlier extract, is shown beside today's.
     """
-    selection = Selection(rows, reveal, only, field, guard, search, sort)
-    check_filters(selection.filters, sort)
-    _require_guard(guard)
+    check_filters(selection.filters, selection.sort)
+    _require_guard(selection.guard)
     with open_services() as services:
         if with_ or extract:
             if csv:
@@ -78,11 +66,11 @@ def preview(
         return result
 
 
+@takes_selection("rows", "reveal")
 def save(
     name: IntegrationArgument,
+    selection: Selection,
     import_id: Annotated[str | None, typer.Argument(help="Which import; the open one by default.")] = None,
-    rows: Rows = False,
-    reveal: Reveal = False,
 ) -> CommandResult:
     """Applies exactly the change set that was previewed, in one transaction, or nothing: exit 3 when a guard holds it,
     4 when it no longer fits the store or the settings. Saved again, it does nothing and says so.
@@ -90,7 +78,6 @@ def save(
     from hris_pipeline.cli.jobs import run_save  # noqa: PLC0415 - Dagster is only loaded to run
     from hris_pipeline.operations.decisions import import_to_save  # noqa: PLC0415 - looking needs no frames
 
-    selection = Selection(rows, reveal)
     with open_services() as services:
         record = import_to_save(services, name, import_id)
         if record.status == "applied":
@@ -103,11 +90,11 @@ def save(
         return _result(services, saved, selection)
 
 
+@takes_selection("rows", "reveal")
 def import_(
     name: IntegrationArgument,
+    selection: Selection,
     yes: Annotated[bool, typer.Option("--yes", help="Apply without a review in between.")] = False,
-    rows: Rows = False,
-    reveal: Reveal = False,
 ) -> CommandResult:
     """Counts as reviewed. A change set that a guard holds is not applied: exit 3."""
     if not yes:
@@ -125,7 +112,7 @@ def import_(
             if held is None:
                 raise
             record = held
-        return _result(services, record, Selection(rows, reveal))
+        return _result(services, record, selection)
 
 
 def approve(
@@ -210,39 +197,21 @@ def _changes(record: Import) -> str:
     return ", ".join(counts) or ("nothing to change" if record.status == "applied" else "")
 
 
-def show(
-    import_id: ImportId,
-    rows: Rows = False,
-    reveal: Reveal = False,
-    only: Only = None,
-    field: FieldFilter = None,
-    guard: GuardFilter = None,
-    search: Search = None,
-    sort: Sort = "action",
-) -> CommandResult:
+@takes_selection()
+def show(import_id: ImportId, selection: Selection) -> CommandResult:
     """The breakdown of any import, past or open, and with `--rows` or any filter each of its changes."""
-    selection = Selection(rows, reveal, only, field, guard, search, sort)
     with open_services() as services:
         return _review_result(services, import_id, selection)
 
 
-def undo(
-    import_id: ImportId,
-    rows: Rows = False,
-    reveal: Reveal = False,
-    only: Only = None,
-    field: FieldFilter = None,
-    guard: GuardFilter = None,
-    search: Search = None,
-    sort: Sort = "action",
-) -> CommandResult:
+@takes_selection()
+def undo(import_id: ImportId, selection: Selection) -> CommandResult:
     """Every user the import changed gets the state before; users changed since are listed and left alone. Nothing is
     applied before `hris save`. Automatic imports are paused until `hris resume`.
     """
     from hris_pipeline.operations.decisions import plan_undo  # noqa: PLC0415 - looking needs no frames
 
-    selection = Selection(rows, reveal, only, field, guard, search, sort)
-    check_filters(selection.filters, sort)
+    check_filters(selection.filters, selection.sort)
     with open_services() as services:
         with deciding_on_import(services, import_id, "undo"):
             planned = plan_undo(services, import_id, actor=actor())
@@ -270,7 +239,7 @@ def _result(services: Services, record: Import, selection: Selection, *, preview
 def _review_result(
     services: Services, import_id: str, selection: Selection, *, previewed: bool = False, exit_code: int = 0
 ) -> CommandResult:
-    """The import with the rows that are wanted."""
+    """The import with the rows that are asked for."""
     filters, reveal = selection.filters, selection.reveal
     page = review(services, import_id, filters=filters, sort=selection.sort, page_size=1, reveal=reveal)
     rows = None

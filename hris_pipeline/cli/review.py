@@ -8,18 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from hris_pipeline.cli.common import (
-    FieldFilter,
-    GuardFilter,
     IntegrationArgument,
-    Only,
     Reveal,
-    Search,
     Selection,
-    Sort,
     actor,
     deciding,
     open_services,
     private_file,
+    takes_selection,
     time_zone,
 )
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
@@ -45,19 +41,16 @@ from hris_pipeline.store.integrations import get_integration
 __all__ = ["conflicts", "quarantine", "resolve", "review"]
 
 
+@takes_selection("only", "field", "guard", "search", "sort")
 def review(
     name: IntegrationArgument,
     output: Annotated[
         str, typer.Option("--output", "-o", help="A file that ends in .html, .csv or .xlsx.", show_default=False)
     ],
+    selection: Selection,
     import_id: Annotated[
         str | None, typer.Argument(help="Which import; the open one, else the newest, by default.")
     ] = None,
-    only: Only = None,
-    field: FieldFilter = None,
-    guard: GuardFilter = None,
-    search: Search = None,
-    sort: Sort = "action",
 ) -> CommandResult:
     """HTML is one page that works offline, to filter and search in, ending with the line that saves or approves exactly
     that import; CSV and XLSX have a column for the old and for the new value of each field. All of them hold people's
@@ -66,7 +59,6 @@ def review(
     ending = PurePath(output).suffix.lower()
     if ending not in REVIEW_FILES:
         raise UsageError(f"A review is written to a file that ends in {', '.join(REVIEW_FILES)}: give -o FILE so.")
-    selection = Selection(only=only, field=field, guard=guard, search=search, sort=sort)
     with open_services() as services:
         record = _import_to_review(services, name, import_id)
         with private_file(output) as (file, target):

@@ -229,11 +229,11 @@ def show_mapping(name: IntegrationArgument, reveal: Reveal = False) -> CommandRe
     """From the latest extract, custom fields included: how many people have each field, the first value that anybody
     has (masked unless `--reveal` is given), and the user fields and metadata (`#Name`) it feeds.
     """
-    from hris_pipeline.operations.members import mapping_view  # noqa: PLC0415 - reads frames
+    from hris_pipeline.operations.members import read_mapping  # noqa: PLC0415 - reads frames
     from hris_pipeline.operations.review_rows import mask  # noqa: PLC0415
 
     with open_services() as services:
-        fields = mapping_view(services, name)
+        fields = read_mapping(services, name)
     rows = [{**vars(field), "sample": field.sample if reveal else mask(field.sample)} for field in fields]
     lines = [
         (

@@ -193,7 +193,7 @@ def _guided(wizard: _Wizard) -> bool:
     summary = _first_import(wizard)
     if summary == "saved":
         _automatic(wizard)
-        wizard.progress.forget()
+        wizard.progress.clear()
     return summary == "held"
 
 
@@ -203,7 +203,7 @@ def _terms(wizard: _Wizard) -> None:
     status(cell("Terms and privacy", "bold"), *(cell(f"  • {term}") for term in TERMS), "")
     typer.confirm("Do you agree?", abort=True, err=True)
     if not _exists(wizard):
-        wizard.progress.forget()
+        wizard.progress.clear()
     with deciding(wizard.services, wizard.name, "accept_terms"):
         set_up(wizard.services, wizard.name, actor=actor(), accept=True)
 

@@ -43,7 +43,7 @@ from hris_pipeline.files import machine_words
 from hris_pipeline.operations.review_files import field_title, guard_title
 from hris_pipeline.operations.roles import ACTIONS, deciding, may
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.integrations import Integration, get_integration
 
@@ -138,7 +138,7 @@ class Visit:
     @cached_property
     def _in_force(self) -> Settings | None:
         try:
-            return settings_in_force(self.services, self.name).settings
+            return read_settings(self.services, self.name).settings
         except UnknownName:
             return None
 

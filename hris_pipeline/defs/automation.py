@@ -51,9 +51,9 @@ __all__ = [
     "explain_skip",
     "failed_imports",
     "import_request",
-    "observed_settings",
     "refresh_request",
     "retention",
+    "settings_observation",
     "stalled_imports",
 ]
 
@@ -340,12 +340,12 @@ def stalled_imports(services: dg.ResourceParam[Services]) -> dg.SkipReason:
 
 
 @dg.sensor(
-    name="observed_settings",
+    name="settings_observation",
     minimum_interval_seconds=_MINUTE,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Observes changed settings, which marks `mapped_users` as out of date.",
 )
-def observed_settings(
+def settings_observation(
     context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]
 ) -> dg.SensorResult | dg.SkipReason:
     """The cursor is when the newest settings seen so far were stored; ten thousand are seen in slices."""
@@ -371,4 +371,4 @@ def retention(services: dg.ResourceParam[Services]) -> dg.SkipReason:
     return dg.SkipReason(f"Removed {extracts} extracts and {frames} frames.")
 
 
-SENSORS = (failed_imports, dead_runs, stalled_imports, observed_settings, retention)
+SENSORS = (failed_imports, dead_runs, stalled_imports, settings_observation, retention)

@@ -67,7 +67,7 @@ def prune_runs(instance: dg.DagsterInstance, config: PruneConfig, now: datetime)
     deleted = 0
     for record in _ended_runs(instance, now - timedelta(days=config.skipped_days), config.at_most):
         run = record.dagster_run
-        if record.create_timestamp > now - timedelta(days=config.days(run)) or materializations.held_by(run):
+        if record.create_timestamp > now - timedelta(days=config.days(run)) or materializations.is_latest(run):
             continue
         instance.compute_log_manager.delete_logs(prefix=[run.run_id])
         instance.delete_run(run.run_id)
@@ -105,7 +105,7 @@ class _LatestMaterializations:
         self._assets = tuple(instance.all_asset_keys())
         self._runs: dict[str, frozenset[str]] = {}
 
-    def held_by(self, run: dg.DagsterRun) -> bool:
+    def is_latest(self, run: dg.DagsterRun) -> bool:
         partition = run.tags.get("dagster/partition")
         if partition is None:
             return False

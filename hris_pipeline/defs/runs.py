@@ -265,14 +265,14 @@ class ServicesResource(dg.ConfigurableResource[Services]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Services]:
         services = self.create_resource(context)
         try:
-            with _held(services, context):
+            with _holding_run(services, context):
                 yield services
         finally:
             services.close()
 
 
 @contextmanager
-def _held(services: Services, context: dg.InitResourceContext) -> Iterator[None]:
+def _holding_run(services: Services, context: dg.InitResourceContext) -> Iterator[None]:
     """A run holds its lock (``run_lock``) while it works, whatever launched it; a tick has none."""
     if context.run is None:
         yield
@@ -285,7 +285,7 @@ def _held(services: Services, context: dg.InitResourceContext) -> Iterator[None]
 class Progress:
     """Is told how many members were read so far."""
 
-    tell: Callable[[int], None]
+    update: Callable[[int], None]
 
 
 class ProgressResource(dg.ConfigurableResource[Progress]):

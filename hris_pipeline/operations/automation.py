@@ -166,7 +166,7 @@ def _obstacle(state: AutomationState, now: datetime, *, saved: bool) -> str | No
 _RUNNING = "an import of it is running"
 
 
-def _paused(state: Automation | AutomationState) -> str:
+def _paused(state: AutomationState) -> str:
     when = f"{state.automatic_at:%Y-%m-%d %H:%M} UTC" if state.automatic_at else "an unknown time"
     return f"paused by {state.automatic_by} at {when}: {state.automatic_reason}"
 
@@ -257,7 +257,7 @@ def start_if_configured(connection: sa.Connection, integration_id: str, by: str,
 
 
 def carry_over_due(connection: sa.Connection, automation_state: Automation, settings: Settings, now: datetime) -> None:
-    """Other settings take the place of those ``one`` was read with: when nothing was due under the old calendar,
+    """Other settings take the place of those it was read with: when nothing was due under the old calendar,
     nothing is under the new one before its next moment, or 04:00 moved to 08:00 at noon would import twice that day."""
     if automation_state.last_due_at is not None and now >= automation_state.last_due_at >= latest_due(
         automation_state.settings, now

@@ -135,7 +135,7 @@ def _connect_with_code(services: Services, integration_id: str, code: str, redir
         keeper.save(keeper.current(), company.display_name, services.now())  # renewed by the source, perhaps
         look_at_fields(services, integration_id, source, company)
     except SourceRefused:
-        keeper.forget()
+        keeper.delete()
         raise
     finally:
         source.close()
@@ -200,7 +200,7 @@ def disconnect(services: Services, integration_id: str) -> bool:
         revoked = source == "finch" or _revoke(services, integration_id)
     except HrisError:  # keys, client or source do not serve: no reason to stop
         revoked = False
-    keeper.forget()
+    keeper.delete()
     return revoked
 
 
@@ -311,6 +311,6 @@ class SetupProgress:
         draft.write_text(json.dumps([*dict.fromkeys([*self.answered(), question])]))
         draft.replace(self._path)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forgets what was answered: of an earlier integration of that name, or because all is done."""
         self._path.unlink(missing_ok=True)

@@ -115,8 +115,8 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
             raise UnknownName(
                 f"Nobody known as {employee_id[:80]!r} is a user of {integration_id} or in its latest extract."
             )
-        chosen = {field: sources[field]} if field else sources
-        origins = _origins(connection, user, chosen)
+        explained_sources = {field: sources[field]} if field else sources
+        origins = _origins(connection, user, explained_sources)
     return Explanation(
         integration=integration_id,
         employee_id=employee_id,
@@ -127,7 +127,7 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
         outcome=person.outcome,
         fields=tuple(
             _explain_field(name, _effective_source(name, source, settings, person), user, person, origins.get(name))
-            for name, source in chosen.items()
+            for name, source in explained_sources.items()
         ),
         employment=_employment(person, local_date(settings, services.now())),
     )
@@ -203,11 +203,11 @@ def _person(
     names = {linked} if linked else {known_as}
     employees = transformed.validated.employees
     people = employees[_named(employees, "hris_id", names) | (not linked and _named(employees, "justworks_id", names))]
-    mine = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
-    hris_id = next((str(name) for name in [*people["hris_id"], *mine["hris_id"].dropna()]), None)
+    bad_rows = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
+    hris_id = next((str(name) for name in [*people["hris_id"], *bad_rows["hris_id"].dropna()]), None)
     called = {*names, hris_id, *([user["employee_id"]] if user else _employee_ids(mapped.users, hris_id))}
     outcome = [*_actions(plan, called), *(reason for reason, whom in plan.diagnostics.items() if called & set(whom))]
-    outcome += [f"{line.field}: {line.check} ({line.reason})" for line in mine.itertuples()]
+    outcome += [f"{line.field}: {line.check} ({line.reason})" for line in bad_rows.itertuples()]
     columns = SourceColumns(people, manifest.company)
     return _Person(
         manifest,

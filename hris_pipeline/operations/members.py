@@ -38,11 +38,11 @@ __all__ = [
     "Transformed",
     "build_employees",
     "build_mapped_users",
-    "mapping_view",
     "matching_ids",
     "read_employees",
     "read_hole_identities",
     "read_mapped_users",
+    "read_mapping",
     "read_shares",
     "read_users",
     "who_was_asked",
@@ -175,7 +175,7 @@ class SourceField:
         return f"{share}, {self.unread} unread" if self.unread else share
 
 
-def mapping_view(services: Services, integration_id: str) -> tuple[SourceField, ...]:
+def read_mapping(services: Services, integration_id: str) -> tuple[SourceField, ...]:
     """Every source field of the latest extract, custom fields by label; before the first, of what was read when
     connecting.
 

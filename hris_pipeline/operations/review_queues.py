@@ -72,7 +72,7 @@ def open_conflicts(
 
 
 def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Conflict, ...]:
-    chosen = (
+    select = (
         sa.select(conflicts, *(users.c[name].label(f"user_{name}") for name in _SHOWN))
         .outerjoin(users, users.c.user_id == conflicts.c.user_id)
         .where(where)
@@ -93,7 +93,7 @@ def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Con
             incoming={name: value for name, value in read_object(row.incoming).items() if name in _SHOWN},
             user={name: None if (value := row._mapping[f"user_{name}"]) is None else str(value) for name in _SHOWN},
         )
-        for row in connection.execute(chosen)
+        for row in connection.execute(select)
     )
 
 

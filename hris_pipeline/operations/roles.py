@@ -134,9 +134,9 @@ def deciding(
         raise
     finally:
         with services.store.begin() as connection, adding_to_log(connection, integration_id):
-            mine = decisions.c.decision_id == decision_id
+            this_decision = decisions.c.decision_id == decision_id
             seal = seal_of(keyring_of(connection), DECISION, values | {"outcome": outcome})
-            connection.execute(sa.update(decisions).where(mine).values(outcome=outcome, seal=seal))
+            connection.execute(sa.update(decisions).where(this_decision).values(outcome=outcome, seal=seal))
 
 
 def decisions_of(

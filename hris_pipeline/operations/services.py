@@ -38,7 +38,7 @@ class ImportHold:
     """The integrations that one run holds: whoever has the same hold goes through, everybody else waits or is told. It
     dies with the process."""
 
-    _held: dict[str, ExitStack] = field(default_factory=dict)
+    _locks: dict[str, ExitStack] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, store: Store, integration_id: str, wait_seconds: float = 0.0) -> None:
@@ -48,17 +48,17 @@ class ImportHold:
             ImportRunning: somebody else still holds it after ``wait_seconds``.
         """
         with self._lock:
-            if integration_id in self._held:
+            if integration_id in self._locks:
                 return
             with ExitStack() as stack:
                 stack.enter_context(integration_lock(store, integration_id, wait_seconds))
-                self._held[integration_id] = stack.pop_all()
+                self._locks[integration_id] = stack.pop_all()
 
     def release(self, integration_id: str | None = None) -> None:
         """Lets go of one integration, or of all."""
         with self._lock:
-            names = list(self._held) if integration_id is None else [integration_id]
-            stacks = [self._held.pop(name) for name in names if name in self._held]
+            names = list(self._locks) if integration_id is None else [integration_id]
+            stacks = [self._locks.pop(name) for name in names if name in self._locks]
         for stack in stacks:
             stack.close()
 
@@ -69,7 +69,7 @@ class ImportHold:
         Raises:
             ImportRunning: somebody else still holds it after ``wait_seconds``.
         """
-        if integration_id in self._held:
+        if integration_id in self._locks:
             yield
             return
         with integration_lock(store, integration_id, wait_seconds):
@@ -97,7 +97,7 @@ class SettingsReader:
         last = self._last
         return last if last is not None and last.integration_id == integration_id else None
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """They were changed."""
         self._last = None
 

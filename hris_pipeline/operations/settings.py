@@ -39,9 +39,9 @@ __all__ = [
     "check_against_extract",
     "check_settings",
     "put_change",
+    "read_settings",
     "set_up",
     "settings_changed",
-    "settings_in_force",
 ]
 
 
@@ -105,7 +105,7 @@ def change_settings(services: Services, integration_id: str, settings: Settings,
         disconnect(services, integration_id)
     with services.store.begin() as connection:
         change = put_change(connection, integration_id, settings, actor=actor, now=services.now())
-    services.settings.forget()
+    services.settings.clear()
     return replace(change, warnings=warnings)
 
 
@@ -192,7 +192,7 @@ def _checked(
     return tuple(errors), (*warnings, *further)
 
 
-def settings_in_force(services: Services, integration_id: str) -> SettingsVersion:
+def read_settings(services: Services, integration_id: str) -> SettingsVersion:
     """The integration's current settings.
 
     Raises:

@@ -45,10 +45,10 @@ __all__ = [
     "load_users",
     "milestones",
     "protect",
+    "read_active_users",
     "reporting",
     "user_file_as_of",
     "user_file_frame",
-    "users_view",
 ]
 
 
@@ -125,7 +125,7 @@ _FIELDS = tuple(field.name for field in USER_FIELDS)
 _DATES = tuple(field.name for field in USER_FIELDS if field.kind == "date")
 
 
-def users_view(
+def read_active_users(
     connection: sa.Connection, integration_id: str, settings: Settings, *, planned: bool = False
 ) -> pd.DataFrame:
     """Active users of the integration, by EmployeeId: ``user_id``, ``status``, the user fields (dates as dates) and
@@ -171,7 +171,7 @@ def user_file_frame(services: Services, integration_id: str) -> pd.DataFrame:
     if there is one, as stored otherwise."""
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
-        users = users_view(connection, integration_id, settings, planned=True)
+        users = read_active_users(connection, integration_id, settings, planned=True)
     return user_file(users, effective_metadata(settings))
 
 
@@ -197,7 +197,7 @@ def milestones(services: Services, integration_id: str) -> pd.DataFrame:
     """Service anniversaries, onboarding days and birthdays of the next 90 days (``upcoming_milestones``)."""
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
-        users = users_view(connection, integration_id, settings)
+        users = read_active_users(connection, integration_id, settings)
     return upcoming_milestones(users, local_date(settings, services.now()))
 
 
@@ -205,7 +205,7 @@ def reporting(services: Services, integration_id: str) -> tuple[pd.DataFrame, pd
     """The chain of supervisors of each user with the associated ones (``reporting_lines``), and the headcount."""
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
-        users = users_view(connection, integration_id, settings)
+        users = read_active_users(connection, integration_id, settings)
     metadata = effective_metadata(settings)
     associated = [entry.name for entry in metadata if entry.type == "associated"]
     return reporting_lines(users, associated), headcount(users, metadata)

@@ -119,23 +119,23 @@ def without_small_groups(counts: pd.DataFrame) -> pd.DataFrame:
 def _known_people(users: pd.DataFrame) -> tuple[pd.Series, Rows]:
     """The EmployeeIds of the users and then of supervisors who are none; and for each where their supervisor stands."""
     ids, named = users["employee_id"], users["supervisor_id"]
-    strangers = named[named.notna() & index_in(named, ids).isna()].drop_duplicates()
-    people = pd.concat([ids, strangers], ignore_index=True)
+    outsiders = named[named.notna() & index_in(named, ids).isna()].drop_duplicates()
+    people = pd.concat([ids, outsiders], ignore_index=True)
     positions = index_in(named, people).fillna(_NOBODY).to_numpy(np.int64)
-    return people, np.concatenate([positions, np.full(len(strangers), _NOBODY)])
+    return people, np.concatenate([positions, np.full(len(outsiders), _NOBODY)])
 
 
 def _on_cycle(supervisors: Rows) -> npt.NDArray[np.bool_]:
     """Who is on a cycle: who remains when people nobody reports to are taken away, level by level."""
     remaining = np.ones(len(supervisors), dtype=bool)
     reports = np.bincount(supervisors[supervisors != _NOBODY], minlength=len(supervisors))
-    leaving = np.flatnonzero(reports == 0)
-    while leaving.size:
-        remaining[leaving] = False
-        above = supervisors[leaving]
+    removable = np.flatnonzero(reports == 0)
+    while removable.size:
+        remaining[removable] = False
+        above = supervisors[removable]
         np.subtract.at(reports, above[above != _NOBODY], 1)
         candidates = np.unique(above[above != _NOBODY])
-        leaving = candidates[(reports[candidates] == 0) & remaining[candidates]]
+        removable = candidates[(reports[candidates] == 0) & remaining[candidates]]
     return remaining
 
 
@@ -148,8 +148,8 @@ def _chains(supervisors: Rows, cyclic: npt.NDArray[np.bool_], length: int) -> tu
     levels: list[tuple[Rows, Rows]] = []
     while rows.size:
         current = supervisors[current]
-        going = (current != _NOBODY) & (current != entry)
-        rows, current, entry = rows[going], current[going], entry[going]
+        climbs = (current != _NOBODY) & (current != entry)
+        rows, current, entry = rows[climbs], current[climbs], entry[climbs]
         entry = np.where((entry == _NOBODY) & cyclic[current], current, entry)
         levels.append((rows, current))
     if not levels:

@@ -125,7 +125,7 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _wanted(request: Request) -> list[Callable[[Person], bool]]:
+def _filters_of(request: Request) -> list[Callable[[Person], bool]]:
     """The filters of a query."""
     filters: list[Callable[[Person], bool]] = []
     if status := request.query_params.get("status"):
@@ -144,10 +144,10 @@ def _at(holds: Callable[[datetime, datetime], bool], moment: datetime) -> Callab
 
 def _listed(call: Call) -> Sequence[str]:
     """The ids the list shows, after filters and faults; without any, the company's own list, not a copy."""
-    filters = _wanted(call.request)
+    filters = _filters_of(call.request)
     listed = call.company.order
     if filters:
-        listed = [p.id for p in call.company.persons() if all(wanted(p) for wanted in filters)]
+        listed = [p.id for p in call.company.persons() if all(holds(p) for holds in filters)]
     if call.strike("empty_list"):
         return []
     if short := call.strike("short_list"):

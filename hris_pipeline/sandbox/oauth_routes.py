@@ -218,17 +218,17 @@ def week(sandbox: SandboxState, body: bytes) -> object:
 
 
 @_control
-def want(sandbox: SandboxState, body: bytes) -> object:
+def inject(sandbox: SandboxState, body: bytes) -> object:
     """Puts a fault in force."""
-    sandbox.want(msgspec.json.decode(body, type=Fault))
-    return {"faults": sandbox.faults.wanted}
+    sandbox.inject(msgspec.json.decode(body, type=Fault))
+    return {"faults": sandbox.faults.injected}
 
 
 @_control
 def clear(sandbox: SandboxState, _: bytes) -> object:
     """Clears all faults."""
     sandbox.clear_faults()
-    return {"faults": sandbox.faults.wanted}
+    return {"faults": sandbox.faults.injected}
 
 
 def _fields(changes: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def state(sandbox: SandboxState, body: bytes) -> object:
         "surprises": company.surprises,
         "events": company.events,
         "requests": sandbox.requests,
-        "faults": sandbox.faults.wanted,
+        "faults": sandbox.faults.injected,
         "usernames": list(sandbox.companies),
     }
 
@@ -292,7 +292,7 @@ def truth(sandbox: SandboxState, body: bytes) -> object:
 
 CONTROL_ROUTES = [
     Route("/sandbox/week", week, methods=["POST"]),
-    Route("/sandbox/faults", want, methods=["POST"]),
+    Route("/sandbox/faults", inject, methods=["POST"]),
     Route("/sandbox/faults", clear, methods=["DELETE"]),
     Route("/sandbox/edit", edit, methods=["POST"]),
     Route("/sandbox/add", add, methods=["POST"]),

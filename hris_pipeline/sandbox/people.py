@@ -259,4 +259,4 @@ class People:
             "cf-buddy": [str(random.randint(1, self.made)).zfill(self.width)] if random.random() < 0.2 else (),
             "cf-volunteer": [self.hired(earliest=0, latest=-300)] if random.random() < 0.1 else (),
         }
-        return {id_: tuple(chosen) for id_, chosen in values.items() if chosen}
+        return {id_: tuple(items) for id_, items in values.items() if items}

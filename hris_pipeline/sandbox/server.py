@@ -189,7 +189,7 @@ class Sandbox:
 
     def fault(self, kind: str, **options: Any) -> None:
         """Asks for a fault (see ``faults.KINDS`` and ``Fault``)."""
-        self.world.want(Fault(kind=kind, **options))
+        self.world.inject(Fault(kind=kind, **options))
 
     def clear_faults(self) -> None:
         """Nothing goes wrong any more; dead tokens stay dead."""
@@ -233,7 +233,7 @@ def running(
     world = SandboxState(Company(employees, seed, today), Clock(now))
     world.tokens.access_life, world.tokens.refresh_life = access_life, refresh_life
     for text in faults:
-        world.want(Fault.parse(text))
+        world.inject(Fault.parse(text))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = _server(world)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
@@ -262,7 +262,7 @@ def serve(port: int = 8085, employees: int = 100, seed: int = 0, faults: Sequenc
     """
     world = SandboxState(Company(employees, seed))
     for text in faults:
-        world.want(Fault.parse(text))
+        world.inject(Fault.parse(text))
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:

@@ -226,12 +226,12 @@ def apply_anomaly(members: list[Person], managers: int, people: People) -> dict[
     waiting: dict[bool, Iterator[Person]] = {True: iter(heads), False: iter(leaves)}
     struck: dict[str, tuple[str, ...]] = {}
     for surprise in SURPRISES:
-        chosen = list(islice(waiting[surprise.among_managers], surprise.size(len(members))))
-        if chosen:
-            surprise.apply(chosen, people)
-            struck[surprise.name] = _ids(chosen)
+        people_struck = list(islice(waiting[surprise.among_managers], surprise.size(len(members))))
+        if people_struck:
+            surprise.apply(people_struck, people)
+            struck[surprise.name] = _ids(people_struck)
     return struck
 
 
-def _ids(chosen: Iterable[Person]) -> tuple[str, ...]:
-    return tuple(person.id for person in chosen)
+def _ids(people_struck: Iterable[Person]) -> tuple[str, ...]:
+    return tuple(person.id for person in people_struck)

@@ -54,9 +54,9 @@ def pass_week(company: "Company", today: date | None = None) -> list[Event]:
     events += [_change(company, person, number, heads) for number, person in enumerate(take(0.05))]
     if size >= SMALLEST:
         returning = _returning(company, max(1, round(0.004 * size)))
-        leaving, vanishing = take(0.01), take(0.004)
+        leavers, vanishing = take(0.01), take(0.004)
         events += [_return(company, person) for person in returning]
-        events += [_leave(company, person) for person in leaving]
+        events += [_leave(company, person) for person in leavers]
         events += [_vanish(company, person) for person in vanishing]
         heads = _heads(company)
         if size >= WITH_CONFLICTS and len(vanishing) > 1:
@@ -155,7 +155,7 @@ def _vanish(company: "Company", person: Person) -> Event:
     return Event("vanished", person.id)
 
 
-def _returning(company: "Company", wanted: int) -> list[Person]:
+def _returning(company: "Company", number: int) -> list[Person]:
     """Who comes back: first those an earlier week lost, then the terminated of old."""
     former = {event.former_id for event in company.events}
     lost = [event.member_id for event in company.events if event.kind in ("vanished", "left")]
@@ -163,7 +163,7 @@ def _returning(company: "Company", wanted: int) -> list[Person]:
     listed = {person.id: person for person in company.persons()}
     people_by_id = company.gone | listed
     candidates = [people_by_id[id_] for id_ in dict.fromkeys(old) if id_ in people_by_id and id_ not in former]
-    return [person for person in candidates if person.id not in listed or not person.active][:wanted]
+    return [person for person in candidates if person.id not in listed or not person.active][:number]
 
 
 def _return(company: "Company", person: Person) -> Event:

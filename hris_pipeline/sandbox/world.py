@@ -229,31 +229,31 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Faults:
-    """The faults wanted now; counts the requests that each has let pass and struck."""
+    """The faults injected now; counts the requests that each has let pass and struck."""
 
     def __init__(self) -> None:
-        self._wanted: list[tuple[Fault, list[int]]] = []
+        self._injected: list[tuple[Fault, list[int]]] = []
         self._lock = RLock()
 
-    def want(self, fault: Fault) -> None:
+    def inject(self, fault: Fault) -> None:
         """Adds a fault."""
         with self._lock:
-            self._wanted.append((fault, [0]))
+            self._injected.append((fault, [0]))
 
     def clear(self) -> None:
         """Nothing is to go wrong any more."""
         with self._lock:
-            self._wanted.clear()
+            self._injected.clear()
 
     @property
-    def wanted(self) -> tuple[Fault, ...]:
+    def injected(self) -> tuple[Fault, ...]:
         """The faults in force or used up, oldest first."""
-        return tuple(fault for fault, _ in self._wanted)
+        return tuple(fault for fault, _ in self._injected)
 
     def strike(self, kind: str, path: str, username: str | None, member_id: str = "") -> Fault | None:
         """The fault of the kind that strikes this request, if any; counts the request."""
         with self._lock:
-            for fault, seen in self._wanted:
+            for fault, seen in self._injected:
                 if fault.kind != kind or not fault.concerns(path, username):
                     continue
                 if member_id and fault.members and member_id not in fault.members:
@@ -301,7 +301,7 @@ class SandboxState:
         """The username of an aggregator's token."""
         return next((name for name in self.companies if finch_token(name) == token), None)
 
-    def want(self, fault: Fault) -> None:
+    def inject(self, fault: Fault) -> None:
         """Puts a fault in force; those that strike tokens strike at once."""
         if fault.kind in ("expired_token", "expired_refresh"):
             self.tokens.expire(refresh=fault.kind == "expired_refresh", username=fault.username)
@@ -309,7 +309,7 @@ class SandboxState:
             self.tokens.revoke_all(fault.username)
             self.reauthenticate |= {fault.username} if fault.username else set(self.companies)
         else:
-            self.faults.want(fault)
+            self.faults.inject(fault)
 
     def clear_faults(self) -> None:
         """Nothing goes wrong any more; dead tokens of the Partner API stay dead."""

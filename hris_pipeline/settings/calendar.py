@@ -6,7 +6,7 @@ Due moments follow from the calendar alone, never from when something last ran, 
 
 from bisect import bisect_right
 from calendar import monthrange
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -25,6 +25,11 @@ class Calendar:
     weekday: str
     day_of_month: int
     time_zone: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Calendar":
+        """That of the settings."""
+        return cls(*(getattr(settings, field.name) for field in fields(cls)))
 
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -250,8 +250,8 @@ def _choice(choose: Callable[[list[tuple[str, str | None, bool]]], Sequence[Any]
 
     @lru_cache(maxsize=4096)
     def places(words: tuple[str, ...]) -> tuple[int | None, ...]:
-        chosen = choose([(word, str(at), False) for at, word in enumerate(words)])
-        return tuple(text if text is None else int(text) for text in chosen[:columns])
+        texts = choose([(word, str(at), False) for at, word in enumerate(words)])
+        return tuple(text if text is None else int(text) for text in texts[:columns])
 
     return places
 

@@ -4,7 +4,7 @@ with its own code.
 202 anywhere, of an item too, means that the provider has not been read yet: never an extract.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -130,10 +130,6 @@ class Finch:
     def shape_report(self) -> ShapeReport:
         """What was noticed of the shapes of the people read so far."""
         return self._reception.report()
-
-    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:  # noqa: ARG002
-        """Archived people as raw columns; places stand in each person's own record."""
-        return finch_wire.columns(lines)
 
     def close(self) -> None:
         """Gives back connections."""

@@ -35,7 +35,7 @@ from hris_pipeline.sources.records import (
 )
 from hris_pipeline.sources.shapes import NOWHERE, Place, custom_fields_text, holds_unknown, place_in
 
-__all__ = ["FIELDS", "Reception", "arrow_columns", "columns", "employed", "is_of_another"]
+__all__ = ["FIELDS", "Reception", "arrow_columns", "employed", "is_of_another"]
 
 Part = Mapping[str, Any]
 
@@ -295,11 +295,6 @@ class Reception:
                 self._tally.unread(names, value)
                 unread.update(names)
         return unread
-
-
-def columns(lines: Iterable[bytes]) -> dict[str, list[Any]]:
-    """``arrow_columns`` as lists."""
-    return {name: values.to_pylist() for name, values in arrow_columns(lines).items()}
 
 
 def arrow_columns(lines: Iterable[bytes], on: date = date.max) -> RawColumns:

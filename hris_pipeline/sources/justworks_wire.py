@@ -42,7 +42,6 @@ __all__ = [
     "FIELDS",
     "Reception",
     "arrow_columns",
-    "columns",
     "read_company",
     "read_custom_fields",
 ]
@@ -236,11 +235,6 @@ def _holds_value(misfit: tuple[str, str, object]) -> bool:
 def _record(kept: Member, line: bytes, row: list[object], unread: Sequence[str]) -> Record:
     updated_at = scalar(kept.get("updated_at")) or ""
     return Record(clean_id(kept.get("id")), updated_at, line, kept.get("active") is True, row, tuple(unread))
-
-
-def columns(lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
-    """``arrow_columns`` as lists."""
-    return {name: values.to_pylist() for name, values in arrow_columns(lines, company).items()}
 
 
 def arrow_columns(lines: Iterable[bytes], company: Company, on: date = date.max) -> RawColumns:

@@ -5,7 +5,7 @@ the terminated is read as well: whenever a company shows no inactive member at a
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -150,10 +150,6 @@ class PartnerApi:
     def shape_report(self) -> ShapeReport:
         """What was noticed of the shapes of the members read so far."""
         return self._reception.report() if self._reception else ShapeReport()
-
-    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
-        """Archived members as raw columns."""
-        return justworks_wire.columns(lines, company)
 
     def close(self) -> None:
         """Gives back connections."""

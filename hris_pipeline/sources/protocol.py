@@ -1,8 +1,8 @@
 """What every source gives, whatever its wire: pages of records with holes, answers about single people, one company."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -148,10 +148,6 @@ class Source(Protocol):
 
     def shape_report(self) -> ShapeReport:
         """What was noticed of the shapes of the members that ``pages`` gave so far."""
-        ...
-
-    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[Any]]:
-        """The archived lines of this source as columns: one list a raw employee column, equally long."""
         ...
 
     def close(self) -> None:

@@ -102,9 +102,9 @@ def is_an_office(address: object, offices: Iterable[Office]) -> bool:
     place = place_in(address)
     lines = [spelled(address, (key,)) or "" for key in _STREET]
     for office in offices:
-        theirs = (office.city, office.state, office.country, office.line1, office.postal_code)
-        mine = (*(text or "" for text in place), *lines)
-        pairs = [(a.casefold(), b.casefold()) for a, b in zip(mine, theirs, strict=True) if b]
+        office_parts = (office.city, office.state, office.country, office.line1, office.postal_code)
+        address_parts = (*(text or "" for text in place), *lines)
+        pairs = [(a.casefold(), b.casefold()) for a, b in zip(address_parts, office_parts, strict=True) if b]
         if office.city and all(a == b for a, b in pairs):
             return True
     return False

@@ -223,8 +223,8 @@ def _check_conflicts_elsewhere(run: _ApplySession, record: Import) -> None:
     archived = sa.select(import_rows.c.user_id).where(
         import_rows.c.import_id == record.import_id, import_rows.c.action == "archive"
     )
-    leaving = frozenset(run.execute("check conflicts", archived).scalars())
-    waiting = leaving & users_waiting_elsewhere(run.connection, record.integration_id) if leaving else leaving
+    user_ids = frozenset(run.execute("check conflicts", archived).scalars())
+    waiting = user_ids & users_waiting_elsewhere(run.connection, record.integration_id) if user_ids else user_ids
     if waiting:
         raise _Stale(
             f"{len(waiting)} of those it archives are in an open conflict of another integration since, linked there, "

@@ -37,34 +37,11 @@ __all__ = [
 
 FREQUENCIES = ("daily", "weekly", "monthly")
 
-DEFAULT_CALENDAR = Calendar(*(getattr(Settings(), field.name) for field in fields(Calendar)))
+DEFAULT_CALENDAR = Calendar.of(Settings())
 
 _OF_SETTINGS = ("integration_id", "version", "created_at", "actor", "document", "digest", "seal")
 
 Automatic = Literal["off", "running", "paused"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Automation:
-    """One integration with what decides whether it is due. Times are UTC; ``last_good_at`` is when an import of it was
-    last applied in this life, ``saved`` whether a manual one was. ``settings`` are the defaults where what is stored is
-    not what was: an import of it fails, and says so. ``decided`` tells whether ``automatic`` is what a person, or this
-    pipeline, made it."""
-
-    integration_id: str
-    connection: str
-    automatic: Automatic
-    automatic_by: str | None
-    automatic_at: datetime | None
-    automatic_reason: str | None
-    last_due_at: datetime | None
-    attempts: int
-    retry_at: datetime | None
-    failures: int
-    settings: Settings
-    last_good_at: datetime | None
-    saved: bool
-    decided: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +58,20 @@ class AutomationState:
     attempts: int
     retry_at: datetime | None
     calendar: Calendar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Automation(AutomationState):
+    """One integration with all that decides what becomes of its due moments. ``last_good_at`` is when an import of it
+    was last applied in this life, ``saved`` whether a manual one was. ``settings`` are the defaults where what is
+    stored is not what was: an import of it fails, and says so. ``decided`` tells whether ``automatic`` is what a
+    person, or this pipeline, made it."""
+
+    failures: int
+    settings: Settings
+    last_good_at: datetime | None
+    saved: bool
+    decided: bool
 
 
 def automation(connection: sa.Connection, integration_id: str) -> Automation:
@@ -145,7 +136,8 @@ def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
     version = {name: columns[f"settings_{name}"] for name in _OF_SETTINGS}
     sealed = is_intact(keyring, SETTINGS, version)
     settings = decrypt_settings(connection, version["document"], version["digest"]) if sealed else None
-    derived: dict[str, Any] = {"settings": settings or Settings(), "saved": bool(row.saved)}
+    settings = settings or Settings()
+    derived: dict[str, Any] = {"settings": settings, "calendar": Calendar.of(settings), "saved": bool(row.saved)}
     derived["decided"] = is_intact(keyring, AUTOMATIC, columns)
     names = (field.name for field in fields(Automation) if field.name not in derived)
     return Automation(**{name: row._mapping[name] for name in names}, **derived)
@@ -204,7 +196,7 @@ def _calendar(*values: str | None) -> Calendar:
         )
     except ValueError:
         return DEFAULT_CALENDAR
-    return Calendar(*(getattr(settings, name) for name in names))
+    return Calendar.of(settings)
 
 
 def saved_integrations(connection: sa.Connection, integration_ids: Sequence[str]) -> frozenset[str]:

@@ -105,15 +105,9 @@ def check_name(integration_id: str) -> None:
         )
 
 
-def create_integration(
-    connection: sa.Connection,
-    integration_id: str,
-    *,
-    now: datetime,
-    directory_id: str | None = None,
-) -> Integration:
-    """A new integration, unconnected and with automatic imports off; its directory is its own unless another is named.
-    Its source and display name are its settings' to say (``describe_integration``). A deleted one of the same name
+def create_integration(connection: sa.Connection, integration_id: str, *, now: datetime) -> Integration:
+    """A new integration, unconnected and with automatic imports off, in a directory of its own. Its source, display
+    name and another directory are its settings' to say (``describe_integration``). A deleted one of the same name
     starts another life; its import history stays, and counts for nothing in it.
 
     Raises:
@@ -125,7 +119,7 @@ def create_integration(
     if taken is not None and taken.deleted_at is None:
         raise UsageError(f"There is an integration {integration_id} already: choose another name.")
     values = {
-        "directory_id": directory_id or integration_id,
+        "directory_id": integration_id,
         "display_name": integration_id,
         "source": Settings().source,
         "created_at": now,

@@ -222,8 +222,8 @@ def names_of_people(
     for row in connection.execute(stored):
         person = PersonName(row.user_id, row.employee_id, row.hris_id, _full_name(row.first_name, row.last_name))
         people |= {key: person for key in (row.hris_id, row.employee_id) if key}
-    wanted = set(ids)
-    return {key: person for key, person in people.items() if key in wanted}
+    asked_ids = set(ids)
+    return {key: person for key, person in people.items() if key in asked_ids}
 
 
 def people_matching(connection: sa.Connection, directory_id: str, integration_id: str, text: str) -> frozenset[str]:
@@ -248,15 +248,14 @@ def quarantine_lines(
     extract_id: str,
     *,
     field: str | None = None,
-    check: str | None = None,
     offset: int = 0,
     limit: int | None = None,
 ) -> tuple[QuarantineLine, ...]:
-    """The quarantined lines of an extract, of one field and check or of all, by EmployeeId."""
+    """The quarantined lines of an extract, of one field or of all, by EmployeeId."""
     names = ("hris_id", "employee_id", "field", "check", "reason", "value")
     select = (
         sa.select(*(quarantine.c[name] for name in names))
-        .where(*_of_extract(integration_id, extract_id, field, check))
+        .where(*_of_extract(integration_id, extract_id, field))
         .order_by(
             quarantine.c.field, quarantine.c.check, sa.func.coalesce(quarantine.c.employee_id, quarantine.c.hris_id)
         )
@@ -270,7 +269,7 @@ def quarantine_lines(
 def count_quarantined(connection: sa.Connection, integration_id: str, extract_id: str) -> int:
     """How many lines ``quarantine_lines`` has of an extract."""
     counted = sa.select(sa.func.count()).select_from(quarantine)
-    return connection.scalar(counted.where(*_of_extract(integration_id, extract_id, None, None))) or 0
+    return connection.scalar(counted.where(*_of_extract(integration_id, extract_id))) or 0
 
 
 def visible_metadata(
@@ -324,12 +323,9 @@ def _metadata_kinds(document: Any) -> dict[str, str] | None:
         return None
 
 
-def _of_extract(
-    integration_id: str, extract_id: str, field: str | None, check: str | None
-) -> list[sa.ColumnElement[bool]]:
+def _of_extract(integration_id: str, extract_id: str, field: str | None = None) -> list[sa.ColumnElement[bool]]:
     conditions = [quarantine.c.integration_id == integration_id, quarantine.c.extract_id == extract_id]
-    wanted = {"field": field, "check": check}
-    return conditions + [quarantine.c[name] == value for name, value in wanted.items() if value is not None]
+    return conditions if field is None else [*conditions, quarantine.c.field == field]
 
 
 def _conditions(connection: sa.Connection, query: RowQuery, *, action: bool = True) -> list[sa.ColumnElement[bool]]:

@@ -146,10 +146,10 @@ def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> f
     that they are somebody there, as long as no import of it could follow that, or who seem to be a member there whose
     row could not be used."""
     other = integrations.alias()
-    mine = sa.select(integrations.c.directory_id).where(integrations.c.integration_id == integration_id)
+    directory_id = sa.select(integrations.c.directory_id).where(integrations.c.integration_id == integration_id)
     others = sa.select(other.c.integration_id).where(
         other.c.integration_id != integration_id,
-        other.c.directory_id == mine.scalar_subquery(),
+        other.c.directory_id == directory_id.scalar_subquery(),
         other.c.deleted_at.is_(None),
     )
     waiting = sa.select(conflicts.c.user_id).where(

@@ -117,7 +117,7 @@ class StoredTokens:
                 connection.execute(sa.insert(connections), values | {"integration_id": self.integration_id})
             connection.execute(self._state("connected"))
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         """Removes the tokens and marks the integration disconnected."""
         with self.store.begin() as connection:
             connection.execute(sa.delete(connections).where(connections.c.integration_id == self.integration_id))

@@ -207,14 +207,14 @@ def _standing(columns: "Mapping[str, Sequence[object] | pa.Array]", length: int,
     spells = _spells(numbers, columns.get("spells", [None] * length), everybody)
     employment = employment_columns(rows, spells, unread, on)
     ends = to_arrow(employment["termination_date"]).cast(pa.int32())
-    standing = {
+    states = {
         "works": is_employed(employment, on),
         "stays": ~has_left(employment, on),
         "is_not_inactive": employment["active"].fillna(True).astype(bool),
         "is_active": null_as_false(employment["active"]),
         "end": pd.Series(pc.fill_null(ends, date.max.toordinal()).to_numpy(zero_copy_only=False), index=rows.index),
     }
-    return pd.DataFrame(standing)
+    return pd.DataFrame(states)
 
 
 def _moment(stamp: str | None) -> float | None:

@@ -27,13 +27,13 @@ READ = """
 import json
 from hris_pipeline.settings.fields import DEFAULT_METADATA
 from hris_pipeline.settings.validating import settings_from
-from hris_pipeline.sources.justworks_wire import Reception, columns, read_company
+from hris_pipeline.sources.justworks_wire import Reception, arrow_columns, read_company
 from hris_pipeline.transform.normalise import normalise
 company = read_company({"id": "c-1", "display_name": "Acme"})
 member = {"id": "m-1", "work_id": "0001", "active": True, "name": {"given_name": "Ada", "family_name": "Lo"},
           "cost_center": "R-7", "updated_at": "2026-01-01T00:00:00Z"}
 record = Reception(company).record(member)
-employees = normalise(columns([record.line], company)).rows
+employees = normalise(arrow_columns([record.line], company)).rows
 having = [source for source in ("justworks", "finch")
           if "CostCenter" in {entry.name for entry in settings_from({"source": source}).metadata}]
 print(json.dumps([employees["cost_center"].tolist(), dict(DEFAULT_METADATA)["CostCenter"], having]))

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("hris_pipeline", "hris_pipeline_tests", "benchmarks", "scripts")
-NAMELESS = frozenset({"one", "told", "found", "here", "shown", "known", "given", "whole", "own"})
+NAMELESS = frozenset(
+    {"one", "told", "found", "here", "shown", "known", "given", "whole", "own", "wanted", "chosen"}
+    | {"mine", "beside", "leaving", "standing", "going", "losers", "strangers", "forbidden"}
+)
 
 
 def nameless(tree: ast.AST) -> Iterator[str]:
@@ -30,6 +34,17 @@ def test_a_variable_is_named_after_what_it_holds(folder: str) -> None:
     assert files
     words = [f"{path.relative_to(ROOT)}:{word}" for path in files for word in nameless(ast.parse(path.read_text()))]
     assert words == [], "name each after its type's noun: summary, conflict, row"
+
+
+def test_what_a_page_shows_is_named_so_too() -> None:
+    templates = sorted((ROOT / "hris_pipeline").rglob("templates/**/*.html"))
+    assert len(templates) > 30
+    names = {
+        f"{path.name}: {name.name}"
+        for path in templates
+        for name in Environment(autoescape=True).parse(path.read_text()).find_all(nodes.Name)
+    }
+    assert {name for name in names if name.partition(": ")[2] in NAMELESS} == set()
 
 
 def test_such_words_are_seen_wherever_a_name_is_given() -> None:

@@ -211,26 +211,26 @@ def test_a_message_that_comes_a_second_time_starts_nothing(site: Site) -> None:
 
 
 def test_code_that_changes_while_runs_wait_and_go_on_starts_each_once(site: Site, redis: Redis) -> None:
-    going, also, queued = site.launch_waiting("work"), site.launch("work"), site.launch("work")
+    running, also, queued = site.launch_waiting("work"), site.launch("work"), site.launch("work")
     until(lambda: redis.waiting() == 1)
     site.code.write_text(BEHAVING.replace('print("printed"', 'print("changed"'))
     site.wait.unlink()
     try:
-        assert [site.outcome(run) for run in (going, also, queued)] == ["SUCCESS"] * 3
+        assert [site.outcome(run) for run in (running, also, queued)] == ["SUCCESS"] * 3
     finally:
         site.code.write_text(BEHAVING)
-    assert [site.starts(run) for run in (going, also, queued)] == [1, 1, 1]
+    assert [site.starts(run) for run in (running, also, queued)] == [1, 1, 1]
 
 
 def test_the_broker_may_die_while_runs_are_going_on_and_waiting(site: Site, redis: Redis) -> None:
-    going, *waiting = [site.launch_waiting("work"), site.launch("work"), site.launch("work")]
+    running, *waiting = [site.launch_waiting("work"), site.launch("work"), site.launch("work")]
     redis.kill()
     time.sleep(1)
     site.wait.unlink()
-    assert site.outcome(going) == "SUCCESS"
+    assert site.outcome(running) == "SUCCESS"
     redis.start()
     assert [site.outcome(run) for run in waiting] == ["SUCCESS", "SUCCESS"]
-    assert [site.starts(run) for run in (going, *waiting)] == [1, 1, 1]
+    assert [site.starts(run) for run in (running, *waiting)] == [1, 1, 1]
 
 
 def test_a_launch_without_a_broker_is_refused_at_once_and_never_starts_later(site: Site, redis: Redis) -> None:

@@ -9,7 +9,7 @@ from hris_pipeline.change_set.desired_state import rejected_claims
 from hris_pipeline.transform.columns import text_series
 
 CASES: dict[str, tuple[dict[str, tuple[str | None, str | None]], list[str], set[str]]] = {
-    # person: (wanted, held); values others keep; who fails
+    # person: (claimed, held); values others keep; who fails
     "everybody keeps theirs": ({"a": ("1", "1"), "b": ("2", "2")}, [], set()),
     "a free value": ({"a": ("3", "1")}, ["2"], set()),
     "a value that somebody outside keeps": ({"a": ("2", "1")}, ["2"], {"a"}),
@@ -34,7 +34,7 @@ def test_who_goes_without(
     for order in permutations(claims):
         frame = pd.DataFrame(
             {
-                "wanted": text_series([claims[key][0] for key in order]),
+                "claimed": text_series([claims[key][0] for key in order]),
                 "held": text_series([claims[key][1] for key in order]),
                 "order": text_series(order),
             }

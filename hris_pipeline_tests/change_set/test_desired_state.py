@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from hris_pipeline_tests.kit.company_strategies import person
+from hris_pipeline_tests.kit.mapped_people import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import actions, company, conflicts, first_import, next_import, plan, user
 

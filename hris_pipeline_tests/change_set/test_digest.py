@@ -5,7 +5,7 @@ import pytest
 
 from hris_pipeline.change_set.directory import plan_digest, source_hash
 from hris_pipeline.transform.columns import text_series
-from hris_pipeline_tests.kit.company_strategies import person
+from hris_pipeline_tests.kit.mapped_people import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import company, plan
 

@@ -7,7 +7,7 @@ import pytest
 from hris_pipeline.change_set.guards import GUARDS, Guard, GuardInputs, evaluate_guards
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.settings.document import GuardLimits
-from hris_pipeline_tests.kit.company_strategies import person
+from hris_pipeline_tests.kit.mapped_people import person
 from hris_pipeline_tests.kit.plans import company, plan
 
 NO_LIMITS = GuardLimits()

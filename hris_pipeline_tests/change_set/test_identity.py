@@ -9,7 +9,7 @@ import pytest
 from hris_pipeline.change_set.directory import Resolution
 from hris_pipeline.change_set.identity import match_rates
 from hris_pipeline.transform.columns import text_series
-from hris_pipeline_tests.kit.company_strategies import TODAY, Person, person
+from hris_pipeline_tests.kit.mapped_people import TODAY, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import BORN, actions, company, conflicts, linked, plan, quarantined, user
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hris_pipeline.change_set.directory import Resolution
-from hris_pipeline_tests.kit.company_strategies import TODAY, Person, person
+from hris_pipeline_tests.kit.mapped_people import TODAY, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import BORN, actions, company, held_by, plan, quarantined, user
 
@@ -149,8 +149,8 @@ def test_nor_is_who_is_back_under_another_id_that_a_rule_leaves_out() -> None:
     people, directory = company(4)
     again = person(1, hris_id="m-new", employee_id="0099", exclusion="rule:Out")
     assert actions(plan([*people[1:], again], directory, missing=frozenset({"m-1"}))) == []
-    leaving = again | {"archive_existing": True}
-    assert actions(plan([*people[1:], leaving], directory, missing=frozenset({"m-1"}))) == ["archive"]
+    sent_away = again | {"archive_existing": True}
+    assert actions(plan([*people[1:], sent_away], directory, missing=frozenset({"m-1"}))) == ["archive"]
 
 
 def renumbered(size: int, changed: int, *, listed: bool, work_ids: bool) -> tuple[list[Person], MemoryDirectory, Any]:

@@ -10,7 +10,7 @@ from hris_pipeline.change_set.directory import PlanContext, QuarantinedMember
 from hris_pipeline.change_set.plan import make_plan
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.settings.document import Settings
-from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person
+from hris_pipeline_tests.kit.mapped_people import METADATA, TODAY, Person, mapped_frame, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import actions, company, first_import, next_import, plan, quarantined, user
 
@@ -293,5 +293,5 @@ def test_quarantined_people_and_holes_are_never_archived() -> None:
     people, directory = company(4)
     gone = frozenset({"m-1", "m-2", "m-3"})
     planned = plan(people[3:], directory, missing=gone, holes=frozenset({"m-2"}), quarantined=quarantined("m-1"))
-    leaving = [directory.by_id[user_id]["hris_id"] for user_id in planned.rows["user_id"]]
-    assert (actions(planned), leaving) == (["archive"], ["m-3"])
+    archived = [directory.by_id[user_id]["hris_id"] for user_id in planned.rows["user_id"]]
+    assert (actions(planned), archived) == (["archive"], ["m-3"])

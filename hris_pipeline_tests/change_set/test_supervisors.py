@@ -7,7 +7,7 @@ import pytest
 from hris_pipeline.change_set.directory import QuarantinedMember, Resolution
 from hris_pipeline.change_set.identity import in_cycle
 from hris_pipeline.transform.columns import text_series
-from hris_pipeline_tests.kit.company_strategies import METADATA, Person, person
+from hris_pipeline_tests.kit.mapped_people import METADATA, Person, person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import actions, company, plan, quarantined, user
 

@@ -6,7 +6,7 @@ from typing import Any
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.change_set.undo import Undo, undo_rows
 from hris_pipeline_tests.kit.applied_rows import applied, current, owners
-from hris_pipeline_tests.kit.company_strategies import person
+from hris_pipeline_tests.kit.mapped_people import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import company, plan
 

@@ -7,7 +7,7 @@ import pytest
 from hris_pipeline.change_set.directory import PlanContext
 from hris_pipeline.change_set.plan import Plan, make_plan
 from hris_pipeline.settings.document import Settings
-from hris_pipeline_tests.kit.company_strategies import TODAY, Person, mapped_frame, person, under
+from hris_pipeline_tests.kit.mapped_people import TODAY, Person, mapped_frame, person, under
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import actions, company, plan, quarantined, user
 

@@ -41,19 +41,21 @@ class Restructured:
 def restructured(make: Any) -> Restructured:
     acme: Acme = make(PEOPLE)
     remembered(acme, "before it is restructured", acme.run)
-    users, chosen = acme.users(), acme.active()[:CHANGED]
-    assert len(chosen) == CHANGED
-    ids = {str(users[hris_id]["employee_id"]): f"N-{number:03}" for number, hris_id in enumerate(chosen[:RENUMBERED])}
-    for hris_id, number in zip(chosen[:RENUMBERED], ids.values(), strict=True):
+    users, changed_ids = acme.users(), acme.active()[:CHANGED]
+    assert len(changed_ids) == CHANGED
+    ids = {
+        str(users[hris_id]["employee_id"]): f"N-{number:03}" for number, hris_id in enumerate(changed_ids[:RENUMBERED])
+    }
+    for hris_id, number in zip(changed_ids[:RENUMBERED], ids.values(), strict=True):
         acme.company.edit(hris_id, work_id=number)
-    for hris_id in chosen[RENUMBERED:-2]:
+    for hris_id in changed_ids[RENUMBERED:-2]:
         acme.company.edit(hris_id, job_title="Senior Adviser")
-    acme.company.edit(chosen[-1], active=False)
-    acme.lose(chosen[-2:-1])
+    acme.company.edit(changed_ids[-1], active=False)
+    acme.lose(changed_ids[-2:-1])
     summary = remembered(acme, "restructured", acme.preview)
     assert (summary.status, summary.changes) == ("held", CHANGED)
     return Restructured(
-        acme, ids, inactive=str(users[chosen[-1]]["employee_id"]), gone=str(users[chosen[-2]]["employee_id"])
+        acme, ids, inactive=str(users[changed_ids[-1]]["employee_id"]), gone=str(users[changed_ids[-2]]["employee_id"])
     )
 
 

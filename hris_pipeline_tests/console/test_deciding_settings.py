@@ -10,7 +10,7 @@ from hris_pipeline.console.words import setting_title, setting_words
 from hris_pipeline.operations.overview import overview
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.settings import read_settings
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.browser import Served, hidden_values, words_of
 
@@ -116,7 +116,7 @@ def test_erasing_takes_the_id_twice_and_is_written_down(imported: Any, served: S
     assert "The person is erased" in words_of(answer)
     assert "erased" in words_of(browser.get(f"/i/acme/imports/{imported.import_id}"))
     assert decisions_of(services, "acme")[0].action == "erase"
-    assert settings_in_force(services, "acme").version == 1
+    assert read_settings(services, "acme").version == 1
 
 
 CHANGED = {
@@ -175,7 +175,7 @@ def test_every_setting_is_changed_at_once_and_told_as_a_version(acme: Acme, serv
 
 
 def test_every_setting_refuses_beside_its_own_field(imported: Any, served: Served, services: Services) -> None:
-    settings = controls(settings_in_force(services, "acme").settings)
+    settings = controls(read_settings(services, "acme").settings)
     free = {"display_name"}
     asked = {
         control.key: "nonsense" if control.options else REFUSED.get(control.key, "many")
@@ -185,7 +185,7 @@ def test_every_setting_refuses_beside_its_own_field(imported: Any, served: Serve
     page = served.browser().post("/i/acme/settings", **asked)
     assert page.status_code == 422
     assert [key for key in asked if f'id="{key}-problem"' not in page.text] == []
-    assert settings_in_force(services, "acme").version == 1
+    assert read_settings(services, "acme").version == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from hris_pipeline.operations.connection import QUESTIONS, SetupProgress
 from hris_pipeline.operations.overview import overview
-from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline_tests.kit.acme import Acme
@@ -31,10 +31,10 @@ class TestSettings:
         text = words_of(page)
         assert "An import of the latest extract would then change" in text
         assert "05:15" in text
-        assert settings_in_force(changed.services, "acme").version == 1
+        assert read_settings(changed.services, "acme").version == 1
         fields = {"version": hidden_values(page.text, "version")[0], "change": hidden_values(page.text, "change")}
         assert "Stored as version 2" in words_of(browser.post("/i/acme/settings/store", **fields))
-        settings = settings_in_force(changed.services, "acme").settings
+        settings = read_settings(changed.services, "acme").settings
         assert (settings.archive_employees, settings.at) == (False, "05:15")
         assert "05:15" in browser.get("/i/acme/settings/versions").text
 

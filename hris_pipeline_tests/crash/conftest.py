@@ -29,9 +29,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_on_another_database(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function):
         return False
-    chosen = item.callspec.params
-    place = TROUBLES.index(chosen["trouble"]) + WORKS.index(chosen["work"])
-    return bool(chosen["story"] != DATABASES[place % len(DATABASES)])
+    params = item.callspec.params
+    place = TROUBLES.index(params["trouble"]) + WORKS.index(params["work"])
+    return bool(params["story"] != DATABASES[place % len(DATABASES)])
 
 
 @pytest.fixture(scope="session")

@@ -74,8 +74,8 @@ def test_a_forked_process_has_sessions_of_its_own_and_leaves_its_parents_alone(
         code = 1
         try:
             look(home)
-            with sa.create_engine(empty_postgres, connect_args={"application_name": "beside"}).connect() as beside:
-                code = len(sessions(beside) - before) - 1
+            with sa.create_engine(empty_postgres, connect_args={"application_name": "beside"}).connect() as onlooker:
+                code = len(sessions(onlooker) - before) - 1
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

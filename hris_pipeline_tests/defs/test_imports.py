@@ -16,7 +16,7 @@ from hris_pipeline.defs.runs import FAILURE_TAG, HELD_TAG, PLANNED_TAG
 from hris_pipeline.errors import FrameInvalid, ImportHeld, SourceUnavailable, UnknownName, UsageError
 from hris_pipeline.operations.overview import history
 from hris_pipeline.operations.roles import decisions_of
-from hris_pipeline.operations.settings import change_settings, settings_in_force
+from hris_pipeline.operations.settings import change_settings, read_settings
 from hris_pipeline.operations.users import reporting
 from hris_pipeline.reports.reporting_lines import SMALLEST_GROUP
 from hris_pipeline.running import apply_config, members_config
@@ -295,7 +295,7 @@ def test_an_unusable_extract_fails_the_check_and_leaves_a_failed_import(company:
 def test_settings_that_change_while_users_are_mapped_are_not_those_that_the_frame_names(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = settings_in_force(company.services, NAME)
+    before = read_settings(company.services, NAME)
     module = import_module("hris_pipeline.defs.assets.employees")  # the package gives the asset under that name
     build = module.build_mapped_users
 
@@ -306,7 +306,7 @@ def test_settings_that_change_while_users_are_mapped_are_not_those_that_the_fram
 
     monkeypatch.setattr(module, "build_mapped_users", change_and_build)
     assert company.materialize("justworks_members", "employees", "mapped_users").success
-    assert settings_in_force(company.services, NAME).digest != before.digest
+    assert read_settings(company.services, NAME).digest != before.digest
     assert company.metadata("mapped_users")["settings_digest"].value == before.digest
     assert not company.materialize("change_set").success
     assert "materialize mapped_users for acme again" in company.last_run().tags[FAILURE_TAG]

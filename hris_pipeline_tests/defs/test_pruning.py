@@ -74,7 +74,7 @@ def test_on_sqlite_the_file_of_a_runs_events_goes_with_it(tmp_path: Path) -> Non
         ]
         for run in runs:
             instance.report_engine_event("said", run)
-        old, going = (run.run_id for run in runs)
+        old, running = (run.run_id for run in runs)
 
         def kept(run_id: str) -> list[Path]:
             return list(tmp_path.rglob(f"{run_id}.db*"))
@@ -82,4 +82,4 @@ def test_on_sqlite_the_file_of_a_runs_events_goes_with_it(tmp_path: Path) -> Non
         assert kept(old)
         assert prune_runs(instance, PruneConfig(), in_days(90)) == 1
         assert not kept(old)
-        assert kept(going)
+        assert kept(running)

@@ -9,9 +9,9 @@ import pytest
 
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.assets.employees import observe_settings, out_of_date
-from hris_pipeline.defs.automation import failed_imports, observed_settings, retention, stalled_imports
+from hris_pipeline.defs.automation import failed_imports, retention, settings_observation, stalled_imports
 from hris_pipeline.errors import HrisError, ImportHeld
-from hris_pipeline.operations.settings import change_settings, settings_in_force
+from hris_pipeline.operations.settings import change_settings, read_settings
 from hris_pipeline.running import apply_config
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.automation import automations
@@ -96,7 +96,7 @@ def test_changed_settings_mark_mapped_users_as_out_of_date_until_they_are_made_a
     company.run("save_import", config=apply_config(planned.import_id))
     assert "mapped_users" not in out_of_date(defs, company.instance, NAME)
     change_settings(company.services, NAME, Settings(override_emails=True), "ann")
-    observe_settings(company.instance, settings_in_force(company.services, NAME))
+    observe_settings(company.instance, read_settings(company.services, NAME))
     assert "mapped_users" in out_of_date(defs, company.instance, NAME)
     assert company.materialize("mapped_users", "change_set").success
     assert "mapped_users" not in out_of_date(defs, company.instance, NAME)
@@ -106,14 +106,14 @@ def test_mapped_users_made_before_the_change_was_observed_are_not_taken_for_old(
     company.run("preview_import")
     change_settings(company.services, NAME, Settings(override_emails=True), "ann")
     company.materialize("mapped_users")
-    observe_settings(company.instance, settings_in_force(company.services, NAME))
+    observe_settings(company.instance, read_settings(company.services, NAME))
     assert "mapped_users" not in out_of_date(defs, company.instance, NAME)
 
 
 def test_the_sensor_observes_each_change_of_settings_once(company: Company) -> None:
     def look(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
         context = dg.build_sensor_context(instance=company.instance, cursor=cursor)
-        seen = observed_settings(context, services=company.services)
+        seen = settings_observation(context, services=company.services)
         assert isinstance(seen, dg.SensorResult | dg.SkipReason)
         return seen
 

@@ -12,7 +12,7 @@ from hris_pipeline.errors import HrisError
 from hris_pipeline.operations.extraction import kept_manifest
 from hris_pipeline.operations.members import build_employees
 from hris_pipeline.operations.services import open_services
-from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.sandbox import running
 from hris_pipeline_tests.kit.automatic_companies import KEY, companies_of
@@ -37,7 +37,7 @@ def test_after_a_restore_with_its_keys_everything_goes_on_and_without_them_nothi
     ):
         companies.add(NAME)
         token = companies.services.tokens(NAME).current().access
-        digest = settings_in_force(companies.services, NAME).digest
+        digest = read_settings(companies.services, NAME).digest
         dump = tmp_path / "store.dump"
         pg("pg_dump", "--format=custom", f"--file={dump}", postgres_url.replace("+psycopg", ""))
         shutil.copytree(tmp_path / "lost" / "files", tmp_path / "restored" / "files")
@@ -48,10 +48,10 @@ def test_after_a_restore_with_its_keys_everything_goes_on_and_without_them_nothi
         services = open_services(Environment.read(environ))
         try:
             assert services.tokens(NAME).current().access == token
-            assert settings_in_force(services, NAME).digest == digest
+            assert read_settings(services, NAME).digest == digest
             assert verify(services, NAME).ok
             manifest = kept_manifest(services, NAME)
-            settings = settings_in_force(services, NAME).settings
+            settings = read_settings(services, NAME).settings
             assert len(build_employees(services, manifest, settings).employees) > 5
         finally:
             services.close()
@@ -62,6 +62,6 @@ def test_after_a_restore_with_its_keys_everything_goes_on_and_without_them_nothi
             with pytest.raises(HrisError, match="HRIS_SECRET_KEY"):
                 keyless.tokens(NAME).current()
             with pytest.raises(HrisError, match="HRIS_SECRET_KEY lacks the key"):
-                settings_in_force(keyless, NAME)
+                read_settings(keyless, NAME)
         finally:
             keyless.close()

@@ -22,6 +22,7 @@ from hris_pipeline_tests.kit.law_profiles import law
 from hris_pipeline_tests.kit.odd_values import ODD_VALUES, mutated
 from hris_pipeline_tests.kit.scripted_clients import open_client
 from hris_pipeline_tests.kit.scripted_http import Call, Reply, answered_in_process
+from hris_pipeline_tests.kit.wire_company import finch_columns, justworks_columns
 from hris_pipeline_tests.oracle.model import Answer
 
 TODAY = date(2026, 3, 2)
@@ -103,7 +104,7 @@ def records(reception: Any, members: list[Any], add: Any) -> Iterator[Record]:
 @given(mutated(MEMBER) | st.sampled_from(ODD_VALUES))
 def test_an_odd_member_of_the_partner_api_costs_nobody_else_anything(member: Any) -> None:
     kept = records(justworks_wire.Reception(COMPANY), [member, *good(MEMBER)], lambda at, each: at.record(each))
-    good_are_employed(justworks_wire.columns([record.line for record in kept], COMPANY))
+    good_are_employed(justworks_columns([record.line for record in kept], COMPANY))
 
 
 @law(12)
@@ -116,7 +117,7 @@ def test_an_odd_person_of_the_aggregator_costs_nobody_else_anything(parts: dict[
         return reception.record(each["id"], each["directory"], each["individual"], each["employment"])
 
     kept = records(finch_wire.Reception(), [person, *good(PERSON)], add)
-    good_are_employed(finch_wire.columns([record.line for record in kept]))
+    good_are_employed(finch_columns([record.line for record in kept]))
 
 
 @law(15)
@@ -133,7 +134,7 @@ def test_a_reading_of_an_odd_page_ends_with_what_is_good_or_in_words(page: dict[
                 company = source.company()
                 lines = [record.line for each in source.pages(custom_fields=False) for record in each.records]
                 with suppress(FrameInvalid):
-                    validate(normalise(source.columns(lines, company)), TODAY)
+                    validate(normalise(justworks_columns(lines, company)), TODAY)
         finally:
             source.close()
 

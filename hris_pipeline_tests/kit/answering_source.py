@@ -70,16 +70,16 @@ class AnsweringSource:
 
     def _details(self, part: str, call: Call) -> Reply:
         """A batch about the people of a page; or the answer about one person, when it is nobody new of the list."""
-        wanted = [str(item["individual_id"]) for item in json.loads(call.body)["requests"]]
+        hris_ids = [str(item["individual_id"]) for item in json.loads(call.body)["requests"]]
         if part == "employment":
-            fresh = self.listing.everybody.intersection(wanted) - self._described
+            fresh = self.listing.everybody.intersection(hris_ids) - self._described
             fresh &= _shown(self.listing.pages)
             if not fresh:
-                return self._singly(wanted[0])
+                return self._singly(hris_ids[0])
             self._described.update(fresh)
         people = _people(self.listing)
         return Reply(
-            json_answer(200, {"responses": [people[hris_id][part] for hris_id in wanted if hris_id in people]})
+            json_answer(200, {"responses": [people[hris_id][part] for hris_id in hris_ids if hris_id in people]})
         )
 
 

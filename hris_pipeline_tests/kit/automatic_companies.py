@@ -109,10 +109,10 @@ class Companies:
 
     def imports(self, name: str, *, trigger: str | None = None, status: str | None = None) -> list[Found]:
         """Its imports, oldest first."""
-        wanted = sa.select(*(imports.c[column] for column in Found.__dataclass_fields__))
-        wanted = wanted.where(imports.c.integration_id == name).order_by(imports.c.planned_at)
+        select = sa.select(*(imports.c[column] for column in Found.__dataclass_fields__))
+        select = select.where(imports.c.integration_id == name).order_by(imports.c.planned_at)
         with self.services.store.read() as connection:
-            records = [Found(**row) for row in connection.execute(wanted).mappings()]
+            records = [Found(**row) for row in connection.execute(select).mappings()]
         return [record for record in records if trigger in (None, record.trigger) and status in (None, record.status)]
 
     def automatic_imports(self, name: str) -> list[str]:

@@ -38,8 +38,8 @@ class SqliteFiles:
     def drop(self, address: str) -> None:
         """Removes the file and those beside it."""
         path = _path(address)
-        for beside in path.parent.glob(f"{path.name}*"):
-            beside.unlink()
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
 
 
 class PostgresDatabases:

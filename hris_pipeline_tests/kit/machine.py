@@ -117,8 +117,8 @@ class Machine:
 
     def runs(self, name: str | None = None, **tags: str) -> list[dg.DagsterRun]:
         """The runs of one integration, or all of them, oldest first."""
-        wanted = {"dagster/partition": name} if name else {}
-        filters = dg.RunsFilter(tags={**wanted, **tags})
+        partition = {"dagster/partition": name} if name else {}
+        filters = dg.RunsFilter(tags={**partition, **tags})
         return list(reversed(self.instance.get_runs(filters)))
 
     def ended(self, runs: int, name: str | None = None, seconds: float = 240, **tags: str) -> list[dg.DagsterRun]:

@@ -4,7 +4,7 @@ from hris_pipeline.contract import Trigger
 from hris_pipeline.operations.members import build_employees, build_mapped_users
 from hris_pipeline.operations.planning import plan_import
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.imports import Import
 
@@ -13,7 +13,7 @@ __all__ = ["plan_extract"]
 
 def plan_extract(services: Services, manifest: Manifest, *, actor: str, trigger: Trigger = "manual") -> Import:
     """The import that an extract leads to under the settings in force, staged."""
-    settings = settings_in_force(services, manifest.integration_id).settings
+    settings = read_settings(services, manifest.integration_id).settings
     validated = build_employees(services, manifest, settings)
     mapped = build_mapped_users(services, manifest, validated.people, settings)
     warnings = {**validated.warnings, **mapped.warnings}

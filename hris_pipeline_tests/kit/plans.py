@@ -10,7 +10,7 @@ from hris_pipeline.change_set.directory import QuarantinedMember
 from hris_pipeline.change_set.plan import Plan, PlanContext, make_plan
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.transform.map_users import mapped_users_schema
-from hris_pipeline_tests.kit.company_strategies import METADATA, TODAY, Person, mapped_frame, person, under
+from hris_pipeline_tests.kit.mapped_people import METADATA, TODAY, Person, mapped_frame, person, under
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 
 __all__ = [

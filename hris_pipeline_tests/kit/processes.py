@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["Group", "hear_interrupts", "memory_watched", "until"]
+__all__ = ["Group", "hear_interrupts", "until"]
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -110,25 +109,6 @@ class Group:
         """Computing so far, that of ended children included."""
         stats = [stat for pid in self.pids() if (stat := _stat(pid))]
         return sum(int(part) for stat in stats for part in stat[11:15]) / TICKS_A_SECOND
-
-
-@contextmanager
-def memory_watched(group: Group, every: float = 2.0) -> Iterator[Callable[[], float]]:
-    """Gives what tells the largest memory of the group seen so far, in MB."""
-    peak = [0.0]
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(every):
-            peak[0] = max(peak[0], group.memory_mb())
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield lambda: peak[0]
-    finally:
-        done.set()
-        thread.join()
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -93,16 +93,16 @@ class ScriptedSource:
 
     def _details(self, call: Call) -> Reply:
         part = call.path.rpartition("/")[2]
-        wanted = [str(item["individual_id"]) for item in json.loads(call.body)["requests"]]
+        hris_ids = [str(item["individual_id"]) for item in json.loads(call.body)["requests"]]
         listed = self._listed()
-        if len(wanted) == 1 and wanted[0] not in listed:
-            answer = self.reading.lookups.get(wanted[0])
+        if len(hris_ids) == 1 and hris_ids[0] not in listed:
+            answer = self.reading.lookups.get(hris_ids[0])
             return Reply(answer) if answer is not None else NO_ANSWER
-        if part == "employment" and self._described.issuperset(wanted) and self.reading.control is not None:
+        if part == "employment" and self._described.issuperset(hris_ids) and self.reading.control is not None:
             return Reply(self.reading.control)
-        self._described.update(wanted if part == "employment" else ())
+        self._described.update(hris_ids if part == "employment" else ())
         items: list[object] = []
-        for hris_id in wanted:
+        for hris_id in hris_ids:
             items += [as_object(member).get(part) for member in listed.get(hris_id, ())]
             items += self._looked_up(hris_id) if hris_id not in listed else []
         return Reply(json_answer(200, {"responses": items}))

@@ -1,15 +1,16 @@
 """A company as the source describes it, what members refer to by id, and members of it read in both ways."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from hris_pipeline.settings.fields import RAW_COLUMNS
-from hris_pipeline.sources.justworks_wire import Reception, columns
+from hris_pipeline.sources import finch_wire, justworks_wire
 from hris_pipeline.sources.protocol import Company, Office, Record
-from hris_pipeline.sources.raw_columns import UNREAD, ColumnBuilder
+from hris_pipeline.sources.raw_columns import UNREAD, ColumnBuilder, RawColumns
 
-__all__ = ["COMPANY", "gather_columns", "receive_member", "row_of"]
+__all__ = ["COMPANY", "finch_columns", "gather_columns", "justworks_columns", "receive_member", "row_of"]
 
 COMPANY = Company(
     "c",
@@ -24,19 +25,33 @@ COMPANY = Company(
 )
 
 
+def justworks_columns(lines: Iterable[bytes], company: Company = COMPANY) -> dict[str, list[Any]]:
+    """Archived members of the Partner API by raw column."""
+    return _lists(justworks_wire.arrow_columns(lines, company))
+
+
+def finch_columns(lines: Iterable[bytes]) -> dict[str, list[Any]]:
+    """Archived people of the aggregator by raw column."""
+    return _lists(finch_wire.arrow_columns(lines))
+
+
+def _lists(columns: RawColumns) -> dict[str, list[Any]]:
+    return {name: values.to_pylist() for name, values in columns.items()}
+
+
 def gather_columns(*records: Record) -> dict[str, list[object]]:
     """The columns gathered while members arrived, without the archive."""
     builder = ColumnBuilder()
     for record in records:
         builder.append(record.row, record.unread, record.updated_at)
-    return {name: column.to_pylist() for name, column in builder.finish().items()}
+    return _lists(builder.finish())
 
 
 def receive_member(**member: Any) -> dict[str, object]:
     """A member that was taken in, archived and read again."""
-    reception = Reception(COMPANY)
+    reception = justworks_wire.Reception(COMPANY)
     record = reception.record({"id": "m1", "active": True, **member})
-    read = columns([record.line], COMPANY)
+    read = justworks_columns([record.line])
     assert gather_columns(record) == read
     unread = reception.report().unread
     assert set(unread) == set(read["unread"][0])
@@ -46,7 +61,7 @@ def receive_member(**member: Any) -> dict[str, object]:
 
 def row_of(**member: Any) -> dict[str, object]:
     """The columns of a member: read of the line as it came, and the same after it was taken in."""
-    read = columns([msgspec.json.encode({"id": "m1", "active": True, **member})], COMPANY)
+    read = justworks_columns([msgspec.json.encode({"id": "m1", "active": True, **member})])
     plain = {name: values[0] for name, values in read.items() if name in RAW_COLUMNS}
     if not read[UNREAD][0]:
         after = receive_member(**member)

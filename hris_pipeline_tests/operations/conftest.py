@@ -45,9 +45,9 @@ def _is_on_another_database(item: pytest.Item) -> bool:
     name = item.name.partition("[")[0]
     if "both_databases" in name:
         return False
-    chosen = DATABASES[zlib.crc32(name.encode()) % len(DATABASES)]
+    database = DATABASES[zlib.crc32(name.encode()) % len(DATABASES)]
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    return parameters.get("environment", chosen) != chosen
+    return parameters.get("environment", database) != database
 
 
 def connected_environment(environment: Environment, sandbox: Sandbox) -> Environment:

@@ -80,7 +80,7 @@ def counted(services: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cos
         costs.hashed_rows += len(rows)
         return hashes(rows)
 
-    services.settings.forget()  # as a run begins
+    services.settings.clear()  # as a run begins
     with monkeypatch.context() as patched:
         patched.setattr(integrations, "decrypt_settings", note_settings)
         for kind, (_, check) in validate._UNREADABLE.items():

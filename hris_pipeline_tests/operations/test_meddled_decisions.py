@@ -16,7 +16,7 @@ from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.review_queues import resolve
 from hris_pipeline.operations.roles import DecidedBy, deciding
 from hris_pipeline.operations.services import SettingsReader, open_services
-from hris_pipeline.operations.settings import change_settings, settings_in_force
+from hris_pipeline.operations.settings import change_settings, read_settings
 from hris_pipeline.operations.upkeep import verify
 from hris_pipeline.settings.document import Settings, document_digest
 from hris_pipeline.store.tables import (
@@ -104,7 +104,7 @@ def test_settings_that_nobody_stored_are_refused_though_their_digest_agrees(acme
             refusal = rf"settings of acme, version {version}, are not what was stored.*HRIS_SECRET_KEY.*`hris settings"
             services = replace(acme.services, settings=SettingsReader())
             with pytest.raises(Tampered, match=refusal):
-                settings_in_force(services, "acme")
+                read_settings(services, "acme")
             with pytest.raises(Tampered, match=refusal):
                 save_import(services, "acme", actor="dana")
             verification = verify(services, "acme")
@@ -114,7 +114,7 @@ def test_settings_that_nobody_stored_are_refused_though_their_digest_agrees(acme
     with pytest.raises(Tampered, match="version 2, are not what was stored"):
         acme.preview()
     change_settings(acme.services, "acme", Settings(), "dana")
-    assert settings_in_force(acme.services, "acme").settings == Settings()
+    assert read_settings(acme.services, "acme").settings == Settings()
     assert acme.run().status == "applied"
 
 
@@ -123,7 +123,7 @@ def test_settings_sealed_with_a_key_that_is_not_there_are_refused_by_name(acme_l
     services = open_services(other)
     try:
         with pytest.raises(Tampered, match="HRIS_SECRET_KEY lacks the key"):
-            settings_in_force(services, "acme")
+            read_settings(services, "acme")
     finally:
         services.close()
 

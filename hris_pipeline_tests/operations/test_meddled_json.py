@@ -23,7 +23,7 @@ from hris_pipeline.operations.planning import record_failure, what_if
 from hris_pipeline.operations.review import Filters, review
 from hris_pipeline.operations.review_queues import open_conflicts
 from hris_pipeline.operations.services import SettingsReader
-from hris_pipeline.operations.settings import change_settings, settings_changed, settings_in_force
+from hris_pipeline.operations.settings import change_settings, read_settings, settings_changed
 from hris_pipeline.operations.upkeep import rotate_key, verify
 from hris_pipeline.operations.users import erase, milestones, user_file_frame
 from hris_pipeline.settings.document import Settings
@@ -94,7 +94,7 @@ def works(acme: Acme) -> dict[str, Callable[[], Any]]:
         "user as of": lambda: user_as_of(services, name, employee_id, acme.clock()),
         "directory": lambda: directory_as_of(services, name),
         "conflicts": lambda: open_conflicts(services, name),
-        "settings": lambda: settings_in_force(services, name),
+        "settings": lambda: read_settings(services, name),
         "rotate": lambda: rotate_key(services, lambda _: (0, 0)),
         "milestones": lambda: milestones(services, name),
         "user file": lambda: user_file_frame(services, name),
@@ -171,7 +171,7 @@ def test_a_settings_document_changed_behind_the_pipelines_back_is_named_and_stor
 
     change = change_settings(acme.services, "acme", Settings(), "dana")
     assert change.version == 2
-    assert settings_in_force(acme.services, "acme").settings == Settings()
+    assert read_settings(acme.services, "acme").settings == Settings()
     acme.run()
 
 

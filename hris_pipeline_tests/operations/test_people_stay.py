@@ -18,8 +18,6 @@ from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.store.imports import Import
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
-ISO_DATE = r"\d{4}-\d\d-\d\d"
-
 
 def tripped(record: Import) -> list[str]:
     return [guard.name for guard in record.tripped]
@@ -299,13 +297,13 @@ DOUBTFUL: dict[str, tuple[str, Callable[[Body, Body], Body], str]] = {
 }
 
 
-@pytest.mark.parametrize(("describe", "spoil", "beside"), DOUBTFUL.values(), ids=DOUBTFUL)
+@pytest.mark.parametrize(("describe", "spoil", "reason"), DOUBTFUL.values(), ids=DOUBTFUL)
 def test_details_of_the_aggregator_that_are_anothers_or_contradict_themselves_archive_nobody(
     make_lite: MakeAcme,
     monkeypatch: pytest.MonkeyPatch,
     describe: str,
     spoil: Callable[[Body, Body], Body],
-    beside: str,
+    reason: str,
 ) -> None:
     acme = make_lite(12)
     acme.switch("source=finch")
@@ -322,7 +320,7 @@ def test_details_of_the_aggregator_that_are_anothers_or_contradict_themselves_ar
 
     monkeypatch.setattr(wire, describe, answer)
     done = acme.run()
-    assert (done.status, done.changes, len(done.diagnostics[beside])) == ("applied", 0, 1)
+    assert (done.status, done.changes, len(done.diagnostics[reason])) == ("applied", 0, 1)
     assert acme.archived() == set()
     assert acme.users()[person] == before[person]
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.errors import SettingsInvalid, UnknownName, UsageError
-from hris_pipeline.operations.members import mapping_view
+from hris_pipeline.operations.members import read_mapping
 from hris_pipeline.operations.planning import what_if
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.operations.settings import set_up
@@ -163,7 +163,7 @@ def test_an_earlier_extract_can_be_looked_at(acme_lite: Acme) -> None:
 
 
 def test_every_source_field_is_listed_with_its_fill_rate_and_what_it_feeds(acme_lite: Acme) -> None:
-    fields = {field.source: field for field in mapping_view(acme_lite.services, "acme")}
+    fields = {field.source: field for field in read_mapping(acme_lite.services, "acme")}
     assert fields["justworks_id"].feeds == ("employee_id",)
     assert fields["job_title"].feeds == ("#JobTitle",)
     assert fields["last_name"].fill_rate == 1

@@ -8,7 +8,7 @@ import pytest
 
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.errors import SettingsInvalid, UnknownName, UsageError
-from hris_pipeline.operations.members import mapping_view
+from hris_pipeline.operations.members import read_mapping
 from hris_pipeline.operations.planning import what_if
 from hris_pipeline.operations.users import reporting
 from hris_pipeline.settings.document import Settings
@@ -111,8 +111,8 @@ def test_an_associated_supervisor_is_shown_among_the_approvers(acme: Acme) -> No
     acme.company.edit(person, employment_type=acme.users()[buddy]["employee_id"])
     acme.run()
     lines, _ = reporting(acme.services, "acme")
-    mine = lines[lines["employee_id"] == acme.users()[person]["employee_id"]]
-    assert [list(approvers) for approvers in mine["approvers"]] == [[acme.users()[buddy]["employee_id"]]]
+    own_lines = lines[lines["employee_id"] == acme.users()[person]["employee_id"]]
+    assert [list(approvers) for approvers in own_lines["approvers"]] == [[acme.users()[buddy]["employee_id"]]]
 
 
 def test_headcount_by_department_survives_a_rename(acme: Acme) -> None:
@@ -126,7 +126,7 @@ def test_headcount_by_department_survives_a_rename(acme: Acme) -> None:
 def test_custom_fields_nobody_mapped_are_shown_of_the_sample_that_was_asked(make_lite: MakeAcme) -> None:
     acme = make_lite(employees=60)
     acme.run()
-    fields = {field.source: field for field in mapping_view(acme.services, "acme")}
+    fields = {field.source: field for field in read_mapping(acme.services, "acme")}
     badge = fields["custom:Badge Number"]
     assert badge.sampled
     assert badge.asked == 50
@@ -136,7 +136,7 @@ def test_custom_fields_nobody_mapped_are_shown_of_the_sample_that_was_asked(make
 
 def test_fields_and_rules_are_looked_at_before_there_is_an_import(make_lite: MakeAcme) -> None:
     acme = make_lite(employees=60)
-    fields = {field.source: field for field in mapping_view(acme.services, "acme")}
+    fields = {field.source: field for field in read_mapping(acme.services, "acme")}
     assert {"custom:Badge Number", "job_title"} <= fields.keys()
     assert fields["custom:Badge Number"].filled.endswith("% of 50 asked")
     assert fields["custom:Badge Number"].sample is not None
@@ -165,7 +165,7 @@ def test_connecting_does_not_depend_on_the_look_at_fields(make_lite: MakeAcme) -
     acme.fault("server_error", path="/v1/members")
     acme.connect()
     with pytest.raises(UnknownName, match="No extract of acme is kept"):
-        mapping_view(acme.services, "acme")
+        read_mapping(acme.services, "acme")
 
 
 def test_a_rule_on_custom_fields_is_checked_as_soon_as_there_are_values(make_lite: MakeAcme) -> None:

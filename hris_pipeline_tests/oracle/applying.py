@@ -19,8 +19,8 @@ def apply(world: World, expectation: Expectation, approved: bool = False) -> Wor
     if expectation.status is None or (expectation.status == "held" and not approved):
         return world
     archives = list(world.archives)
-    mine = {user.user_id: user for user in world.users if user.integration_id == world.integration_id}
-    moved = (mine[row.user_id] for row in expectation.rows if row.user_id in mine and row.change("hris_id"))
+    managed = {user.user_id: user for user in world.users if user.integration_id == world.integration_id}
+    moved = (managed[row.user_id] for row in expectation.rows if row.user_id in managed and row.change("hris_id"))
     ended = {(user.hris_id, user.user_id) for user in moved if user.hris_id}
     for row in expectation.rows:
         if row.action == "archive" and row.user_id is not None:

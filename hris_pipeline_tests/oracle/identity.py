@@ -239,8 +239,8 @@ def _conflict(world: World, identities: Identities, row: Mapped, kind: str, user
             identities.matches[row.hris_id] = Match(row, None, "create")
             return
         if resolution.decision == "link":
-            wanted = resolution.user_id or (conflict.user_ids[0] if len(conflict.user_ids) == 1 else None)
-            target = next((user for user in world.users if user.user_id == wanted), None)
+            user_id = resolution.user_id or (conflict.user_ids[0] if len(conflict.user_ids) == 1 else None)
+            target = next((user for user in world.users if user.user_id == user_id), None)
             used = {match.user.user_id for match in identities.matches.values() if match.user is not None}
             if target is not None and target.user_id not in used:
                 if not archived_by_person(target) or resolution.restore:
@@ -280,13 +280,13 @@ def settle_employee_ids(world: World, identities: Identities, settings: Settings
         }
         clash = None
         for match in identities.matches.values():
-            wanted = employee_id_after(match, settings)
-            if match.user is not None and wanted == match.user.employee_id:
+            employee_id = employee_id_after(match, settings)
+            if match.user is not None and employee_id == match.user.employee_id:
                 continue
             others = [
                 user
                 for user in world.users
-                if after.get(user.user_id) == wanted and (match.user is None or user.user_id != match.user.user_id)
+                if after.get(user.user_id) == employee_id and (match.user is None or user.user_id != match.user.user_id)
             ]
             if others:
                 clash = match, others

@@ -316,43 +316,43 @@ def all_breaches(world: World, reading: Reading, observed: Observed) -> list[str
 
 def differences(expectation: Expectation, observed: Observed) -> list[str]:
     """Where an observed plan differs from what the oracle expects; ids and field names, never values."""
-    mine = observed_of(expectation)
-    if mine.status != observed.status:
-        tripped = [sorted(name for name, trips in each.guards.items() if trips) for each in (observed, mine)]
-        return [f"status: {observed.status} by {tripped[0]}, expected {mine.status} by {tripped[1]}"]
-    expected_rows = {(row.hris_id or row.user_id, row.action): row for row in mine.rows}
+    expected = observed_of(expectation)
+    if expected.status != observed.status:
+        tripped = [sorted(name for name, trips in each.guards.items() if trips) for each in (observed, expected)]
+        return [f"status: {observed.status} by {tripped[0]}, expected {expected.status} by {tripped[1]}"]
+    expected_rows = {(row.hris_id or row.user_id, row.action): row for row in expected.rows}
     observed_rows = {(row.hris_id or row.user_id, row.action): row for row in observed.rows}
-    findings = [f"not expected: {who}" for who in observed_rows if who not in expected_rows]
-    findings += [f"expected: {who}" for who in expected_rows if who not in observed_rows]
-    for who, row in expected_rows.items():
-        if who in observed_rows and dict(row.changes) != dict(observed_rows[who].changes):
+    findings = [f"not expected: {ids}" for ids in observed_rows if ids not in expected_rows]
+    findings += [f"expected: {ids}" for ids in expected_rows if ids not in observed_rows]
+    for ids, row in expected_rows.items():
+        if ids in observed_rows and dict(row.changes) != dict(observed_rows[ids].changes):
             names = {
                 name
-                for name in {*row.changes, *observed_rows[who].changes}
-                if row.changes.get(name) != observed_rows[who].changes.get(name)
+                for name in {*row.changes, *observed_rows[ids].changes}
+                if row.changes.get(name) != observed_rows[ids].changes.get(name)
             }
-            findings.append(f"fields of {who}: {sorted(names)}")
+            findings.append(f"fields of {ids}: {sorted(names)}")
     findings += [
         f"guard {name}: {observed.guards[name]}, expected {tripped}"
-        for name, tripped in mine.guards.items()
+        for name, tripped in expected.guards.items()
         if name in observed.guards and observed.guards[name] != tripped
     ]
     findings += [
-        f"figures of {name}: {observed.figures[name]}, expected {expected}"
-        for name, expected in mine.figures.items()
+        f"figures of {name}: {observed.figures[name]}, expected {figure}"
+        for name, figure in expected.figures.items()
         if name in observed.figures
-        and (mine.guards[name] or name not in OF_ONE_FIELD)
-        and not _same_figures(observed.figures[name], expected)
+        and (expected.guards[name] or name not in OF_ONE_FIELD)
+        and not _same_figures(observed.figures[name], figure)
     ]
     findings += [
         f"count of {name}: {observed.counts[name]}, expected {number}"
-        for name, number in mine.counts.items()
+        for name, number in expected.counts.items()
         if name in observed.counts and observed.counts[name] != number
     ]
-    if not mine.conflict_user_ids <= observed.conflict_user_ids:
+    if not expected.conflict_user_ids <= observed.conflict_user_ids:
         findings.append("conflict_user_ids: not all")
     for name in ("conflict_hris_ids", "quarantined", "holes", "complete"):
-        if getattr(mine, name) != getattr(observed, name):
+        if getattr(expected, name) != getattr(observed, name):
             findings.append(f"{name} differ")
     return findings
 

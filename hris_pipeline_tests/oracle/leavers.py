@@ -151,8 +151,8 @@ def is_kept_from_archiving(world: World, settings: Settings, user: User) -> bool
 def decide_missing(draft: Draft) -> None:
     matched_users = {match.user.user_id for match in draft.identities.matches.values() if match.user is not None}
     for user in draft.world.users:
-        mine = user.integration_id == draft.world.integration_id
-        if mine and user.hris_id in draft.people.gone and user.user_id not in matched_users:
+        is_managed = user.integration_id == draft.world.integration_id
+        if is_managed and user.hris_id in draft.people.gone and user.user_id not in matched_users:
             archive(draft, user, is_unlisted=True)
 
 

@@ -114,12 +114,12 @@ def _waiting(
     world: World, people: People, identities: Identities, unusable: frozenset[str]
 ) -> frozenset[tuple[str, str]]:
     """The conflicts of this plan, and the earlier ones of which it says nothing."""
-    mine = {user.hris_id: user.user_id for user in world.users if user.integration_id == world.integration_id}
+    user_ids = {user.hris_id: user.user_id for user in world.users if user.integration_id == world.integration_id}
     fresh = {
         (conflict.hris_id, user_id)
         for conflict in identities.conflicts
         for user_id in conflict.user_ids
-        if user_id != mine.get(conflict.hris_id)
+        if user_id != user_ids.get(conflict.hris_id)
     }
     return frozenset(fresh | {pair for pair in world.waiting if pair[0] in unusable or not people.complete})
 
@@ -132,16 +132,16 @@ def _matched(draft: Draft) -> None:
     )
     emails = _emails(draft)
     for hris_id, match in sorted(identities.matches.items()):
-        wanted = _wanted(draft, match, directory, emails)
+        targets = _target_values(draft, match, directory, emails)
         user = match.user
         if user is None:
-            changes = tuple(Change(name, None, value) for name, value in sorted(wanted.items()) if value is not None)
+            changes = tuple(Change(name, None, value) for name, value in sorted(targets.items()) if value is not None)
             changes = (Change("hris_id", None, hris_id), *changes)
             draft.rows.append(Row("create", hris_id, None, changes))
             continue
         changes = tuple(
             Change(name, stored(user, name), value)
-            for name, value in sorted(wanted.items())
+            for name, value in sorted(targets.items())
             if stored(user, name) != value
         )
         if user.integration_id != draft.world.integration_id or user.hris_id != hris_id:
@@ -161,21 +161,23 @@ def stored(user: User, name: str) -> Value:
     return None if value in ("", ()) else value
 
 
-def _wanted(draft: Draft, match: Match, directory: Directory, emails: Mapping[str, str | None]) -> dict[str, Value]:
+def _target_values(
+    draft: Draft, match: Match, directory: Directory, emails: Mapping[str, str | None]
+) -> dict[str, Value]:
     """The fields this person should have; a field left out stays."""
     row, user, settings = match.row, match.user, draft.settings
-    wanted: dict[str, Value] = {}
+    targets: dict[str, Value] = {}
     for name, value in row.values.items():
         if name == "email":
-            wanted[name] = emails[row.hris_id]
+            targets[name] = emails[row.hris_id]
         elif isinstance(value, Keep) or (value == "false" and _still_manages(draft, name, match, directory)):
             continue
         elif name == "hire_date" and user is not None:
-            wanted[name] = _hire_date(draft, row, user, value)
+            targets[name] = _hire_date(draft, row, user, value)
         else:
-            wanted[name] = value
+            targets[name] = value
     if user is None or employee_id_after(match, settings) != user.employee_id:
-        wanted["employee_id"] = employee_id_after(match, settings)
+        targets["employee_id"] = employee_id_after(match, settings)
     elif user.protected and not settings.generated_ids and row.employee_id != user.employee_id:
         draft.protected.add(user.user_id)
     for name, named in row.supervisors.items():
@@ -192,8 +194,8 @@ def _wanted(draft: Draft, match: Match, directory: Directory, emails: Mapping[st
         if reference.kind == "nobody" and user is not None and _points_to_conflict(draft, stored(user, name)):
             draft.kept_references.add(user.user_id)
             continue
-        wanted[name] = reference.employee_id
-    return wanted
+        targets[name] = reference.employee_id
+    return targets
 
 
 def _still_manages(draft: Draft, name: str, match: Match, directory: Directory) -> bool:
@@ -253,7 +255,7 @@ def _hire_date(draft: Draft, row: Mapped, user: User, value: Value) -> Value:
     return user.hire_date
 
 
-def _wanted_email(draft: Draft, match: Match) -> str | None:
+def _target_email(draft: Draft, match: Match) -> str | None:
     """The address before anybody else's is looked at."""
     value = match.row.values.get("email")
     text = value if isinstance(value, str) else None
@@ -274,27 +276,27 @@ def _wanted_email(draft: Draft, match: Match) -> str | None:
 def _emails(draft: Draft) -> dict[str, str | None]:
     """Addresses by hris_id: the user who has an address keeps it, whoever else arrives with it goes without."""
     matches = draft.identities.matches
-    wanted = {hris_id: _wanted_email(draft, match) for hris_id, match in sorted(matches.items())}
+    addresses = {hris_id: _target_email(draft, match) for hris_id, match in sorted(matches.items())}
     hris_ids = {match.user.user_id: hris_id for hris_id, match in matches.items() if match.user is not None}
     while True:
         denied = next(
-            (hris_id for hris_id in wanted if _is_taken(draft.world, matches, hris_ids, wanted, hris_id)), None
+            (hris_id for hris_id in addresses if _is_taken(draft.world, matches, hris_ids, addresses, hris_id)), None
         )
         if denied is None:
-            return wanted
+            return addresses
         user = matches[denied].user
         draft.warnings.add(Warned("email_taken", denied))
-        wanted[denied] = user.email if user is not None else None
+        addresses[denied] = user.email if user is not None else None
 
 
 def _is_taken(
     world: World,
     matches: Mapping[str, Match],
     hris_ids: Mapping[str, str],
-    wanted: Mapping[str, str | None],
+    addresses: Mapping[str, str | None],
     hris_id: str,
 ) -> bool:
-    address = wanted[hris_id]
+    address = addresses[hris_id]
     matched = matches[hris_id].user
     if address is None or (matched is not None and same(address, matched.email)):
         return False
@@ -302,9 +304,9 @@ def _is_taken(
         if matched is not None and user.user_id == matched.user_id:
             continue
         other = hris_ids.get(user.user_id)
-        if same(address, user.email) and (other is None or same(address, wanted[other])):
+        if same(address, user.email) and (other is None or same(address, addresses[other])):
             return True  # that user has it and keeps it
-    return any(other < hris_id and same(address, text) for other, text in wanted.items())
+    return any(other < hris_id and same(address, text) for other, text in addresses.items())
 
 
 # Warnings

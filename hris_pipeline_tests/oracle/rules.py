@@ -67,19 +67,21 @@ def holds(condition: Condition, employee: Employee) -> bool:
     if unread:
         return False
     texts = [] if is_blank(value) else [_plain(item) for item in (value if isinstance(value, tuple) else (value,))]
-    wanted = condition.value
-    options = [_plain(item) for item in wanted] if isinstance(wanted, list | tuple) else [_plain(wanted)]
+    value_of_rule = condition.value
+    options = (
+        [_plain(item) for item in value_of_rule] if isinstance(value_of_rule, list | tuple) else [_plain(value_of_rule)]
+    )
     if operator in ("equals", "in"):
         return any(text in options for text in texts)
     if operator in ("not_equals", "not_in"):
         return all(text not in options for text in texts)
     if operator == "contains":
-        return any(_plain(wanted) in text for text in texts)
+        return any(_plain(value_of_rule) in text for text in texts)
     if operator == "starts_with":
-        return any(text.startswith(_plain(wanted)) for text in texts)
+        return any(text.startswith(_plain(value_of_rule)) for text in texts)
     if operator == "ends_with":
-        return any(text.endswith(_plain(wanted)) for text in texts)
-    orders = [order for order in (_ordered(text, wanted) for text in texts) if order is not None]
+        return any(text.endswith(_plain(value_of_rule)) for text in texts)
+    orders = [order for order in (_ordered(text, value_of_rule) for text in texts) if order is not None]
     if operator == "before":
         return any(order < 0 for order in orders)
     if operator == "after":

@@ -64,10 +64,10 @@ def find_home(value: object, offices: list[JsonObject], notes: Notes) -> JsonObj
     return None
 
 
-def find_by_id(items: object, wanted: object) -> JsonObject:
+def find_by_id(items: object, holder_id: object) -> JsonObject:
     for item in as_list(items):
         holder = as_object(item)
-        if holder.get("id") is not None and holder.get("id") == wanted:
+        if holder.get("id") is not None and holder.get("id") == holder_id:
             return holder
     return {}
 

@@ -172,15 +172,15 @@ def test_without_the_employment_scope_there_is_no_employment(client: Client) -> 
 
 
 @pytest.mark.parametrize(
-    ("scope", "forbidden"),
+    ("scope", "paths"),
     [
         ("member.detail:read", ["/v1/company", "/v1/company/custom-fields"]),
         ("company.detail:read", ["/v1/members", "/v1/members/x", "/v1/members/x/custom-field-values"]),
     ],
 )
-def test_a_missing_scope_is_403(client: Client, scope: str, forbidden: list[str]) -> None:
+def test_a_missing_scope_is_403(client: Client, scope: str, paths: list[str]) -> None:
     client.connect(scopes=[scope])
-    assert [client.get(path).status_code for path in forbidden] == [403] * len(forbidden)
+    assert [client.get(path).status_code for path in paths] == [403] * len(paths)
 
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic YTpi"])

@@ -6,10 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.settings.fields import RAW_COLUMNS
-from hris_pipeline.sources import finch_wire
-from hris_pipeline.sources.justworks_wire import columns
 from hris_pipeline.sources.raw_columns import SPELLS, UNREAD
-from hris_pipeline_tests.kit.wire_company import COMPANY
+from hris_pipeline_tests.kit.wire_company import finch_columns, justworks_columns
 
 KEYS = st.sampled_from(
     (
@@ -42,14 +40,14 @@ def all_readable(read: dict[str, list[object]], rows: int) -> None:
 def test_no_json_ever_breaks_the_columns(members: list[object]) -> None:
     for ascii_only in (True, False):
         lines = [json.dumps(member, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") for member in members]
-        all_readable(columns(lines, COMPANY), len(lines))
-        all_readable(finch_wire.columns(lines), len(lines))
+        all_readable(justworks_columns(lines), len(lines))
+        all_readable(finch_columns(lines), len(lines))
 
 
 @given(st.binary(max_size=40))
 def test_no_bytes_ever_break_the_columns(line: bytes) -> None:
-    all_readable(columns([line, b'{"id":"m1"}'], COMPANY), 2)
+    all_readable(justworks_columns([line, b'{"id":"m1"}']), 2)
 
 
 def test_nesting_without_end_breaks_nothing() -> None:
-    all_readable(columns([b'{"id":"m1","name":' + b"[" * 100_000], COMPANY), 1)
+    all_readable(justworks_columns([b'{"id":"m1","name":' + b"[" * 100_000]), 1)

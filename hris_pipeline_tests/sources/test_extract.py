@@ -27,6 +27,7 @@ from hris_pipeline.sources.protocol import (
     Source,
 )
 from hris_pipeline_tests.kit.source_connections import now
+from hris_pipeline_tests.kit.wire_company import finch_columns, justworks_columns
 
 
 def taken(source: Source, archive: Archive, expected: Iterable[str] = (), **options: object) -> Manifest:
@@ -54,7 +55,7 @@ def test_a_whole_list_is_complete_and_nobody_is_asked(
     assert (manifest.records, manifest.source, manifest.company.display_name) == (250, "justworks", "Acme")
     assert sandbox.requests["GET /v1/members/{id}"] == 0
     assert archive.latest("acme") == manifest
-    assert justworks.columns(archive.lines(manifest), manifest.company)["hris_id"] == sandbox.company.member_ids
+    assert justworks_columns(archive.lines(manifest), manifest.company)["hris_id"] == sandbox.company.member_ids
 
 
 def test_people_who_vanished_are_confirmed_missing(sandbox: Sandbox, justworks: PartnerApi, archive: Archive) -> None:
@@ -181,7 +182,7 @@ def test_a_sample_of_custom_values_is_read_where_nothing_needs_them_all(
 def test_a_source_that_gives_nothing_at_all_is_an_error_and_leaves_nothing(
     sandbox: Sandbox, justworks: PartnerApi, archive: Archive, fault: str, error: type[SourceError]
 ) -> None:
-    sandbox.world.want(Fault.parse(fault))
+    sandbox.world.inject(Fault.parse(fault))
     with pytest.raises(error):
         taken(justworks, archive, active_ids(sandbox))
     assert archive.extracts("acme") == ()
@@ -210,7 +211,7 @@ def test_the_aggregator_becoming_unready_midway_is_incomplete(sandbox: Sandbox, 
 def test_the_aggregators_custom_fields_are_those_seen(finch: Finch, archive: Archive) -> None:
     manifest = taken(finch, archive)
     assert "Buddy" in {custom.label for custom in manifest.company.custom_fields}
-    assert len(finch.columns(archive.lines(manifest), manifest.company)["hris_id"]) == 250
+    assert len(finch_columns(archive.lines(manifest))["hris_id"]) == 250
 
 
 @dataclass
@@ -238,9 +239,6 @@ class Told:
 
     def shape_report(self) -> ShapeReport:
         return ShapeReport()
-
-    def columns(self, lines: Iterable[bytes], company: Company) -> dict[str, list[object]]:
-        return {}
 
     def close(self) -> None: ...
 

@@ -10,9 +10,10 @@ from finch import Finch as PublishedClient
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.finch_wire import Reception, columns, employed
+from hris_pipeline.sources.finch_wire import Reception, employed
 from hris_pipeline.sources.pacing import UNLIMITED
 from hris_pipeline_tests.kit.source_connections import QUICK, Scripted
+from hris_pipeline_tests.kit.wire_company import finch_columns
 
 
 def lines_of(finch: Finch) -> list[bytes]:
@@ -20,7 +21,7 @@ def lines_of(finch: Finch) -> list[bytes]:
 
 
 def test_it_reads_what_the_published_client_reads(sandbox: Sandbox, finch: Finch) -> None:
-    read = finch.columns(lines_of(finch), finch.company())
+    read = finch_columns(lines_of(finch))
     with PublishedClient(access_token=sandbox.finch_token, base_url=sandbox.finch_url) as client:
         ids = [individual.id for individual in client.hris.directory.list(limit=1000).individuals]
         requests: Any = [{"individual_id": individual_id} for individual_id in ids]
@@ -69,7 +70,7 @@ def test_custom_fields_are_known_by_name_from_those_who_have_them(finch: Finch) 
 def test_custom_fields_spelled_otherwise_are_unread_and_not_empty(items: object, unread: bool) -> None:
     record = Reception().record("a", {}, {}, {"is_active": True, "custom_fields": items})
     assert ("custom_fields" in record.unread) is unread
-    assert ("custom_fields" in (columns([record.line])["unread"][0] or ())) is unread
+    assert ("custom_fields" in (finch_columns([record.line])["unread"][0] or ())) is unread
 
 
 def test_an_object_where_a_value_belongs_is_unread_and_not_empty() -> None:
@@ -77,7 +78,7 @@ def test_an_object_where_a_value_belongs_is_unread_and_not_empty() -> None:
     employment = {"is_active": True, "employment": {"type": "employee", "subtype": {"code": 1}}}
     record = Reception().record("a", {}, individual, employment)
     assert set(record.unread) == {"residence_city", "first_name", "employment_subtype"}
-    assert set(columns([record.line])["unread"][0]) == set(record.unread)
+    assert set(finch_columns([record.line])["unread"][0]) == set(record.unread)
 
 
 @pytest.mark.parametrize("path", ["/finch/employer/individual", "/finch/employer/employment"])
@@ -280,7 +281,7 @@ def test_listed_twice_as_left_and_as_unknown_is_unknown(first: bool) -> None:
     left = {"id": "a", "employment": {"is_active": False, "employment_status": "terminated"}}
     odd = {"id": "a", "employment": {"is_active": False, "employment_status": "on_leave"}}
     lines = [json.dumps(line).encode() for line in ((left, odd) if first else (odd, left))]
-    assert columns(lines)["active"] == [None]
+    assert finch_columns(lines)["active"] == [None]
 
 
 def test_every_call_names_version_and_limit(scripted: Scripted) -> None:
@@ -300,7 +301,7 @@ def test_nulls_and_fallbacks() -> None:
         b'"employment":{"last_name":"L","location":null,"is_active":null,'
         b'"custom_fields":[{"name":"A","value":1.5},{"name":"B","value":["x",true]},{"name":"C","value":null}]}}'
     )
-    read = {name: values[0] for name, values in columns([line]).items() if values[0]}
+    read = {name: values[0] for name, values in finch_columns([line]).items() if values[0]}
     assert read == {
         "hris_id": "a",
         "supervisor_hris_id": "m",
@@ -311,4 +312,4 @@ def test_nulls_and_fallbacks() -> None:
         "residence_country": "US",
         "custom_fields": '{"A":"1.5","B":["x","true"]}',
     }
-    assert columns([line])["active"] == [False]
+    assert finch_columns([line])["active"] == [False]

@@ -8,10 +8,10 @@ import pytest
 from hris_pipeline.errors import HrisError
 from hris_pipeline.settings.fields import RAW_COLUMNS
 from hris_pipeline.sources import finch_wire, justworks_wire
-from hris_pipeline.sources.justworks_wire import Reception, columns, read_company, read_custom_fields
+from hris_pipeline.sources.justworks_wire import Reception, read_company, read_custom_fields
 from hris_pipeline.sources.protocol import Company, CustomField, Office
 from hris_pipeline.sources.raw_columns import SPELLS, WireField, wire_getters
-from hris_pipeline_tests.kit.wire_company import COMPANY, gather_columns, receive_member, row_of
+from hris_pipeline_tests.kit.wire_company import COMPANY, gather_columns, justworks_columns, receive_member, row_of
 
 
 def test_a_whole_member_gives_every_column() -> None:
@@ -226,7 +226,7 @@ def test_of_a_member_seen_twice_the_newest_counts_and_of_equals_the_later() -> N
         b'{"job_title":"nobody"}',
         b'{"job_title":"nobody else"}',
     ]
-    read = columns(lines, COMPANY)
+    read = justworks_columns(lines)
     assert read["hris_id"] == ["a", "b", "c", None, None]
     assert read["job_title"] == ["new", "new", "new", "nobody", "nobody else"]
 
@@ -280,7 +280,7 @@ def test_a_manager_named_by_the_work_id_is_who_has_it_now() -> None:
         b'{"id":"y","work_id":"9","active":true}',
         *(b'{"id":"r%d","manager":{"work_id":"%d"}}' % (number, number) for number in (7, 8, 9, 5)),
     ]
-    read = columns(lines, COMPANY)
+    read = justworks_columns(lines)
     assert read["supervisor_hris_id"][5:] == ["boss", "left", None, None]
     assert [bool(unread) for unread in read["unread"][5:]] == [False, False, True, True]
 
@@ -294,7 +294,7 @@ def test_of_equally_new_records_that_contradict_each_other_the_active_one_counts
         b'{"id":"c","active":true,"job_title":"works","updated_at":"2026-01-01"}',
         b'{"id":"c","active":false,"job_title":"left","updated_at":"2026-01-02"}',
     ]
-    assert columns(lines, COMPANY)["job_title"] == ["works", "works", "left"]
+    assert justworks_columns(lines)["job_title"] == ["works", "works", "left"]
 
 
 def test_ids_that_are_equal_once_cleaned_are_one_member() -> None:
@@ -305,7 +305,7 @@ def test_ids_that_are_equal_once_cleaned_are_one_member() -> None:
         '{"id":"caf\\u00e9"}',
         '{"id":"cafe\\u0301"}',
     ]
-    read = columns((line.encode() for line in lines), COMPANY)
+    read = justworks_columns(line.encode() for line in lines)
     assert (len(read["hris_id"]), read["job_title"][0]) == (2, "newest")
     records = [Reception(COMPANY).record(json.loads(line)) for line in lines]
     assert [record.hris_id for record in records] == ["x-1", "x-1", "x-1", "café", "café"]

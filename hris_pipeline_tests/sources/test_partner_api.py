@@ -16,6 +16,7 @@ from hris_pipeline.sources.pacing import UNLIMITED
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline.sources.protocol import Company, Page
 from hris_pipeline_tests.kit.source_connections import QUICK, MemoryKeeper, Scripted, connect, oauth_of, partner_api
+from hris_pipeline_tests.kit.wire_company import justworks_columns
 
 
 def ids(pages: list[Page]) -> list[str]:
@@ -77,7 +78,7 @@ def test_custom_values_come_with_each_member_when_asked_for(sandbox: Sandbox, ju
     assert {field.label for field in company.custom_fields} >= {"Buddy"}
     pages = list(justworks.pages(custom_fields=True))
     assert sandbox.requests["GET /v1/members/{id}/custom-field-values"] == 250
-    read = justworks.columns((record.line for page in pages for record in page.records), company)
+    read = justworks_columns((record.line for page in pages for record in page.records), company)
     people = [sandbox.company.person(member_id) for member_id in sandbox.company.member_ids]
     for person, custom in zip(people, read["custom_fields"], strict=True):
         filled = {id_: list(values) for id_, values in person.custom.items() if values}
@@ -188,7 +189,7 @@ def test_a_broken_value_of_one_member_costs_nobody_else(scripted: Scripted, brok
     source = api(scripted)
     (page,) = source.pages(custom_fields=False)
     assert [record.hris_id for record in page.records] == ["a", "b", "c"]
-    read = source.columns([record.line for record in page.records], Company("", ""))
+    read = justworks_columns([record.line for record in page.records], Company("", ""))
     assert read["hris_id"] == ["a", "b", "c"]
     assert read["active"] == [True, False, False]
     if b'"job_title"' in broken:
@@ -290,7 +291,7 @@ def test_a_missing_permission_is_named(sandbox: Sandbox, scope: str) -> None:
 def test_birth_dates_without_consent_are_just_absent(sandbox: Sandbox) -> None:
     source = partner_api(sandbox, connect(sandbox, consent_dob=False))
     lines = [record.line for page in source.pages(custom_fields=False) for record in page.records]
-    assert set(source.columns(lines, source.company())["birth_date"]) == {None}
+    assert set(justworks_columns(lines, source.company())["birth_date"]) == {None}
     source.close()
 
 

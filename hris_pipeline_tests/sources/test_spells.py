@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.sources.justworks_wire import Reception, columns
+from hris_pipeline.sources.justworks_wire import Reception
 from hris_pipeline.sources.protocol import Company
 from hris_pipeline.sources.raw_columns import SPELLS, UNREAD
+from hris_pipeline_tests.kit.wire_company import justworks_columns
 
 COMPANY = Company("c", "Acme")
 FIRST = {"start_date": "2018-01-01", "end_date": "2020-05-01"}
@@ -16,7 +17,7 @@ def received(history: object) -> dict[str, Any]:
     """The raw columns of a member with this history, who began in 2018."""
     member = {"id": "m1", "employment_start_date": "2018-01-01", "employment_history": history}
     record = Reception(COMPANY).record(member)
-    return {name: values[0] for name, values in columns([record.line], COMPANY).items()}
+    return {name: values[0] for name, values in justworks_columns([record.line], COMPANY).items()}
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ def member(sandbox: Sandbox, odd_id: str, monkeypatch: pytest.MonkeyPatch) -> st
 
 @pytest.fixture
 def source(request: pytest.FixtureRequest, member: str) -> Source:
-    chosen: Source = request.getfixturevalue(request.param)
-    return chosen
+    source: Source = request.getfixturevalue(request.param)
+    return source
 
 
 def read(source: Source, archive: Archive, *expected: str, custom_fields: bool = False) -> Manifest:

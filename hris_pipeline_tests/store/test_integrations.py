@@ -26,9 +26,9 @@ from hris_pipeline.store.tables import connections, users
 from hris_pipeline_tests.kit.store_builders import NOW, applied, create, edit, stage, state, stored, user_id
 
 
-def _create(store: Store, name: str = "acme", directory: str | None = None) -> Integration:
+def _create(store: Store, name: str = "acme") -> Integration:
     with store.begin() as connection:
-        return create_integration(connection, name, now=NOW, directory_id=directory)
+        return create_integration(connection, name, now=NOW)
 
 
 def test_a_new_integration_is_unconnected_and_off(store: Store) -> None:

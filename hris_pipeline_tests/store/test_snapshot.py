@@ -73,11 +73,11 @@ def test_names_and_dates_of_birth(store: Store) -> None:
 
 
 def test_whole_users_by_id(store: Store) -> None:
-    wanted = pd.Series([user_id(1), user_id(4), user_id(9), "nobody"], dtype=TEXT)
+    user_ids = pd.Series([user_id(1), user_id(4), user_id(9), "nobody"], dtype=TEXT)
     with store.read() as connection:
-        frame = read_users(connection, wanted, "acme").set_index("user_id")
+        frame = read_users(connection, user_ids, "acme").set_index("user_id")
         everybody = read_users(connection, None, "acme")
-        nobody = read_users(connection, wanted[:0], "acme")
+        nobody = read_users(connection, user_ids[:0], "acme")
     assert sorted(frame.index) == [user_id(1), user_id(4)]
     assert json.loads(str(frame.at[user_id(1), "metadata"])) == {AWKWARD: AWKWARD}
     assert frame.at[user_id(1), "created_at"] == pd.Timestamp(NOW)

@@ -74,7 +74,7 @@ def test_without_tokens_a_person_must_connect(keeper: StoredTokens) -> None:
     with pytest.raises(ConnectionInvalid, match="hris connect acme"):
         keeper.current()
     keeper.save(tokens(1))
-    keeper.forget()
+    keeper.delete()
     with pytest.raises(ConnectionInvalid, match="hris connect acme"):
         keeper.current()
     assert _state(keeper) == "disconnected"

@@ -130,7 +130,7 @@ THREE_SPELLS: list[tuple[str, Spells, bool, str | None, tuple[bool, bool], str |
 def test_any_number_of_spells(
     case: tuple[str, Spells, bool, str | None, tuple[bool, bool], str | None],
 ) -> None:
-    _, spells, active, termination_date, standing, rehired_on = case
+    _, spells, active, termination_date, employed_and_left, rehired_on = case
     latest = max(start for start, _ in spells)
     person = {
         "hire_date": FIRST,
@@ -139,7 +139,7 @@ def test_any_number_of_spells(
         "termination_date": termination_date,
     }
     employed, left, dates = employment(person, spells)
-    assert (employed, left) == standing
+    assert (employed, left) == employed_and_left
     assert dates["rehired_on"] == (date.fromisoformat(rehired_on) if rehired_on else None)
     ahead = [start for start, _ in spells if start > TODAY.isoformat()]
     assert dates["next_start"] == (date.fromisoformat(min(ahead)) if ahead else None)

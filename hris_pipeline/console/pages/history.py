@@ -46,7 +46,7 @@ def _page(visit: Visit, **values: Any) -> Response:
         imports=history(visit.services, visit.name, statuses, PAGE_SIZE, (page - 1) * PAGE_SIZE),
         page=page,
         pages=pages,
-        chosen=status,
+        status_filter=status,
         statuses=get_args(ImportStatus),
         zone=visit.zone,
         reason_words=reason_words,

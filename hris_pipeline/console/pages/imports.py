@@ -36,7 +36,7 @@ CONFLICTS = 25
 
 _NAMES = ("first_name", "last_name")
 TABS = ("all", "create", "update", "archive", "restore", "others")
-TOLD_OF_NEW = ("email", "hire_date", "#JobTitle", "#Department")
+FIELDS_OF_NEW = ("email", "hire_date", "#JobTitle", "#Department")
 """What of somebody new is told without asking for more."""
 
 LOOKED_FOR = ("action", "field", "guard", "sort", "reason")
@@ -75,13 +75,13 @@ def show(visit: Visit) -> Response:
     return visit.page(
         "review.html",
         place="review",
-        shown=reviewed,
+        reviewed=reviewed,
         summary=summary,
-        asked={name: value for name, value in parameters.items() if name != "reason"},
+        parameters={name: value for name, value in parameters.items() if name != "reason"},
         approved=summary.status == "held" and is_approved(visit.services, summary),
         left_out=sum(map(len, summary.diagnostics.values())),
         reason_words=reason_words,
-        told_of_new=TOLD_OF_NEW,
+        fields_of_new=FIELDS_OF_NEW,
         people=_people(visit, summary, parameters["reason"], filters),
         matching=_matching_ids(visit, summary),
         unfinished=not is_open and _is_unfinished(visit),

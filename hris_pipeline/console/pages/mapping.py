@@ -9,9 +9,9 @@ from starlette.responses import Response
 from hris_pipeline.console.pages.settings import check
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import FrameInvalid, HrisError, SettingsInvalid, UnknownName
-from hris_pipeline.operations.members import SourceField, mapping_view
+from hris_pipeline.operations.members import SourceField, read_mapping
 from hris_pipeline.operations.review_rows import mask
-from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.settings import mapping as edits
 from hris_pipeline.settings.document import MetadataType, Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
@@ -34,7 +34,7 @@ def show(visit: Visit) -> Response:
 
 
 def _form(visit: Visit) -> Response:
-    settings = settings_in_force(visit.services, visit.name).settings
+    settings = read_settings(visit.services, visit.name).settings
     fields, why_not = _source_fields(visit)
     by_source = {field.source: field for field in fields}
     samples = {source: _sample(field, reveal=visit.may("see_people")) for source, field in by_source.items()}
@@ -44,7 +44,7 @@ def _form(visit: Visit) -> Response:
         targets=[(field, edits.effective_mapping(settings).get(field.name)) for field in USER_FIELDS],
         metadata=settings.metadata,
         excluded=settings.exclude_fields,
-        known=by_source,
+        source_fields=by_source,
         options=_options(by_source, samples, settings),
         samples=samples,
         types=list(TYPES.items()),
@@ -55,7 +55,7 @@ def _form(visit: Visit) -> Response:
 
 def _source_fields(visit: Visit) -> tuple[tuple[SourceField, ...], str]:
     try:
-        return mapping_view(visit.services, visit.name), ""
+        return read_mapping(visit.services, visit.name), ""
     except UnknownName:
         return (), "Nothing was read from the source yet: fill rates and samples come with the first import."
     except FrameInvalid as error:
@@ -100,7 +100,7 @@ def review_changes(visit: Visit) -> Response:
     """What the sent form changes, before it is stored."""
     if visit.text("again"):
         return _form(visit)
-    current = settings_in_force(visit.services, visit.name).settings
+    current = read_settings(visit.services, visit.name).settings
     new = current
     for place, edit in _edits(visit, current):
         try:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.users import erase as erase_person
-from hris_pipeline.operations.users import milestones, reporting, user_file_frame, users_view
+from hris_pipeline.operations.users import milestones, read_active_users, reporting, user_file_frame
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.transform.user_file import USER_FILES
 
@@ -42,7 +42,7 @@ def show(visit: Visit) -> Response:
     """Milestones, the tree, the plots."""
     with visit.services.store.read() as connection:
         settings = current_settings(connection, visit.name).settings
-        users = users_view(connection, visit.name, settings)
+        users = read_active_users(connection, visit.name, settings)
     names = _names(users)
     upcoming = _records(milestones(visit.services, visit.name))
     _, counts = reporting(visit.services, visit.name)

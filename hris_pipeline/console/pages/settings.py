@@ -15,7 +15,7 @@ from hris_pipeline.contract import COUNTS
 from hris_pipeline.errors import HrisError, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.connection import delete_integration, disconnect
 from hris_pipeline.operations.planning import what_if
-from hris_pipeline.operations.settings import change_settings, settings_in_force
+from hris_pipeline.operations.settings import change_settings, read_settings
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import differences, dump_settings, set_values
 from hris_pipeline.settings.schema import setting_rows
@@ -148,7 +148,7 @@ def _sent_value(key: str, text: str) -> str:
 
 def show(visit: Visit) -> Response:
     """The form."""
-    return _form(visit, settings_in_force(visit.services, visit.name).settings, {})
+    return _form(visit, read_settings(visit.services, visit.name).settings, {})
 
 
 def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Response:
@@ -158,8 +158,8 @@ def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Respo
         place="settings",
         general=[control for control in fields if control.key in GENERAL],
         advanced=[control for control in fields if control.key not in GENERAL],
-        given=entries,
-        version=settings_in_force(visit.services, visit.name),
+        entries=entries,
+        version=read_settings(visit.services, visit.name),
         notified=len(settings.notify),
         connection=integration.connection,
         automatic=integration.automatic,
@@ -173,7 +173,7 @@ def _integration(visit: Visit) -> Integration:
 
 def review_changes(visit: Visit) -> Response:
     """What the sent form changes, before it is stored."""
-    current = settings_in_force(visit.services, visit.name).settings
+    current = read_settings(visit.services, visit.name).settings
     sent = {control.key: visit.text(control.key) for control in controls(current) if control.key in visit.form}
     if visit.text("again"):
         return _form(visit, current, sent)
@@ -228,7 +228,7 @@ def check(visit: Visit, current: Settings, new: Settings, *, back: str, store: s
         comparison=comparison,
         why_not=why_not,
         counts=COUNTS,
-        version=settings_in_force(visit.services, visit.name).version,
+        version=read_settings(visit.services, visit.name).version,
         back=back,
         store=store,
         sent=[(key, value) for key, value in visit.form.multi_items() if key not in ("csrf", "again")],
@@ -258,7 +258,7 @@ def store_mapping(visit: Visit) -> Response:
 
 
 def _store(visit: Visit, action: str, *, back: str, allowed: Sequence[str] | None) -> Response:
-    in_force = settings_in_force(visit.services, visit.name)
+    in_force = read_settings(visit.services, visit.name)
     if visit.text("version") != str(in_force.version):
         raise UsageError(
             f"Somebody stored other settings of {visit.name} meanwhile: look at them and change them again."
@@ -288,7 +288,7 @@ def versions(visit: Visit) -> Response:
 
 def export(visit: Visit) -> Response:
     """The settings as YAML, for version control; notification addresses stay here."""
-    settings = settings_in_force(visit.services, visit.name).settings.model_copy(update={"notify": ()})
+    settings = read_settings(visit.services, visit.name).settings.model_copy(update={"notify": ()})
     headers = {"content-disposition": f'attachment; filename="{visit.name}-settings.yaml"'}
     return Response(dump_settings(settings), media_type="application/yaml", headers=headers)
 

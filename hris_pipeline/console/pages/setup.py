@@ -17,7 +17,7 @@ from hris_pipeline.errors import ConnectionInvalid, HrisError, SettingsInvalid, 
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.connection import PERMISSIONS, QUESTIONS, TERMS, SetupProgress, connect, consent_url
 from hris_pipeline.operations.overview import Overview, overview
-from hris_pipeline.operations.settings import change_settings, set_up, settings_in_force
+from hris_pipeline.operations.settings import change_settings, read_settings, set_up
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
 from hris_pipeline.store.integrations import check_name
@@ -84,7 +84,7 @@ def create(visit: Visit) -> Response:
     if visit.problems:
         return visit.page("setup_begin.html")
     with visit.deciding("set_up", integration_id=name):
-        SetupProgress(visit.services, name).forget()
+        SetupProgress(visit.services, name).clear()
         set_up(visit.services, name, settings=settings, actor=visit.actor)
     return visit.go(f"/i/{name}/setup/terms")
 
@@ -230,7 +230,7 @@ def _schedule(visit: Visit) -> None:
 
 
 def _store(visit: Visit, step: str, assignments: list[str]) -> None:
-    current = settings_in_force(visit.services, visit.name).settings
+    current = read_settings(visit.services, visit.name).settings
     try:
         new = set_values(current, assignments)
     except SettingsInvalid as error:
@@ -261,7 +261,7 @@ def _automatic(visit: Visit) -> Response | None:
     switch = automation.resume if answer == "start" else automation.pause
     with visit.deciding("resume" if answer == "start" else "pause"):
         switch(visit.services, visit.name, visit.actor, "chosen in the setup")
-    SetupProgress(visit.services, visit.name).forget()
+    SetupProgress(visit.services, visit.name).clear()
     return visit.go(f"/i/{visit.name}/setup/done")
 
 

@@ -40,7 +40,7 @@ from hris_pipeline.operations.automation import skip_reason
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
 from hris_pipeline.operations.members import build_employees, build_mapped_users
 from hris_pipeline.operations.services import Services
-from hris_pipeline.operations.settings import settings_in_force
+from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.integrations import SettingsVersion
 from hris_pipeline.transform.validate import Employees, TooManyBadRows
@@ -135,7 +135,7 @@ def _is_planned_from(context: dg.AssetExecutionContext) -> bool:
 
 def _manifest(extract: str, run: RunInfo, services: Services, progress: Progress) -> Manifest:
     if extract == "fresh":
-        return extract_members(services, run.integration_id, progress=progress.tell)
+        return extract_members(services, run.integration_id, progress=progress.update)
     return kept_manifest(services, run.integration_id, None if extract == "latest" else extract)
 
 
@@ -157,7 +157,7 @@ def employees(
     """Normalises and validates the members of the extract."""
     with recording_failures(context, services, justworks_members.extract_id) as run:
         try:
-            settings = settings_in_force(services, run.integration_id).settings
+            settings = read_settings(services, run.integration_id).settings
             validated = build_employees(services, justworks_members, settings)
         except FrameInvalid as error:
             yield extract_unusable(error)
@@ -286,7 +286,7 @@ def mapped_users(
     """Maps the employees of the extract."""
     with recording_failures(context, services, justworks_members.extract_id) as run:
         check_provenance("employees", employees, justworks_members)
-        in_force = settings_in_force(services, run.integration_id)
+        in_force = read_settings(services, run.integration_id)
         pointer = observe_settings(context.instance, in_force)
         people = Employees(employees.rows, **employees.also)
         try:

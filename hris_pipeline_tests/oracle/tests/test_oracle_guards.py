@@ -12,7 +12,7 @@ from ..model import PastArchive
 from .kit import add_users, changed, empty_world, imported, plan, tripped, user, with_user
 
 
-def leaving(people: list[Person], number: int) -> list[Person]:
+def with_leavers(people: list[Person], number: int) -> list[Person]:
     return [replace(person, active=False) if place < number else person for place, person in enumerate(people)]
 
 
@@ -31,14 +31,14 @@ def test_percentage_is_ignored_below_min_people_and_never_of_nobody() -> None:
 def test_archive_limit(leavers: int, of: int, trips: bool) -> None:
     people = [*crowd(of), Person("stays", "stays", active=True, start=None)]
     world = imported(crowd(of))
-    expectation = plan(world, leaving(crowd(of), leavers) + ([people[-1]] if of == leavers else []))
+    expectation = plan(world, with_leavers(crowd(of), leavers) + ([people[-1]] if of == leavers else []))
     assert expectation.guards["archive_limit"].observed == leavers
     assert ("archive_limit" in tripped(expectation)) is trips
 
 
 def test_limits_are_settings() -> None:
     world = imported(crowd(30), {"guards": {"archive_limit": {"percent": 50}, "slow_bleed": {"percent": 50}}})
-    assert tripped(plan(world, leaving(crowd(30), 5))) == set()
+    assert tripped(plan(world, with_leavers(crowd(30), 5))) == set()
 
 
 def test_slow_bleed_counts_the_last_seven_days_outside_approved_undone_and_restored() -> None:
@@ -48,7 +48,7 @@ def test_slow_bleed_counts_the_last_seven_days_outside_approved_undone_and_resto
     for person in people[:6]:
         world = with_user(world, person.hris_id, status="archived", archived_by="import")
     counted = tuple(PastArchive(user(world, person.hris_id).user_id, day) for person in people[:6])
-    now = leaving(people, 9)
+    now = with_leavers(people, 9)
     trips = plan(replace(world, archives=counted), now)
     assert tripped(trips) == {"slow_bleed"}
     assert (trips.guards["slow_bleed"].observed, trips.guards["slow_bleed"].denominator) == (9, 40)
@@ -109,7 +109,7 @@ def test_field_wipe() -> None:
 def test_held_change_set_applies_nothing_until_approved() -> None:
     people = crowd(30)
     world = imported(people)
-    expectation = plan(world, leaving(people, 10))
+    expectation = plan(world, with_leavers(people, 10))
     assert expectation.status == "held"
     assert apply(world, expectation) == world
     after = apply(world, expectation, approved=True)
