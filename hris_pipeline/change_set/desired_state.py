@@ -11,7 +11,7 @@ from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows
 from hris_pipeline.change_set.directory import Directory, PlanContext
 from hris_pipeline.change_set.identity import PersonLookup, in_cycle
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.transform.columns import (
     DATE,
@@ -40,8 +40,6 @@ _SAME_PERSON = (("email",), ("first_name", "last_name", "birth_date"))
 
 _SUPERVISORS = ("supervisor_hris_id", "supervisor_justworks_id")
 """What ``is_manager`` is derived from, in either spelling."""
-
-_REFERENCE = {field.name: field.reference for field in EMPLOYEE_FIELDS}
 
 
 @dataclass(frozen=True)
@@ -346,7 +344,8 @@ def _resolve_references(
     warnings: dict[str, tuple[str, ...]] = {}
     retained: dict[str, pd.Series] = {}
     for name, source in references.items():
-        resolved = people.resolve(rows[name], _REFERENCE.get(source))
+        field = EMPLOYEE_FIELDS_BY_NAME.get(source)
+        resolved = people.resolve(rows[name], field.reference if field else None)
         unknown = rows.loc[rows[name].notna() & resolved.employee_ids.isna() & ~resolved.uncertain, "hris_id"]
         code = "supervisor_unknown" if name == "supervisor_id" else "associated_unknown"
         warnings[code] = tuple(dict.fromkeys((*warnings.get(code, ()), *unknown)))

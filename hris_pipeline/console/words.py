@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from hris_pipeline.operations.review_files import field_title
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS
+from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS_BY_NAME
 from hris_pipeline.settings.mapping import effective_mapping
 
 __all__ = [
@@ -72,12 +72,10 @@ def value_words(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-_SOURCE_TITLES = {field.name: field.title for field in EMPLOYEE_FIELDS}
-
-
 def source_title(source: str) -> str:
     """A source field in an administrator's words; a custom field by its label."""
-    return _SOURCE_TITLES.get(source) or source.removeprefix(CUSTOM_PREFIX)
+    field = EMPLOYEE_FIELDS_BY_NAME.get(source)
+    return field.title if field else source.removeprefix(CUSTOM_PREFIX)
 
 
 _NAMED_SETTINGS = ("metadata", "do_not_import")

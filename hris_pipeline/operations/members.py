@@ -18,9 +18,9 @@ from hris_pipeline.operations.extraction import kept_manifest, look_manifest
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Rule, Settings
-from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS
+from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS_BY_NAME
 from hris_pipeline.settings.mapping import custom_labels, effective_mapping, effective_metadata, needs_custom_fields
-from hris_pipeline.settings.values import custom_label
+from hris_pipeline.settings.values import SOURCE_COLUMNS, custom_label
 from hris_pipeline.sources.extract import read_columns, read_holes
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.frames import holds_users_of_others_alone, read_snapshot
@@ -187,7 +187,7 @@ def read_mapping(services: Services, integration_id: str) -> tuple[SourceField, 
         settings = current_settings(connection, integration_id).settings
     people = read_employees(services, manifest, settings).people
     employees = pd.concat([people.rows, people.failed], ignore_index=True)
-    titles = {field.name: field.title for field in EMPLOYEE_FIELDS if field.kind != "custom"}
+    titles = {name: EMPLOYEE_FIELDS_BY_NAME[name].title for name in SOURCE_COLUMNS}
     titles |= {f"{CUSTOM_PREFIX}{label}": label for label in custom_labels(manifest.company).values()}
     everybody = SourceColumns(employees, manifest.company)
     asked = SourceColumns(who_was_asked(employees, manifest), manifest.company)

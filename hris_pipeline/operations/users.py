@@ -20,7 +20,7 @@ from hris_pipeline.reports.milestones import upcoming_milestones
 from hris_pipeline.reports.reporting_lines import headcount, reporting_lines
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import MetadataField, Settings
-from hris_pipeline.settings.fields import USER_FIELDS
+from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
 from hris_pipeline.settings.mapping import effective_metadata
 from hris_pipeline.store.frames import read_users, rows_of
 from hris_pipeline.store.history import directory_as_of
@@ -120,8 +120,6 @@ def erase(
             remove_frames(name)
 
 
-_FIELDS = tuple(field.name for field in USER_FIELDS)
-
 _DATES = tuple(field.name for field in USER_FIELDS if field.kind == "date")
 
 
@@ -133,13 +131,13 @@ def read_active_users(
     integration = get_integration(connection, integration_id)
     stored = read_users(connection, None, integration.directory_id)
     stored = stored[(stored["integration_id"] == integration_id).fillna(False).astype(bool)]
-    users = pd.DataFrame({name: as_text(stored[name]) for name in ("user_id", "status", *_FIELDS)})
+    users = pd.DataFrame({name: as_text(stored[name]) for name in ("user_id", "status", *USER_FIELD_NAMES)})
     metadata = [msgspec.json.decode(line) for line in stored["metadata"]]
     staged = open_import(connection, integration_id) if planned else None
     if staged is not None:
         rows = rows_of(connection, staged.import_id)
         states = [json.loads(line) for line in rows["after"]]
-        after = pd.DataFrame({name: text_series(state[name] for state in states) for name in ("status", *_FIELDS)})
+        after = pd.DataFrame({name: text_series(state[name] for state in states) for name in ("status", *USER_FIELD_NAMES)})
         after.insert(0, "user_id", rows["user_id"])
         keep = ~users["user_id"].isin(after["user_id"])
         metadata = [line for line, kept in zip(metadata, keep, strict=True) if kept]
@@ -189,7 +187,7 @@ def user_file_as_of(services: Services, integration_id: str, import_id: str) -> 
         visible = visible_metadata(connection, integration_id, None, services.now())
     past = past[(past["integration_id"] == integration_id).fillna(False).astype(bool)].reset_index(drop=True)
     entries = [entry for entry in effective_metadata(settings) if entry.name in visible]
-    users = pd.DataFrame({name: as_text(past[name]) for name in ("user_id", "status", *_FIELDS)})
+    users = pd.DataFrame({name: as_text(past[name]) for name in ("user_id", "status", *USER_FIELD_NAMES)})
     return user_file(_active_users(users, map(msgspec.json.decode, past["metadata"]), entries), entries)
 
 

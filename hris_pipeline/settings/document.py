@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hris_pipeline.settings.fields import DEFAULT_METADATA, EMPLOYEE_FIELDS, USER_FIELD_NAMES, USER_FIELDS
+from hris_pipeline.settings.fields import DEFAULT_METADATA, EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES, USER_FIELDS, USER_FIELDS_BY_NAME
 from hris_pipeline.settings.text import suggestion
 from hris_pipeline.settings.values import (
     AppriseUrl,
@@ -329,21 +329,22 @@ def named_sources(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], s
 
 def _missing_in(source: str) -> tuple[str, ...]:
     """The sources of members that never send that employee column."""
-    return next((field.missing_in for field in EMPLOYEE_FIELDS if field.name == source), ())
+    field = EMPLOYEE_FIELDS_BY_NAME.get(source)
+    return field.missing_in if field else ()
 
 
 def _unavailable_sources(settings: Settings) -> Iterator[Inconsistency]:
-    titles = {field.name: field.title for field in EMPLOYEE_FIELDS}
     for path, source in named_sources(settings):
         if settings.source in _missing_in(source):
-            message = f"{titles[source]} ({source}) is not available with source: {settings.source}; remove it"
+            title = EMPLOYEE_FIELDS_BY_NAME[source].title
+            message = f"{title} ({source}) is not available with source: {settings.source}; remove it"
             yield Inconsistency(path, message, "source")
 
 
 def _date_targets(settings: Settings) -> Iterator[Inconsistency]:
-    dates = {field.name for field in USER_FIELDS if field.kind == "date"}
     for target, source in settings.mapping.items():
-        if target in dates and source_kind(source) not in ("date", "custom"):
+        is_date = USER_FIELDS_BY_NAME[target].kind == "date"
+        if is_date and source_kind(source) not in ("date", "custom"):
             message = f"{target} is a date, {source} is not; use a date column or a custom field"
             yield Inconsistency(("mapping", target), message)
 

@@ -5,7 +5,7 @@ state, the default mapping and metadata, the user file's headers, and the column
 a field belongs to that wire; which checks a value must pass is made of its kind in ``transform.validate``.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,9 +19,11 @@ __all__ = [
     "DEFAULT_METADATA",
     "EMPLOYEE_COLUMNS",
     "EMPLOYEE_FIELDS",
+    "EMPLOYEE_FIELDS_BY_NAME",
     "METADATA_PREFIX",
     "RAW_COLUMNS",
     "USER_FIELDS",
+    "USER_FIELDS_BY_NAME",
     "USER_FIELD_NAMES",
     "USER_STATE",
     "EmployeeField",
@@ -254,7 +256,9 @@ EMPLOYEE_FIELDS: tuple[EmployeeField, ...] = (
     EmployeeField("termination_date", "Termination Date", "Last day worked.", kind="date"),
 )
 
-EMPLOYEE_COLUMNS: tuple[str, ...] = tuple(field.name for field in EMPLOYEE_FIELDS)
+EMPLOYEE_FIELDS_BY_NAME: Mapping[str, EmployeeField] = {field.name: field for field in EMPLOYEE_FIELDS}
+
+EMPLOYEE_COLUMNS: tuple[str, ...] = tuple(EMPLOYEE_FIELDS_BY_NAME)
 
 RAW_COLUMNS: tuple[str, ...] = tuple(field.name for field in EMPLOYEE_FIELDS if not field.derived)
 """The employee columns that a source gives."""
@@ -274,7 +278,9 @@ USER_FIELDS: tuple[UserField, ...] = tuple(
 )
 """In the user file's order of columns."""
 
-USER_FIELD_NAMES: tuple[str, ...] = tuple(field.name for field in USER_FIELDS)
+USER_FIELDS_BY_NAME: Mapping[str, UserField] = {field.name: field for field in USER_FIELDS}
+
+USER_FIELD_NAMES: tuple[str, ...] = tuple(USER_FIELDS_BY_NAME)
 
 USER_STATE: tuple[str, ...] = (
     "integration_id",

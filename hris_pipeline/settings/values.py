@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS, USER_FIELD_NAMES, Kind, MetadataName
+from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES, Kind, MetadataName
 from hris_pipeline.settings.text import clean_value, suggestion
 
 __all__ = [
@@ -53,10 +53,8 @@ __all__ = [
     "source_kind",
 ]
 
-SOURCE_COLUMNS: tuple[str, ...] = tuple(field.name for field in EMPLOYEE_FIELDS if field.kind != "custom")
+SOURCE_COLUMNS: tuple[str, ...] = tuple(name for name, field in EMPLOYEE_FIELDS_BY_NAME.items() if field.kind != "custom")
 """The employee columns that a mapping, a metadata field or a rule may name."""
-
-_KINDS: dict[str, Kind] = {field.name: field.kind for field in EMPLOYEE_FIELDS if field.kind != "custom"}
 
 _SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 
@@ -78,7 +76,7 @@ def custom_label(source: str) -> str | None:
 
 def source_kind(source: str) -> Kind:
     """``text``, ``date``, ``flag`` or ``custom`` of a valid source."""
-    return "custom" if custom_label(source) is not None else _KINDS[source]
+    return "custom" if custom_label(source) is not None else EMPLOYEE_FIELDS_BY_NAME[source].kind
 
 
 def is_date(value: object) -> bool:
@@ -99,7 +97,7 @@ def _source(value: str) -> str:
             raise ValueError(f"a custom field is written {CUSTOM_PREFIX}Label, without blanks around the label")
     elif value == "custom_fields":
         raise ValueError(f"name one custom field, as {CUSTOM_PREFIX}Label")
-    elif value not in _KINDS:
+    elif value not in SOURCE_COLUMNS:
         raise ValueError(
             f"no employee column {value!r}; use one of them or {CUSTOM_PREFIX}Label.{suggestion(value, SOURCE_COLUMNS)}"
         )

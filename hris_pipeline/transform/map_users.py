@@ -13,7 +13,7 @@ import pandera.pandas as pandera
 
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS, Kind
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS_BY_NAME, USER_FIELDS_BY_NAME, Kind
 from hris_pipeline.settings.mapping import CompanyLike, effective_mapping, effective_metadata
 from hris_pipeline.settings.values import matching_everybody
 from hris_pipeline.transform.columns import (
@@ -93,8 +93,6 @@ IDENTITY_COLUMNS: Mapping[str, pd.ArrowDtype] = {
 _FEW = 5
 """So many people a rule may match without being taken for a mistake, even when there are no others."""
 
-_CATALOGUE = {field.name: field for field in EMPLOYEE_FIELDS}
-_USER_FIELDS = {field.name: field for field in USER_FIELDS}
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class _EmploymentState:
 def mapped_users_schema(settings: Settings) -> pandera.DataFrameSchema:
     """The schema of the mapped frame under the settings: its columns with their types, and that one row stands for each
     ``hris_id``."""
-    fields = {name: _type(_USER_FIELDS[name].kind) for name in effective_mapping(settings)}
+    fields = {name: _type(USER_FIELDS_BY_NAME[name].kind) for name in effective_mapping(settings)}
     metadata = {entry.name.column: TEXT for entry in effective_metadata(settings)}
     types = {"hris_id": TEXT, "justworks_id": TEXT, **fields, **metadata, **EMPLOYMENT_COLUMNS}
     needed = ("hris_id", "leaver_only")
@@ -235,7 +233,7 @@ def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFram
     """The mapped user fields as text, and as what they are; what cannot be read is null there."""
     texts, typed = {}, {}
     for name, column in effective_mapping(settings).items():
-        field, values = _USER_FIELDS[name], source(column)
+        field, values = USER_FIELDS_BY_NAME[name], source(column)
         if field.kind == "text":
             values = as_text(values)
             values = values if column == field.source else clean_text(values, field.text)
@@ -320,12 +318,12 @@ def _failures(
     if "employee_id" in fields:
         yield "employee_id", EMPLOYEE_ID_MISSING, fields["employee_id"].isna()
     for name, column in mapping.items():
-        field = _USER_FIELDS[name]
+        field = USER_FIELDS_BY_NAME[name]
         if column == field.source:
             continue
         _, unreadable, broken = read_typed(texts[name], field.kind)
         yield name, unreadable, broken
-        replaced, values = _CATALOGUE[field.source], fields[name]
+        replaced, values = EMPLOYEE_FIELDS_BY_NAME[field.source], fields[name]
         for check in checks_for(replaced):
             yield name, check, values.notna() & ~null_as_false(check.holds(values))
         if replaced.needed:

@@ -30,7 +30,7 @@ from phonenumbers import (
     parse,
 )
 
-from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS, RAW_COLUMNS, EmployeeField
+from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS_BY_NAME, RAW_COLUMNS
 from hris_pipeline.transform.columns import (
     TEXT,
     clean_text,
@@ -104,8 +104,6 @@ _NO_END_YEAR = 9999
 
 _FLAG_TEXT = {True: "true", False: "false"}
 
-_FIELDS = {field.name: field for field in EMPLOYEE_FIELDS}
-
 
 @dataclass(frozen=True)
 class Normalised:
@@ -138,7 +136,7 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]", on: date = d
     length = len(next(iter(columns.values()), ()))
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
     sent["active"] = _flag_text(sent["active"])
-    frame = pd.DataFrame({name: _cleaned(_FIELDS[name], text_from_source(sent[name])) for name in RAW_COLUMNS})
+    frame = pd.DataFrame({name: _cleaned(name, text_from_source(sent[name])) for name in RAW_COLUMNS})
     newest = newest_rows(frame["hris_id"], sent | dict(columns) | {"active": sent["active"]}, on)
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
     spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
@@ -161,9 +159,10 @@ def _flag_text(values: "Sequence[object] | pa.Array") -> "Sequence[object] | pa.
     return [_FLAG_TEXT[value] if isinstance(value, bool) else value for value in values]
 
 
-def _cleaned(field: EmployeeField, texts: pd.Series) -> pd.Series:
+def _cleaned(name: str, texts: pd.Series) -> pd.Series:
     """By its rule; dates and flags like ids. Custom fields are JSON that a wire wrote: their texts are cleaned when
     they are taken out of it."""
+    field = EMPLOYEE_FIELDS_BY_NAME[name]
     if field.kind == "custom":
         return texts
     return clean_text(texts, field.text if field.kind == "text" else "id")
@@ -197,7 +196,7 @@ def _standing(columns: "Mapping[str, Sequence[object] | pa.Array]", length: int,
     """How certain it is of each row that the person works, by columns that sort, the most telling first."""
     names = ("hire_date", "latest_rehire_date", "termination_date")
     sent = {name: columns.get(name, [None] * length) for name in names}
-    rows = pd.DataFrame({name: to_date(_cleaned(_FIELDS[name], text_from_source(sent[name]))) for name in names})
+    rows = pd.DataFrame({name: to_date(_cleaned(name, text_from_source(sent[name]))) for name in names})
     rows["active"] = to_flag(text_from_source(_flag_text(columns["active"])))
     rows["hris_id"] = numbers = text_series(map(str, range(length)))
     everybody = pd.Series(True, index=rows.index)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.settings.document import MetadataField
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, METADATA_PREFIX, USER_FIELDS
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS_BY_NAME, METADATA_PREFIX, USER_FIELDS
 from hris_pipeline.settings.text import suggestion
 from hris_pipeline.transform.columns import (
     as_text,
@@ -46,7 +46,6 @@ __all__ = [
 
 _HEADERS = {field.header: field for field in USER_FIELDS if field.header}
 _NEEDED = ("employee_id", "first_name", "last_name")
-_CATALOGUE = {field.name: field for field in EMPLOYEE_FIELDS}
 _RULES = {field.name: field.text for field in USER_FIELDS}
 _KINDS = {field.name: field.kind for field in USER_FIELDS}
 _NO_DATE = "is no date as 1990-02-28 (in a spreadsheet, format the column as YYYY-MM-DD)"
@@ -172,7 +171,7 @@ def _value_problems(frame: pd.DataFrame, unreadable: Mapping[str, pd.Series], li
         values = frame[field.name]
         broken = {
             check.reason: values.notna() & ~null_as_false(check.holds(values))
-            for check in checks_for(_CATALOGUE[field.source])
+            for check in checks_for(EMPLOYEE_FIELDS_BY_NAME[field.source])
         }
         if field.kind == "date":
             broken = {_NO_DATE: reduce(or_, broken.values(), unreadable[field.name])}

@@ -14,7 +14,8 @@ from hris_pipeline.operations.review_rows import mask
 from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.settings import mapping as edits
 from hris_pipeline.settings.document import MetadataType, Settings
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELDS
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS_BY_NAME, USER_FIELDS
+from hris_pipeline.settings.values import SOURCE_COLUMNS
 
 __all__ = ["PAGES"]
 
@@ -67,7 +68,7 @@ def _options(
 ) -> list[tuple[str, str]]:
     """What can feed a field: what the extract has, each with its fill rate and first value, and what the catalogue has
     that it never met."""
-    titles = {field.name: field.title for field in EMPLOYEE_FIELDS if field.kind != "custom"}
+    titles = {name: EMPLOYEE_FIELDS_BY_NAME[name].title for name in SOURCE_COLUMNS}
     titles |= {source: field.title for source, field in by_source.items()}
     named = {*settings.mapping.values(), *(entry.source for entry in settings.metadata)}
     titles |= {source: source for source in sorted(named) if source not in titles}
