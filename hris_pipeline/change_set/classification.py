@@ -12,7 +12,7 @@ from datetime import timedelta
 import pandas as pd
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory, PlanContext
-from hris_pipeline.change_set.identity import Identities, match
+from hris_pipeline.change_set.identity import NAME_AND_BIRTH_DATE, Identities, match
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.transform.columns import (
     casefold_key,
@@ -39,16 +39,14 @@ WRITTEN = ("create", "compare", "restore")
 
 _IDS = ("hris_id", "employee_id")
 
-_PERSON = ("first_name", "last_name", "birth_date")
-
 _IDENTIFYING: tuple[tuple[str, ...], ...] = (
-    _PERSON,
+    NAME_AND_BIRTH_DATE,
     ("first_name", "last_name"),
     ("first_name", "birth_date"),
     ("last_name", "birth_date"),
     ("birth_date",),
 )
-"""What of name and birth date tells who somebody is where the rest of it cannot be read."""
+"""The parts of name and birth date that are compared where the other parts could not be read."""
 
 _STORED = tuple(name for name in SLIM_COLUMNS if name not in ("user_id", "email_key"))
 
@@ -90,6 +88,7 @@ def classify_rows(
     rows = mapped.assign(**_employment(mapped, context, settings))
     candidate = rows["employed"] & rows["started"] & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)
     candidate &= ~rows["may_have_left"]
+    gone = _gone_ids(rows, snapshot, context)
     identities = match(
         rows,
         directory,
@@ -97,7 +96,7 @@ def classify_rows(
         context,
         settings.guards.identity_change,
         candidate=candidate,
-        gone=(gone := _gone_ids(rows, snapshot, context)),
+        gone=gone,
         releasable=_releasable(snapshot, gone, context, settings),
     )
     stored = lookup_columns(identities.user_id, snapshot["user_id"], snapshot[list(_STORED)]).add_prefix("stored_")
@@ -265,7 +264,7 @@ def find_relisted_elsewhere(
     if others.empty or (suspects := _suspects(people.rows, people.identities.ignored, snapshot, context)).empty:
         return frozenset(waiting)
     names = directory.names()
-    named = lookup_columns(others["user_id"], names["user_id"], names[["first_name", "last_name", "birth_date"]])
+    named = lookup_columns(others["user_id"], names["user_id"], names[list(NAME_AND_BIRTH_DATE)])
     users = pd.concat([others, named], axis="columns")
     pairs = _alike(users, suspects, users["user_id"], context)
     return frozenset({*waiting, *zip(pairs["hris_id"].fillna(""), pairs["user_id"], strict=True)})
@@ -311,7 +310,7 @@ def _alike(
         ),
     ]
     for names in _IDENTIFYING:
-        unread = [name for name in _PERSON if name not in names]
+        unread = [name for name in NAME_AND_BIRTH_DATE if name not in names]
         comparable = incomplete & suspects[unread].isna().all(axis="columns") if unread else slice(None)
         left = [suspects[name] for name in names]
         keys.append((casefold_key(*(users[name] for name in names)), casefold_key(*left)[comparable]))

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows
 from hris_pipeline.change_set.directory import Directory, PlanContext
-from hris_pipeline.change_set.identity import PersonLookup, in_cycle
+from hris_pipeline.change_set.identity import NAME_AND_BIRTH_DATE, PersonLookup, in_cycle
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 
-_SAME_PERSON = (("email",), ("first_name", "last_name", "birth_date"))
-"""What shows that two members are the same person: either of these."""
+_SAME_PERSON = (("email",), NAME_AND_BIRTH_DATE)
+"""Two members are the same person when they agree in either of these."""
 
 _SUPERVISORS = ("supervisor_hris_id", "supervisor_justworks_id")
 """What ``is_manager`` is derived from, in either spelling."""

@@ -40,6 +40,7 @@ from hris_pipeline.transform.columns import (
 
 __all__ = [
     "CONFLICT_COLUMNS",
+    "NAME_AND_BIRTH_DATE",
     "Identities",
     "PersonLookup",
     "Resolved",
@@ -51,7 +52,8 @@ __all__ = [
 
 CONFLICT_COLUMNS: tuple[str, ...] = ("hris_id", "kind", "user_id", "employee_id", "incoming")
 
-_PERSON = ("first_name", "last_name", "birth_date")
+NAME_AND_BIRTH_DATE: tuple[str, ...] = ("first_name", "last_name", "birth_date")
+"""What tells two people apart who share no address: the whole name with the birth date."""
 
 
 @dataclass(frozen=True)
@@ -268,11 +270,11 @@ def _collisions(kind: str, users: pd.Series) -> pd.DataFrame:
 
 def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
     """``user_id`` of every user with a row's name and birth date, on the index of the rows."""
-    if rows.empty or not set(_PERSON) <= set(rows.columns):
+    if rows.empty or not set(NAME_AND_BIRTH_DATE) <= set(rows.columns):
         return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
     names = directory.names()
-    keys = pd.DataFrame({"key": casefold_key(*(names[part] for part in _PERSON)), "user_id": names["user_id"]})
-    persons = pd.DataFrame({"key": casefold_key(*(rows[part] for part in _PERSON)), "row": rows.index}).dropna()
+    keys = pd.DataFrame({"key": casefold_key(*(names[part] for part in NAME_AND_BIRTH_DATE)), "user_id": names["user_id"]})
+    persons = pd.DataFrame({"key": casefold_key(*(rows[part] for part in NAME_AND_BIRTH_DATE)), "row": rows.index}).dropna()
     pairs = persons.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
     return pairs.set_index("row")[["user_id"]]
 
