@@ -64,8 +64,8 @@ class ClassifiedRows:
     identities: Identities
 
     def unusable(self, context: PlanContext) -> frozenset[str]:
-        """hris_ids of members who may work, and whose row says nothing of who they are: holes, quarantined and left out
-        ones; not those whom a rule sends away."""
+        """hris_ids of members who may work but whose row decides nothing this time: holes, quarantined, and left out
+        ones, unless a rule archives them."""
         rows = self.rows
         bad = rows["leaver_only"].astype(bool)
         sent_away = null_as_false(rows["archive_existing"]) & ~bad
@@ -251,10 +251,10 @@ def find_leavers(
 def find_relisted_elsewhere(
     people: ClassifiedRows, directory: Directory, snapshot: pd.DataFrame, context: PlanContext
 ) -> frozenset[tuple[str, str]]:
-    """Members whose row cannot be used though they may work, and active users of other integrations of the directory
-    who seem to be they (hris_id, empty where it cannot be read, and user_id): those integrations must not archive them.
-    Of rows that could not be read the EmployeeId alone is enough, as it would be a conflict if they could; of holes of
-    whom nothing is known this time, what was known before stays."""
+    """Pairs (hris_id, user_id) of members who may work but whose row cannot be used, and active users of other
+    integrations of the directory who seem to be the same person: those integrations must not archive them. The hris_id
+    is empty where it could not be read. For a row that could not be read an equal EmployeeId is enough; for a hole of
+    whom the list tells nothing this time, the pairs of the last plan stay."""
     others = snapshot[
         snapshot["integration_id"].notna()
         & ~null_as_false(snapshot["integration_id"] == context.integration_id)
@@ -295,10 +295,10 @@ def _confirmed_gone(
 def _alike(
     users: pd.DataFrame, suspects: pd.DataFrame, unlisted: Collection[str], context: PlanContext
 ) -> pd.DataFrame:
-    """``hris_id`` and ``user_id`` of suspects and users who seem to be the same person: by the same email, or name and
-    birth date; where a name or birth date could not be read, by what is left of it; and whoever is ``unlisted``
-    (user_ids), of whom the source itself does not say that they left, also by the EmployeeId, as they would be in
-    conflict with a row that can be read. Not those of whom a person decided that they are two."""
+    """``hris_id`` and ``user_id`` of suspects and users who seem to be the same person: by equal email, or name and
+    birth date; where a part of these could not be read, by the other parts. An equal EmployeeId is enough for suspects
+    whose name could not be read, and for incomplete ones against users who are ``unlisted`` (user_ids): the source does
+    not say itself that these have left. Pairs that a person decided to be two people are left out."""
     incomplete = suspects["incomplete"]
     nameless = incomplete & (suspects["first_name"].isna() | suspects["last_name"].isna())
     keys = [
@@ -327,9 +327,9 @@ def _alike(
 
 
 def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
-    """``IDENTITY_COLUMNS`` of members who may work and are no user under that id, and whose row cannot take one over:
-    left out by a rule or a person, of somebody who may have left, or ``incomplete``, because it is quarantined or a
-    hole's; of quarantined members of whom there is not even a row, the ids."""
+    """``IDENTITY_COLUMNS`` of members who may work, are linked to no user and whose row cannot be matched: it is left
+    out by a rule, ignored by a person, may have left, or is ``incomplete`` (quarantined, or a hole). Of quarantined
+    members without a row there are the ids alone."""
     bad = rows["leaver_only"].astype(bool)
     sent_away = null_as_false(rows["archive_existing"]) & ~bad
     unusable = bad | rows["exclusion"].notna() | rows["may_have_left"] | ignored

@@ -39,7 +39,7 @@ _SAME_PERSON = (("email",), NAME_AND_BIRTH_DATE)
 """Two members are the same person when they agree in either of these."""
 
 _SUPERVISORS = ("supervisor_hris_id", "supervisor_justworks_id")
-"""What ``is_manager`` is derived from, in either spelling."""
+"""The employee columns from which ``is_manager`` is derived."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class DesiredState:
 
 @dataclass(frozen=True)
 class _Claimed:
-    """Final values, whose claim was ``lost``, and where protection alone decided."""
+    """The final values, the rows whose claim was ``lost``, and those where protection alone kept the stored value."""
 
     values: pd.Series
     lost: pd.Series
@@ -209,8 +209,9 @@ def _still_managers(
     context: PlanContext,
     settings: Settings,
 ) -> dict[str, pd.Series]:
-    """By field made of ``is_manager``: who has it no more though somebody reports to them whose reference names them by
-    an id that is theirs no more, or, as is stored, somebody of whose supervisor this extract tells nothing."""
+    """By each field that ``is_manager`` feeds, the rows that say ``false`` although somebody still reports to the
+    person: a member who names them by a former id, or a user who is stored as their report and of whose supervisor this
+    extract tells nothing."""
     names = [item.name.column for item in effective_metadata(settings) if item.source == "is_manager"]
     names = [name for name in names if name in rows]
     if not names:
@@ -227,8 +228,8 @@ def _still_managers(
 def _of_untold_supervisors(
     rows: pd.DataFrame, vanished: Collection[str], snapshot: pd.DataFrame, context: PlanContext
 ) -> pd.Series:
-    """user_ids of active users of this integration who are in no row though nobody says that they are gone, or whose
-    row is quarantined or does not tell the supervisor."""
+    """user_ids of active users of this integration of whose supervisor the extract tells nothing: they are in no row
+    but not confirmed gone, or their row is quarantined or has the supervisor unread."""
     gone = context.missing - context.holes if context.complete else ()
     is_candidate = null_as_false(snapshot["integration_id"] == context.integration_id)
     is_candidate &= null_as_false(snapshot["status"] == "active") & ~is_in(snapshot["hris_id"], gone)
@@ -306,8 +307,8 @@ def _shared_by_quarantined(rows: pd.DataFrame, members: pd.DataFrame) -> pd.Seri
 
 
 def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
-    """hris_ids of members who are no user and whose EmployeeId another member will have as a user, who is not the same
-    person by email, or by name and birth date; of rows that nobody reads, nothing is known."""
+    """hris_ids of members who are no user and whose EmployeeId another person's user will have: one who differs in
+    email, and in name or birth date. Quarantined and left out rows are not among them."""
     apart = rows[rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)]
     apart = apart[~is_in(apart["hris_id"], written["hris_id"])]
     apart = apart[is_in(column_or_nulls(apart, "employee_id"), written["employee_id"])]
@@ -323,8 +324,8 @@ def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
 
 
 def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame:
-    """The rows, those of members who left and gave up their EmployeeId with that of the member who is the same person
-    now, as far as somebody still names them as a supervisor."""
+    """The rows; a supervisor who left under one member id and is back under another gets the EmployeeId that the new
+    row has, so that those who still name the old id are resolved."""
     if not {"supervisor_id", "employee_id"} <= set(rows.columns):
         return rows
     former = rows[rows["user_id"].isna() & ~rows["employed"] & rows["employee_id"].isna()]
@@ -340,7 +341,8 @@ def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame
 def _resolve_references(
     rows: pd.DataFrame, references: Mapping[str, str], people: PersonLookup
 ) -> tuple[pd.DataFrame, dict[str, pd.Series], dict[str, tuple[str, ...]]]:
-    """The rows with EmployeeIds instead of references, where what is stored stays, and warnings."""
+    """The rows with EmployeeIds instead of references; by field, for which rows the stored value stays; and
+    warnings."""
     warnings: dict[str, tuple[str, ...]] = {}
     retained: dict[str, pd.Series] = {}
     for name, source in references.items():

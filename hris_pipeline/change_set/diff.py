@@ -45,6 +45,7 @@ __all__ = [
     "archives",
     "change_rows_schema",
     "creates",
+    "releases",
     "require_columns",
     "row_types",
     "updates",
@@ -148,10 +149,10 @@ def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
 
 
 def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, retention: Retention) -> Difference:
-    """Users compared field by field with their target rows (which carry ``user_id`` and ``email_edited_by_user`` too).
+    """Users compared field by field with their target rows (which have ``user_id`` and ``email_edited_by_user`` too).
 
-    A user who is archived becomes active: a restore, even when no other field differs. Where a stored value stays, the
-    row has no ``source_hash``: what the source said is not what is stored, so it is compared again next time.
+    An archived user is restored, even when no other field differs. A row where a stored value stays has no
+    ``source_hash``: the user is not what the source says, and must be compared again next time.
     """
     before = _aligned(target, stored)
     metadata = decode_metadata(before["metadata"])
@@ -204,7 +205,7 @@ def _switched(stored: pd.DataFrame, action: str, freed: pd.Series, **changes: st
     before = stored.assign(metadata=merge_metadata(decode_metadata(stored["metadata"]), {}, index))
     texts = {name: text_series([value] * len(index), index) for name, value in changes.items()}
     after = before.assign(**texts, employee_id=before["employee_id"].mask(freed))
-    changed = [name for name in ("status",) if name in changes]
+    changed = ["status"] if "status" in changes else []
     lines = (msgspec.json.encode([*["employee_id"] * is_free, *changed]).decode() for is_free in freed)
     return _rows(
         {

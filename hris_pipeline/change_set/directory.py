@@ -1,11 +1,10 @@
-"""What planning is given beside the people, and its canonical form: the integration, the day, the verdict on the
-extract, what people decided; the directory as it stands, read lazily, because most imports need a slim part; the
-state of a user, the columns an import may write, as canonical JSON (the very text that msgspec writes row by row,
-written by whole columns at a tenth of the cost); and fingerprints, of what a source says of one person and of a
-whole plan.
+"""What planning depends on beside the mapped users: ``PlanContext`` (the integration, the day, the verdict on the
+extract, what people decided) and ``Directory``, the users as they are, read lazily because most imports need few
+columns of them.
 
-Where these are read is ``operations.planning``'s and the store's business, what follows from them is that of the
-stages.
+Also the canonical forms: a user's state as JSON, written column by column at a tenth of the cost of encoding row by
+row; the fingerprint of what the source says of one person; and the digest of a plan. ``operations.planning`` and the
+store read all this; the stages decide by it.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -53,7 +53,7 @@ __all__ = [
 CONFLICT_COLUMNS: tuple[str, ...] = ("hris_id", "kind", "user_id", "employee_id", "incoming")
 
 NAME_AND_BIRTH_DATE: tuple[str, ...] = ("first_name", "last_name", "birth_date")
-"""What tells two people apart who share no address: the whole name with the birth date."""
+"""By these three together, in any case, a person is recognised whose email is another."""
 
 
 @dataclass(frozen=True)

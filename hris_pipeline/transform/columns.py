@@ -63,7 +63,8 @@ def from_arrow(array: Any, index: pd.Index | None = None) -> pd.Series:
 
 
 def give_back_memory() -> None:
-    """What Arrow has kept of columns that are gone: between two steps it goes to the system, or the next adds to it."""
+    """Returns the memory that Arrow keeps of freed columns to the system; else the next step's peak comes on top of
+    it."""
     pa.default_memory_pool().release_unused()
 
 
@@ -131,8 +132,8 @@ def is_distinct(left: pd.Series, right: pd.Series) -> pd.Series:
 
 
 def map_chunks(function: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> pd.Series:
-    """The Arrow texts that ``function`` makes of the rows, some thousands of rows at a time: what it needs on the way
-    never is the peak of anybody's memory."""
+    """The Arrow texts that ``function`` makes of the rows, some thousands of rows at a time, so that its intermediate
+    columns stay small."""
     chunks = [function(frame.iloc[start : start + _CHUNK]) for start in range(0, len(frame), _CHUNK)]
     return from_arrow(pa.chunked_array(chunks, pa.string()), frame.index)
 
@@ -201,8 +202,8 @@ def to_date(values: pd.Series) -> pd.Series:
 
 
 def _replaced(texts: Any, where: Any, function: Callable[[str], str | None]) -> Any:
-    """The Arrow texts, those at ``where`` (null: not there) replaced by what the function makes of each: it is asked
-    once about a text, however many people share it."""
+    """The Arrow texts, those at ``where`` (null: no) replaced by what the function makes of them; it is called once for
+    each distinct text."""
     where = pc.fill_null(where, False)
     if not pc.any(where).as_py():
         return texts

@@ -71,13 +71,13 @@ EMPLOYMENT_COLUMNS: Mapping[str, pd.ArrowDtype] = {
     "leaver_only": FLAG,
     "unread": TEXTS,
 }
-"""What a mapped row tells beside its ids and the user's fields.
+"""The columns of a mapped row beside its ids and the user's fields.
 
-The first seven are ``employment.employment_columns``; ``exclusion`` and ``archive_existing`` as in ``exclusion``.
-``leaver_only`` marks somebody whose row failed a check: nothing of it may be written, and only ``hris_id`` and the
-employment are to be believed, so that whoever has left is seen to have left; such a person counts as quarantined too.
-``unread`` lists the columns of the row (user fields, ``#Name``) that the source sent though nobody could read them:
-they are null here and must change nothing that is stored.
+The first seven are ``eligibility.employment_columns``; ``exclusion`` and ``archive_existing`` are
+``eligibility.exclusion_columns``. ``leaver_only`` marks a row that failed a check: the person is quarantined, nothing
+of the row is written, and only ``hris_id`` and the employment are used, so that a leaver is still archived. ``unread``
+lists the columns (user fields, ``#Name``) that the source sent but nobody could read: they are null and change nothing
+that is stored.
 """
 
 IDENTITY_COLUMNS: Mapping[str, pd.ArrowDtype] = {
@@ -88,16 +88,16 @@ IDENTITY_COLUMNS: Mapping[str, pd.ArrowDtype] = {
     "last_name": TEXT,
     "birth_date": DATE,
 }
-"""By what a person is known again."""
+"""By what one person is recognised in two records."""
 
 _FEW = 5
-"""So many people a rule may match without being taken for a mistake, even when there are no others."""
+"""In an extract of fewer people a rule may match everybody; from here on that is taken for a mistake."""
 
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """``users``, one row a person who can be told apart: ``hris_id``, ``justworks_id``, each mapped user field,
+    """``users``, one row a person with a ``hris_id``: ``hris_id``, ``justworks_id``, each mapped user field,
     ``#Name`` of each metadata field (text), and ``EMPLOYMENT_COLUMNS``. ``supervisor_id`` and associated metadata still
     hold the source's reference. The EmployeeId and justworks_id of somebody who has left are null where somebody who is
     employed has them now.
@@ -192,8 +192,9 @@ def map_users(
 
 
 def map_identities(holes: Employees, settings: Settings, company: CompanyLike, today: date) -> pd.DataFrame:
-    """``IDENTITY_COLUMNS`` of holes, as the list tells them and the settings map them, null what it does not tell; and
-    who among them ``works``, as far as nothing speaks against it."""
+    """``IDENTITY_COLUMNS`` of holes, from their records in the list under the settings, null where the list does not
+    have them; and ``works``: whether they are employed, or start early enough to be imported, as far as the list
+    says."""
     rows, state = _all_rows(holes, settings, today)
     source = SourceColumns(rows, company)
     fields = _core_fields(source, settings)[1].assign(hris_id=source("hris_id"))
@@ -230,7 +231,7 @@ def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.Da
 
 
 def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The mapped user fields as text, and as what they are; what cannot be read is null there."""
+    """The mapped user fields as text, and typed (null: could not be read)."""
     texts, typed = {}, {}
     for name, column in effective_mapping(settings).items():
         field, values = USER_FIELDS_BY_NAME[name], source(column)
@@ -314,7 +315,7 @@ def _shared(employee_ids: pd.Series, state: _EmploymentState) -> pd.Series:
 def _failures(
     texts: pd.DataFrame, fields: pd.DataFrame, mapping: Mapping[str, str]
 ) -> Iterator[tuple[str, Check, pd.Series]]:
-    """Every check that mapping makes necessary: the user field, the check, and whose value breaks it."""
+    """The checks that mapping adds to those of validation: the user field, the check, and which rows fail it."""
     if "employee_id" in fields:
         yield "employee_id", EMPLOYEE_ID_MISSING, fields["employee_id"].isna()
     for name, column in mapping.items():

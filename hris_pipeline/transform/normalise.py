@@ -122,7 +122,7 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]", on: date = d
 
     Text is cleaned by its rule in the catalogue, blank is null, country codes are alpha-2 in upper case, and whatever
     names a contractor is ``contractor``. Dates and flags (``true``, ``false``) stay text until ``validate`` reads them.
-    A member whose id is another's once both are cleaned is that other: ``newest_rows`` says which counts.
+    Rows whose ids are equal once they are cleaned are one member: ``newest_rows`` says which counts.
     Derived: ``supervisor_justworks_id`` from the manager's own row; ``is_manager`` waits for ``validate``, which knows
     the day.
 
@@ -160,8 +160,8 @@ def _flag_text(values: "Sequence[object] | pa.Array") -> "Sequence[object] | pa.
 
 
 def _cleaned(name: str, texts: pd.Series) -> pd.Series:
-    """By its rule; dates and flags like ids. Custom fields are JSON that a wire wrote: their texts are cleaned when
-    they are taken out of it."""
+    """The column cleaned by the field's rule, dates and flags like ids. Custom fields are JSON that a wire wrote: their
+    texts are cleaned when they are taken out of it."""
     field = EMPLOYEE_FIELDS_BY_NAME[name]
     if field.kind == "custom":
         return texts
@@ -186,14 +186,15 @@ def newest_rows(hris_ids: pd.Series, columns: "Mapping[str, Sequence[object] | p
         [_moment(stamp) for stamp in to_arrow(stamps).to_pylist()], index=hris_ids.index, dtype="float64"
     )
     rivals = repeated & ~(moments < moments.groupby(hris_ids).transform("max"))
-    order = _standing(columns, len(hris_ids), on).set_index(hris_ids.index)
+    order = _employment_order(columns, len(hris_ids), on).set_index(hris_ids.index)
     order["moment"] = moments.fillna(-np.inf)
     ordered = hris_ids[order[rivals].sort_values(list(order.columns), kind="stable").index]
     return ~repeated | hris_ids.index.isin(ordered.index[~ordered.duplicated(keep="last")])
 
 
-def _standing(columns: "Mapping[str, Sequence[object] | pa.Array]", length: int, on: date) -> pd.DataFrame:
-    """How certain it is of each row that the person works, by columns that sort, the most telling first."""
+def _employment_order(columns: "Mapping[str, Sequence[object] | pa.Array]", length: int, on: date) -> pd.DataFrame:
+    """Columns to sort the rows of one member by, the first counts most: the last row is the one that says most surely
+    that the person works."""
     names = ("hire_date", "latest_rehire_date", "termination_date")
     sent = {name: columns.get(name, [None] * length) for name in names}
     rows = pd.DataFrame({name: to_date(_cleaned(name, text_from_source(sent[name]))) for name in names})

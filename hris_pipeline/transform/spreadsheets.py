@@ -2,8 +2,8 @@
 makes no frame, so that whoever writes rows one by one needs none.
 
 Every cell that is written is text: a spreadsheet neither drops leading zeros, nor makes dates of it, nor computes it.
-XLSX is written here because that is all that is wanted of it, row by row and many times faster than by a library whose
-point is what cells can be beside text; it is read by one.
+XLSX is written here, row by row: cells of text are all that is needed, and a library for cells of every kind takes many
+times as long. It is read with one.
 """
 
 import csv
@@ -34,11 +34,11 @@ _COMPUTED = re.compile(FORMULA)
 _NUMBER = re.compile(PHONE)
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LOOKS_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
-_MOST_LETTERS = 32_767
-"""What one cell holds."""
+_LONGEST_CELL = 32_767
+"""The most characters that one cell holds."""
 
-_LARGEST = 512 << 20
-"""Bytes of a workbook once it is unpacked; one of 100 000 people has a tenth of that."""
+_LARGEST_WORKBOOK = 512 << 20
+"""Bytes, unpacked; a workbook of 100 000 people has a tenth of that."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _sheet_row(row: Sequence[str | None], *, style: int) -> bytes:
 
 
 def _xml(text: str) -> str:
-    kept = _LOOKS_ESCAPED.sub("_x005F_", _NOT_IN_XML.sub("", text))[:_MOST_LETTERS]
+    kept = _LOOKS_ESCAPED.sub("_x005F_", _NOT_IN_XML.sub("", text))[:_LONGEST_CELL]
     return escape(kept, {'"': "&quot;"})
 
 
@@ -215,16 +215,16 @@ def _read_xlsx(data: bytes, what: str) -> Table:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             unpacked = sum(part.file_size for part in archive.infolist())
-        if unpacked > _LARGEST:
-            raise UsageError(f"The {what} unpacks to more than {_LARGEST >> 20} MB: nothing of it was read.")
+        if unpacked > _LARGEST_WORKBOOK:
+            raise UsageError(f"The {what} unpacks to more than {_LARGEST_WORKBOOK >> 20} MB: nothing of it was read.")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it tells of styles that it does not know
+            warnings.simplefilter("ignore")  # about styles that it does not know
             book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
             values = list(book.worksheets[0].iter_rows(values_only=True))
             book.close()
     except UsageError:
         raise
-    except Exception as error:  # a library's own, of whatever kind; it may quote a cell
+    except Exception as error:  # of whatever kind the library raises; its text may quote a cell
         raise UsageError(
             f"The {what} is no workbook that can be read ({type(error).__name__}): save it anew."
         ) from None
@@ -258,7 +258,7 @@ def _from_values(values: Sequence[Sequence[Any]]) -> Table:
 
 
 def _fitted(row: Sequence[str], width: int) -> Sequence[str]:
-    """A sheet's row as long as its header: formatted but empty cells beside it are nothing."""
+    """The row cut to the header's width where the cells beyond it are empty, as formatted columns leave them."""
     return row[:width] if not any(cell.strip() for cell in row[width:]) else row
 
 

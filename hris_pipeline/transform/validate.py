@@ -127,7 +127,8 @@ def checks_for(field: EmployeeField) -> tuple[Check, ...]:
 
 
 def read_typed(values: pd.Series, kind: Kind) -> tuple[pd.Series, Check, pd.Series]:
-    """The values as what the field is, the check that those fail which could not be read, and which ones do."""
+    """The values in the type of the kind (null: could not be read), the check that unreadable ones fail, and which
+    values fail it."""
     if kind not in _UNREADABLE:
         return values, MISSING, pd.Series(False, index=values.index)
     read, check = _UNREADABLE[kind]
@@ -136,7 +137,7 @@ def read_typed(values: pd.Series, kind: Kind) -> tuple[pd.Series, Check, pd.Seri
 
 
 def quarantine_rows(rows: pd.DataFrame, field: str, employee_id: pd.Series, check: Check) -> pd.DataFrame:
-    """Quarantine lines, on the index of ``rows``: every one of them fails ``check`` with its value of ``field``."""
+    """One quarantine line for each of ``rows``, on their index: its value of ``field`` fails ``check``."""
     lines = pd.DataFrame({"hris_id": rows["hris_id"], "employee_id": employee_id, "value": as_text(rows[field])})
     return lines.assign(field=field, check=check.name, reason=check.reason).astype(TEXT)[list(QUARANTINE_COLUMNS)]
 
@@ -171,9 +172,10 @@ _EMPLOYMENT = ("active", "hire_date", "latest_rehire_date", "termination_date")
 
 @dataclass(frozen=True)
 class Employees:
-    """The people of an extract, typed, each frame with the employee columns: ``rows`` can be used; ``failed`` did not
-    pass, and hold what of them could be read, so that a leaver among them is still seen to have left. Who of the failed
-    is uncertain to have left counts as active, without an end. ``unread`` and ``spells`` are as in ``normalise``."""
+    """The people of an extract, typed; both frames have the employee columns. ``rows`` passed every check. ``failed``
+    did not: the values that failed are null, the others are kept, so that a leaver among them is still seen to have
+    left; a failed person who may or may not have left is active, without a termination date. ``unread`` and ``spells``
+    are as in ``normalise``."""
 
     rows: pd.DataFrame
     failed: pd.DataFrame
@@ -183,7 +185,7 @@ class Employees:
 
 @dataclass(frozen=True)
 class Validated:
-    """``people``, and ``employees`` for short: the rows among them that can be used. ``quarantined``: one line a failed
+    """``people``; ``employees`` are the rows of them that passed. ``quarantined``: one line a failed
     check (``QUARANTINE_COLUMNS``, text; ``employee_id`` is the justworks_id). ``warnings``: hris_ids by code."""
 
     people: Employees
@@ -228,8 +230,8 @@ def employees_schema() -> pandera.DataFrameSchema:
 
 
 def validate(members: Normalised, today: date) -> Validated:
-    """Parts the good rows from the bad; a bad row blocks no other and is known by its ids in the quarantine. Derived:
-    ``is_manager``, to which also the reports count whose rows are bad elsewhere.
+    """Types the rows and separates those that pass every check from those that do not, which go to the quarantine.
+    Derived: ``is_manager``; reports whose own rows failed count for it too.
 
     Args:
         members: what ``normalise`` gives.
@@ -257,8 +259,7 @@ def validate(members: Normalised, today: date) -> Validated:
 
 
 def read_listed(holes: Normalised) -> Employees:
-    """What the list tells of holes: nobody among them can be used, all have failed; each value that fails a check is
-    taken away."""
+    """The list's records of holes, typed, all of them as ``failed``: what fails a check is null."""
     typed, _ = _typed(holes.rows)
     return Employees(typed.iloc[:0], typed, holes.unread, holes.spells)
 
@@ -293,7 +294,7 @@ def _require_rows(frame: pd.DataFrame) -> None:
 
 
 def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows typed, each value that fails a check taken away; and the quarantine lines, whose index is the row's."""
+    """The rows typed, null where a value fails a check; and the quarantine lines, on the index of the rows."""
     typed, failures = {}, []
     for field in EMPLOYEE_FIELDS:
         values, unreadable, broken = read_typed(frame[field.name], field.kind)
@@ -313,8 +314,8 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check, pd.Index]]:
-    """What is wrong with the typed rows by the checks that ``employees_schema`` is made of: field, check and whose. A
-    needed value that is there, as ``frame`` tells, but could not be read is not missing."""
+    """Field, check and rows that fail it, for every check of the typed ``rows``. A needed value that ``frame``, the
+    text before, has but that could not be read is not missing."""
     failures = []
     for field in EMPLOYEE_FIELDS:
         values = rows[field.name]
@@ -327,8 +328,8 @@ def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check,
 
 
 def _is_doubtful(typed: pd.DataFrame, quarantined: pd.DataFrame) -> pd.Series:
-    """Whose end proves nothing: nobody has left because of a value that could not be read. An unreadable date of the
-    employment may have been any, and a record whose word for active is none is not to be believed there."""
+    """Whose termination date does not count: where ``active`` or any date of the employment failed a check, the rest of
+    the employment may be wrong too, and nobody is archived because of a value that could not be read."""
     failing = quarantined.index[quarantined["field"].isin(_EMPLOYMENT)]
     return pd.Series(typed.index.isin(failing), index=typed.index)
 
