@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 UNIQUE = ("employee_id", "hris_id", "email_key")
-"""What two users may not share; set aside before it is given out anew, or a swap would collide with itself."""
+"""Columns that two users may not share: emptied before they are written, or a swap would collide with itself."""
 
 ATTEMPTS = 3
 
@@ -130,7 +130,7 @@ class _ApplySession:
 
     @property
     def connection(self) -> sa.Connection:
-        """Inside its transaction."""
+        """The connection of the transaction that is open."""
         if self.transaction is None:
             raise RuntimeError("only inside its transaction")
         return self.transaction
@@ -217,7 +217,8 @@ def _check_approval(run: _ApplySession, record: Import) -> None:
 
 
 def _check_conflicts_elsewhere(run: _ApplySession, record: Import) -> None:
-    """Nobody is archived by a plan who may have begun to work at another company of the directory since it was made."""
+    """Stale when it archives somebody who, since it was planned, may have begun to work at another company of the
+    directory."""
     if record.trigger == "undo":
         return
     archived = sa.select(import_rows.c.user_id).where(
@@ -233,7 +234,7 @@ def _check_conflicts_elsewhere(run: _ApplySession, record: Import) -> None:
 
 
 def _check_namesakes(run: _ApplySession, record: Import) -> None:
-    """Nobody is created whose name and birth date somebody else has got in the directory since it was planned."""
+    """Stale when it creates somebody whose name and birth date a user of the directory got since it was planned."""
     since = users.c.directory_id == record.directory_id, users.c.updated_at >= record.planned_at
     person = users.c.first_name, users.c.last_name, users.c.birth_date
     changed = {_person_key(row) for row in run.execute("check namesakes", sa.select(*person).where(*since))}
@@ -259,8 +260,7 @@ def _check_untouched(run: _ApplySession, record: Import) -> None:
 
 
 def _links_that_end(import_id: str) -> sa.Insert:
-    """Remembers what users were linked to who are linked to another member by this import; no state is parsed for
-    it."""
+    """Remembers the links of users whom this import links to another member; no state is parsed for it."""
     ended = (users.c.integration_id, users.c.hris_id, users.c.user_id)
     remembered = sa.and_(*(former_links.c[column.name] == column for column in ended))
     moving = sa.select(*ended).where(
@@ -304,7 +304,7 @@ def _write_users(run: _ApplySession, record: Import) -> None:
 
 
 def _check_users(run: _ApplySession) -> int:
-    """How many users it changes; each must be what was reviewed, also where somebody wrote past the versions."""
+    """How many users it changes; stale when one of them is not what was reviewed, even where its version says so."""
     rows = _staged_states(run, "before")
     same = [_is_same(run, name, users.c[name], rows.c[name]) for name in USER_STATE]
     unprotected = sa.or_(rows.c.action != "archive", ~users.c.protected)

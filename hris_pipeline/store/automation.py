@@ -46,7 +46,7 @@ Automatic = Literal["off", "running", "paused"]
 
 @dataclass(frozen=True, kw_only=True)
 class AutomationState:
-    """Of one integration what a look at the clock needs: one of ten thousand. Times are UTC."""
+    """What tells whether an integration is due, read for all of ten thousand at once. Times are UTC."""
 
     integration_id: str
     connection: str
@@ -62,10 +62,10 @@ class AutomationState:
 
 @dataclass(frozen=True, kw_only=True)
 class Automation(AutomationState):
-    """One integration with all that decides what becomes of its due moments. ``last_good_at`` is when an import of it
-    was last applied in this life, ``saved`` whether a manual one was. ``settings`` are the defaults where what is
-    stored is not what was: an import of it fails, and says so. ``decided`` tells whether ``automatic`` is what a
-    person, or this pipeline, made it."""
+    """One integration with everything that an automatic import of it depends on. ``last_good_at`` is when an import was
+    last applied in this life, ``saved`` whether a manual one was. ``settings`` are the defaults where the stored ones
+    were tampered with: the import itself then fails and says so. ``decided``: whether ``automatic`` has the seal of a
+    decision of a person or of this pipeline."""
 
     failures: int
     settings: Settings
@@ -87,7 +87,7 @@ def automation(connection: sa.Connection, integration_id: str) -> Automation:
 
 
 def prove_automatic(connection: sa.Connection, integration_id: str) -> None:
-    """Refuses an integration whose automatic imports neither a person nor this pipeline started, paused or ended so.
+    """Refuses an integration whose state of automatic imports was decided neither by a person nor by this pipeline.
 
     Raises:
         Tampered: they were changed behind the pipeline's back.
@@ -185,7 +185,8 @@ def calendars(connection: sa.Connection) -> dict[str, Calendar]:
 
 @cache
 def _calendar(*values: str | None) -> Calendar:
-    """The default one where what is stored is none: then the import, once due, says that the settings were changed."""
+    """The default where the stored one cannot be read: the import, once due, fails and says that the settings
+    changed."""
     names = [field.name for field in fields(Calendar)]
     try:
         settings = Settings.model_validate(

@@ -145,9 +145,9 @@ def _fold(connection: sa.Connection, directory_id: str, moment: datetime | None)
 
 
 def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Divergence, ...]:
-    """The users whom somebody wrote, made or removed behind the pipeline's back, by import: who has no version of
-    their own since an import wrote them and still is not what it says; who is gone; whose versions were set back; whom
-    neither an import nor a person made; whom nobody protected."""
+    """The users who were changed, made or removed behind the pipeline's back, by import: whose version says that nobody
+    wrote them since an import, but whose fields differ from it; who is gone; whose versions were set back; whom neither
+    an import nor a person made; who is protected, or not any more, without a decision."""
     folded, _ = _fold(connection, directory_id, None)
     folded = folded.set_index("user_id")
     columns = (users.c[name] for name in ("user_id", "version", "synced_version", "protected", "seal", *USER_STATE))

@@ -167,13 +167,12 @@ def stage_import(
         present = None
     if present is not None and present.digest == draft.digest:
         return _confirm(connection, present, replace(draft, planned_at=planned_at, log_lines=log_lines))
-    counts = dict.fromkeys(COUNTS, 0) | dict(draft.counts)
     proof = prove_rows([rows], hashes)
     staged = replace(
         draft,
         import_id=_new_id(planned_at),
         planned_at=planned_at,
-        counts=counts,
+        counts=dict.fromkeys(COUNTS, 0) | dict(draft.counts),
         rows_hash=proof.rows_hash,
         log_lines=log_lines,
         replaces=present.import_id if present is not None else None,
@@ -190,14 +189,13 @@ def stage_import(
 def record_failed(connection: sa.Connection, draft: Import) -> Import:
     """Records a run that failed before it had a plan; an open import is left as it is."""
     failed_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
-    counts = dict.fromkeys(COUNTS, 0)
     failed = replace(
         draft,
         import_id=_new_id(failed_at),
         status="failed",
         planned_at=failed_at,
         finished_at=failed_at,
-        counts=counts,
+        counts=dict.fromkeys(COUNTS, 0),
         log_lines=log_length(connection, draft.integration_id),
     )
     _insert(connection, failed)
@@ -240,7 +238,7 @@ def end_import(
 
 
 def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = True) -> tuple[str, ...]:
-    """What of an import, its rows included, is not what this pipeline wrote; nothing when all is."""
+    """The parts of an import, its ``rows`` included unless that is off, that are not what this pipeline wrote."""
     seal = connection.execute(sa.select(imports.c.seal).where(imports.c.import_id == record.import_id)).scalar()
     columns, key = _columns(record), f"import/{record.import_id}"
     broken = broken_parts(keyring_of(connection), key, columns, IMPORT_PARTS, seal)
@@ -336,7 +334,7 @@ def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) 
 
 
 def update_statement(connection: sa.Connection, record: Import) -> sa.Update:
-    """Writes every column of an import that is there, sealed."""
+    """The statement that writes every column of a staged import, with its seal."""
     return sa.update(imports).where(imports.c.import_id == record.import_id).values(_sealed(connection, record))
 
 
@@ -363,7 +361,7 @@ def _end(connection: sa.Connection, present: Import, status: ImportStatus, messa
 
 
 def end_tampered(connection: sa.Connection, present: Import, parts: Collection[str], now: datetime) -> None:
-    """Its seal stays broken: what was done to it can be seen for ever."""
+    """Ends an open import that was tampered with as stale, without sealing it anew: its broken seal stays the proof."""
     message = f"tampered with: {', '.join(parts)}"
     ended = sa.update(imports).where(imports.c.import_id == present.import_id, imports.c.status.in_(OPEN))
     connection.execute(ended.values(status="stale", message=message, finished_at=now))

@@ -1,7 +1,7 @@
-"""The integrations, what state each is in, every version of its settings, and the one in force.
+"""The integrations, the state of each, every version of its settings, and the version in force.
 
-Whom ``do_not_archive`` follows is ``seals``', what automatic imports are at ``automation``'s, tokens are
-``tokens``'. A document that is not what was stored is never used: it is named, and others take its place.
+Whom ``do_not_archive`` follows stands in ``seals``, automatic imports in ``automation``, tokens in ``tokens``. Settings
+that were tampered with are never used: an error names the version, and new ones can be stored in its place.
 """
 
 import re
@@ -168,7 +168,7 @@ def list_integrations(connection: sa.Connection, *, deleted: bool = False) -> tu
 def describe_integration(
     connection: sa.Connection, integration_id: str, *, display_name: str, source: str, directory_id: str
 ) -> None:
-    """Takes over what the settings say of the integration itself.
+    """Copies what the settings say of the integration itself: display name, source, directory.
 
     Raises:
         UsageError: another directory, although the integration already manages users in the one it has.
@@ -303,7 +303,7 @@ def _is_in_force(connection: sa.Connection, integration_id: str, version: Settin
 
 
 def settings_to_replace(connection: sa.Connection, integration_id: str) -> Settings | None:
-    """The settings that others take the place of: of the newest version that is what was stored; None where none is.
+    """The settings that are about to be replaced: the newest version that was not tampered with; None without one.
 
     Raises:
         UnknownName: no such integration, or one that was never set up.
@@ -335,8 +335,8 @@ def broken_settings(connection: sa.Connection, integration_id: str) -> tuple[int
 
 
 def settings_since(connection: sa.Connection, after: datetime | None, limit: int) -> tuple[SettingsVersion, ...]:
-    """The settings in force, of all integrations, that were stored later than ``after``: oldest first, so many at most,
-    but never only some of those of one instant; without documents that are not what was stored."""
+    """The settings in force, of all integrations, that were stored later than ``after``, oldest first; about ``limit``
+    of them, as those of one instant come together. Tampered ones are left out."""
     in_force = (
         sa.select(integration_settings)
         .join(integrations)

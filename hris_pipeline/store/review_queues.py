@@ -1,7 +1,6 @@
-"""Who waits for a person after an extract: quarantined rows, what one stage could not use with its raw value, and
-conflicts, with what was decided of them; users of other integrations who seem to be among whom a plan could not use;
-and letting go of what retention no longer allows to keep, and of what a
-deleted integration kept of people.
+"""What waits for a person after an extract: quarantined rows with their raw values, conflicts with what was decided of
+them, and users of other integrations who seem to be members whose row could not be used. Also their end: by retention,
+and when an integration is deleted.
 
 How they are looked at is ``review``'s; erasing one person is ``users``'.
 """
@@ -142,9 +141,8 @@ def resolutions(connection: sa.Connection, integration_id: str) -> tuple[Resolut
 
 
 def users_waiting_elsewhere(connection: sa.Connection, integration_id: str) -> frozenset[str]:
-    """user_ids of the directory who are in an open conflict of another of its integrations, of whom a person decided
-    that they are somebody there, as long as no import of it could follow that, or who seem to be a member there whose
-    row could not be used."""
+    """user_ids of users of the directory who, for another of its integrations, are in an open conflict, are to be
+    linked by a decision that no import has followed yet, or seem to be a member whose row could not be used."""
     other = integrations.alias()
     directory_id = sa.select(integrations.c.directory_id).where(integrations.c.integration_id == integration_id)
     others = sa.select(other.c.integration_id).where(

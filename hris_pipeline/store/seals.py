@@ -1,11 +1,12 @@
-"""Seals over what decides and is neither an import nor a user: settings, what an integration is, whether its automatic
-imports run, whom ``do_not_archive`` follows, whose tokens are whose, what became of conflicts, the log of decisions;
-and that following and that log, each of which one seal is over.
+"""Seals (MACs) by which a change behind the pipeline's back is noticed, over everything that decides and is neither an
+import nor a user: settings, what an integration is, whether its automatic imports run, whom ``do_not_archive`` follows,
+its tokens, the resolutions of conflicts, the log of decisions. What is followed and the log stand here too, because one
+seal is over all lines of each.
 
-Each is one MAC in the row that it is over, or in its integration's; a table of parts says which columns it covers. Who
-writes a part seals it, who follows it proves it first. ``kept_users`` is a table of its own, because the settings name
-ids and a user's id can change; an id that nobody had when it was set follows the first user who gets it. Light: whoever
-changes settings loads no frames. Seals of imports, approvals and users are ``keyring``'s.
+A seal stands in the row that it is over, or in the integration's row; the table ``PARTS`` says which columns it covers.
+Whoever writes a part seals it, whoever relies on it proves it first. ``kept_users`` is a table of its own, because the
+settings name ids and a user's id can change; an id that nobody had when it was set follows the first user who gets it.
+Light: whoever changes settings loads no frames. Seals of imports, approvals and users are ``keyring``'s.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -68,8 +69,9 @@ Columns = Mapping[str, Any] | sa.RowMapping
 
 @dataclass(frozen=True)
 class SealedPart:
-    """What one seal is over: ``columns`` of a row of ``table``, and its ``keys``, so that none takes another's place;
-    the seal stands in ``column``. Only rows that meet ``where`` have one. ``what`` and ``remedy`` are for messages."""
+    """What one seal is over: ``columns`` of a row of ``table``, and its ``keys``, so that no sealed row can be put in
+    the place of another; the seal stands in ``column``. Only rows that meet ``where`` have one. ``what`` and ``remedy``
+    are for messages."""
 
     name: str
     table: sa.Table
@@ -205,7 +207,7 @@ def seal_parts(connection: sa.Connection, integration_id: str, *parts: SealedPar
 
 
 def reseal(connection: sa.Connection, part: SealedPart) -> tuple[int, int]:
-    """Seals every row that is intact with the first key; gives how many, and how many were left as they are not."""
+    """Seals every intact row with the first key; gives how many, and how many are not intact and were left alone."""
     keyring = keyring_of(connection)
     rows = list(_read(connection, part))
     intact = [row for row in rows if is_intact(keyring, part, row)]
@@ -214,7 +216,7 @@ def reseal(connection: sa.Connection, part: SealedPart) -> tuple[int, int]:
 
 
 def broken_decisions(connection: sa.Connection, integration_id: str) -> tuple[str, ...]:
-    """What of an integration, besides settings, imports and users, is not what was decided; in words."""
+    """The sealed parts of an integration, but for settings, that are not what was decided; in words."""
     keyring = keyring_of(connection)
     parts = [part for part in PARTS if part not in (SETTINGS, DECISION_LOG)]
     broken = tuple(
@@ -233,7 +235,7 @@ def broken_decisions(connection: sa.Connection, integration_id: str) -> tuple[st
 
 
 def is_all_broken(decisions_broken: Collection[str]) -> bool:
-    """Whether what every integration has is broken at once, as under another key."""
+    """Whether all parts that every integration has are broken at once, as they are under another key."""
     return {part.what for part in (INTEGRATION, AUTOMATIC, KEPT)} <= set(decisions_broken)
 
 
@@ -345,7 +347,8 @@ def followed_users(
 
 
 def _followed(connection: sa.Connection, integration_id: str, *, proven: bool) -> tuple[bool, dict[str, str]]:
-    """Whether that is what was sealed, and whom each EmployeeId follows."""
+    """Whether the lines are what was sealed, and which user each EmployeeId follows; ``proven``: refused if they are
+    not."""
     for row in read_kept(connection, integration_id):
         if proven:
             prove(connection, KEPT, row)

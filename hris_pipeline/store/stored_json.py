@@ -1,11 +1,8 @@
-"""What the store's JSON columns hold, in the shapes that this pipeline writes; anything else was written behind its
-back and is said so, never trusted and never a surprise.
+"""Reads the store's JSON columns in the shapes that this pipeline writes. Anything else was written behind its back.
 
-An older row of an import, sealed as it was, can be put back by whoever writes to the store: what other rows say of its
-end tells that.
-
-What cannot be read of an import's own record reads as ``UNREADABLE``, which no seal covers: so the import is refused as
-tampered with, while it can still be listed, shown and replaced. Rows and settings that cannot be read are an error.
+Guards and diagnostics that cannot be read become ``UNREADABLE``, which no seal covers: the import is refused as
+tampered with, but can still be listed, shown and replaced. Rows of imports that cannot be read are an error.
+``has_ended`` notices an older row of an import that was put back, seal and all.
 """
 
 import json
@@ -141,5 +138,6 @@ def rename_metadata(connection: sa.Connection, integration_id: str, old: str, ne
 
 
 def _renamed(metadata: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """In its place; what an earlier field of the new name left over goes."""
+    """The metadata with ``new`` in the place of ``old``; a value that an earlier field left under ``new`` is
+    dropped."""
     return {new if name == old else name: value for name, value in metadata.items() if name != new}

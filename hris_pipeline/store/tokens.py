@@ -18,7 +18,7 @@ from hris_pipeline.store.tables import connections, integrations
 __all__ = ["StoredTokens"]
 
 WAIT_SECONDS = 180
-"""For another process's renewal: longer than any answer of a token endpoint may take."""
+"""How long to wait while another process refreshes: longer than any answer of a token endpoint may take."""
 
 
 def _utc_now() -> datetime:
@@ -75,7 +75,7 @@ class StoredTokens:
 
         Raises:
             ConnectionInvalid: nothing is stored, or ``do`` found the connection dead.
-            StoreError: another process held the tokens for longer than a minute.
+            StoreError: another process held the tokens for longer than ``WAIT_SECONDS``.
         """
         with named_lock(self.store, f"tokens/{self.integration_id}", WAIT_SECONDS) as held:
             if not held:
