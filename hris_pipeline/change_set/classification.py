@@ -315,15 +315,15 @@ def _alike(
         left = [suspects[name] for name in names]
         keys.append((casefold_key(*(users[name] for name in names)), casefold_key(*left)[comparable]))
     pairs = [
-        pd.DataFrame({"key": theirs, "user_id": users["user_id"]})
+        pd.DataFrame({"key": user_key, "user_id": users["user_id"]})
         .dropna(subset="key")
-        .merge(pd.DataFrame({"key": ours, "hris_id": suspects["hris_id"]}).dropna(subset="key"), on="key")
-        for theirs, ours in keys
+        .merge(pd.DataFrame({"key": suspect_key, "hris_id": suspects["hris_id"]}).dropna(subset="key"), on="key")
+        for user_key, suspect_key in keys
     ]
     alike = pd.concat(pairs, ignore_index=True)[["hris_id", "user_id"]]
-    two = {(item.hris_id, item.user_id) for item in context.resolutions if item.decision != "link"}
-    apart = [pair in two for pair in zip(alike["hris_id"], alike["user_id"], strict=True)] if two else []
-    return alike[~pd.Series(apart, index=alike.index, dtype=bool)] if apart else alike
+    decided_pairs = {(item.hris_id, item.user_id) for item in context.resolutions if item.decision != "link"}
+    is_two = [pair in decided_pairs for pair in zip(alike["hris_id"], alike["user_id"], strict=True)] if decided_pairs else []
+    return alike[~pd.Series(is_two, index=alike.index, dtype=bool)] if is_two else alike
 
 
 def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
@@ -342,10 +342,10 @@ def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, co
         suspects.append(holes.drop(columns="works").assign(incomplete=True))
     if context.quarantined:
         ids = {name: text_series(getattr(member, name) for member in context.quarantined) for name in _IDS}
-        apart = ~(is_in(ids["hris_id"], rows["hris_id"]) | is_in(ids["hris_id"], _managed_ids(snapshot, context)))
+        is_rowless = ~(is_in(ids["hris_id"], rows["hris_id"]) | is_in(ids["hris_id"], _managed_ids(snapshot, context)))
         members = pd.DataFrame(ids)
         columns = {name: column_or_nulls(members, name).astype(kind) for name, kind in IDENTITY_COLUMNS.items()}
-        suspects.append(pd.DataFrame(columns)[apart & ids["employee_id"].notna()].assign(incomplete=True))
+        suspects.append(pd.DataFrame(columns)[is_rowless & ids["employee_id"].notna()].assign(incomplete=True))
     return pd.concat(suspects, ignore_index=True)
 
 

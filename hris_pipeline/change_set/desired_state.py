@@ -154,8 +154,8 @@ def _vanished_fields(rows: pd.DataFrame, written: pd.Series, directory: Director
 def _employee_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings) -> _Claimed:
     stored = rows["stored_employee_id"]
     if settings.employee_ids == "generated":
-        nobody = pd.Series(False, index=rows.index)
-        return _Claimed(stored.fillna(_generated(rows, snapshot)), nobody, nobody)
+        no_row = pd.Series(False, index=rows.index)
+        return _Claimed(stored.fillna(_generated(rows, snapshot)), no_row, no_row)
     return _claim(rows, rows["employee_id"], stored, snapshot, "employee_id")
 
 
@@ -309,18 +309,18 @@ def _shared_by_quarantined(rows: pd.DataFrame, members: pd.DataFrame) -> pd.Seri
 def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
     """hris_ids of members who are no user and whose EmployeeId another person's user will have: one who differs in
     email, and in name or birth date. Quarantined and left out rows are not among them."""
-    apart = rows[rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)]
-    apart = apart[~is_in(apart["hris_id"], written["hris_id"])]
-    apart = apart[is_in(column_or_nulls(apart, "employee_id"), written["employee_id"])]
-    if apart.empty:
-        return apart["hris_id"]
-    holders = written[is_in(written["employee_id"], apart["employee_id"])]
-    same = pd.Series(False, index=apart.index)
+    unwritten = rows[rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)]
+    unwritten = unwritten[~is_in(unwritten["hris_id"], written["hris_id"])]
+    unwritten = unwritten[is_in(column_or_nulls(unwritten, "employee_id"), written["employee_id"])]
+    if unwritten.empty:
+        return unwritten["hris_id"]
+    holders = written[is_in(written["employee_id"], unwritten["employee_id"])]
+    same = pd.Series(False, index=unwritten.index)
     for parts in _SAME_PERSON:
-        keys = casefold_key(*(column_or_nulls(apart, part) for part in parts))
+        keys = casefold_key(*(column_or_nulls(unwritten, part) for part in parts))
         other_keys = casefold_key(*(column_or_nulls(holders, part) for part in parts))
-        same |= null_as_false(keys == lookup(apart["employee_id"], holders["employee_id"], other_keys))
-    return apart.loc[~same, "hris_id"]
+        same |= null_as_false(keys == lookup(unwritten["employee_id"], holders["employee_id"], other_keys))
+    return unwritten.loc[~same, "hris_id"]
 
 
 def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame:

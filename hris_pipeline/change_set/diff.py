@@ -133,14 +133,14 @@ def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
     state = _desired(target, integration_id)
     state["metadata"] = encode_metadata(_metadata(target), index)
     state["email_edited_by_user"] = pd.Series(False, index=index, dtype="bool[pyarrow]")
-    nobody = pd.DataFrame(index=index)
+    blank = pd.DataFrame(index=index)
     return _rows(
         {
             "user_id": text_series((str(uuid.uuid4()) for _ in index), index),
             "action": text_series(["create"] * len(index), index),
             "changed": text_series(["[]"] * len(index), index),
             "after": state_json(
-                pd.DataFrame({name: state.get(name, column_or_nulls(nobody, name)) for name in USER_STATE})
+                pd.DataFrame({name: state.get(name, column_or_nulls(blank, name)) for name in USER_STATE})
             ),
             "source_hash": target["hash"],
         },

@@ -259,8 +259,8 @@ class _Candidates:
             [_collisions("email", self.email[unmatched].dropna()), _collisions("name_and_birth_date", by_name)]
         )
         hris_ids = self._rows.loc[others.index, "hris_id"]
-        apart = [pair in created for pair in zip(hris_ids, others["user_id"], strict=True)]
-        lines = pd.concat([by_id, others[[not decided for decided in apart]]])
+        is_decided = [pair in created for pair in zip(hris_ids, others["user_id"], strict=True)]
+        lines = pd.concat([by_id, others[[not decided for decided in is_decided]]])
         return lines[~lines.assign(row=lines.index).duplicated(["row", "user_id"])]
 
 

@@ -43,6 +43,7 @@ from hris_pipeline.operations.notification import notify, untold
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_changed
+from hris_pipeline.settings.calendar import FREQUENCIES
 
 __all__ = [
     "SCHEDULES",
@@ -228,7 +229,7 @@ def _being_refreshed(instance: dg.DagsterInstance) -> set[str]:
 
 
 SCHEDULES = (
-    *(_import_schedule(frequency) for frequency in ("daily", "weekly", "monthly")),
+    *(_import_schedule(frequency) for frequency in FREQUENCIES),
     connection_refresh,
     DAILY_PRUNE,
 )

@@ -100,42 +100,42 @@ def needs_daemon(services: Services) -> bool:
 def _connection(
     services: Services, name: str, state: str, tokens: "sa.Row[tuple[object, ...]] | None", now: datetime
 ) -> Finding:
-    what = f"connection of {name}"
+    subject = f"connection of {name}"
     if state != "connected" or tokens is None:
         verdict: Verdict = "failed" if state == "expired" else "warning"
-        return Finding(what, verdict, f"{state}: connect it with `hris connect {name}`")
+        return Finding(subject, verdict, f"{state}: connect it with `hris connect {name}`")
     try:
         keyring = load_keyring(services.environment)
         for secret in (tokens.access_token, tokens.refresh_token):
             if secret:
                 keyring.decrypt(secret)
     except HrisError as error:
-        return Finding(what, "failed", str(error))
+        return Finding(subject, "failed", str(error))
     age = _age(now - tokens.updated_at)
     until = tokens.refresh_expires_at
     if until is not None and until <= now:
-        return Finding(what, "failed", f"expired {_age(now - until)} ago: connect it with `hris connect {name}`")
+        return Finding(subject, "failed", f"expired {_age(now - until)} ago: connect it with `hris connect {name}`")
     if until is not None and until - now < EXPIRES_SOON:
-        return Finding(what, "warning", f"refreshed {age} ago, and expires in {_age(until - now)}")
-    return Finding(what, "ok", f"refreshed {age} ago" + (f", good for {_age(until - now)}" if until else ""))
+        return Finding(subject, "warning", f"refreshed {age} ago, and expires in {_age(until - now)}")
+    return Finding(subject, "ok", f"refreshed {age} ago" + (f", good for {_age(until - now)}" if until else ""))
 
 
 def _imports(state: AutomationState, last: datetime | None, now: datetime) -> Finding:
     """How old the newest good import is, against when the next was due after it."""
     name = state.integration_id
-    what = f"imports of {name}"
+    subject = f"imports of {name}"
     if last is None:
-        return Finding(what, "ok" if state.automatic != "running" else "warning", "no import was applied yet")
+        return Finding(subject, "ok" if state.automatic != "running" else "warning", "no import was applied yet")
     detail = f"the newest good one is {_age(now - last)} old"
     if last > now:
-        return Finding(what, "failed", "the newest good one is later than now: the clock of this machine jumped")
+        return Finding(subject, "failed", "the newest good one is later than now: the clock of this machine jumped")
     if state.automatic == "paused":
         return Finding(
-            what, "warning", f"{detail}; automatic imports are paused ({state.automatic_reason or 'no reason'})"
+            subject, "warning", f"{detail}; automatic imports are paused ({state.automatic_reason or 'no reason'})"
         )
     if state.automatic == "running" and now > next_due(state.calendar, last) + LATE_AFTER:
-        return Finding(what, "failed", f"{detail}, and a later one was due: `hris history {name}` tells what failed")
-    return Finding(what, "ok", detail)
+        return Finding(subject, "failed", f"{detail}, and a later one was due: `hris history {name}` tells what failed")
+    return Finding(subject, "ok", detail)
 
 
 def _disk(home: Path) -> Finding:

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 
 from hris_pipeline.settings.document import Settings
 
-__all__ = ["Calendar", "latest_due", "local_date", "next_due"]
+__all__ = ["FREQUENCIES", "Calendar", "latest_due", "local_date", "next_due"]
+
+FREQUENCIES = ("daily", "weekly", "monthly")
 
 
 @dataclass(frozen=True)

@@ -168,9 +168,9 @@ class Finch:
     def _expired(self) -> Unauthorized:
         """Notes that the connection must be made again; gives the error that says so."""
         self._on_expired()
-        again = self._advice(401, "")
+        remedy = self._advice(401, "")
         return Unauthorized(
-            f"The HRIS aggregator says that the employer must connect again ({REAUTHENTICATE}): {again}.",
+            f"The HRIS aggregator says that the employer must connect again ({REAUTHENTICATE}): {remedy}.",
             REAUTHENTICATE,
         )
 
@@ -243,10 +243,10 @@ class Finch:
         self._retrieved = headers.get("Finch-Data-Retrieved", self._retrieved)
 
     def _advice(self, status: int, path: str) -> str:
-        again = f"connect again with `hris connect {self._integration_id}`"
+        remedy = f"connect again with `hris connect {self._integration_id}`"
         if status == 403:
-            return f"the connection may not read {path.rpartition('/')[2]}; {again} and grant it"
-        return again if status == 401 else "check whether the aggregator changed its API"
+            return f"the connection may not read {path.rpartition('/')[2]}; {remedy} and grant it"
+        return remedy if status == 401 else "check whether the aggregator changed its API"
 
 
 def _of(entity: str) -> dict[str, str]:

@@ -77,9 +77,9 @@ class TokenKeeper(Protocol):
         """
         ...
 
-    def refresh(self, stale: Tokens, do: Callable[[Tokens], Tokens]) -> Tokens:
+    def refresh(self, stale: Tokens, renew: Callable[[Tokens], Tokens]) -> Tokens:
         """Under a lock that all processes share: the stored tokens when they already differ from ``stale``; otherwise
-        what ``do(stale)`` gives, stored before it is returned."""
+        what ``renew(stale)`` gives, stored before it is returned."""
         ...
 
 

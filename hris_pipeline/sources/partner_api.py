@@ -230,12 +230,12 @@ class PartnerApi:
             return ()
 
     def _advice(self, status: int, path: str) -> str:
-        again = f"connect again with `hris connect {self._integration_id}`"
+        remedy = f"connect again with `hris connect {self._integration_id}`"
         if status == 403:
             scope = next((scope for prefix, scope in SCOPE_OF if path.startswith(prefix)), "")
-            return f"the connection lacks the permission {scope}; {again} and agree to all permissions"
+            return f"the connection lacks the permission {scope}; {remedy} and agree to all permissions"
         if status == 401:
-            return again
+            return remedy
         return "check JUSTWORKS_API_URL, and whether Justworks changed its API"
 
 

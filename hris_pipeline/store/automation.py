@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
-from hris_pipeline.settings.calendar import Calendar
+from hris_pipeline.settings.calendar import FREQUENCIES, Calendar
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.conditions import are_in_force, in_values
-from hris_pipeline.store.integrations import current_settings
+from hris_pipeline.store.integrations import Automatic, current_settings
 from hris_pipeline.store.keyring import decrypt_settings, keyring_of
 from hris_pipeline.store.seals import AUTOMATIC, SETTINGS, is_intact, prove, seal_parts
 from hris_pipeline.store.stored_json import sound_object
@@ -35,13 +35,9 @@ __all__ = [
     "set_automatic",
 ]
 
-FREQUENCIES = ("daily", "weekly", "monthly")
-
 DEFAULT_CALENDAR = Calendar.of(Settings())
 
 _OF_SETTINGS = ("integration_id", "version", "created_at", "actor", "document", "digest", "seal")
-
-Automatic = Literal["off", "running", "paused"]
 
 
 @dataclass(frozen=True, kw_only=True)

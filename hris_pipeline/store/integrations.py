@@ -246,8 +246,8 @@ def put_settings(
     connection: sa.Connection, integration_id: str, settings: Settings, *, actor: str, now: datetime
 ) -> int:
     """Stores the settings as a new version, unless they are the current ones; gives the version in force."""
-    this = integrations.c.integration_id == integration_id
-    connection.execute(sa.select(integrations.c.integration_id).where(this).with_for_update())
+    row_of = integrations.c.integration_id == integration_id
+    connection.execute(sa.select(integrations.c.integration_id).where(row_of).with_for_update())
     digest = settings.digest()
     of_integration = integration_settings.c.integration_id == integration_id
     last = connection.execute(

@@ -95,10 +95,10 @@ def record_conflicts(
         return
     lines = frame.astype(TEXT)
     keys = [_conflict_id(integration_id, *pair) for pair in zip(lines["hris_id"], lines["user_id"], strict=True)]
-    again = sa.select(conflicts.c.conflict_id, conflicts.c.first_seen_at).where(
+    select = sa.select(conflicts.c.conflict_id, conflicts.c.first_seen_at).where(
         in_values(connection, conflicts.c.conflict_id, keys)
     )
-    first_seen = {row.conflict_id: row.first_seen_at for row in connection.execute(again)}
+    first_seen = {row.conflict_id: row.first_seen_at for row in connection.execute(select)}
     connection.execute(sa.delete(conflicts).where(in_values(connection, conflicts.c.conflict_id, list(first_seen))))
     lines["conflict_id"] = pd.Series(keys, index=lines.index, dtype=TEXT)
     for name, value in {"integration_id": integration_id, "status": "open"}.items():

@@ -139,8 +139,8 @@ def _connection(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -
     }
     intact = is_intact(keyring, CONNECTION, row._mapping)
     seal = seal_of(keyring, CONNECTION, {**row._mapping, **secrets}) if intact else row.seal
-    this = connections.c.integration_id == row.integration_id
-    connection.execute(sa.update(connections).where(this).values(secrets | {"seal": seal}))
+    of_integration = connections.c.integration_id == row.integration_id
+    connection.execute(sa.update(connections).where(of_integration).values(secrets | {"seal": seal}))
     return intact
 
 
@@ -155,10 +155,10 @@ def _version(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> b
     values: dict[str, Any] = {"seal": seal_of(keyring, SETTINGS, row._mapping)}
     if settings.notify:
         values["document"] = encrypt_settings(connection, settings)
-    this = sa.and_(
+    this_version = sa.and_(
         integration_settings.c.integration_id == row.integration_id, integration_settings.c.version == row.version
     )
-    connection.execute(sa.update(integration_settings).where(this).values(values))
+    connection.execute(sa.update(integration_settings).where(this_version).values(values))
     return True
 
 

@@ -257,15 +257,15 @@ def adding_to_log(connection: sa.Connection, integration_id: str) -> Iterator[in
     empty = {"integration_id": integration_id, "lines": 0, "of": []}
     row = {"integration_id": integration_id, "lines": 0, "seal": seal_of(keyring_of(connection), DECISION_LOG, empty)}
     connection.execute(insert(decision_logs).values(row).on_conflict_do_nothing())
-    this = decision_logs.c.integration_id == integration_id
-    connection.execute(sa.select(decision_logs.c.lines).where(this).with_for_update())
+    of_integration = decision_logs.c.integration_id == integration_id
+    connection.execute(sa.select(decision_logs.c.lines).where(of_integration).with_for_update())
     log = read_log(connection, integration_id)
     was_intact = log["length"] == log["lines"] and is_intact(keyring_of(connection), DECISION_LOG, log)
     yield log["length"] + 1
     log = read_log(connection, integration_id)
     log["lines"] = log["length"]
     sealed = {"seal": seal_of(keyring_of(connection), DECISION_LOG, log)} if was_intact else {}
-    connection.execute(sa.update(decision_logs).where(this).values(lines=log["lines"], **sealed))
+    connection.execute(sa.update(decision_logs).where(of_integration).values(lines=log["lines"], **sealed))
 
 
 def log_length(connection: sa.Connection, integration_id: str) -> int:
@@ -323,8 +323,8 @@ def record_kept_users(
     added = _holders(connection, directory_id, sorted(set(employee_ids) - followed.keys()))
     if intact and not (dropped or added):
         return
-    this = integrations.c.integration_id == integration_id
-    connection.execute(sa.select(integrations.c.integration_id).where(this).with_for_update())
+    of_integration = integrations.c.integration_id == integration_id
+    connection.execute(sa.select(integrations.c.integration_id).where(of_integration).with_for_update())
     where = kept_users.c.integration_id == integration_id
     if dropped:
         connection.execute(sa.delete(kept_users).where(where, in_values(connection, kept_users.c.employee_id, dropped)))
@@ -387,8 +387,8 @@ def _read(connection: sa.Connection, part: SealedPart, *where: sa.ColumnElement[
 
 def _write(connection: sa.Connection, part: SealedPart, seals: Collection[tuple[Columns, str]]) -> None:
     keys = [column.name for column in part.table.primary_key]
-    this = sa.and_(*(part.table.c[name] == sa.bindparam(f"key_{name}") for name in keys))
-    update = sa.update(part.table).where(this).values({part.column: sa.bindparam("mac")})
+    by_key = sa.and_(*(part.table.c[name] == sa.bindparam(f"key_{name}") for name in keys))
+    update = sa.update(part.table).where(by_key).values({part.column: sa.bindparam("mac")})
     lines = [{f"key_{name}": row[name] for name in keys} | {"mac": seal} for row, seal in seals]
     if lines:
         connection.execute(update, lines)

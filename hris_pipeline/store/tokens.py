@@ -30,7 +30,7 @@ class StoredTokens:
     """Keeps one integration's tokens in the store (a ``sources.oauth.TokenKeeper``)."""
 
     store: Store
-    box: Keyring
+    keyring: Keyring
     integration_id: str
     now: Callable[[], datetime] = _utc_now
 
@@ -60,8 +60,8 @@ class StoredTokens:
                 f"{self.integration_id} is not connected: connect it with `hris connect {self.integration_id}`."
             )
         tokens = Tokens(
-            access=self.box.decrypt(row.access_token),
-            refresh=self.box.decrypt(row.refresh_token) if row.refresh_token else "",
+            access=self.keyring.decrypt(row.access_token),
+            refresh=self.keyring.decrypt(row.refresh_token) if row.refresh_token else "",
             scopes=tuple(row.scopes.split()),
             expires_at=row.expires_at,
             refresh_expires_at=row.refresh_expires_at,
@@ -69,12 +69,12 @@ class StoredTokens:
         prove(connection, CONNECTION, row._mapping)  # or one company could be read with another's tokens
         return tokens
 
-    def refresh(self, stale: Tokens, do: Callable[[Tokens], Tokens]) -> Tokens:
-        """The stored tokens when they already differ from ``stale``; otherwise what ``do(stale)`` gives, committed
+    def refresh(self, stale: Tokens, renew: Callable[[Tokens], Tokens]) -> Tokens:
+        """The stored tokens when they already differ from ``stale``; otherwise what ``renew(stale)`` gives, committed
         before it is returned, because a refresh token works once. A dead connection is recorded as expired.
 
         Raises:
-            ConnectionInvalid: nothing is stored, or ``do`` found the connection dead.
+            ConnectionInvalid: nothing is stored, or ``renew`` found the connection dead.
             StoreError: another process held the tokens for longer than ``WAIT_SECONDS``.
         """
         with named_lock(self.store, f"tokens/{self.integration_id}", WAIT_SECONDS) as held:
@@ -87,7 +87,7 @@ class StoredTokens:
             if stored.access != stale.access:
                 return stored
             try:
-                fresh = do(stored)
+                fresh = renew(stored)
             except TokensSpent:
                 self.save(msgspec.structs.replace(stored, refresh=""))
                 self.mark_expired()
@@ -101,14 +101,14 @@ class StoredTokens:
     def save(self, tokens: Tokens, company_name: str | None = None, now: datetime | None = None) -> None:
         """Stores tokens and marks the integration connected; the company's name stays when none is given."""
         values = {
-            "access_token": self.box.encrypt(tokens.access),
-            "refresh_token": self.box.encrypt(tokens.refresh) if tokens.refresh else None,
+            "access_token": self.keyring.encrypt(tokens.access),
+            "refresh_token": self.keyring.encrypt(tokens.refresh) if tokens.refresh else None,
             "scopes": " ".join(tokens.scopes),
             "expires_at": tokens.expires_at,
             "refresh_expires_at": tokens.refresh_expires_at,
             "updated_at": now or self.now(),
         }
-        values["seal"] = seal_of(self.box, CONNECTION, values | {"integration_id": self.integration_id})
+        values["seal"] = seal_of(self.keyring, CONNECTION, values | {"integration_id": self.integration_id})
         if company_name is not None:
             values["company_name"] = company_name
         with self.store.begin() as connection:

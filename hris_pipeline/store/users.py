@@ -306,8 +306,8 @@ def _erase_row(connection: sa.Connection, row: sa.Row[Any], kept: Collection[str
         for name, state in (("before", row.before), ("after", row.after))
         if name == "after" or state
     }
-    this = sa.and_(import_rows.c.user_id == row.user_id, import_rows.c.import_id == row.import_id)
-    connection.execute(sa.update(import_rows).where(this).values(**states, source_hash=None, erased=True))
+    this_row = sa.and_(import_rows.c.user_id == row.user_id, import_rows.c.import_id == row.import_id)
+    connection.execute(sa.update(import_rows).where(this_row).values(**states, source_hash=None, erased=True))
 
 
 def _blank(kept: Collection[str]) -> dict[str, Any]:
@@ -358,8 +358,8 @@ def _erase_from_notifications(connection: sa.Connection, names: Collection[str],
             reason: [name for name in whom if name not in ids]
             for reason, whom in read_object(read_json(row.state)).items()
         }
-        this = sa.and_(notifications.c.integration_id == row.integration_id, notifications.c.event == row.event)
-        connection.execute(sa.update(notifications).where(this).values(state=json.dumps(state)))
+        this_event = sa.and_(notifications.c.integration_id == row.integration_id, notifications.c.event == row.event)
+        connection.execute(sa.update(notifications).where(this_event).values(state=json.dumps(state)))
 
 
 def _names(

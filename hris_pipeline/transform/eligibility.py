@@ -372,9 +372,9 @@ def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Serie
     title, kind, first, last = (
         source(column)[unknown] for column in ("job_title", "employment_type", "first_name", "last_name")
     )
-    both = from_arrow(pc.binary_join_element_wise(to_arrow(first), to_arrow(last), " "), first.index)
+    whole_name = from_arrow(pc.binary_join_element_wise(to_arrow(first), to_arrow(last), " "), first.index)
     marked = _is(title, _SERVICE_ACCOUNT) | _is(last, _SERVICE_ACCOUNT)
-    for text in (kind, first, last, both):
+    for text in (kind, first, last, whole_name):
         marked |= _is(text, _THIRD_PARTY)
     return unknown & marked.reindex(unknown.index, fill_value=False)
 

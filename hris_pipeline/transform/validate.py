@@ -319,10 +319,10 @@ def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check,
     failures = []
     for field in EMPLOYEE_FIELDS:
         values = rows[field.name]
-        there = values.notna()
-        broken = [(check, there & ~null_as_false(check.holds(values))) for check in checks_for(field)]
+        has_value = values.notna()
+        broken = [(check, has_value & ~null_as_false(check.holds(values))) for check in checks_for(field)]
         if field.needed:
-            broken.insert(0, (MISSING, ~there & frame[field.name].isna()))
+            broken.insert(0, (MISSING, ~has_value & frame[field.name].isna()))
         failures += [(field.name, check, rows.index[whose]) for check, whose in broken if whose.any()]
     return failures
 

@@ -36,10 +36,10 @@ class MemoryKeeper:
             raise ConnectionInvalid("acme is not connected: connect it with `hris connect acme`.")
         return self.tokens
 
-    def refresh(self, stale: Tokens, do: Callable[[Tokens], Tokens]) -> Tokens:
+    def refresh(self, stale: Tokens, renew: Callable[[Tokens], Tokens]) -> Tokens:
         with self._lock:
             if self.current() == stale:
-                self.tokens = do(stale)
+                self.tokens = renew(stale)
                 self.refreshed += 1
             return self.current()
 
