@@ -54,7 +54,7 @@ RETRY_HOURS = (1, 4, 12)
 """How long after each failed attempt the same due moment is tried again; after the last it counts as a failure."""
 
 LONGEST_RETRY = timedelta(hours=max(RETRY_HOURS))
-"""A retry later than this was set by a clock that was wrong."""
+"""A retry set further ahead than this comes from a clock that was wrong, and does not count."""
 
 FAILURES_TO_PAUSE = 3
 """So many failed due moments in a row pause the integration."""
@@ -96,7 +96,7 @@ class SkippedIntegration:
 
 @dataclass(frozen=True)
 class DueImports:
-    """What one look at the clock found."""
+    """The imports that are due now, and the integrations that have one due but do not start it."""
 
     due: tuple[Due, ...]
     left_out: tuple[SkippedIntegration, ...]
@@ -178,27 +178,27 @@ def skip_reason(services: Services, integration_id: str) -> str | None:
         Tampered: whether they run was changed behind the pipeline's back.
     """
     with services.store.read() as connection:
-        automation_state = automation(connection, integration_id)
-        if not automation_state.decided:
+        state = automation(connection, integration_id)
+        if not state.decided:
             prove_automatic(connection, integration_id)
-    if automation_state.automatic == "running":
+    if state.automatic == "running":
         return _RUNNING if import_running(services.store, integration_id) else None
-    return _paused(automation_state) if automation_state.automatic == "paused" else "automatic imports are off"
+    return _paused(state) if state.automatic == "paused" else "automatic imports are off"
 
 
 def complete_due_import(services: Services, integration_id: str, due_at: datetime) -> None:
-    """An automatic import for the due moment came to its end: applied, held, or nothing to do."""
+    """Marks the due moment as handled: its automatic import was applied, is held, or had nothing to change."""
     with services.store.begin() as connection:
         complete_due(connection, integration_id, due_at)
 
 
 def attempt_failed(services: Services, integration_id: str, due_at: datetime, attempt: int) -> bool:
-    """An attempt at a due moment failed: it is tried again later, or counts as a failure; gives whether the
-    integration was paused because too many failed in a row. Told twice of one attempt, the second time does nothing."""
+    """Records that an attempt at a due moment failed: it is tried again later, or counts as a failure. Gives whether
+    the integration was paused, because too many failed in a row. A second call for the same attempt does nothing."""
     with services.store.begin() as connection:
-        automation_state = automation(connection, integration_id)
-        if attempt != automation_state.attempts or (
-            automation_state.last_due_at is not None and due_at <= automation_state.last_due_at <= services.now()
+        state = automation(connection, integration_id)
+        if attempt != state.attempts or (
+            state.last_due_at is not None and due_at <= state.last_due_at <= services.now()
         ):
             return False
         if attempt < len(RETRY_HOURS):
@@ -206,7 +206,7 @@ def attempt_failed(services: Services, integration_id: str, due_at: datetime, at
             mark_failed_attempt(connection, integration_id, attempt + 1, again_at)
             return False
         failures = complete_due(connection, integration_id, due_at, failed=True)
-        if failures < FAILURES_TO_PAUSE or automation_state.automatic != "running":
+        if failures < FAILURES_TO_PAUSE or state.automatic != "running":
             return False
         reason = f"{failures} automatic imports in a row failed"
         set_automatic(connection, integration_id, "paused", by="hris", reason=reason, now=services.now())
@@ -235,40 +235,41 @@ def resume(services: Services, integration_id: str, by: str, reason: str) -> Non
     """
     reason = _required_reason(reason)
     with services.store.begin() as connection:
-        automation_state = automation(connection, integration_id)
-        if not automation_state.saved:
+        state = automation(connection, integration_id)
+        if not state.saved:
             raise UsageError(
                 f"Automatic imports of {integration_id} need one saved manual import: "
                 f"run `hris import {integration_id} --yes`."
             )
-        _start(connection, automation_state, by, reason, services.now())
+        _start(connection, state, by, reason, services.now())
     reset_notification(services, integration_id, "paused")
 
 
 def start_if_configured(connection: sa.Connection, integration_id: str, by: str, reason: str, now: datetime) -> None:
     """Starts automatic imports when the settings say so, a manual one was saved, and nobody decided otherwise."""
-    automation_state = automation(connection, integration_id)
+    state = automation(connection, integration_id)
     if (
-        automation_state.automatic == "off"
-        and automation_state.saved
-        and automation_state.settings.start_automatic_imports
+        state.automatic == "off"
+        and state.saved
+        and state.settings.start_automatic_imports
     ):
-        _start(connection, automation_state, by, reason, now)
+        _start(connection, state, by, reason, now)
 
 
-def carry_over_due(connection: sa.Connection, automation_state: Automation, settings: Settings, now: datetime) -> None:
-    """Other settings take the place of those it was read with: when nothing was due under the old calendar,
-    nothing is under the new one before its next moment, or 04:00 moved to 08:00 at noon would import twice that day."""
-    if automation_state.last_due_at is not None and now >= automation_state.last_due_at >= latest_due(
-        automation_state.settings, now
+def carry_over_due(connection: sa.Connection, state: Automation, settings: Settings, now: datetime) -> None:
+    """Moves the handled moment along when ``settings`` take the place of those of the state: where nothing was due
+    under the old calendar, nothing is due under the new one before its next moment. Otherwise moving 04:00 to 08:00 at
+    noon would import twice that day."""
+    if state.last_due_at is not None and now >= state.last_due_at >= latest_due(
+        state.settings, now
     ):
-        advance_due(connection, automation_state.integration_id, latest_due(settings, now))
+        advance_due(connection, state.integration_id, latest_due(settings, now))
 
 
-def _start(connection: sa.Connection, automation_state: Automation, by: str, reason: str, now: datetime) -> None:
-    set_automatic(connection, automation_state.integration_id, "running", by=by, reason=reason, now=now)
-    if automation_state.last_due_at is None or automation_state.last_due_at > now + CLOCK_TOLERANCE:
-        complete_due(connection, automation_state.integration_id, latest_due(automation_state.settings, now))
+def _start(connection: sa.Connection, state: Automation, by: str, reason: str, now: datetime) -> None:
+    set_automatic(connection, state.integration_id, "running", by=by, reason=reason, now=now)
+    if state.last_due_at is None or state.last_due_at > now + CLOCK_TOLERANCE:
+        complete_due(connection, state.integration_id, latest_due(state.settings, now))
 
 
 def _required_reason(reason: str) -> str:

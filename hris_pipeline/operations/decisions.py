@@ -1,8 +1,8 @@
 """What a person decides about an import: approving a held one by its digest, saving it exactly as planned, discarding
 it, and planning one that takes it back, which is saved like any other.
 
-Looking at imports is ``imports``', planning of mapped users ``planning``'s; what changes is decided in
-``change_set``.
+Looking at imports stands in ``overview`` and ``review``, planning of mapped users in ``planning``; what changes is
+decided in ``change_set``.
 """
 
 from dataclasses import replace
@@ -55,10 +55,10 @@ __all__ = [
 ]
 
 FEW = 20
-"""So many of the newest imports are looked at; those that a wrong clock made later than now are passed over."""
+"""So many of the newest imports are looked at for one that no wrong clock has dated later than now."""
 
 DIGEST_DIGITS = 12
-"""So many digits of a digest name it."""
+"""The first so many digits of a digest are enough to name it."""
 
 
 def approve_import(services: Services, import_id: str, digest: str, by: str, reason: str) -> Import:
@@ -221,7 +221,7 @@ def import_to_save(services: Services, integration_id: str, import_id: str | Non
 
 
 def _check_applied(services: Services, record: Import) -> None:
-    """That it was applied is only believed of a record that nobody changed."""
+    """Refuses an import that says it was applied but is not what the pipeline wrote."""
     with services.store.read() as connection:
         broken = tampered_parts(connection, record, rows=False)
     if broken:
@@ -328,7 +328,7 @@ def _owners(connection: sa.Connection, directory_id: str) -> dict[tuple[str, ...
 
 
 def _renames_since(connection: sa.Connection, record: Import) -> dict[str, str]:
-    """Metadata names of the import's time that are called otherwise now."""
+    """Metadata names that were renamed since the import: the name then, and now."""
     versions = reversed(settings_history(connection, record.integration_id))
     later = [version.settings for version in versions if version.version >= (record.settings_version or 0)]
     now: dict[str, str] = {}

@@ -1,9 +1,9 @@
-"""From an extract to employees to mapped users; what the source offers to map: every field with how many people have
-it, a sample, and what it feeds; and what the people of an extract say of some settings.
+"""From an extract to employees to mapped users; the mapping as people see it: every source field with how many people
+have it, a sample, and what it feeds; and how many people of an extract settings would concern.
 
-Whatever cannot be used goes to the quarantine. The settings are read once by whoever asks, and passed down: what is
-mapped, planned and stamped is under the same ones. It works on frames, which reading an extract (``extraction``) and
-most changes of settings do not need. What the store makes of it is ``planning``'s.
+Rows that cannot be used go to the quarantine. The caller reads the settings once and passes them down, so that users
+are mapped, planned and stamped under the same ones. All of it works on frames, which reading an extract
+(``extraction``) and most changes of settings do not need. Planning with the store stands in ``planning``.
 """
 
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ def read_employees(services: Services, manifest: Manifest, settings: Settings) -
 
 
 def _normalised(services: Services, manifest: Manifest) -> Normalised:
-    """The raw columns go with it: what follows needs them no more."""
+    """The extract normalised; its raw columns are freed on the way, nothing needs them later."""
     return normalise(services.fresh.take(manifest, services.archive) or read_columns(manifest, services.archive))
 
 
@@ -242,8 +242,9 @@ def _field(source: str, title: str, values: pd.Series, settings: Settings, manif
 
 @dataclass(frozen=True)
 class Shares:
-    """What an extract's people say of the settings: of each rule that can be tried the share of them who match it, of
-    each associated metadata field that has values the share of those that name somebody, and further warnings."""
+    """How some settings fit the people of an extract: for each rule that can be tried, the share (0 to 1) of people who
+    match it; for each associated metadata field that has values, the share of values that name somebody; and
+    warnings."""
 
     by_rule: Mapping[str, float] = field(default_factory=dict)
     by_reference: Mapping[str, float] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from hris_pipeline.store.tables import integration_settings, notifications
 
 __all__ = [
     "Sender",
-    "forget_told",
+    "forget_notifications",
     "notify",
     "notify_import",
     "reset_notification",
@@ -61,7 +61,7 @@ def notify(
     without the address.
     """
     try:
-        return _notify(services, _read_told(services, integration_id), event, state, body, send)
+        return _notify(services, _read_sent(services, integration_id), event, state, body, send)
     except Exception as failure:
         log.warning("Nobody could be told of %s for %s: %s", event, integration_id, type(failure).__name__)
         return False
@@ -89,7 +89,8 @@ def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple
 
 
 def reset_notification(services: Services, integration_id: str, *events: Event) -> None:
-    """What was wrong is over: should it come back, it is told again. Never raises."""
+    """Forgets what was sent of the events, because they are over: when they come back they are told again. Never
+    raises."""
     try:
         _forget(services, integration_id, events)
     except Exception as failure:
@@ -104,21 +105,21 @@ def notify_import(services: Services, summary: Import, *, send: Sender = send_wi
     if in_force is not None and not in_force.settings.notify:
         return
     try:
-        record = _read_told(services, name)
-        over = {"failed", "stalled", "held"} & record.states.keys() if summary.status == "applied" else set()
-        if not _open_ends(summary):
-            over |= {"conflict"} & record.states.keys()
-        if over:
-            _forget(services, name, over)
-        for event, state, body in chain(_ending(summary), _new_open_ends(summary, record)):
-            _notify(services, record, event, state, body, send)
+        sent = _read_sent(services, name)
+        ended = {"failed", "stalled", "held"} & sent.states.keys() if summary.status == "applied" else set()
+        if not _review_queues(summary):
+            ended |= {"conflict"} & sent.states.keys()
+        if ended:
+            _forget(services, name, ended)
+        for event, state, body in chain(_ending(summary), _new_in_queues(summary, sent)):
+            _notify(services, sent, event, state, body, send)
     except Exception as failure:
         log.warning("Nobody could be told of import %s of %s: %s", summary.import_id, name, type(failure).__name__)
 
 
 @dataclass(frozen=True)
-class _Told:
-    """Whom an integration's settings name, and the last state told of each event."""
+class _Sent:
+    """The settings, which name whom to tell, and the last state that was sent of each event."""
 
     integration_id: str
     settings: Settings
@@ -143,52 +144,53 @@ def _ending(summary: Import) -> Iterator[_Message]:
         yield "held", summary.digest, body
 
 
-def _open_ends(summary: Import) -> dict[str, list[str]]:
-    ends = {reason: sorted(summary.diagnostics.get(reason, ())) for reason in REVIEW_QUEUES}
-    return ends if any(ends.values()) else {}
+def _review_queues(summary: Import) -> dict[str, list[str]]:
+    queues = {reason: sorted(summary.diagnostics.get(reason, ())) for reason in REVIEW_QUEUES}
+    return queues if any(queues.values()) else {}
 
 
-def _new_open_ends(summary: Import, record: _Told) -> Iterator[_Message]:
+def _new_in_queues(summary: Import, sent: _Sent) -> Iterator[_Message]:
     """Told when somebody is in conflict or quarantined who was not when it was last told."""
-    ends, before = _open_ends(summary), read_object(read_json(record.states.get("conflict") or "{}"))
-    if all(set(ids) <= set(before.get(reason, ())) for reason, ids in ends.items()):
+    queues, before = _review_queues(summary), read_object(read_json(sent.states.get("conflict") or "{}"))
+    if all(set(ids) <= set(before.get(reason, ())) for reason, ids in queues.items()):
         return
-    counted = ", ".join(f"{len(ids)} {REVIEW_QUEUES[reason]}" for reason, ids in ends.items() if ids)
+    counted = ", ".join(f"{len(ids)} {REVIEW_QUEUES[reason]}" for reason, ids in queues.items() if ids)
     name, import_id = summary.integration_id, summary.import_id
     body = f"Import {import_id} left {counted}: `hris conflicts {name}`, `hris show {import_id}`."
-    yield "conflict", json.dumps(ends), body
+    yield "conflict", json.dumps(queues), body
 
 
-def _read_told(services: Services, integration_id: str) -> _Told:
-    """In one read, whatever is told."""
+def _read_sent(services: Services, integration_id: str) -> _Sent:
+    """What was sent of every event, in one transaction."""
     of_integration = notifications.c.integration_id == integration_id
     with services.store.read() as connection:
         settings = _settings_to_tell(services, connection, integration_id)
         rows = connection.execute(sa.select(notifications.c.event, notifications.c.state).where(of_integration))
-        return _Told(integration_id, settings, {row.event: row.state for row in rows})
+        return _Sent(integration_id, settings, {row.event: row.state for row in rows})
 
 
 def _settings_to_tell(services: Services, connection: sa.Connection, integration_id: str) -> Settings:
-    """Those in force; where they are not what was stored, the last ones that are: somebody must hear of it."""
+    """The settings in force; where they were tampered with, the newest intact ones, because somebody must hear of
+    it."""
     try:
         return services.settings.read(connection, integration_id).settings
     except Tampered:
         return settings_to_replace(connection, integration_id) or Settings()
 
 
-def _notify(services: Services, record: _Told, event: Event, state: str, body: str, send: Sender) -> bool:
-    channels = [entry.to for entry in record.settings.notify if event in entry.on]
-    if not channels or record.states.get(event) == state:
+def _notify(services: Services, sent: _Sent, event: Event, state: str, body: str, send: Sender) -> bool:
+    channels = [entry.to for entry in sent.settings.notify if event in entry.on]
+    if not channels or sent.states.get(event) == state:
         return False
-    title = f"HR sync of {record.integration_id}: {event}"
-    sent = [_sent(url, title, body, send) for url in channels]
-    if any(sent):
-        _remember(services, record.integration_id, event, state)
-    return any(sent)
+    title = f"HR sync of {sent.integration_id}: {event}"
+    went_out = any([_send(url, title, body, send) for url in channels])
+    if went_out:
+        _remember(services, sent.integration_id, event, state)
+    return went_out
 
 
-def forget_told(connection: sa.Connection, integration_id: str) -> None:
-    """Nobody is told any more: whoever is named later hears of what still is so."""
+def forget_notifications(connection: sa.Connection, integration_id: str) -> None:
+    """Forgets all that was sent, as the settings name nobody any more: who is named later hears of what still holds."""
     connection.execute(sa.delete(notifications).where(notifications.c.integration_id == integration_id))
 
 
@@ -208,7 +210,7 @@ def _key(integration_id: str, *events: str) -> sa.ColumnElement[bool]:
     return sa.and_(notifications.c.integration_id == integration_id, notifications.c.event.in_(events))
 
 
-def _sent(url: str, title: str, body: str, send: Sender) -> bool:
+def _send(url: str, title: str, body: str, send: Sender) -> bool:
     try:
         went = send(url, title, body)
     except Exception as failure:

@@ -1,10 +1,9 @@
-"""Making a change set of mapped users, staging it as the integration's one open import, recording what failed before
-there was one; and looking without storing: the change set under other settings, or from an earlier extract, beside
-today's.
+"""Planning mapped users and staging the plan as the integration's one open import; recording a run that failed before
+it had a plan; and what-if: the plan under other settings, or from an earlier extract, beside today's, with nothing
+stored.
 
-What would be planned after a change of settings is found by making the change, and planning, in a transaction that
-is taken back: so what cannot be set cannot be looked at either, and what is shown is what the next plan shows. What
-changes is decided in ``change_set``.
+For what-if the settings are really changed, in a transaction that is rolled back: what cannot be set is refused, and
+what is shown is what the next plan will be. What changes is decided in ``change_set``.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -82,7 +81,7 @@ def compute_plan(
 def read_context(
     connection: sa.Connection, manifest: Manifest, settings: Settings, now: datetime, *, bad: pd.DataFrame
 ) -> PlanContext:
-    """What the store and the extract's manifest say of the circumstances of a plan.
+    """The plan's context, from the store and the extract's manifest.
 
     Args:
         connection: An open transaction.
@@ -94,7 +93,7 @@ def read_context(
     integration_id = manifest.integration_id
     any_applied, last_extract = last_applied_extract(connection, integration_id)
     before = quarantined(connection, integration_id, last_extract) if last_extract is not None else bad.iloc[:0]
-    waiting = unsettled(connection, integration_id)
+    pairs = unsettled(connection, integration_id)
     return PlanContext(
         integration_id=integration_id,
         today=local_date(settings, now),
@@ -111,15 +110,15 @@ def read_context(
         ),
         kept_users=followed_users(connection, integration_id, settings.do_not_archive),
         waiting_elsewhere=users_waiting_elsewhere(connection, integration_id),
-        undecided=waiting.undecided,
-        relisted=waiting.relisted,
+        undecided=pairs.undecided,
+        relisted=pairs.relisted,
         unread=msgspec.to_builtins(manifest.unread),
     )
 
 
 def _members(bad: pd.DataFrame) -> tuple[QuarantinedMember, ...]:
     """The quarantined members, each once, with every check that their row failed."""
-    lines = bad.assign(told=bad["field"] + ": " + bad["check"])[["hris_id", "employee_id", "told"]]
+    lines = bad.assign(failed=bad["field"] + ": " + bad["check"])[["hris_id", "employee_id", "failed"]]
     checks: dict[tuple[str | None, str | None], list[str]] = {}
     for hris_id, employee_id, check in zip(*(to_arrow(lines[name]).to_pylist() for name in lines), strict=True):
         checks.setdefault((hris_id, employee_id), []).append(check)
@@ -235,7 +234,7 @@ def record_failure(
 
 
 def _version_in_force(connection: sa.Connection, integration_id: str) -> int | None:
-    """None where the settings are not what was stored: that is what failed, and must be recorded."""
+    """The version of the settings in force; None where they were tampered with, which is then the failure to record."""
     try:
         return current_settings(connection, integration_id).version
     except Tampered:
@@ -244,8 +243,8 @@ def _version_in_force(connection: sa.Connection, integration_id: str) -> int | N
 
 @dataclass(frozen=True)
 class WhatIf:
-    """Two plans of the same extract: under the settings in force, and under the others; nothing of them is stored.
-    ``renamed``: in how many users storing the others would move a value to the new name of its metadata."""
+    """Two plans of the same extract, neither stored: ``today`` under the settings in force, ``then`` under the others.
+    ``renamed``: in how many users the others would move a value to the new name of its metadata."""
 
     extract_id: str
     complete: bool
@@ -256,8 +255,7 @@ class WhatIf:
 
     @property
     def touched(self) -> int:
-        """How many users the change touches: whom an import would write under one of the settings alone, or
-        otherwise than under the other."""
+        """How many users the two plans write differently, or only one of them writes."""
         today, then = _writes(self.today), _writes(self.then)
         return sum(today.get(whom) != then.get(whom) for whom in today.keys() | then.keys())
 
@@ -332,12 +330,12 @@ def _plan(
 
 
 class _TakenBackError(Exception):
-    """Ends a transaction of which nothing is to stay."""
+    """Rolls a transaction back."""
 
 
 @contextmanager
 def _taken_back(store: Store) -> Iterator[sa.Connection]:
-    """A transaction in which anything may be written, and of which nothing stays."""
+    """A transaction in which anything may be written; it is rolled back at its end."""
     with suppress(_TakenBackError), store.begin() as connection:
         yield connection
         raise _TakenBackError

@@ -1,5 +1,5 @@
-"""Who waits for a person: conflicts, decided one at a time, or all at once when a source's ids all changed; and whoever
-an extract left in quarantine: which check of which field failed, and what the source sent.
+"""What waits for a person: conflicts, decided one at a time, or all at once when all ids of a source changed; and the
+quarantine of an extract: which check of which field failed, and what the source sent.
 
 The review of an import's changes is ``review``'s.
 """
@@ -57,7 +57,7 @@ class Conflict:
     user: dict[str, Any] = field(repr=False)
 
 
-_SHOWN = ("employee_id", "first_name", "last_name", "email", "birth_date", "hire_date", "status", "hris_id")
+_COMPARED_FIELDS = ("employee_id", "first_name", "last_name", "email", "birth_date", "hire_date", "status", "hris_id")
 
 
 def open_conflicts(
@@ -73,7 +73,7 @@ def open_conflicts(
 
 def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Conflict, ...]:
     select = (
-        sa.select(conflicts, *(users.c[name].label(f"user_{name}") for name in _SHOWN))
+        sa.select(conflicts, *(users.c[name].label(f"user_{name}") for name in _COMPARED_FIELDS))
         .outerjoin(users, users.c.user_id == conflicts.c.user_id)
         .where(where)
         .order_by(conflicts.c.first_seen_at, conflicts.c.conflict_id)
@@ -90,8 +90,8 @@ def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Con
             status=row.status,
             resolution=row.resolution,
             first_seen_at=row.first_seen_at,
-            incoming={name: value for name, value in read_object(row.incoming).items() if name in _SHOWN},
-            user={name: None if (value := row._mapping[f"user_{name}"]) is None else str(value) for name in _SHOWN},
+            incoming={name: value for name, value in read_object(row.incoming).items() if name in _COMPARED_FIELDS},
+            user={name: None if (value := row._mapping[f"user_{name}"]) is None else str(value) for name in _COMPARED_FIELDS},
         )
         for row in connection.execute(select)
     )
@@ -104,7 +104,11 @@ def read_conflict(services: Services, conflict_id: str) -> Conflict:
         UnknownName: there is none of that id.
     """
     with services.store.read() as connection:
-        listed = _read(connection, conflicts.c.conflict_id == conflict_id)
+        return _read_conflict(connection, conflict_id)
+
+
+def _read_conflict(connection: sa.Connection, conflict_id: str) -> Conflict:
+    listed = _read(connection, conflicts.c.conflict_id == conflict_id)
     if not listed:
         raise UnknownName(f"There is no conflict {conflict_id[:80]!r}: `hris conflicts NAME` lists them.")
     return listed[0]
@@ -134,10 +138,7 @@ def resolve(
         UsageError: the decision cannot be carried out.
     """
     with services.store.begin() as connection:
-        listed = _read(connection, conflicts.c.conflict_id == conflict_id)
-        if not listed:
-            raise UnknownName(f"There is no conflict {conflict_id[:80]!r}: `hris conflicts NAME` lists them.")
-        conflict = listed[0]
+        conflict = _read_conflict(connection, conflict_id)
         _refuse_impossible(connection, conflict, decision, user_id)
         if decision == "link":
             _refuse_linked_twice(connection, conflict)
@@ -145,7 +146,7 @@ def resolve(
             _refuse_archived(connection, conflict)
         where = conflicts.c.conflict_id == conflict_id
         _decide(connection, where, decision, by, services.now(), restore=restore)
-        return _read(connection, conflicts.c.conflict_id == conflict_id)[0]
+        return _read_conflict(connection, conflict_id)
 
 
 def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: Decision, user_id: str | None) -> None:

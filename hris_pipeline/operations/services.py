@@ -1,6 +1,6 @@
-"""What every operation works with: the environment, the store, the archive, the clock, how a source is opened, the
-settings it read last, and an import's hold on its integration, from its first request to the source to its end, also
-where its steps are the ops of one run.
+"""``Services``, what every operation works with: environment, store, archive, clock, the way to a source; and what the
+steps of one import share: its hold on the integration, from the first request to the source to its end, and the
+settings it has read.
 
 No operation stands here.
 """
@@ -35,8 +35,8 @@ __all__ = ["ImportHold", "Services", "SettingsReader", "open_services"]
 
 @dataclass
 class ImportHold:
-    """The integrations that one run holds: whoever has the same hold goes through, everybody else waits or is told. It
-    dies with the process."""
+    """The locks on integrations that the steps of one run share: a step that has the same hold goes on, everybody else
+    waits or gets an error. It ends with the process."""
 
     _locks: dict[str, ExitStack] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -98,7 +98,7 @@ class SettingsReader:
         return last if last is not None and last.integration_id == integration_id else None
 
     def clear(self) -> None:
-        """They were changed."""
+        """Forgets what was read, because it was changed."""
         self._last = None
 
 
@@ -108,9 +108,9 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Services:
-    """Opened once, closed by whoever opened it; ``now`` gives an aware UTC moment, ``retries`` says how often and how
-    patiently the source is asked again, ``hold`` is what keeps other imports of an integration out meanwhile,
-    ``fresh`` what was just read, ``settings`` reads what is in force."""
+    """Opened once, closed by whoever opened it. ``now`` gives an aware UTC moment; ``retries`` says how often and how
+    patiently the source is asked again; ``hold`` keeps other imports of an integration out; ``fresh`` is the extract
+    that was just read; ``settings`` reads the settings in force."""
 
     environment: Environment
     store: Store

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from hris_pipeline.errors import FrameInvalid, Problem, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.automation import carry_over_due, start_if_configured
 from hris_pipeline.operations.extraction import look_manifest
-from hris_pipeline.operations.notification import forget_told
+from hris_pipeline.operations.notification import forget_notifications
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings, named_sources
 from hris_pipeline.settings.mapping import custom_labels, effective_metadata, metadata_renames
@@ -47,7 +47,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SettingsChange:
-    """The version now in force, what about the settings looks odd against the last extract, and in how many users a
+    """The version now in force; warnings about settings that do not fit the last extract; and in how many users a
     stored value moved to the new name of its metadata."""
 
     version: int
@@ -110,7 +110,7 @@ def change_settings(services: Services, integration_id: str, settings: Settings,
 
 
 def check_settings(services: Services, integration_id: str, settings: Settings) -> tuple[Problem, ...]:
-    """What about the settings looks odd against the last extract; nothing while there is none that can be used.
+    """Warnings about settings that do not fit the last extract; none while there is no extract that can be used.
 
     Raises:
         SettingsInvalid: something is impossible for this company.
@@ -142,7 +142,7 @@ def put_change(
     record_kept_users(connection, integration_id, directory_id, settings.do_not_archive)
     version = put_settings(connection, integration_id, settings, actor=actor, now=now)
     if not settings.notify:
-        forget_told(connection, integration_id)
+        forget_notifications(connection, integration_id)
     carry_over_due(connection, before, settings, now)
     if not before.settings.start_automatic_imports:
         start_if_configured(connection, integration_id, actor, "settings", now)
@@ -173,8 +173,8 @@ def _refuse_late_changes(connection: sa.Connection, integration_id: str, old: Se
 def _checked(
     services: Services, integration_id: str, settings: Settings
 ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """Errors and warnings; none while there is no extract that can be used. People are looked at only for settings that
-    speak of people's values."""
+    """Errors and warnings; none while there is no extract that can be used. The people of the extract are read only for
+    settings that depend on their values."""
     try:
         manifest = look_manifest(services, integration_id)
         by_rule: Mapping[str, float] = {}
