@@ -322,7 +322,11 @@ def _alike(
     ]
     alike = pd.concat(pairs, ignore_index=True)[["hris_id", "user_id"]]
     decided_pairs = {(item.hris_id, item.user_id) for item in context.resolutions if item.decision != "link"}
-    is_two = [pair in decided_pairs for pair in zip(alike["hris_id"], alike["user_id"], strict=True)] if decided_pairs else []
+    is_two = (
+        [pair in decided_pairs for pair in zip(alike["hris_id"], alike["user_id"], strict=True)]
+        if decided_pairs
+        else []
+    )
     return alike[~pd.Series(is_two, index=alike.index, dtype=bool)] if is_two else alike
 
 

@@ -273,8 +273,12 @@ def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
     if rows.empty or not set(NAME_AND_BIRTH_DATE) <= set(rows.columns):
         return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
     names = directory.names()
-    keys = pd.DataFrame({"key": casefold_key(*(names[part] for part in NAME_AND_BIRTH_DATE)), "user_id": names["user_id"]})
-    persons = pd.DataFrame({"key": casefold_key(*(rows[part] for part in NAME_AND_BIRTH_DATE)), "row": rows.index}).dropna()
+    keys = pd.DataFrame(
+        {"key": casefold_key(*(names[part] for part in NAME_AND_BIRTH_DATE)), "user_id": names["user_id"]}
+    )
+    persons = pd.DataFrame(
+        {"key": casefold_key(*(rows[part] for part in NAME_AND_BIRTH_DATE)), "row": rows.index}
+    ).dropna()
     pairs = persons.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
     return pairs.set_index("row")[["user_id"]]
 

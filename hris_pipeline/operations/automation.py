@@ -248,11 +248,7 @@ def resume(services: Services, integration_id: str, by: str, reason: str) -> Non
 def start_if_configured(connection: sa.Connection, integration_id: str, by: str, reason: str, now: datetime) -> None:
     """Starts automatic imports when the settings say so, a manual one was saved, and nobody decided otherwise."""
     state = automation(connection, integration_id)
-    if (
-        state.automatic == "off"
-        and state.saved
-        and state.settings.start_automatic_imports
-    ):
+    if state.automatic == "off" and state.saved and state.settings.start_automatic_imports:
         _start(connection, state, by, reason, now)
 
 
@@ -260,9 +256,7 @@ def carry_over_due(connection: sa.Connection, state: Automation, settings: Setti
     """Moves the handled moment along when ``settings`` take the place of those of the state: where nothing was due
     under the old calendar, nothing is due under the new one before its next moment. Otherwise moving 04:00 to 08:00 at
     noon would import twice that day."""
-    if state.last_due_at is not None and now >= state.last_due_at >= latest_due(
-        state.settings, now
-    ):
+    if state.last_due_at is not None and now >= state.last_due_at >= latest_due(state.settings, now):
         advance_due(connection, state.integration_id, latest_due(settings, now))
 
 

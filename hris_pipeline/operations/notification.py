@@ -183,10 +183,10 @@ def _notify(services: Services, sent: _Sent, event: Event, state: str, body: str
     if not channels or sent.states.get(event) == state:
         return False
     title = f"HR sync of {sent.integration_id}: {event}"
-    went_out = any([_send(url, title, body, send) for url in channels])
-    if went_out:
+    accepted = [_send(url, title, body, send) for url in channels]
+    if any(accepted):
         _remember(services, sent.integration_id, event, state)
-    return went_out
+    return any(accepted)
 
 
 def forget_notifications(connection: sa.Connection, integration_id: str) -> None:

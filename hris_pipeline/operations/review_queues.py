@@ -91,7 +91,10 @@ def _read(connection: sa.Connection, where: sa.ColumnElement[bool]) -> tuple[Con
             resolution=row.resolution,
             first_seen_at=row.first_seen_at,
             incoming={name: value for name, value in read_object(row.incoming).items() if name in _COMPARED_FIELDS},
-            user={name: None if (value := row._mapping[f"user_{name}"]) is None else str(value) for name in _COMPARED_FIELDS},
+            user={
+                name: None if (value := row._mapping[f"user_{name}"]) is None else str(value)
+                for name in _COMPARED_FIELDS
+            },
         )
         for row in connection.execute(select)
     )

@@ -137,7 +137,9 @@ def read_active_users(
     if staged is not None:
         rows = rows_of(connection, staged.import_id)
         states = [json.loads(line) for line in rows["after"]]
-        after = pd.DataFrame({name: text_series(state[name] for state in states) for name in ("status", *USER_FIELD_NAMES)})
+        after = pd.DataFrame(
+            {name: text_series(state[name] for state in states) for name in ("status", *USER_FIELD_NAMES)}
+        )
         after.insert(0, "user_id", rows["user_id"])
         keep = ~users["user_id"].isin(after["user_id"])
         metadata = [line for line, kept in zip(metadata, keep, strict=True) if kept]

@@ -14,7 +14,13 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hris_pipeline.settings.fields import DEFAULT_METADATA, EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES, USER_FIELDS, USER_FIELDS_BY_NAME
+from hris_pipeline.settings.fields import (
+    DEFAULT_METADATA,
+    EMPLOYEE_FIELDS_BY_NAME,
+    USER_FIELD_NAMES,
+    USER_FIELDS,
+    USER_FIELDS_BY_NAME,
+)
 from hris_pipeline.settings.text import suggestion
 from hris_pipeline.settings.values import (
     AppriseUrl,

@@ -53,7 +53,9 @@ __all__ = [
     "source_kind",
 ]
 
-SOURCE_COLUMNS: tuple[str, ...] = tuple(name for name, field in EMPLOYEE_FIELDS_BY_NAME.items() if field.kind != "custom")
+SOURCE_COLUMNS: tuple[str, ...] = tuple(
+    name for name, field in EMPLOYEE_FIELDS_BY_NAME.items() if field.kind != "custom"
+)
 """The employee columns that a mapping, a metadata field or a rule may name."""
 
 _SLUG = r"[a-z0-9][a-z0-9-]{0,62}"

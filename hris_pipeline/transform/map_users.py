@@ -94,7 +94,6 @@ _FEW = 5
 """In an extract of fewer people a rule may match everybody; from here on that is taken for a mistake."""
 
 
-
 @dataclass(frozen=True)
 class Mapped:
     """``users``, one row a person with a ``hris_id``: ``hris_id``, ``justworks_id``, each mapped user field,
