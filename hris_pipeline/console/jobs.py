@@ -66,7 +66,7 @@ class Jobs:
         Args:
             name: The Dagster job.
             integration_id: For which integration.
-            request: What ``job_process`` needs beside: ``actor``, ``run_id``, ``started_at``, ``tags`` and
+            request: What the job's process (``main``) needs beside: ``actor``, ``run_id``, ``started_at``, ``tags`` and
                 ``import_id``, which one is saved.
         """
         path = self._path(integration_id)

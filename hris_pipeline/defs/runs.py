@@ -264,21 +264,13 @@ class ServicesResource(dg.ConfigurableResource[Services]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Services]:
         services = self.create_resource(context)
+        # A run holds its lock while it works, whatever launched it; a tick has none.
+        held = hold_run(services.store, context.run.run_id) if context.run else nullcontext()
         try:
-            with _holding_run(services, context):
+            with held:
                 yield services
         finally:
             services.close()
-
-
-@contextmanager
-def _holding_run(services: Services, context: dg.InitResourceContext) -> Iterator[None]:
-    """A run holds its lock (``run_lock``) while it works, whatever launched it; a tick has none."""
-    if context.run is None:
-        yield
-        return
-    with hold_run(services.store, context.run.run_id):
-        yield
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from hris_pipeline.sources.decoding import UNREADABLE_BYTES, as_text, decode, encode
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, as_text, encode
 from hris_pipeline.sources.protocol import CustomField, Record, ShapeReport
 from hris_pipeline.sources.raw_columns import (
     UNREAD,
@@ -16,8 +16,10 @@ from hris_pipeline.sources.raw_columns import (
     blank_columns,
     chosen_phone,
     clean_id,
+    kept_members,
     pick_emails,
     read_contacts,
+    unread_columns,
     unreadable_columns,
     wire_getters,
 )
@@ -300,25 +302,16 @@ class Reception:
 def arrow_columns(lines: Iterable[bytes], on: date = date.max) -> RawColumns:
     """Archived people as raw columns, ``spells`` and ``unread``, who is listed twice as on the day; never raises."""
     builder = ColumnBuilder(on)
-    for line in lines:
-        try:
-            value = decode(line)
-        except ValueError:
-            value = {}
-        builder.append(*_read_kept(_part(value), line), None)
+    for kept, line in kept_members(lines):
+        builder.append(*_read_kept(kept, line), None)
     return builder.finish()
 
 
 def _read_kept(kept: Part, line: bytes) -> tuple[list[object], Sequence[str]]:
     """The raw columns of what was kept of a person, and which of them are unread."""
     person = Person(kept)
-    unread = kept.get(UNREAD) or ()
-    if person.unread:
-        unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
     row = _row(person)
-    if UNREADABLE_BYTES in line:
-        unread = sorted({*unread, *unreadable_columns(row)})
-    return row, unread
+    return row, unread_columns(kept, person.unread, row, line)
 
 
 def _row(person: Person) -> list[object]:

@@ -1,6 +1,6 @@
 """The Partner API's shapes: one getter a field, what is kept of a member, and members as columns.
 
-The vendor publishes no inner shapes: what is assumed of them stands in ``spellings`` (keys and words), ``places``
+The vendor publishes no inner shapes: what is assumed of them stands in ``records`` (keys and words), ``shapes``
 (addresses) and here (what is a list, an object, a map by country). Custom field values come from calls of their own and
 are archived inside the member as ``custom_field_values``.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from hris_pipeline.sources.decoding import UNREADABLE_BYTES, decode, encode_sorted
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode_sorted
 from hris_pipeline.sources.documented import DocumentedReader
 from hris_pipeline.sources.justworks_person import COLUMNS_OF, CUSTOM_VALUES_KEY, Member, Person
 from hris_pipeline.sources.protocol import Company, CustomField, Office, Record, ShapeReport
@@ -20,6 +20,8 @@ from hris_pipeline.sources.raw_columns import (
     WireField,
     blank_columns,
     clean_id,
+    kept_members,
+    unread_columns,
     unreadable_columns,
     wire_getters,
 )
@@ -241,12 +243,7 @@ def arrow_columns(lines: Iterable[bytes], company: Company, on: date = date.max)
     """Archived members as raw columns, ``spells`` and ``unread``, who is listed twice as on the day; never raises."""
     offices = _by_id(company)
     builder = ColumnBuilder(on)
-    for line in lines:
-        try:
-            member = decode(line)
-        except ValueError:
-            member = {}
-        kept = member if isinstance(member, dict) else {}
+    for kept, line in kept_members(lines):
         builder.append(*_read_kept(kept, line, company, offices), scalar(kept.get("updated_at")))
     return builder.finish()
 
@@ -256,13 +253,8 @@ def _read_kept(
 ) -> tuple[list[object], Sequence[str]]:
     """The raw columns of what was kept of a member, and which of them are unread."""
     person = Person(kept, company, offices)
-    unread = kept.get(UNREAD) or ()
-    if person.unread:
-        unread = sorted({*unread, *(column for columns in person.unread.values() for column in columns)})
     row = _row(person)
-    if UNREADABLE_BYTES in line:
-        unread = sorted({*unread, *unreadable_columns(row)})
-    return row, unread
+    return row, unread_columns(kept, person.unread, row, line)
 
 
 def _row(person: Person) -> list[object]:

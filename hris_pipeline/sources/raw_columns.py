@@ -7,7 +7,7 @@ Python values live for a block of rows; what stays is Arrow. How one member is r
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, RAW_COLUMNS, require_getters
 from hris_pipeline.settings.text import clean_value
-from hris_pipeline.sources.decoding import UNREADABLE, as_text
+from hris_pipeline.sources.decoding import UNREADABLE, UNREADABLE_BYTES, as_text, decode
 from hris_pipeline.sources.protocol import Record
 from hris_pipeline.sources.records import MOBILE, PERSONAL, WORK, holds_something, spelled, type_word
 
@@ -32,8 +32,10 @@ __all__ = [
     "blank_columns",
     "chosen_phone",
     "clean_id",
+    "kept_members",
     "pick_emails",
     "read_contacts",
+    "unread_columns",
     "unreadable_columns",
     "wire_getters",
     "wire_ids",
@@ -186,6 +188,29 @@ def wire_ids(ids: Iterable[object]) -> dict[str, tuple[str, ...]]:
         if hris_id and hris_id != text:
             spellings[hris_id] = (*spellings.get(hris_id, ()), text)
     return spellings
+
+
+def kept_members(lines: Iterable[bytes]) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """What was kept of each archived member, with its line; nothing where the line is no JSON object."""
+    for line in lines:
+        try:
+            member = decode(line)
+        except ValueError:
+            member = {}
+        yield member if isinstance(member, dict) else {}, line
+
+
+def unread_columns(
+    kept: Mapping[str, Any], unread: Mapping[Any, Sequence[str]], row: Sequence[object], line: bytes
+) -> Sequence[str]:
+    """The unread columns of an archived member: noted when it was received, found again in what was kept (``unread``,
+    by key of the wire), or holding bytes that nobody could read."""
+    columns: Sequence[str] = kept.get(UNREAD) or ()
+    if unread:
+        columns = sorted({*columns, *(column for names in unread.values() for column in names)})
+    if UNREADABLE_BYTES in line:
+        columns = sorted({*columns, *unreadable_columns(row)})
+    return columns
 
 
 RawColumns = dict[str, "pa.Array"]
