@@ -21,7 +21,6 @@ __all__ = [
     "effective_mapping",
     "effective_metadata",
     "metadata_renames",
-    "named_custom_labels",
     "needs_custom_fields",
     "rename_metadata",
     "set_source",
@@ -69,14 +68,9 @@ def effective_metadata(settings: Settings) -> tuple[MetadataField, ...]:
     return tuple(entry for entry in settings.metadata if entry.name not in settings.exclude_fields)
 
 
-def named_custom_labels(settings: Settings) -> frozenset[str]:
-    """The labels of the custom fields that the mapping, metadata or rules in force name."""
-    return frozenset(label for source in _sources(settings) if (label := custom_label(source)) is not None)
-
-
 def needs_custom_fields(settings: Settings) -> bool:
-    """Whether custom field values must be extracted at all."""
-    return bool(named_custom_labels(settings))
+    """Whether custom field values must be extracted: the mapping, metadata or a rule in force names a custom field."""
+    return any(custom_label(source) is not None for source in _sources(settings))
 
 
 def column_lineage(settings: Settings) -> dict[str, tuple[str, ...]]:

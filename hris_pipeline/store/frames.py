@@ -26,19 +26,16 @@ from hris_pipeline.transform.columns import is_in, null_as_false, to_arrow
 
 __all__ = [
     "INSTANT",
-    "NAME_COLUMNS",
     "TEXT",
     "RowsProof",
     "StoredDirectory",
     "expected_hris_ids",
-    "filled_fields",
     "has_erased_rows",
     "holds_users_of_others_alone",
     "last_applied_extract",
     "prove_rows",
     "prove_staged_rows",
     "read_frame",
-    "read_names",
     "read_pieces",
     "read_snapshot",
     "read_users",
@@ -205,9 +202,6 @@ def _driver(connection: sa.Connection) -> Any:
     return connection.connection.driver_connection
 
 
-NAME_COLUMNS: tuple[str, ...] = ("user_id", "first_name", "last_name", "birth_date")
-
-
 def read_snapshot(connection: sa.Connection, directory_id: str) -> pd.DataFrame:
     """One row a user of the directory, archived and local ones too, with ``SLIM_COLUMNS``."""
     return _read(connection, directory_id, SLIM_COLUMNS)
@@ -220,11 +214,6 @@ def holds_users_of_others_alone(connection: sa.Connection, integration_id: str, 
     return bool(connection.scalar(sa.select(sa.and_(there.exists(), ~managed.exists()))))
 
 
-def read_names(connection: sa.Connection, directory_id: str) -> pd.DataFrame:
-    """One row a user of the directory with ``NAME_COLUMNS``."""
-    return _read(connection, directory_id, NAME_COLUMNS)
-
-
 def read_users(connection: sa.Connection, user_ids: pd.Series | None, directory_id: str) -> pd.DataFrame:
     """Every column of the given users of the directory (None: of all), in no particular order; ``metadata`` is JSON
     text. One statement, however many users."""
@@ -232,22 +221,6 @@ def read_users(connection: sa.Connection, user_ids: pd.Series | None, directory_
     if user_ids is not None:
         select = select.where(in_values(connection, users.c.user_id, user_ids.tolist()))
     return read_frame(connection, select)
-
-
-def filled_fields(
-    connection: sa.Connection, integration_id: str, fields: Collection[str], also: pd.Series | None = None
-) -> dict[str, int]:
-    """How many users have a non-empty value in each of ``fields`` (metadata is named ``#Name``), of the active ones
-    that the integration manages and those whose user_id is in ``also``."""
-    counted = sa.and_(users.c.integration_id == integration_id, users.c.status == "active")
-    if also is not None and len(also):
-        counted = sa.or_(counted, in_values(connection, users.c.user_id, also.tolist()))
-    plain = [users.c[name] for name in fields if not name.startswith("#")]
-    counts = sa.select(*(sa.func.count(column).label(column.name) for column in plain)).where(counted)
-    filled: dict[str, int] = dict(connection.execute(counts).one()._mapping) if plain else {}
-    if len(plain) < len(fields):
-        filled |= _filled_metadata(connection, counted)
-    return {name: filled.get(name, 0) for name in fields}
 
 
 def _filled_metadata(connection: sa.Connection, counted: sa.ColumnElement[bool]) -> dict[str, int]:
@@ -303,8 +276,8 @@ class StoredDirectory:
         return read_snapshot(self.connection, self.directory_id)
 
     def names(self) -> pd.DataFrame:
-        """``read_names``."""
-        return read_names(self.connection, self.directory_id)
+        """One row a user: ``user_id``, names and birth date."""
+        return _read(self.connection, self.directory_id, ("user_id", "first_name", "last_name", "birth_date"))
 
     def users(self, user_ids: pd.Series) -> pd.DataFrame:
         """``read_users``."""
@@ -325,8 +298,17 @@ class StoredDirectory:
         return links.loc[ours | others, ["hris_id", "user_id"]]
 
     def filled(self, fields: Collection[str], also: pd.Series) -> Mapping[str, int]:
-        """``filled_fields``."""
-        return filled_fields(self.connection, self.integration_id, fields, also)
+        """How many users have a non-empty value in each of ``fields`` (metadata is named ``#Name``), of the active ones
+        that the integration manages and those whose user_id is in ``also``."""
+        counted = sa.and_(users.c.integration_id == self.integration_id, users.c.status == "active")
+        if len(also):
+            counted = sa.or_(counted, in_values(self.connection, users.c.user_id, also.tolist()))
+        plain = [users.c[name] for name in fields if not name.startswith("#")]
+        counts = sa.select(*(sa.func.count(column).label(column.name) for column in plain)).where(counted)
+        filled: dict[str, int] = dict(self.connection.execute(counts).one()._mapping) if plain else {}
+        if len(plain) < len(fields):
+            filled |= _filled_metadata(self.connection, counted)
+        return {name: filled.get(name, 0) for name in fields}
 
 
 def _read(connection: sa.Connection, directory_id: str, names: tuple[str, ...]) -> pd.DataFrame:

@@ -10,14 +10,7 @@ import sqlalchemy as sa
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.frames import (
-    StoredDirectory,
-    expected_hris_ids,
-    filled_fields,
-    read_names,
-    read_snapshot,
-    read_users,
-)
+from hris_pipeline.store.frames import StoredDirectory, expected_hris_ids, read_snapshot, read_users
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.store_builders import NOW, TEXT, applied, archive, create, integration, state, user_id
 
@@ -67,7 +60,7 @@ def test_an_empty_directory_has_the_same_columns_and_types(store: Store) -> None
 
 def test_names_and_dates_of_birth(store: Store) -> None:
     with store.read() as connection:
-        frame = read_names(connection, "acme").set_index("user_id")
+        frame = StoredDirectory(connection, "acme", "acme").names().set_index("user_id")
     assert (frame.at[user_id(1), "last_name"], frame.at[user_id(1), "birth_date"]) == (AWKWARD, date(1990, 2, 28))
     assert frame.loc[[user_id(2)], "birth_date"].isna().all()
 
@@ -88,13 +81,15 @@ def test_whole_users_by_id(store: Store) -> None:
 def test_an_empty_text_is_not_null(store: Store) -> None:
     with store.begin() as connection:
         connection.execute(sa.update(users).where(users.c.user_id == user_id(1)).values(first_name=""))
-        assert read_names(connection, "acme").set_index("user_id").at[user_id(1), "first_name"] == ""
+        names = StoredDirectory(connection, "acme", "acme").names().set_index("user_id")
+    assert names.at[user_id(1), "first_name"] == ""
 
 
 def test_filled_fields_count_active_managed_users(store: Store) -> None:
     with store.read() as connection:
-        filled = filled_fields(connection, "acme", ["email", "first_name", "phone_number", "#JobTitle", f"#{AWKWARD}"])
-        assert filled_fields(connection, "acme", []) == {}
+        directory, nobody = StoredDirectory(connection, "acme", "acme"), pd.Series([], dtype=TEXT)
+        filled = directory.filled(["email", "first_name", "phone_number", "#JobTitle", f"#{AWKWARD}"], nobody)
+        assert directory.filled([], nobody) == {}
     assert filled == {"email": 1, "first_name": 2, "phone_number": 0, "#JobTitle": 0, f"#{AWKWARD}": 1}
 
 
