@@ -6,8 +6,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from hris_pipeline.operations import services
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.sources import extract
 
 PROJECT = Path(__file__).parents[2]
 
@@ -101,3 +106,8 @@ def test_a_guard_is_a_function_and_an_entry(tree: Path) -> None:
     done = run(tree, HOLD)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == ["first_of_april"]
+
+
+def test_every_source_that_settings_may_name_has_its_client_and_its_wire() -> None:
+    named = set(get_args(Settings.model_fields["source"].annotation))
+    assert named == set(services._SOURCES) == set(extract._WIRES) == set(extract.MEMBER_FIELDS)
