@@ -22,6 +22,7 @@ from alembic.script import ScriptDirectory
 
 from hris_pipeline.environment import Environment
 from hris_pipeline.sandbox import Sandbox, running
+from hris_pipeline.sources.extract import keep_frozen
 from hris_pipeline.sources.pacing import Retries
 from hris_pipeline.store.engine import Store, open_store, upgrade_store
 from hris_pipeline_tests.kit.clock import MONDAY, Clock
@@ -72,12 +73,9 @@ def _has_memory() -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays to the end: looking through it for garbage again and again takes time, and so does
-    counting it, which every reading of a source asks for. What tests leave behind is looked through seldom."""
-    gc.collect()
-    gc.freeze()
-    frozen = gc.get_freeze_count()
-    gc.get_freeze_count = lambda: frozen
+    """What is loaded by now stays to the end: looking through it for garbage again and again takes time. What tests
+    leave behind is looked through seldom."""
+    keep_frozen()
     gc.set_threshold(OBJECTS_A_COLLECTION, *gc.get_threshold()[1:])
 
 

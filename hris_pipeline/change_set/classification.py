@@ -5,11 +5,12 @@ in the extract under another member id.
 Who is who is decided before, in ``identity``; what fields become, after, in ``desired_state``.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from hris_pipeline.change_set.directory import SLIM_COLUMNS, Directory, PlanContext
 from hris_pipeline.change_set.identity import NAME_AND_BIRTH_DATE, Identities, match
@@ -17,10 +18,12 @@ from hris_pipeline.settings.document import Settings
 from hris_pipeline.transform.columns import (
     casefold_key,
     column_or_nulls,
+    from_arrow,
     is_in,
     lookup_columns,
     null_as_false,
     text_series,
+    to_arrow,
 )
 from hris_pipeline.transform.map_users import IDENTITY_COLUMNS
 
@@ -31,6 +34,7 @@ __all__ = [
     "classify_rows",
     "find_leavers",
     "find_relisted_elsewhere",
+    "find_suspects",
     "kept_by_settings",
 ]
 
@@ -180,7 +184,7 @@ def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, 
         (leaver_only & ~is_leaver, "quarantined"),
         (is_leaver & safe, "protected"),
         (is_leaver, "archive"),
-        (excluded, "excluded:" + rows["exclusion"]),
+        (excluded, pc.binary_join_element_wise("excluded:", to_arrow(rows["exclusion"]), "")),
         (rows["may_have_left"] & (~user | archived), "excluded:may_have_left"),
         (rows["returning"] & (~user | archived), "excluded:not_started"),
         (user & ~employed, "unchanged"),
@@ -192,10 +196,8 @@ def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, 
         (archived & ~by_import & ~identities.restorable, "protected"),
         (archived, "restore"),
     )
-    outcome = text_series(["compare"] * len(rows), rows.index)
-    for fits, word in reversed(table):
-        outcome = outcome.mask(fits, word)
-    return outcome
+    fits, words = zip(*table, strict=True)
+    return from_arrow(pc.case_when(pc.make_struct(*map(to_arrow, fits)), *words, "compare"), rows.index)
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,7 @@ def find_leavers(
     settings: Settings,
     *,
     in_conflict: Collection[str],
+    suspects: Callable[[], pd.DataFrame],
 ) -> Leavers:
     """Everybody whom this plan archives, and who is spared; nobody when the extract is incomplete.
 
@@ -228,6 +231,7 @@ def find_leavers(
         context: Who is confirmed missing.
         settings: The settings in force.
         in_conflict: user_ids on either side of an open conflict.
+        suspects: Gives ``find_suspects``, which most imports do not need.
     """
     gone = _confirmed_gone(people.rows, snapshot, context, settings)
     kept = kept_by_settings(gone, context, settings)
@@ -240,8 +244,7 @@ def find_leavers(
     unlisted = frozenset(users["user_id"]) & frozenset(gone["user_id"])
     relisted = frozenset[str]()
     if len(users):
-        suspects = _suspects(people.rows, people.identities.ignored, snapshot, context)
-        relisted |= {*_alike(users, suspects, unlisted, context)["user_id"]}
+        relisted |= {*_alike(users, suspects(), unlisted, context)["user_id"]}
     if _unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
         relisted |= unlisted
     archived = users[~is_in(users["user_id"], relisted)]
@@ -249,7 +252,7 @@ def find_leavers(
 
 
 def find_relisted_elsewhere(
-    people: ClassifiedRows, directory: Directory, snapshot: pd.DataFrame, context: PlanContext
+    directory: Directory, snapshot: pd.DataFrame, context: PlanContext, *, suspects: Callable[[], pd.DataFrame]
 ) -> frozenset[tuple[str, str]]:
     """Pairs (hris_id, user_id) of members who may work but whose row cannot be used, and active users of other
     integrations of the directory who seem to be the same person: those integrations must not archive them. The hris_id
@@ -261,12 +264,12 @@ def find_relisted_elsewhere(
         & null_as_false(snapshot["status"] == "active")
     ]
     waiting = {pair for pair in context.relisted if pair[0] in context.untold_holes}
-    if others.empty or (suspects := _suspects(people.rows, people.identities.ignored, snapshot, context)).empty:
+    if others.empty or suspects().empty:
         return frozenset(waiting)
     names = directory.names()
     named = lookup_columns(others["user_id"], names["user_id"], names[list(NAME_AND_BIRTH_DATE)])
     users = pd.concat([others, named], axis="columns")
-    pairs = _alike(users, suspects, users["user_id"], context)
+    pairs = _alike(users, suspects(), users["user_id"], context)
     return frozenset({*waiting, *zip(pairs["hris_id"].fillna(""), pairs["user_id"], strict=True)})
 
 
@@ -330,10 +333,11 @@ def _alike(
     return alike[~pd.Series(is_two, index=alike.index, dtype=bool)] if is_two else alike
 
 
-def _suspects(rows: pd.DataFrame, ignored: pd.Series, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
+def find_suspects(people: ClassifiedRows, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
     """``IDENTITY_COLUMNS`` of members who may work, are linked to no user and whose row cannot be matched: it is left
     out by a rule, ignored by a person, may have left, or is ``incomplete`` (quarantined, or a hole). Of quarantined
     members without a row there are the ids alone."""
+    rows, ignored = people.rows, people.identities.ignored
     bad = rows["leaver_only"].astype(bool)
     sent_away = null_as_false(rows["archive_existing"]) & ~bad
     unusable = bad | rows["exclusion"].notna() | rows["may_have_left"] | ignored

@@ -17,6 +17,7 @@ from hris_pipeline.transform.columns import (
     DATE,
     casefold_key,
     column_or_nulls,
+    concat_rows,
     is_distinct,
     is_in,
     lookup,
@@ -289,14 +290,14 @@ def _members(rows: pd.DataFrame, context: PlanContext, *, named_by_justworks: bo
     """``hris_id``, ``justworks_id`` and mapped ``employee_id`` of everybody in the extract, employed people first, and
     of quarantined members that are in no row."""
     listed = rows[["hris_id", "justworks_id"]].assign(employee_id=column_or_nulls(rows, "employee_id"))
-    listed = pd.concat([listed[rows["employed"]], listed[~rows["employed"]]])
+    listed = concat_rows(listed[rows["employed"]], listed[~rows["employed"]])
     unlisted = {member.hris_id: member.employee_id for member in context.quarantined if member.hris_id}
     ids = text_series(unlisted.values() if named_by_justworks else [None] * len(unlisted))
     quarantined = pd.DataFrame({"hris_id": text_series(unlisted), "justworks_id": ids, "employee_id": ids})
     quarantined = quarantined[~is_in(quarantined["hris_id"], rows["hris_id"])]
     if named_by_justworks:
         listed["employee_id"] = listed["employee_id"].fillna(listed["justworks_id"])
-    return pd.concat([listed, quarantined], ignore_index=True)
+    return concat_rows(listed, quarantined)
 
 
 def _shared_by_quarantined(rows: pd.DataFrame, members: pd.DataFrame) -> pd.Series:
@@ -309,9 +310,9 @@ def _shared_by_quarantined(rows: pd.DataFrame, members: pd.DataFrame) -> pd.Seri
 def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
     """hris_ids of members who are no user and whose EmployeeId another person's user will have: one who differs in
     email, and in name or birth date. Quarantined and left out rows are not among them."""
-    unwritten = rows[rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)]
-    unwritten = unwritten[~is_in(unwritten["hris_id"], written["hris_id"])]
-    unwritten = unwritten[is_in(column_or_nulls(unwritten, "employee_id"), written["employee_id"])]
+    is_unwritten = rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)
+    is_unwritten &= ~is_in(rows["hris_id"], written["hris_id"])
+    unwritten = rows_where(rows, is_unwritten & is_in(column_or_nulls(rows, "employee_id"), written["employee_id"]))
     if unwritten.empty:
         return unwritten["hris_id"]
     holders = written[is_in(written["employee_id"], unwritten["employee_id"])]
@@ -328,8 +329,8 @@ def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame
     row has, so that those who still name the old id are resolved."""
     if not {"supervisor_id", "employee_id"} <= set(rows.columns):
         return rows
-    former = rows[rows["user_id"].isna() & ~rows["employed"] & rows["employee_id"].isna()]
-    former = former[is_in(former["hris_id"], rows["supervisor_id"])]
+    is_former = rows["user_id"].isna() & ~rows["employed"] & rows["employee_id"].isna()
+    former = rows_where(rows, is_former & is_in(rows["hris_id"], rows["supervisor_id"]))
     for parts in _SAME_PERSON if len(former) else ():
         keys = casefold_key(*(column_or_nulls(former, part) for part in parts))
         other_keys = casefold_key(*(column_or_nulls(written, part) for part in parts))

@@ -36,7 +36,7 @@ from hris_pipeline.transform.columns import (
     lookup_columns,
     text_series,
 )
-from hris_pipeline.transform.map_users import mapped_users_schema
+from hris_pipeline.transform.map_users import mapped_columns
 
 __all__ = [
     "NO_CHANGES",
@@ -65,7 +65,7 @@ def require_columns(mapped: pd.DataFrame, settings: Settings) -> None:
     Raises:
         FrameInvalid: names the columns.
     """
-    absent = [name for name in mapped_users_schema(settings).columns if name not in mapped.columns]
+    absent = [name for name in mapped_columns(settings) if name not in mapped.columns]
     if absent:
         raise FrameInvalid(
             f"The mapped users lack {', '.join(absent)}: materialize mapped_users again with the settings in force."

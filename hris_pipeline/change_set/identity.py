@@ -34,6 +34,7 @@ from hris_pipeline.transform.columns import (
     is_in,
     lookup,
     null_as_false,
+    rows_where,
     text_series,
     to_arrow,
 )
@@ -99,12 +100,12 @@ def match(
     """
     managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
     linked = lookup(rows["hris_id"], managed["hris_id"], managed["user_id"])
-    linked = linked.fillna(_former_links(rows[candidate & linked.isna()], snapshot, context.source).reindex(rows.index))
-    decisions = _Decisions(rows[candidate & linked.isna()], snapshot, context.resolutions)
-    linked = linked.mask(is_in(linked, decisions.linked)).fillna(decisions.link.reindex(rows.index))
+    linked = linked.fillna(_former_links(rows["hris_id"][candidate & linked.isna()], snapshot, context.source))
+    decisions = _Decisions(rows["hris_id"][candidate & linked.isna()], snapshot, context.resolutions)
+    linked = linked.mask(is_in(linked, decisions.linked)).fillna(decisions.link)
     ignored = is_in(rows["hris_id"], decisions.ignored)
 
-    unlinked = rows[candidate & linked.isna() & ~ignored]
+    unlinked = rows_where(rows, candidate & linked.isna() & ~ignored)
     candidates = _Candidates(unlinked, directory, snapshot)
     claimed = linked[is_in(linked, snapshot.loc[snapshot["integration_id"].isna(), "user_id"])]
     free = candidates.holder.notna() & ~is_in(candidates.holder, [*decisions.linked, *claimed])
@@ -163,12 +164,12 @@ def match_rates(fields: Mapping[str, pd.Series], employee_ids: pd.Series) -> dic
     return {name: rate for name, rate in rates.items() if rate}
 
 
-def _former_links(rows: pd.DataFrame, snapshot: pd.DataFrame, source: str) -> pd.Series:
-    """The local user whom a deleted integration of that kind of source had linked to each row's hris_id; nobody where
-    two of them had."""
+def _former_links(hris_ids: pd.Series, snapshot: pd.DataFrame, source: str) -> pd.Series:
+    """The local user whom a deleted integration of that kind of source had linked to each hris_id; nobody where two of
+    them had."""
     former = snapshot[snapshot["integration_id"].isna() & null_as_false(snapshot["former_source"] == source)]
     former = former[~former["former_hris_id"].duplicated(keep=False)]
-    return lookup(rows["hris_id"], former["former_hris_id"], former["user_id"])
+    return lookup(hris_ids, former["former_hris_id"], former["user_id"])
 
 
 class _Holders:
@@ -193,13 +194,13 @@ class _Decisions:
     only, the smallest hris_id), hris_ids whose user may be restored, hris_ids to be ``ignored``, and (hris_id, user_id)
     pairs to be ``created`` apart. Nobody is linked to a user whom a person archived unless that was said."""
 
-    def __init__(self, rows: pd.DataFrame, snapshot: pd.DataFrame, resolutions: Collection[Resolution]) -> None:
+    def __init__(self, hris_ids: pd.Series, snapshot: pd.DataFrame, resolutions: Collection[Resolution]) -> None:
         by_person = null_as_false(snapshot["status"] == "archived") & ~null_as_false(
             snapshot["archived_by"] == "import"
         )
         users = set(to_arrow(snapshot.loc[~by_person, "user_id"]).to_pylist())
         archived = set(to_arrow(snapshot.loc[by_person, "user_id"]).to_pylist())
-        waiting = set(to_arrow(rows["hris_id"]).to_pylist())
+        waiting = set(to_arrow(hris_ids).to_pylist())
         links: dict[str, str] = {}
         self.restorable: set[str] = set()
         decided_links = [item for item in resolutions if item.decision == "link" and item.hris_id in waiting]
@@ -210,7 +211,7 @@ class _Decisions:
                 users.discard(item.user_id)
                 archived.discard(item.user_id)
                 self.restorable |= {item.hris_id} if restoring else set()
-        self.link = lookup(rows["hris_id"], text_series(links), text_series(links.values()))
+        self.link = lookup(hris_ids, text_series(links), text_series(links.values()))
         self.linked = tuple(links.values())
         self.ignored = {item.hris_id for item in resolutions if item.decision == "ignore"}
         self.created = {(item.hris_id, item.user_id) for item in resolutions if item.decision == "create"}

@@ -6,6 +6,7 @@ guards, diagnostics. Pure: the clock, the verdict on the extract and the directo
 its module's.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from hris_pipeline.change_set.classification import (
     classify_rows,
     find_leavers,
     find_relisted_elsewhere,
+    find_suspects,
 )
 from hris_pipeline.change_set.desired_state import DesiredState, resolve_desired_state, user_fields
 from hris_pipeline.change_set.diff import Difference, require_columns
@@ -198,7 +200,7 @@ def _reidentified(result: Outcome, snapshot: pd.DataFrame, context: PlanContext)
     """The active users who come back under another member id, re-linked or, because they are many, in conflict; before
     the first applied import also managed users whose EmployeeId somebody in conflict comes with."""
     people, conflicts = result.people, result.conflicts
-    rows = people.rows[people.identities.reidentified]
+    rows = people.rows.loc[people.identities.reidentified, ["hris_id", "user_id"]]
     by_employee_id = conflicts[conflicts["kind"] == "employee_id"]
     hit = is_in(snapshot["user_id"], by_employee_id.loc[is_in(by_employee_id["hris_id"], rows["hris_id"]), "user_id"])
     hit |= is_in(snapshot["user_id"], rows["user_id"])
@@ -279,7 +281,8 @@ def make_plan(
     in_conflict = frozenset(
         {*conflicts["user_id"], *taken, *context.waiting_elsewhere, *(user_id for _, user_id in waiting)}
     )
-    leavers = find_leavers(people, directory, snapshot, context, settings, in_conflict=in_conflict)
+    suspects = functools.cache(functools.partial(find_suspects, people, snapshot, context))
+    leavers = find_leavers(people, directory, snapshot, context, settings, in_conflict=in_conflict, suspects=suspects)
     outcome = _final_outcome(people, desired, leavers)
     written, difference, outcome = _difference(outcome, desired, directory, snapshot, context, in_conflict)
     rows = pd.concat([written, *_left(leavers, directory, released)], ignore_index=True)
@@ -301,7 +304,7 @@ def make_plan(
         diagnostics=diagnose(result, snapshot, context, settings, {**(warnings or {}), **desired.warnings}),
         conflicts=conflicts,
         waiting=frozenset(hris_id for hris_id, _ in waiting),
-        relisted=find_relisted_elsewhere(people, directory, snapshot, context),
+        relisted=find_relisted_elsewhere(directory, snapshot, context, suspects=suspects),
     )
 
 
@@ -317,6 +320,8 @@ def _left(leavers: Leavers, directory: Directory, released: frozenset[str]) -> I
 def _all_conflicts(people: ClassifiedRows, desired: DesiredState, snapshot: pd.DataFrame) -> pd.DataFrame:
     """The conflicts about who somebody is, and those of linked people whose new EmployeeId another user keeps, but for
     ignored ones."""
+    if desired.taken.empty:
+        return people.identities.conflicts
     taken = people.mapped.loc[desired.taken][~people.identities.ignored.loc[desired.taken]]
     holder = lookup(column_or_nulls(taken, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
     kind = holder.mask(holder.notna(), "employee_id")

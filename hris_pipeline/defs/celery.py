@@ -10,7 +10,6 @@ run's lock as long as it works on it. Dagster's storage stays connected for the 
 worker's settings are the launcher's, so that both agree.
 """
 
-import gc
 import logging
 import os
 import signal
@@ -358,13 +357,14 @@ def _keep_canceling(instance: dg.DagsterInstance, run_id: str, event: dg.Dagster
 
 def _import_everything(**_: Any) -> None:
     """Before the first fork: everything a run imports, so that no child has to."""
+    from hris_pipeline.sources.extract import keep_frozen  # noqa: PLC0415 - the launcher does without frames
+
     for module in (*PRELOAD, DEFINITIONS):
         import_module(module)
     get_filesystem_class(get_protocol(Environment.read().files_url))  # a bucket's takes longer than a small company
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    gc.collect()
-    gc.freeze()
+    keep_frozen()
 
 
 def _wait_for_a_run(**_: Any) -> None:

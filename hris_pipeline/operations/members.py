@@ -26,7 +26,7 @@ from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.frames import holds_users_of_others_alone, read_snapshot
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.review_queues import replace_quarantine
-from hris_pipeline.transform.columns import SourceColumns, as_text, give_back_memory, is_in
+from hris_pipeline.transform.columns import SourceColumns, as_text, concat_rows, give_back_memory, is_in
 from hris_pipeline.transform.eligibility import match_rule, matches_everybody
 from hris_pipeline.transform.map_users import Mapped, map_identities, map_users
 from hris_pipeline.transform.normalise import Normalised, normalise
@@ -59,7 +59,7 @@ class Transformed:
     @property
     def quarantined(self) -> pd.DataFrame:
         """The quarantine lines of both steps."""
-        return pd.concat([self.validated.quarantined, self.mapped.quarantined], ignore_index=True)
+        return concat_rows(self.validated.quarantined, self.mapped.quarantined)
 
     @property
     def warnings(self) -> Mapping[str, tuple[str, ...]]:
@@ -186,7 +186,7 @@ def read_mapping(services: Services, integration_id: str) -> tuple[SourceField, 
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
     people = read_employees(services, manifest, settings).people
-    employees = pd.concat([people.rows, people.failed], ignore_index=True)
+    employees = concat_rows(people.rows, people.failed)
     titles = {name: EMPLOYEE_FIELDS_BY_NAME[name].title for name in SOURCE_COLUMNS}
     titles |= {f"{CUSTOM_PREFIX}{label}": label for label in custom_labels(manifest.company).values()}
     everybody = SourceColumns(employees, manifest.company)

@@ -4,6 +4,7 @@ quarantine of an extract: which check of which field failed, and what the source
 The review of an import's changes is ``review``'s.
 """
 
+import functools
 from dataclasses import dataclass, field
 from dataclasses import field as attribute
 from datetime import datetime
@@ -213,6 +214,7 @@ def _archived_by_persons() -> sa.Select[tuple[str]]:
     return sa.select(users.c.user_id).where(users.c.status == "archived", ~by_import)
 
 
+@functools.cache
 def _to_be_linked() -> sa.Select[tuple[str]]:
     """Users to whom another member will be linked, as a person decided."""
     decided = conflicts.alias()

@@ -23,7 +23,7 @@ from hris_pipeline.sources.pacing import Ceilings
 from hris_pipeline.sources.protocol import STRONGEST_FIRST, Company, CustomField, LookupStatus, Manifest, Page, Source
 from hris_pipeline.sources.raw_columns import ColumnBuilder, RawColumns, clean_id, wire_paths
 
-__all__ = ["MEMBER_FIELDS", "extract", "member_fields", "read_columns", "read_holes", "read_member"]
+__all__ = ["MEMBER_FIELDS", "extract", "keep_frozen", "member_fields", "read_columns", "read_holes", "read_member"]
 
 STALE_PAGES = 10
 """So many pages in a row that bring nobody new: the list goes round in circles."""
@@ -103,19 +103,32 @@ def extract(
     return manifest
 
 
+_keeps_frozen = False
+
+
+def keep_frozen() -> None:
+    """What is loaded by now stays to the end of this process, and of every one forked from it: it is not looked through
+    for garbage any more. That it is so is remembered: counting what is frozen takes longer than a small company's
+    reading."""
+    global _keeps_frozen  # noqa: PLW0603
+    gc.collect()
+    gc.freeze()
+    _keeps_frozen = True
+
+
 @contextmanager
 def _collecting_seldom() -> Iterator[None]:
     """While members pass, what was there before is not looked through for garbage again and again: that took a quarter
     of the reading's computing. A process that keeps its objects frozen goes on doing so."""
-    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
+    thresholds = gc.get_threshold()
     gc.set_threshold(_OBJECTS_A_COLLECTION, *thresholds[1:])
-    if not frozen:
+    if not _keeps_frozen:
         gc.freeze()
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        if not frozen:
+        if not _keeps_frozen:
             gc.unfreeze()
 
 

@@ -5,6 +5,7 @@ wait for an import.
 Light, because whoever only looks does without frames; which rows are asked for is the callers'.
 """
 
+import functools
 import json
 import re
 from collections.abc import Collection, Sequence
@@ -116,6 +117,7 @@ def are_in_force() -> sa.ColumnElement[bool]:
     )
 
 
+@functools.cache
 def pending_link(of: sa.FromClause = conflicts) -> sa.ColumnElement[bool]:
     """Which conflicts a person decided by a link that no import could follow yet which knew of that member, or none
     since the integration's last undo: what that took back, the next import follows again."""

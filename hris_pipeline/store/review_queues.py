@@ -51,11 +51,11 @@ def replace_quarantine(
         quarantine.c.stage == stage,
     )
     connection.execute(sa.delete(quarantine).where(of_stage))
-    lines = frame[list(QUARANTINE_COLUMNS)].astype(TEXT)
-    constants = {"integration_id": integration_id, "extract_id": extract_id, "stage": stage}
-    for name, value in constants.items():
-        lines[name] = pd.Series(value, index=lines.index, dtype=TEXT)
-    lines["created_at"] = pd.Series(now, index=lines.index, dtype=INSTANT)
+    if frame.empty:
+        return
+    lines = frame[list(QUARANTINE_COLUMNS)].assign(
+        integration_id=integration_id, extract_id=extract_id, stage=stage, created_at=now
+    )
     write_frame(connection, quarantine, lines)
 
 

@@ -25,10 +25,13 @@ __all__ = [
     "TEXTS",
     "SourceColumns",
     "UnreadFields",
+    "arrow_frame",
+    "as_mask",
     "as_text",
     "casefold_key",
     "clean_text",
     "column_or_nulls",
+    "concat_rows",
     "from_arrow",
     "give_back_memory",
     "index_in",
@@ -52,14 +55,24 @@ _CHUNK = 10_000
 
 
 def to_arrow(values: pd.Series) -> Any:
-    """The Series as one Arrow array."""
-    array = pa.array(values)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    """The Series as one Arrow array, without a copy where it is one already."""
+    stored = values.array
+    if not isinstance(stored, pd.arrays.ArrowExtensionArray):
+        return pa.array(values)
+    array = stored.__arrow_array__()
+    is_one = array.num_chunks == 1 and not array.chunk(0).offset  # `pc.if_else` misreads text that begins later
+    return array.chunk(0) if is_one else array.combine_chunks()
 
 
 def from_arrow(array: Any, index: pd.Index | None = None) -> pd.Series:
     """An Arrow array as a column."""
-    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)), index=index)
+    return pd.Series(pd.arrays.ArrowExtensionArray(array), index=index, copy=False)
+
+
+def arrow_frame(columns: Mapping[str, Any], index: pd.Index | None = None) -> pd.DataFrame:
+    """Arrow arrays as the columns of a frame: made of Series, one of fifty columns takes several times as long."""
+    arrays = {name: pd.arrays.ArrowExtensionArray(array) for name, array in columns.items()}
+    return pd.DataFrame(arrays, index=index, copy=False)
 
 
 def give_back_memory() -> None:
@@ -82,43 +95,57 @@ def column_or_nulls(frame: pd.DataFrame, name: str) -> pd.Series:
 
 def null_as_false(mask: pd.Series) -> pd.Series:
     """The mask with null read as false, as plain booleans."""
-    return mask.fillna(False).astype(bool)
+    return as_mask(pc.fill_null(to_arrow(mask).cast(pa.bool_()), False), mask.index)
 
 
 def rows_where(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
-    """The rows where the mask holds; the frame as it is, and not a copy of every column, where it holds everywhere."""
-    return frame if mask.all() else frame[mask]
+    """The rows where the mask holds; the frame as it is, and not a copy of every column, where it holds everywhere, and
+    none of it where it holds nowhere."""
+    if mask.all():
+        return frame
+    return frame[mask] if mask.any() else frame.iloc[:0]
+
+
+def concat_rows(*frames: pd.DataFrame) -> pd.DataFrame:
+    """The rows of frames with the same columns, numbered anew; nothing is copied where all stand in one frame."""
+    filled = [frame for frame in frames if len(frame)] or [*frames[:1]]
+    return filled[0].reset_index(drop=True) if len(filled) == 1 else pd.concat(filled, ignore_index=True)
 
 
 def index_in(keys: pd.Series, among: pd.Series) -> pd.Series:
     """For each key its first position in ``among``; null where the key is null or not there."""
-    return from_arrow(pc.index_in(to_arrow(keys), value_set=to_arrow(among), skip_nulls=True), keys.index)
+    return from_arrow(_positions(keys, among), keys.index)
+
+
+def _positions(keys: pd.Series, among: pd.Series) -> Any:
+    return pc.index_in(to_arrow(keys), value_set=to_arrow(among), skip_nulls=True)
 
 
 def lookup(keys: pd.Series, among: pd.Series, values: pd.Series) -> pd.Series:
     """For each key the value that stands beside its first occurrence in ``among``; null where there is none."""
-    return from_arrow(to_arrow(values).take(to_arrow(index_in(keys, among))), keys.index)
+    return from_arrow(to_arrow(values).take(_positions(keys, among)), keys.index)
 
 
 def lookup_columns(keys: pd.Series, among: pd.Series, values: pd.DataFrame) -> pd.DataFrame:
     """``lookup`` of every column of ``values``."""
-    positions = to_arrow(index_in(keys, among))
-    return pd.DataFrame(
-        {name: from_arrow(to_arrow(values[name]).take(positions), keys.index) for name in values.columns}
-    )
+    positions = _positions(keys, among)
+    return arrow_frame({str(name): to_arrow(column).take(positions) for name, column in values.items()}, keys.index)
 
 
 def is_in(keys: pd.Series, among: Collection[str] | pd.Series) -> pd.Series:
     """Whether each key is one of the texts; a null never is."""
     texts = to_arrow(among) if isinstance(among, pd.Series) else pa.array(list(among))
-    return _mask(pc.is_in(to_arrow(keys), value_set=texts.cast(pa.string()), skip_nulls=True), keys.index)
+    return as_mask(pc.is_in(to_arrow(keys), value_set=texts.cast(pa.string()), skip_nulls=True), keys.index)
 
 
 def as_text(values: pd.Series) -> pd.Series:
     """The Series as text: dates in ISO 8601, flags as true and false, the texts of a list joined with ", "."""
+    return values if values.dtype == TEXT else from_arrow(_texts(values), values.index)
+
+
+def _texts(values: pd.Series) -> Any:
     array = to_arrow(values)
-    joined = pc.binary_join(array, ", ") if pa.types.is_list(array.type) else array.cast(pa.string())
-    return from_arrow(joined, values.index)
+    return pc.binary_join(array, ", ") if pa.types.is_list(array.type) else array.cast(pa.string())
 
 
 def is_distinct(left: pd.Series, right: pd.Series) -> pd.Series:
@@ -128,7 +155,7 @@ def is_distinct(left: pd.Series, right: pd.Series) -> pd.Series:
         a, b = a.cast(pa.string()), b.cast(pa.string())
     unequal = pc.fill_null(pc.not_equal(a, b), False)
     one_null = pc.xor(pc.is_null(a), pc.is_null(b))
-    return _mask(pc.or_(unequal, one_null), left.index)
+    return as_mask(pc.or_(unequal, one_null), left.index)
 
 
 def map_chunks(function: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> pd.Series:
@@ -140,13 +167,14 @@ def map_chunks(function: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> 
 
 def casefold_key(*columns: pd.Series) -> pd.Series:
     """One comparable text of the columns without letter case (``text.fold_case``); null where any part is null."""
-    joined = pc.binary_join_element_wise(*(to_arrow(as_text(part)) for part in columns), "\x1f")
+    joined = pc.binary_join_element_wise(*map(_texts, columns), "\x1f")
     folded = _replaced(joined, pc.invert(pc.string_is_ascii(joined)), fold_case)
     return from_arrow(pc.ascii_lower(folded), columns[0].index)
 
 
-def _mask(array: Any, index: pd.Index) -> pd.Series:
-    return pd.Series(array.to_numpy(zero_copy_only=False), index=index, dtype=bool)
+def as_mask(array: Any, index: pd.Index) -> pd.Series:
+    """Arrow flags without a null as plain booleans."""
+    return pd.Series(array.to_numpy(zero_copy_only=False), index=index, copy=False)
 
 
 TEXT = pd.ArrowDtype(pa.string())

@@ -25,11 +25,13 @@ from hris_pipeline.transform.columns import (
     TEXT,
     SourceColumns,
     UnreadFields,
+    arrow_frame,
     casefold_key,
     from_arrow,
     is_in,
     lookup,
     null_as_false,
+    rows_where,
     to_arrow,
 )
 
@@ -66,10 +68,13 @@ def employment_columns(
         today: the local date.
     """
     hired, rehired, ended = (to_arrow(employees[name]) for name in ("hire_date", "latest_rehire_date", _END))
-    come, ahead = spells[spells["start"] <= today], spells[spells["start"] > today]
+    spells = spells.sort_values("start")
+    has_come, is_ahead = null_as_false(spells["start"] <= today), null_as_false(spells["start"] > today)
+    come, ahead = rows_where(spells, has_come), rows_where(spells, is_ahead)
     hire_ahead, rehire_ahead = _is_true(pc.greater(hired, today)), _is_true(pc.greater(rehired, today))
     rehire_alone = pc.and_(rehire_ahead, pc.is_null(hired))
-    begun = _latest(_without(hired, hire_ahead), _without(rehired, rehire_ahead), _last_start(employees, come))
+    newest = _first_start(employees, come.iloc[::-1])
+    begun = _latest(_without(hired, hire_ahead), _without(rehired, rehire_ahead), newest)
     coming = _earliest(
         _without(hired, pc.invert(hire_ahead)),
         _without(rehired, pc.invert(rehire_ahead)),
@@ -95,7 +100,7 @@ def employment_columns(
         "rehired_on": pc.if_else(rehire_ahead, earlier, rehired),
         "may_have_left": doubtful,
     }
-    return pd.DataFrame({name: from_arrow(column, employees.index) for name, column in columns.items()})
+    return arrow_frame(columns, employees.index)
 
 
 def is_employed(employment: pd.DataFrame, today: date) -> pd.Series:
@@ -147,13 +152,8 @@ def _earliest(*starts: Any) -> Any:
 
 
 def _first_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
-    ordered = spells.sort_values("start")
-    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
-
-
-def _last_start(employees: pd.DataFrame, spells: pd.DataFrame) -> Any:
-    ordered = spells.sort_values("start", ascending=False)
-    return to_arrow(lookup(employees["hris_id"], ordered["hris_id"], ordered["start"]))
+    """The start of the first spell of each employee, in the order of the spells."""
+    return to_arrow(lookup(employees["hris_id"], spells["hris_id"], spells["start"]))
 
 
 def _is_untold(employees: pd.DataFrame, spells: pd.DataFrame, today: date, rehire_ahead: Any) -> Any:
@@ -171,7 +171,7 @@ def _is_doubtful(employees: pd.DataFrame, ended: Any, unread: pd.DataFrame, toda
     read, or has an end that nobody could read."""
 
     def whose(*columns: str) -> Any:
-        return pa.array(is_in(employees["hris_id"], unread.loc[unread["column"].isin(columns), "hris_id"]))
+        return pa.array(is_in(employees["hris_id"], unread["hris_id"][is_in(unread["column"], columns)]))
 
     past = pc.and_(whose(*_STARTS), _is_true(pc.less(ended, today)))
     inactive = pc.fill_null(pc.invert(to_arrow(employees["active"]).cast(pa.bool_())), False)
@@ -187,13 +187,12 @@ def _has_ended(employees: pd.DataFrame, begun: Any, spells: pd.DataFrame, today:
 
 
 def _ends_another_spell(employees: pd.DataFrame, spells: pd.DataFrame, today: date) -> Any:
-    """Whose termination date is told to be the end of one spell, while another one that began later runs."""
-    ends = lookup(spells["hris_id"], employees["hris_id"], employees[_END])
-    ended = spells.loc[null_as_false(spells["end"] == ends), ["hris_id", "start"]]
-    running = spells[~null_as_false(spells["end"] == ends) & ~null_as_false(spells["end"] < today)]
-    pairs = ended.merge(running[["hris_id", "start"]], on="hris_id", suffixes=("", "_running"))
-    another = pairs.loc[null_as_false(pairs["start"] < pairs["start_running"]), "hris_id"]
-    return pa.array(is_in(employees["hris_id"], another))
+    """Whose termination date is told to be the end of one spell, while another one that began later runs; the spells
+    come by their start."""
+    ends = null_as_false(spells["end"] == lookup(spells["hris_id"], employees["hris_id"], employees[_END]))
+    running = spells[~ends & ~null_as_false(spells["end"] < today)].iloc[::-1]
+    latest = lookup(spells["hris_id"], running["hris_id"], running["start"])
+    return pa.array(is_in(employees["hris_id"], spells["hris_id"][ends & null_as_false(spells["start"] < latest)]))
 
 
 _IDS = frozenset(
@@ -214,12 +213,12 @@ def match_rules(rules: Sequence[Rule], columns: Columns) -> pd.Series:
     names: pa.Array = pa.nulls(len(index), pa.string())
     for rule in reversed(rules):
         names = pc.if_else(_rule(rule, columns), pa.scalar(rule.name), names)
-    return pd.Series(names, index=index, dtype=pd.ArrowDtype(pa.string()))
+    return from_arrow(names, index)
 
 
 def match_rule(rule: Rule, columns: Columns) -> pd.Series:
     """Whether each employee matches ``rule``; never null."""
-    return pd.Series(_rule(rule, columns), index=columns("hris_id").index, dtype=pd.ArrowDtype(pa.bool_()))
+    return from_arrow(_rule(rule, columns), columns("hris_id").index)
 
 
 def matches_everybody(rule: Rule, columns: Columns) -> bool:
@@ -369,6 +368,8 @@ def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Serie
     unknown = ~unread.any_of(nameless)
     for column in nameless:
         unknown &= source(column).isna()
+    if not unknown.any():
+        return unknown
     title, kind, first, last = (
         source(column)[unknown] for column in ("job_title", "employment_type", "first_name", "last_name")
     )

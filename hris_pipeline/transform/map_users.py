@@ -23,12 +23,15 @@ from hris_pipeline.transform.columns import (
     TEXTS,
     SourceColumns,
     UnreadFields,
+    arrow_frame,
     as_text,
     clean_text,
     column_or_nulls,
+    concat_rows,
     is_in,
     null_as_false,
     rows_where,
+    to_arrow,
 )
 from hris_pipeline.transform.eligibility import (
     employment_columns,
@@ -43,6 +46,7 @@ from hris_pipeline.transform.validate import (
     Check,
     Employees,
     TooManyBadRows,
+    breaks,
     check_summary,
     checks_for,
     concat_quarantine,
@@ -51,7 +55,15 @@ from hris_pipeline.transform.validate import (
     read_typed,
 )
 
-__all__ = ["EMPLOYMENT_COLUMNS", "IDENTITY_COLUMNS", "Mapped", "map_identities", "map_users", "mapped_users_schema"]
+__all__ = [
+    "EMPLOYMENT_COLUMNS",
+    "IDENTITY_COLUMNS",
+    "Mapped",
+    "map_identities",
+    "map_users",
+    "mapped_columns",
+    "mapped_users_schema",
+]
 
 EMPLOYEE_ID_MISSING = Check("employee_id_missing", "is blank, so nobody can be known by it", pd.Series.notna)
 EMPLOYEE_ID_SHARED = Check(
@@ -121,17 +133,21 @@ class _EmploymentState:
     failed: pd.Series
 
 
+def mapped_columns(settings: Settings) -> dict[str, pd.ArrowDtype]:
+    """The columns of the mapped frame under the settings, and their types."""
+    fields = {name: _type(USER_FIELDS_BY_NAME[name].kind) for name in effective_mapping(settings)}
+    metadata = {entry.name.column: TEXT for entry in effective_metadata(settings)}
+    return {"hris_id": TEXT, "justworks_id": TEXT, **fields, **metadata, **EMPLOYMENT_COLUMNS}
+
+
 def mapped_users_schema(settings: Settings) -> pandera.DataFrameSchema:
     """The schema of the mapped frame under the settings: its columns with their types, and that one row stands for each
     ``hris_id``."""
-    fields = {name: _type(USER_FIELDS_BY_NAME[name].kind) for name in effective_mapping(settings)}
-    metadata = {entry.name.column: TEXT for entry in effective_metadata(settings)}
-    types = {"hris_id": TEXT, "justworks_id": TEXT, **fields, **metadata, **EMPLOYMENT_COLUMNS}
     needed = ("hris_id", "leaver_only")
     return pandera.DataFrameSchema(
         {
             name: pandera.Column(kind, nullable=name not in needed, unique=name == "hris_id")
-            for name, kind in types.items()
+            for name, kind in mapped_columns(settings).items()
         },
         name="mapped_users",
         strict=True,
@@ -170,22 +186,16 @@ def map_users(
     _require_employee_ids(fields, state, quarantined, settings)
     limit_bad_rows(int((bad & state.employed).sum()), int(state.employed.sum()), quarantined)
     employment = state.columns
-    users = pd.concat(
-        [
-            rows[["hris_id", "justworks_id"]],
-            _dated(fields, employment, settings, today),
-            pd.DataFrame({entry.name.column: as_text(source(entry.source)) for entry in effective_metadata(settings)}),
-            employment,
-            exclusion.assign(exclusion=exclusion["exclusion"].mask(bad)),
-        ],
-        axis="columns",
-    )
-    users = users.assign(
-        archive_existing=(users["archive_existing"].astype(bool) & ~bad).astype(FLAG),
+    exclusion = exclusion.assign(
+        exclusion=exclusion["exclusion"].mask(bad),
+        archive_existing=(exclusion["archive_existing"].astype(bool) & ~bad).astype(FLAG),
         leaver_only=bad.astype(FLAG),
         unread=unread.targets(_lineage(settings)),
     )
-    users = _without_given_up_ids(users, state)
+    metadata = {entry.name.column: to_arrow(as_text(source(entry.source))) for entry in effective_metadata(settings)}
+    dated = _dated(fields, employment, settings, today)
+    parts = [rows[["hris_id", "justworks_id"]], dated, arrow_frame(metadata, rows.index), employment, exclusion]
+    users = _without_given_up_ids(pd.concat(parts, axis="columns"), state)
     users = rows_where(users, users["hris_id"].notna()).reset_index(drop=True)
     return Mapped(users, quarantined, _warnings(users))
 
@@ -218,7 +228,7 @@ def _type(kind: Kind) -> pd.ArrowDtype:
 
 
 def _all_rows(people: Employees, settings: Settings, today: date) -> tuple[pd.DataFrame, _EmploymentState]:
-    rows = pd.concat([people.rows, people.failed], ignore_index=True)
+    rows = concat_rows(people.rows, people.failed)
     early = today + timedelta(days=settings.import_days_before_start)
     columns = employment_columns(rows, people.spells, people.unread, today)
     columns_early = columns if early == today else employment_columns(rows, people.spells, people.unread, early)
@@ -241,10 +251,10 @@ def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFram
             values = to_alpha2(values)
         if field.text == "phone":
             values = _phone_numbers(values, settings)
-        texts[name] = values
-        typed[name] = read_typed(values, field.kind)[0]
+        texts[name] = to_arrow(values)
+        typed[name] = to_arrow(read_typed(values, field.kind)[0])
     index = source("hris_id").index
-    return pd.DataFrame(texts, index=index), pd.DataFrame(typed, index=index)
+    return arrow_frame(texts, index), arrow_frame(typed, index)
 
 
 def _phone_numbers(numbers: pd.Series, settings: Settings) -> pd.Series:
@@ -299,7 +309,8 @@ def _quarantined(
             lines.append(quarantine_rows(texts[failing], name, known_by[failing], check))
     if "employee_id" in fields:
         shared = _shared(fields["employee_id"], state) & ~state.failed
-        lines.append(quarantine_rows(texts[shared], "employee_id", known_by[shared], EMPLOYEE_ID_SHARED))
+        if shared.any():
+            lines.append(quarantine_rows(texts[shared], "employee_id", known_by[shared], EMPLOYEE_ID_SHARED))
     return concat_quarantine(lines)
 
 
@@ -325,7 +336,7 @@ def _failures(
         yield name, unreadable, broken
         replaced, values = EMPLOYEE_FIELDS_BY_NAME[field.source], fields[name]
         for check in checks_for(replaced):
-            yield name, check, values.notna() & ~null_as_false(check.holds(values))
+            yield name, check, breaks(values, check)
         if replaced.needed:
             yield name, MISSING, values.isna()
 

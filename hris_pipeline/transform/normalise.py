@@ -32,7 +32,7 @@ from phonenumbers import (
 
 from hris_pipeline.settings.fields import EMPLOYEE_COLUMNS, EMPLOYEE_FIELDS_BY_NAME, RAW_COLUMNS
 from hris_pipeline.transform.columns import (
-    TEXT,
+    arrow_frame,
     clean_text,
     from_arrow,
     is_in,
@@ -136,7 +136,8 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]", on: date = d
     length = len(next(iter(columns.values()), ()))
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
     sent["active"] = _flag_text(sent["active"])
-    frame = pd.DataFrame({name: _cleaned(name, text_from_source(sent[name])) for name in RAW_COLUMNS})
+    texts = {name: to_arrow(_cleaned(name, text_from_source(sent[name]))) for name in RAW_COLUMNS}
+    frame = arrow_frame(texts)
     newest = newest_rows(frame["hris_id"], sent | dict(columns) | {"active": sent["active"]}, on)
     unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
     spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
@@ -247,9 +248,8 @@ def _spells(hris_ids: pd.Series, spells: "Sequence[object] | pa.Array", newest: 
         for hris_id, text in zip(hris_ids.iloc[counts], texts.iloc[counts], strict=True)
         for spell in text.split()
     ]
-    ids, starts, ends = zip(*lines, strict=True) if lines else ((), (), ())
-    dates = {"start": to_date(text_from_source(starts)), "end": to_date(text_from_source(ends))}
-    return pd.DataFrame({"hris_id": pd.Series(ids, dtype=TEXT), **dates})
+    ids, starts, ends = map(text_from_source, zip(*lines, strict=True) if lines else ((), (), ()))
+    return pd.DataFrame({"hris_id": ids, "start": to_date(starts), "end": to_date(ends)})
 
 
 def _unread(hris_ids: pd.Series, names: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
@@ -258,7 +258,7 @@ def _unread(hris_ids: pd.Series, names: "Sequence[object] | pa.Array", newest: p
     ids = to_arrow(hris_ids).take(rows)
     counts = pc.and_(pc.is_valid(ids), pa.array(newest.to_numpy()).take(rows))
     columns = pc.list_flatten(lists).filter(counts)
-    return pd.DataFrame({"hris_id": from_arrow(ids.filter(counts)), "column": from_arrow(columns)})
+    return arrow_frame({"hris_id": ids.filter(counts), "column": columns})
 
 
 def _employment_type(sent: pd.Series) -> pd.Series:

@@ -27,13 +27,12 @@ from hris_pipeline.transform.columns import (
     clean_text,
     column_or_nulls,
     from_arrow,
-    null_as_false,
     text_from_source,
     to_arrow,
 )
 from hris_pipeline.transform.normalise import to_alpha2
 from hris_pipeline.transform.spreadsheets import FORMULA, PHONE, read_table, write_xlsx
-from hris_pipeline.transform.validate import checks_for, read_typed
+from hris_pipeline.transform.validate import breaks, checks_for, read_typed
 
 __all__ = [
     "USER_FILES",
@@ -169,10 +168,8 @@ def _value_problems(frame: pd.DataFrame, unreadable: Mapping[str, pd.Series], li
         if field.name not in frame:
             continue
         values = frame[field.name]
-        broken = {
-            check.reason: values.notna() & ~null_as_false(check.holds(values))
-            for check in checks_for(EMPLOYEE_FIELDS_BY_NAME[field.source])
-        }
+        checks = checks_for(EMPLOYEE_FIELDS_BY_NAME[field.source])
+        broken = {check.reason: breaks(values, check) for check in checks}
         if field.kind == "date":
             broken = {_NO_DATE: reduce(or_, broken.values(), unreadable[field.name])}
         if field.name in _NEEDED:

@@ -8,9 +8,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pandera
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from hris_pipeline.contract import QUARANTINE_COLUMNS
@@ -20,10 +22,11 @@ from hris_pipeline.transform.columns import (
     DATE,
     FLAG,
     TEXT,
+    arrow_frame,
+    as_mask,
     as_text,
     from_arrow,
     is_in,
-    null_as_false,
     rows_where,
     to_arrow,
     to_date,
@@ -39,6 +42,7 @@ __all__ = [
     "Employees",
     "TooManyBadRows",
     "Validated",
+    "breaks",
     "check_summary",
     "checks_for",
     "concat_quarantine",
@@ -76,8 +80,13 @@ class CheckCount:
 MISSING = Check("missing", "is needed and missing", pd.Series.notna)
 
 
+def _each(holds: Callable[[Any], Any]) -> Callable[[pd.Series], pd.Series]:
+    """What asks a column what ``holds`` asks Arrow values."""
+    return lambda values: from_arrow(holds(to_arrow(values)), values.index)
+
+
 def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
-    return lambda values: from_arrow(pc.match_substring_regex(to_arrow(values), pattern), values.index)
+    return _each(lambda texts: pc.match_substring_regex(texts, pattern))
 
 
 _UNREADABLE_CHARACTER = "\ufffd"
@@ -85,10 +94,14 @@ _UNREADABLE_CHARACTER = "\ufffd"
 _READABLE = Check(
     "unreadable",
     "holds what could not be read",
-    lambda values: ~values.str.contains(_UNREADABLE_CHARACTER, regex=False),
+    _each(lambda texts: pc.invert(pc.match_substring(texts, _UNREADABLE_CHARACTER))),
 )
 
-_LEGIBLE = Check("unreadable", "could not be read", lambda values: values.str.strip(_UNREADABLE_CHARACTER) != "")
+_LEGIBLE = Check(
+    "unreadable",
+    "could not be read",
+    _each(lambda texts: pc.not_equal(pc.utf8_trim(texts, _UNREADABLE_CHARACTER), "")),
+)
 
 _BY_TEXT: Mapping[TextRule, tuple[Check, ...]] = {
     "free": (_LEGIBLE,),
@@ -107,7 +120,7 @@ _BY_KIND: Mapping[Kind, tuple[Check, ...]] = {
         Check(
             "date_out_of_range",
             f"lies outside {_EARLIEST.year} to {_LATEST.year}",
-            lambda values: values.between(_EARLIEST, _LATEST),
+            _each(lambda dates: pc.and_(pc.greater_equal(dates, _EARLIEST), pc.less_equal(dates, _LATEST))),
         ),
     ),
 }
@@ -126,6 +139,12 @@ def checks_for(field: EmployeeField) -> tuple[Check, ...]:
     return limit + by_text + _BY_KIND.get(field.kind, ())
 
 
+def breaks(values: pd.Series, check: Check) -> pd.Series:
+    """Which of the values that are there break the check, as plain booleans."""
+    holds = pc.fill_null(to_arrow(check.holds(values)), False)
+    return as_mask(pc.and_not(pc.is_valid(to_arrow(values)), holds), values.index)
+
+
 def read_typed(values: pd.Series, kind: Kind) -> tuple[pd.Series, Check, pd.Series]:
     """The values in the type of the kind (null: could not be read), the check that unreadable ones fail, and which
     values fail it."""
@@ -138,14 +157,18 @@ def read_typed(values: pd.Series, kind: Kind) -> tuple[pd.Series, Check, pd.Seri
 
 def quarantine_rows(rows: pd.DataFrame, field: str, employee_id: pd.Series, check: Check) -> pd.DataFrame:
     """One quarantine line for each of ``rows``, on their index: its value of ``field`` fails ``check``."""
-    lines = pd.DataFrame({"hris_id": rows["hris_id"], "employee_id": employee_id, "value": as_text(rows[field])})
-    return lines.assign(field=field, check=check.name, reason=check.reason).astype(TEXT)[list(QUARANTINE_COLUMNS)]
+    values = {"hris_id": rows["hris_id"], "employee_id": employee_id, "value": rows[field]}
+    texts = {name: to_arrow(as_text(column)) for name, column in values.items()}
+    reasons = {"field": field, "check": check.name, "reason": check.reason}
+    texts |= {name: pa.repeat(text, len(rows)) for name, text in reasons.items()}
+    return arrow_frame({name: texts[name] for name in QUARANTINE_COLUMNS}, rows.index)
 
 
 def concat_quarantine(lines: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """All the quarantine lines in one frame, in the order of their index."""
-    none = pd.DataFrame({name: pd.Series([], dtype=TEXT, index=pd.RangeIndex(0)) for name in QUARANTINE_COLUMNS})
-    return pd.concat([none, *lines]).sort_index(kind="stable")
+    if not lines:
+        return arrow_frame({name: pa.array([], pa.string()) for name in QUARANTINE_COLUMNS})
+    return pd.concat(lines).sort_index(kind="stable")
 
 
 def check_summary(quarantined: pd.DataFrame) -> list[CheckCount]:
@@ -158,7 +181,8 @@ def check_summary(quarantined: pd.DataFrame) -> list[CheckCount]:
 
 
 def _at_most(limit: int) -> Check:
-    return Check("too_long", f"is longer than {limit} characters", lambda values: values.str.len() <= limit)
+    is_short = _each(lambda texts: pc.less_equal(pc.utf8_length(texts), limit))
+    return Check("too_long", f"is longer than {limit} characters", is_short)
 
 
 _TOO_MANY_BAD = (5, 0.2)
@@ -248,7 +272,8 @@ def validate(members: Normalised, today: date) -> Validated:
     typed["is_manager"] = is_manager(typed, employment, today)
     bad = pd.Series(typed.index.isin(quarantined.index), index=typed.index)
     quarantined = quarantined.reset_index(drop=True)
-    failed = typed[bad].assign(active=typed.loc[bad, "active"].fillna(True))
+    failed = rows_where(typed, bad)
+    failed = failed.assign(active=failed["active"].fillna(True))
     if len(failed):
         broken = int(is_employed(employment_columns(failed, members.spells, members.unread, today), today).sum())
         employed = broken + int(is_employed(employment, today)[~bad].sum())
@@ -303,7 +328,7 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         typed[field.name] = values
         if broken.any():
             failures.append((field.name, unreadable, frame.index[broken]))
-    rows = pd.DataFrame(typed)
+    rows = arrow_frame({name: to_arrow(values) for name, values in typed.items()}, frame.index)
     failures += _failures(rows, frame)
     lines = []
     for name, check, index in failures:
@@ -319,10 +344,9 @@ def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check,
     failures = []
     for field in EMPLOYEE_FIELDS:
         values = rows[field.name]
-        has_value = values.notna()
-        broken = [(check, has_value & ~null_as_false(check.holds(values))) for check in checks_for(field)]
+        broken = [(check, breaks(values, check)) for check in checks_for(field)]
         if field.needed:
-            broken.insert(0, (MISSING, ~has_value & frame[field.name].isna()))
+            broken.insert(0, (MISSING, values.isna() & frame[field.name].isna()))
         failures += [(field.name, check, rows.index[whose]) for check, whose in broken if whose.any()]
     return failures
 

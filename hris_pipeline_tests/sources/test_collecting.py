@@ -8,14 +8,11 @@ import pytest
 from hris_pipeline.errors import SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.archive import Archive
-from hris_pipeline.sources.extract import extract
+from hris_pipeline.sources.extract import extract, keep_frozen
 from hris_pipeline.sources.partner_api import PartnerApi
 from hris_pipeline_tests.kit.source_connections import now
 
 Collector = tuple[tuple[int, int, int], int]
-
-COUNT = gc.get_freeze_count
-"""As it is before the tests of this process begin, which do not count again."""
 
 
 def collector() -> Collector:
@@ -25,7 +22,7 @@ def collector() -> Collector:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Collector]]:
     """The collector whenever a page is read."""
-    monkeypatch.setattr(gc, "get_freeze_count", COUNT)
+    monkeypatch.setattr("hris_pipeline.sources.extract._keeps_frozen", False)
     gc.unfreeze()
     moments: list[Collector] = []
     page = PartnerApi._page
@@ -67,7 +64,7 @@ def test_so_it_is_when_reading_fails(
 def test_a_process_that_keeps_its_objects_frozen_goes_on_doing_so(
     justworks: PartnerApi, archive: Archive, seen: list[Collector]
 ) -> None:
-    gc.freeze()
+    keep_frozen()
     thresholds, frozen = collector()
     read(justworks, archive)
     assert collector()[0] == thresholds
