@@ -37,12 +37,12 @@ class Command:
 
     @property
     def name(self) -> str:
-        """The last word."""
+        """The last of its words."""
         return self.words.rpartition(" ")[2]
 
     @property
     def group(self) -> str:
-        """The word before it, if any."""
+        """The word before the last, if there is one."""
         return self.words.rpartition(" ")[0]
 
 
@@ -289,8 +289,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _open_streams() -> None:
-    """What a terminal cannot show it shows otherwise; a stream that was closed takes everything and keeps nothing, or
-    gives nothing."""
+    """Opens closed standard streams on the null device, and lets stdout and stderr write what their encoding lacks in
+    plain signs."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as the process
     for name in ("stdout", "stderr"):
@@ -302,7 +302,7 @@ def _open_streams() -> None:
 
 
 def _stdout_takes_more() -> bool:
-    """Whether what was written so far went out; if not, nothing more is tried, or Python complains at its end."""
+    """Whether all that was written so far went out; if not, stdout is replaced, or Python would complain at its end."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -332,7 +332,8 @@ def _command_of(error: TyperException) -> str:
 
 
 def _explained(error: BaseException) -> tuple[str, int]:
-    """What to say about an error, and the exit code. The message of an unexpected one may quote a person: it stays."""
+    """What to print about an error, and the exit code; of an unexpected error not the message, which may quote a
+    person."""
     if isinstance(error, HrisError):
         return str(error), error.exit_code
     if isinstance(error, TyperException):

@@ -57,8 +57,8 @@ def _row_document(row: ReviewRow, *, reveal: bool) -> dict[str, Any]:
 def breakdown(
     review: Review, time_zone: str, rows: Iterable[ReviewRow] | None = None, *, previewed: bool = False
 ) -> Iterator[RenderableType]:
-    """The whole story of one import, the four applied counts first; ``previewed`` when it was only asked what would
-    change, which never says that anything was applied."""
+    """Everything about one import, the four applied counts first; ``previewed`` when the command only previewed, so
+    that nothing sounds applied."""
     yield _headline(review.summary, time_zone, previewed=previewed)
     yield ""
     yield counts_table(review.summary)
@@ -137,7 +137,7 @@ def _ids(row: ReviewRow) -> str:
 
 
 def _changes(row: ReviewRow) -> Text:
-    """On lines of their own, what is replaced beside what replaces it; of somebody new only what they come with."""
+    """One line a changed field, the old value and the new one; for somebody new only the new values."""
     text = Text()
     if row.erased:
         text.append("erased", "dim")

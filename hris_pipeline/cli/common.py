@@ -54,8 +54,8 @@ Reveal = Annotated[bool, typer.Option("--reveal", help="Show people's data inste
 
 @dataclass(frozen=True)
 class Selection:
-    """What of an import is to be shown: its rows or only its breakdown, which rows, and whether values are revealed.
-    Any filter asks for rows. Each field is an option of the commands that ``takes_selection`` gives it to."""
+    """What of an import to show: only the breakdown, or which rows too, and whether values are revealed; any filter
+    asks for rows. Each field is an option of the commands that ``takes_selection`` gives it to."""
 
     rows: Annotated[bool, typer.Option("--rows", help="Every change: who, and each field from what to what.")] = False
     reveal: Reveal = False
@@ -85,7 +85,8 @@ class Selection:
 
 
 def takes_selection(*names: str) -> Callable[[Callable[..., CommandResult]], Callable[..., CommandResult]]:
-    """Gives a command, in the place of its parameter ``selection``, the options of those names; all by default."""
+    """Replaces a command's parameter ``selection`` by one option for each named field of ``Selection`` (all of them by
+    default), and calls the command with the ``Selection`` that they make."""
     options = {
         item.name: Parameter(item.name, Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type)
         for item in fields(Selection)
@@ -159,8 +160,8 @@ def deciding(
     by: str | None = None,
     reason: str | None = None,
 ) -> AbstractContextManager[None]:
-    """Writes down that somebody decides on this command line, why, and what comes of it: the name that was typed
-    (``by``, or the actor's), beside the account of the operating system."""
+    """Records a decision made on this command line, its reason and its outcome: the name that was typed (``by``, or the
+    actor's) beside the account of the operating system."""
     from hris_pipeline.operations import roles  # noqa: PLC0415 - only decisions are written down
 
     decided_by = roles.DecidedBy(by or actor(), account(), "os")
@@ -170,7 +171,7 @@ def deciding(
 def deciding_on_import(
     services: "Services", import_id: str, action: str, *, by: str | None = None, reason: str | None = None
 ) -> AbstractContextManager[None]:
-    """The same about an import.
+    """``deciding``, about an import.
 
     Raises:
         UnknownName: there is none of that id.
@@ -242,7 +243,7 @@ def write_private(path: str, content: bytes) -> Path:
 
 
 def _is_stream(target: Path) -> bool:
-    """A pipe, a device, or this process's own output: never replaced."""
+    """Whether the path is a pipe, a device or this process's own output, which an output never replaces."""
     return target.is_fifo() or target.is_char_device() or target.is_block_device()
 
 

@@ -68,7 +68,7 @@ class FittedTable:
             yield self._grid(widths)
 
     def _texts(self) -> list[list[str]]:
-        """What each column holds, its name first."""
+        """The texts of each column, its name first."""
         return [[name, *(row[place].plain for row in self._rows)] for place, name in enumerate(self._names)]
 
     def _grid(self, widths: Sequence[int]) -> Table:
@@ -115,7 +115,7 @@ def fit_columns(columns: Sequence[Sequence[str]], width: int, unbroken: Sequence
 
 
 def _share(least: Sequence[int], natural: Sequence[int], room: int) -> tuple[int, ...]:
-    """What is left goes to the columns that lack most, in proportion."""
+    """Divides the width that is left over among the columns in proportion to what each lacks."""
     shortfalls = [full - low for full, low in zip(natural, least, strict=True)]
     return tuple(
         low + room * shortfall // max(1, sum(shortfalls)) for low, shortfall in zip(least, shortfalls, strict=True)
@@ -129,7 +129,7 @@ _IN_ASCII = str.maketrans("•–—→…·", "*-->.-")
 
 
 def _write_plain_signs(error: UnicodeError) -> tuple[str | bytes, int]:
-    """One ASCII letter for a sign of ours, so that tables keep their columns."""
+    """Encodes each of our signs as one ASCII letter, so that tables keep their columns."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     sign = error.object[error.start].translate(_IN_ASCII)

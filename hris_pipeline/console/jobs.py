@@ -123,7 +123,7 @@ def _lives(pid: int) -> bool:
 
 
 def _answers(pid: int) -> bool:
-    """Where there is no /proc."""
+    """Whether a process of that id lives, on systems without /proc."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -223,7 +223,7 @@ class DaemonWatch:
         return self._seen
 
     def wait(self) -> bool | None:
-        """The same, after the answer that is on its way."""
+        """The answer that is on its way, waited for."""
         self()
         thread = self._thread
         if thread is not None:

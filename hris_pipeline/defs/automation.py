@@ -111,12 +111,12 @@ def refresh_request(integration_id: str, tick: datetime) -> dg.RunRequest:
 
 
 def _partition(integration_id: str) -> dict[str, str]:
-    """With this tag Dagster does not ask again, for each request by itself, whether there is such a partition."""
+    """The partition's tag; with it Dagster does not look for the partition once for every request."""
     return {"dagster/partition": integration_id}
 
 
 def explain_skip(left_out: Sequence[SkippedIntegration]) -> str:
-    """Who is left out of a tick, and why; of very many the first, for every tick keeps its text."""
+    """Who is left out of a tick, and why; only the first of very many, because every tick keeps its text."""
     if not left_out:
         return "Nothing is due."
     return f"Left out: {shorten([f'{item.integration_id} ({item.reason})' for item in left_out], '; ')}."
@@ -213,7 +213,8 @@ def _import_schedule(frequency: str) -> dg.ScheduleDefinition:
 def connection_refresh(
     context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
 ) -> dg.SkipReason | list[dg.RunRequest]:
-    """One run a connection, those that end first first; one whose run still waits in the queue gets no second."""
+    """One run a connection, those that expire first first; a connection whose refresh still waits in the queue gets no
+    second run."""
     tick = context.scheduled_execution_time
     partition_names = set(known_partitions(context.instance)) - _being_refreshed(context.instance)
     due = [name for name in connections_due(services, tick) if name in partition_names]
@@ -257,7 +258,8 @@ _DIED = "the run ended without a word: its process died or never started"
     ),
 )
 def failed_imports(context: dg.RunFailureSensorContext, services: dg.ResourceParam[Services]) -> dg.SkipReason | None:
-    """Told of every failed run once."""
+    """Handles each failed run once: records an import whose process died, counts the failure of an automatic import,
+    and tells of a connection that could not be refreshed."""
     run, tags = run_info(context.dagster_run), context.dagster_run.tags
     if not run.integration_id or HELD_TAG in tags or SKIPPED_TAG in tags:
         return dg.SkipReason("No import failed.")
@@ -318,7 +320,7 @@ def dead_runs(
     description="Tells of integrations whose last good import is older than their frequency allows.",
 )
 def stalled_imports(services: dg.ResourceParam[Services]) -> dg.SkipReason:
-    """That nothing happened is an alarm too."""
+    """Tells about imports that are overdue: nothing happening is an alarm too."""
     findings = stalled(services, services.now())
     to_tell = frozenset(
         untold(services, "stalled", {finding.integration_id: finding.due_at.isoformat() for finding in findings})[
@@ -366,7 +368,7 @@ def settings_observation(
     description="Removes extracts, frames, quarantined values and discarded plans that are older than the retention.",
 )
 def retention(services: dg.ResourceParam[Services]) -> dg.SkipReason:
-    """Once a day."""
+    """Removes once a day what is older than the retention."""
     extracts = purge_old(services)
     frames = purge_frames(frames_root(services.environment.files_url), services.now() - RETENTION)
     return dg.SkipReason(f"Removed {extracts} extracts and {frames} frames.")

@@ -343,7 +343,7 @@ def _execute(run_id: str) -> None:
 
 
 def _keep_canceling(instance: dg.DagsterInstance, run_id: str, event: dg.DagsterEvent) -> None:
-    """Takes up again a termination asked for while the run was starting, whose status its start has overwritten.
+    """Repeats a termination that came while the run was starting: starting has overwritten its status.
 
     Dagster would call a run that is interrupted but not canceling failed. Whoever terminates a run stores the event
     before the status, so the event is there by now.
@@ -356,7 +356,7 @@ def _keep_canceling(instance: dg.DagsterInstance, run_id: str, event: dg.Dagster
 
 
 def _import_everything(**_: Any) -> None:
-    """Before the first fork: everything a run imports, so that no child has to."""
+    """Imports, before the first fork, everything that a run needs, so that no child has to."""
     from hris_pipeline.sources.extract import keep_frozen  # noqa: PLC0415 - the launcher does without frames
 
     for module in (*PRELOAD, DEFINITIONS):
@@ -368,7 +368,7 @@ def _import_everything(**_: Any) -> None:
 
 
 def _wait_for_a_run(**_: Any) -> None:
-    """In a child before its run: an interrupt waits until the run can be canceled by it."""
+    """Holds back an interrupt of the child until its run has begun and can be canceled by it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
 

@@ -60,8 +60,8 @@ _KNOWN_ENDS = (ImportHeld, ImportStale)
 
 @contextmanager
 def recording_failures(context: _Context, services: Services, extract_id: str | None = None) -> Iterator[RunInfo]:
-    """The body of a step of an import: gives who started the run; a failure is recorded as a failed import, with the
-    extract that the step worked on.
+    """Wraps a step of an import: gives who started the run, and records a failure as a failed import with the extract
+    that the step worked on.
 
     An automatic import that meets another one half-way ends red too, for it cannot go on, but as skipped: it is no
     failure, and its due moment is asked for again.
@@ -78,7 +78,7 @@ def recording_failures(context: _Context, services: Services, extract_id: str | 
 
 
 def require_integration(run: dg.DagsterRun) -> RunInfo:
-    """What the run is about.
+    """The run's integration and what is known of the run.
 
     Raises:
         UsageError: it was launched for no integration.
@@ -93,7 +93,7 @@ def require_integration(run: dg.DagsterRun) -> RunInfo:
 
 
 def require_current(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Stops a run that was taken for dead while it was cut off: another one does its work by now.
+    """Stops a run that was believed dead while it was cut off, because another one does its work by now.
 
     Raises:
         RunReplaced: it has ended as far as Dagster knows.
@@ -104,7 +104,8 @@ def require_current(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _record(context: _Context, services: Services, run: RunInfo, error: HrisError, extract_id: str | None) -> None:
-    """Leaves the failure in the store and on the run; that this fails too must not hide the failure itself."""
+    """Records the failure in the store and on the run; if recording fails too, the first failure is still the one
+    raised."""
     if isinstance(error, RunReplaced):
         return
     if run.automatic and isinstance(error, ImportRunning):
@@ -133,7 +134,7 @@ def _name(context: _Context) -> str:
 
 
 def finish_due(services: Services, run: RunInfo) -> None:
-    """An automatic import came to its end: its due moment is dealt with."""
+    """Marks the due moment of an automatic import as handled, at the import's end."""
     if run.due_at is not None:
         complete_due_import(services, run.integration_id, run.due_at)
 
@@ -156,7 +157,7 @@ def show_no_stack() -> None:
 
 
 def held_import(summary: Import, environment: Environment) -> HeldImport:
-    """What whoever looks at the run should read first: that it waits for a person, and where to decide."""
+    """The error that a held import ends with: it waits for a person, and where to decide."""
     figures = {guard.name: f"{guard.observed}, limit {guard.limit}" for guard in summary.tripped}
     link = console_link(summary, environment)
     console = f"review it in the console ({link['review'].value})" if link else "review it in `hris console`"

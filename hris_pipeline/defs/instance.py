@@ -67,7 +67,7 @@ class FilesComputeLogManager(TruncatingCloudStorageComputeLogManager[dg.DagsterI
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """Nothing: the environment says where files are."""
+        """Empty: the environment says where files are."""
         return {}
 
     @classmethod
@@ -159,7 +159,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
 
 def share_connections(instance: dg.DagsterInstance) -> None:
-    """Lets an instance on PostgreSQL use the process's pool, whatever its dagster.yaml says; no other is touched."""
+    """Lets an instance on PostgreSQL use the process's pool, whatever its dagster.yaml says; an instance on SQLite is
+    left as it is."""
     for part in (instance.event_log_storage, instance.run_storage, instance.schedule_storage):
         _share(part)
 
@@ -171,7 +172,7 @@ def _share(part: object) -> None:
 
 @cache
 def _engine(url: str, _pid: int) -> sa.Engine:
-    """One for each process: a session is nothing that a forked child may share."""
+    """One engine a process: a forked child may not share a session."""
     engine = sa.create_engine(
         url,
         isolation_level="AUTOCOMMIT",

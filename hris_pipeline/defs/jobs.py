@@ -77,7 +77,7 @@ def prune_runs(instance: dg.DagsterInstance, config: PruneConfig, now: datetime)
 
 
 def _remove_file(instance: dg.DagsterInstance, run_id: str) -> None:
-    """On SQLite each run's events are a file, which Dagster empties and leaves at its size."""
+    """Removes the file of a run's events on SQLite: Dagster empties it and leaves it at its size."""
     storage = instance.event_log_storage
     if isinstance(storage, SqliteEventLogStorage):
         shard = Path(storage.path_for_shard(run_id))
@@ -86,7 +86,7 @@ def _remove_file(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def _ended_runs(instance: dg.DagsterInstance, before: datetime, at_most: int) -> Iterator[dg.RunRecord]:
-    """The oldest first, page by page: what is deleted meanwhile is behind."""
+    """Runs that have ended, the oldest first, page by page; deleting those already given shifts no page."""
     after: datetime | None = None
     for _ in range(0, at_most, PAGE):
         filters = dg.RunsFilter(statuses=list(_ENDED), tags=FROM_HERE, created_before=before, created_after=after)
@@ -133,7 +133,7 @@ def _delete_old_runs(context: dg.OpExecutionContext, config: PruneConfig, servic
     ),
 )
 def prune() -> None:
-    """One op."""
+    """Deletes old runs; one op."""
     _delete_old_runs()
 
 
@@ -240,7 +240,7 @@ def _refresh(context: dg.OpExecutionContext, services: dg.ResourceParam[Services
     description="Stops automatic imports of the integration at once, with a reason; manual ones stay possible.",
 )
 def pause_imports() -> None:
-    """One op."""
+    """Pauses automatic imports; one op."""
     _pause()
 
 
@@ -250,7 +250,7 @@ def pause_imports() -> None:
     description="Starts automatic imports of the integration, with a reason; what was missed is caught up once.",
 )
 def resume_imports() -> None:
-    """One op."""
+    """Resumes automatic imports; one op."""
     _resume()
 
 
@@ -263,7 +263,7 @@ def resume_imports() -> None:
     ),
 )
 def approve_import() -> None:
-    """One op."""
+    """Approves a held import; one op."""
     _approve()
 
 
@@ -273,7 +273,7 @@ def approve_import() -> None:
     description="Renews the integration's tokens, so that the connection lives however rare the imports are.",
 )
 def refresh_connection() -> None:
-    """One op."""
+    """Refreshes one connection; one op."""
     _refresh()
 
 

@@ -172,12 +172,12 @@ def _first_ids(who: Sequence[str]) -> str:
 
 
 def _code(name: str) -> str:
-    """An id as code; one that could end the code or the cell as plain text."""
+    """An id as code; as escaped text where it could end the code or the cell."""
     return f"`{name}`" if _HARMLESS.fullmatch(name) else _plain(name)
 
 
 def _plain(text: str) -> str:
-    """Text of a source or an administrator that Markdown takes for nothing else."""
+    """Text of a source or an administrator, escaped so that Markdown reads no markup in it."""
     return _MARKUP.sub(r"\\\1", "".join(letter for letter in text if letter.isprintable()))
 
 

@@ -44,7 +44,7 @@ class AnswerUnreadable(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that is there wholly; ``body`` is UTF-8, as far as its source is."""
+    """A whole answer; ``body`` is UTF-8 as far as its source could be decoded."""
 
     status: int
     headers: httpx.Headers
@@ -52,7 +52,7 @@ class Answer:
 
     @property
     def content_type(self) -> str:
-        """What the source says it is."""
+        """The content type that the answer names."""
         return str(self.headers.get("Content-Type", ""))
 
 
@@ -167,7 +167,7 @@ def failure_words(error: httpx.RequestError) -> str:
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    """One for all clients: reading the certificates takes longer than most requests."""
+    """One TLS context for all clients: reading the certificates takes longer than most requests."""
     folder = os.environ.get("SSL_CERT_DIR")
     if folder and not os.environ.get("SSL_CERT_FILE") and not any(Path(part).is_dir() for part in folder.split(":")):
         raise MachineError("SSL_CERT_DIR names no folder, so no certificate can be checked: correct it, or unset it.")
@@ -203,7 +203,7 @@ def _is_proxy(value: str) -> bool:
 
 
 def _set_name(name: str) -> str | None:
-    """The variable as it is set, in upper or lower case."""
+    """The name under which the variable is set: in upper or lower case; None where it is not."""
     return next((spelling for spelling in (name.lower(), name) if os.environ.get(spelling)), None)
 
 

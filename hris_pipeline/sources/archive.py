@@ -48,7 +48,7 @@ class Stored(NamedTuple):
 
 
 def hole_line(line: bytes) -> bytes:
-    """What the list tells of a hole, as a line that is no member's."""
+    """The list's record of a hole, as an archived line that cannot be taken for a member's."""
     return _HOLE + line + b"}"
 
 
@@ -85,7 +85,7 @@ class Archive:
         return Stored(path.relative_to(self._root).as_posix(), counted.sha256.hexdigest(), counted.size)
 
     def record(self, manifest: Manifest) -> None:
-        """Makes a written extract one that exists."""
+        """Writes the manifest of a written extract: from now on the extract exists."""
         path = self._path(manifest.integration_id, manifest.extract_id, MANIFEST)
         body = msgspec.json.encode(manifest)
         if self._sealer is not None:
@@ -171,7 +171,7 @@ class Archive:
         return next((manifest for manifest in newest_first if not manifest.first_page), None)
 
     def latest_look(self, integration_id: str) -> Manifest | None:
-        """The newest extract of all members; while there is none, what was read when connecting."""
+        """The newest extract of all members; without one, what was read when connecting."""
         ids = self.extracts(integration_id)
         return self.latest(integration_id) or (self.manifest(integration_id, ids[-1]) if ids else None)
 
@@ -321,7 +321,7 @@ class FreshExtract:
         self._manifest, self._columns = manifest, columns if columns.is_whole else None
 
     def take(self, manifest: Manifest, archive: Archive) -> "RawColumns | None":
-        """What ``read_columns`` would give, if it is here; it is not any more afterwards.
+        """The raw columns of that extract, if they are here; given once, then forgotten.
 
         Raises:
             UnknownName, FrameInvalid: the extract's lines are gone or damaged, though it was read just now.

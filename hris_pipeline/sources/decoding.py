@@ -51,7 +51,7 @@ encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 def decode(body: bytes) -> object:
-    """Any JSON.
+    """The JSON value in the bytes; parts that cannot be read become ``UNREADABLE``.
 
     Raises:
         ValueError: it is none.
@@ -151,8 +151,8 @@ def _kept(match: str) -> str:
 
 
 def describe(status: int, body: bytes, content_type: str, secrets: Iterable[str] = ()) -> str:
-    """Status and what the source says of it. Of a JSON answer only the keys that tell an error: others may hold a
-    record."""
+    """The status, and what the source says of the error; of a JSON answer only the keys that tell an error, because
+    others may hold a record."""
     answer = _object(body)
     parts = [error_code(body)]
     parts += [str(answer[key]) for key in _TEXT_KEYS if isinstance(answer.get(key), str | int)]

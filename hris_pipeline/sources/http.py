@@ -38,7 +38,7 @@ class TokenProvider(Protocol):
         ...
 
     def refresh(self, rejected: str) -> str | None:
-        """Another one, after the source said 401 to ``rejected``; None when there never is another.
+        """Another token, after the source said 401 to ``rejected``; None when there never is one.
 
         Raises:
             ConnectionInvalid: the connection is dead.
@@ -57,7 +57,7 @@ class FixedToken:
         return self.secret
 
     def refresh(self, rejected: str) -> None:
-        """Never: a refused credential needs a person."""
+        """None: only a person can replace a refused credential."""
 
 
 class HttpRefused(SourceRefused):
@@ -177,7 +177,7 @@ class Http:
         return self._call("POST", path, read, once=once, data=dict(form))
 
     def close(self) -> None:
-        """Gives back the connections; whoever still waits for something here stops waiting."""
+        """Gives back the connections; requests that still wait their turn give up."""
         self._closed.set()
         self._workers.close()
         self._client.close()
@@ -244,7 +244,7 @@ class Http:
         return HttpRefused(message, status, code, says_so=_is_error_document(answer.body))
 
     def _unreadable(self, seen: str, path: str, once: bool, status: int) -> Exception:
-        """What an answer is that came, and cannot be used."""
+        """The error for an answer that came but cannot be used."""
         if once and 200 <= status < 300:
             return HttpRefused(f"{self._title} gave {path} {seen}: {self._advice(status, path)}.", status)
         return _Transient(seen)

@@ -129,7 +129,7 @@ class SharedRateLimiter:
 
 
 class _Leased:
-    """The turns that are left of a lease, as moments of the limiter's clock."""
+    """The turns left of a lease, as moments of the limiter's clock."""
 
     def __init__(self, buckets: Sequence[Bucket]) -> None:
         self.turns: deque[float] = deque()
@@ -232,7 +232,7 @@ _AT_EXIT_SECONDS = 1.5
 
 
 class Workers:
-    """As many threads as there is work at a time; never waited for at the end of the process."""
+    """Threads, as many as there is work at a time; the end of the process never waits for them."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -325,8 +325,8 @@ _uncut_calls = 0
 
 
 def uninterrupted(function: Callable[[], T]) -> T:
-    """What ``function`` gives; an interrupt of the caller does not stop it, and the end of the process waits for it for
-    a moment. For what is lost when it is cut, as a refresh token that has been spent."""
+    """Calls ``function`` so that an interrupt of the caller does not stop it, and the end of the process waits a moment
+    for it: for results that are lost when cut, such as the answer to a refresh token that was just spent."""
     global _uncut_calls  # noqa: PLW0603
 
     def counted() -> T:

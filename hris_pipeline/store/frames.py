@@ -97,7 +97,7 @@ def _arrow_type(column: sa.types.TypeEngine[Any]) -> pa.DataType:
 
 
 def read_pieces(connection: sa.Connection, select: sa.Select[Any], rows: int) -> Iterator[pd.DataFrame]:
-    """``read_frame`` by so many rows at a time, by one statement; nothing else may be asked until the end."""
+    """``read_frame`` in pieces of so many rows, by one statement; the connection runs nothing else until the end."""
     schema = _schema(select)
     read = _copy_out if connection.dialect.name == "postgresql" else _fetch
     for table in read(connection, select, schema, rows):
@@ -111,7 +111,7 @@ def _schema(select: sa.Select[Any]) -> pa.Schema:
 def _copy_out(
     connection: sa.Connection, select: sa.Select[Any], schema: pa.Schema, rows: int | None = None
 ) -> Iterator[pa.Table]:
-    """Each message of PostgreSQL's is one row."""
+    """The rows by COPY; psycopg gives one row a message."""
     compiled = select.compile(connection, compile_kwargs={"render_postcompile": True})
     with (
         _driver(connection).cursor() as cursor,
@@ -177,7 +177,7 @@ def _copy_in(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None
 
 
 def _batches(rows: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
-    """The rows as they lie, uncombined: a second copy of them all would be the peak of a first import's memory."""
+    """The rows in the batches that they are in: combining them first would be a second copy of a whole first import."""
     return (batch for batch in rows.to_batches(max_chunksize=most) if batch.num_rows)
 
 
@@ -192,7 +192,7 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    """As SQLite stores it: dates and instants as ISO text."""
+    """The column as SQLite stores it: dates and instants as ISO text."""
     if pa.types.is_timestamp(column.type):
         return column.cast(pa.timestamp("us")).cast(pa.string())
     return column.cast(pa.string()) if pa.types.is_date(column.type) else column

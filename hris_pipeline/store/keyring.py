@@ -86,8 +86,8 @@ class Keyring:
 
 
 class _FileKeyring(Keyring):
-    """The keys of a file, as they stand there now: whoever has them open while they change goes on with the new ones,
-    and nothing is sealed with a key that is gone by then."""
+    """The keys of a key file as it is now: a process that opened it before the keys were changed goes on with the new
+    ones and seals nothing with a key that is gone."""
 
     def __init__(self, path: Path) -> None:
         object.__setattr__(self, "_path", path)
@@ -122,7 +122,7 @@ def _fernet(keys: tuple[str, ...]) -> MultiFernet:
 
 
 def _mac(key: str, message: bytes) -> str:
-    """HMAC-SHA256, with a key of its own made from the Fernet key: what encrypts never seals."""
+    """HMAC-SHA256 with a key derived from the Fernet key, so that no key serves both to encrypt and to seal."""
     sealing = hmac.digest(key.encode(), b"hris-pipeline seal 1", "sha256")
     return hmac.digest(sealing, message, "sha256").hex()
 
@@ -150,7 +150,7 @@ def add_key_to_file(environment: Environment) -> None:
 
 
 def drop_old_keys_of_file(environment: Environment) -> None:
-    """Only the first key stays, once everything is encrypted and sealed with it."""
+    """Removes all keys but the first, once everything is encrypted and sealed with it."""
     path = environment.home / KEY_FILE
     with replacing(path) as file:
         file.write(_key_file(path).split()[0].encode() + b"\n")
@@ -168,7 +168,7 @@ def _proven(keys: tuple[str, ...], where: str) -> tuple[str, ...]:
 
 
 def _key_file(path: Path) -> str:
-    """The file's text; of several processes that make it at once, all read what the first wrote."""
+    """The text of the key file, made if missing; of several processes that make it at once all read the first one's."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{KEY_FILE}.{os.getpid()}")
@@ -290,7 +290,7 @@ def seal_user(keyring: Keyring, user_id: str, *, protected: bool) -> str:
 
 
 def is_user_seal(keyring: Keyring, seal: str, user_id: str, *, protected: bool) -> bool:
-    """Whether a person, by this pipeline, made or protected the user as they are."""
+    """Whether the seal says that a person, by this pipeline, made or protected the user as they are."""
     return keyring.is_seal(seal, _encode(["user", user_id, protected]))
 
 
@@ -304,7 +304,7 @@ def tampered(integration_id: str, import_id: str, parts: Collection[str]) -> Tam
 
 
 def _messages(key: str, record: Mapping[str, Any], parts: Parts) -> dict[str, bytes]:
-    """What each MAC is over, by part, and under ``""`` all of them."""
+    """What each MAC is over: by part, and under ``""`` all parts together."""
     values = {name: {column: _plain(record[column]) for column in columns} for name, columns in parts.items()}
     messages = {name: _encode([key, name, value]) for name, value in values.items()}
     return messages | {"": _encode([key, values])}
@@ -315,7 +315,7 @@ def _encode(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """As it is the same whatever database it comes from."""
+    """The value in a form that is the same on every database."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     return value.isoformat() if isinstance(value, date) else value

@@ -103,7 +103,8 @@ def _advisory_key(name: str) -> int:
 
 
 def _advisory_locks_held(store: Store, names: Collection[str]) -> frozenset[str]:
-    """Asked of the server, which costs no connection of its own and keeps nobody from taking a lock meanwhile."""
+    """Asks the server which locks are held: no connection of its own, and nobody is kept from taking a lock
+    meanwhile."""
     held = sa.text(
         "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
         "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -119,8 +120,8 @@ def _file_locks_held(store: Store, names: Collection[str]) -> frozenset[str]:
 
 
 def _is_locked(path: Path) -> bool:
-    """A shared lock of the same kind is asked for, which ``filelock`` has not: whoever asks at the same moment does not
-    see the other."""
+    """Whether the file is locked, found by taking a shared lock, which ``filelock`` does not have: two who ask at the
+    same moment do not take each other for the holder."""
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -200,7 +201,7 @@ class StoredBuckets:
             return None
 
     def slow(self, buckets: Sequence[Bucket], seconds: float) -> None:
-        """No turn for so long, and half as many afterwards, unless somebody else has just said so."""
+        """No turns for so many seconds, then half as many as before, unless another process has just said so."""
         now, row = self._now(), rate_buckets.c
         try:
             with self._store.begin() as connection:

@@ -165,7 +165,7 @@ def _search_page(
 
 
 def _sort_keys(connection: sa.Connection, sort: str) -> list[sa.ColumnElement[Any]]:
-    """What rows are sorted by, one after the other; the user settles what is left."""
+    """The columns to sort rows by; the user_id breaks ties."""
     keys = [*_SORT_KEYS[sort], *(key for key in _SORT_KEYS["employee_id"] if sort != "employee_id")]
     return [_binary(connection, key) for key in keys]
 
@@ -343,7 +343,7 @@ def _conditions(connection: sa.Connection, query: RowQuery, *, action: bool = Tr
 
 
 def _changes_field(connection: sa.Connection, field: str) -> sa.ColumnElement[bool]:
-    """Whether a row changes the field; a create, whether it comes with a value of it."""
+    """Whether a row changes the field; for a create, whether it has a value for it."""
     each = _elements(connection, import_rows.c.changed)
     listed = sa.exists(sa.select(1).select_from(each).where(each.c.value == field))
     changed = sa.and_(import_rows.c.action != "create", listed)
@@ -365,7 +365,7 @@ def _named(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> li
 
 
 def _binary(connection: sa.Connection, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The key in an order that is the same on every machine."""
+    """The key collated byte by byte, so that the order is the same on every machine."""
     textual = connection.dialect.name == "postgresql" and isinstance(key.type, sa.String)
     return key.collate("C") if textual else key
 

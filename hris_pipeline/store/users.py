@@ -125,7 +125,7 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
 
 
 def _email_taken(connection: sa.Connection, directory_id: str, frame: pd.DataFrame) -> UsageError:
-    """Who of the file has an email that another user keeps, by EmployeeId."""
+    """EmployeeIds of the people in the file whose email another user keeps."""
     keys = dict(zip(frame["email_key"], frame["employee_id"], strict=True))
     emails = in_values(connection, users.c.email_key, [key for key in keys if isinstance(key, str)])
     owners = connection.execute(
@@ -274,7 +274,7 @@ def _erase_user(connection: sa.Connection, user_id: str, actor: str, now: dateti
 
 
 def _erase_rows(connection: sa.Connection, directory_id: str, person: Person, now: datetime) -> int:
-    """From rows about the user, and from those that never made anybody a user."""
+    """Erases the rows of imports about the user, and those that never made anybody a user."""
     ids = [import_rows.c.after[name].as_string() for name in ("hris_id", "employee_id")]
     never_applied = sa.and_(import_rows.c.action == "create", imports.c.status != "applied")
     never_made = sa.and_(never_applied, _names(connection, ids, person.ids))
@@ -316,7 +316,7 @@ def _blank(kept: Collection[str]) -> dict[str, Any]:
 
 
 def _erase_from_queues(connection: sa.Connection, names: Collection[str], person: Person) -> int:
-    """Quarantined rows and conflicts, on either side; and that the user seemed to be listed elsewhere."""
+    """Erases quarantined rows, conflicts on either side, and the notes that the user seemed to be listed elsewhere."""
     places = 0
     connection.execute(sa.delete(relisted_users).where(relisted_users.c.user_id == (person.user_id or "")))
     for table in (quarantine, conflicts):
@@ -328,7 +328,8 @@ def _erase_from_queues(connection: sa.Connection, names: Collection[str], person
 
 
 def _erase_ids(connection: sa.Connection, directory_id: str, person: Person) -> int:
-    """From whom imports name: guards and diagnostics. A user's own ids stay with the user, not there."""
+    """Takes the ids out of the guards and diagnostics of imports; those of a user stay, because the user keeps them
+    too."""
     places = 0
     for row in connection.execute(sa.select(imports).where(imports.c.directory_id == directory_id)).all():
         record = Import.from_row(row)
@@ -349,7 +350,7 @@ def _without(ids: Collection[str], person: Person) -> tuple[str, ...]:
 
 
 def _erase_from_notifications(connection: sa.Connection, names: Collection[str], ids: Collection[str]) -> None:
-    """What was last told of conflicts and quarantine lists whose."""
+    """Takes the person's ids out of what was last sent about conflicts and quarantine."""
     select = sa.select(notifications).where(
         notifications.c.integration_id.in_(names), notifications.c.event == "conflict"
     )

@@ -89,13 +89,13 @@ def user_then(visit: Visit) -> Response:
 
 
 def _after(visit: Visit, import_id: str) -> tuple[str, str]:
-    """Right after an import, and how that is told."""
+    """The moment right after an import, and its words."""
     summary = _import(visit, import_id)
     return import_id, f"after the import of {moment_words(summary.finished_at, visit.zone)}"
 
 
 def _end_of_day(visit: Visit, typed: str) -> tuple[datetime, str]:
-    """When a day ends where the integration is, or now if that is today; and how that is told.
+    """The end of a day in the integration's time zone, or now when the day is today, and its words.
 
     Raises:
         UsageError: it is no day, or one to come.
@@ -115,7 +115,7 @@ def _end_of_day(visit: Visit, typed: str) -> tuple[datetime, str]:
 
 
 def _visible(visit: Visit, state: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a user's state is shown: hidden metadata is not."""
+    """The state of a user without hidden metadata."""
     visible = _visible_metadata(visit)
     fields = {field_title(name): state.get(name) for name in USER_STATE if name not in NOT_SHOWN}
     metadata = {f"#{key}": value for key, value in (state.get("metadata") or {}).items() if key in visible}

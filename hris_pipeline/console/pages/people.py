@@ -84,8 +84,8 @@ def _tree(users: pd.DataFrame, names: Mapping[str, str]) -> tuple[list[Node], in
 def _grown(
     root: str, reports: Mapping[str | None, list[str]], named: Mapping[str, str], nodes: dict[str, Node]
 ) -> Node:
-    """The tree below somebody, level by level, of those who stand nowhere yet; without recursion: chains may be
-    long."""
+    """Builds the tree below somebody, level by level and without recursion (chains may be long), from people who are
+    not in it yet."""
     nodes[root] = Node(root, named[root])
     order = [nodes[root]]
     for node in order:

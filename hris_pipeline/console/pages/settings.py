@@ -122,7 +122,7 @@ def _list_kind(key: str) -> str:
 
 
 def _lines(entries: Sequence[str]) -> str:
-    """A list one entry a line; as YAML where that would not be read back."""
+    """A list written one entry a line; as YAML where these lines would not be read back as the same list."""
     text = "\n".join(entries)
     return text if _entries(text, commas=True) == list(entries) else to_yaml(list(entries)).strip()
 
@@ -209,7 +209,7 @@ def _field_of(path: str, sent: Mapping[str, str]) -> str:
 
 
 def check(visit: Visit, current: Settings, new: Settings, *, back: str, store: str) -> Response:
-    """The page between a form and the store: what differs, and what an import of the latest extract would do."""
+    """The page before storing: what differs, and what an import of the latest extract would do."""
     changes = changes_between(current, new)
     if not changes:
         return visit.go(f"/i/{visit.name}/{back}", "Nothing differs: the settings stay as they are.")
@@ -248,12 +248,12 @@ def _assigned(value: Any) -> str:
 
 
 def store_changes(visit: Visit) -> Response:
-    """Stores what the page between showed."""
+    """Stores what the page before showed."""
     return _store(visit, "change_settings", back="settings", allowed=None)
 
 
 def store_mapping(visit: Visit) -> Response:
-    """The same, of the mapping alone."""
+    """``store_changes``, for the mapping."""
     return _store(visit, "change_mapping", back="mapping", allowed=("mapping", "metadata", "exclude_fields"))
 
 

@@ -194,7 +194,7 @@ def answer(visit: Visit) -> Response:
 
 
 def _after(visit: Visit, step: str) -> str:
-    """Whoever changes an answer from the list of answers comes back to it."""
+    """Where an answer leads: back to the list of answers when it was changed from there, else to the next step."""
     noted = SetupProgress(visit.services, visit.name).answered()
     if visit.text("back") == "check" or ("check" in noted and step in QUESTIONS):
         return "check"
@@ -209,8 +209,8 @@ def _terms(visit: Visit) -> None:
         set_up(visit.services, visit.name, actor=visit.actor, accept=True)
 
 
-def _go_on(_: Visit) -> None:
-    """Nothing to store."""
+def _store_nothing(_: Visit) -> None:
+    """Answers a step that stores nothing."""
 
 
 def _on_or_off(step: str, key: str) -> Callable[[Visit], None]:
@@ -267,7 +267,7 @@ def _automatic(visit: Visit) -> Response | None:
 
 _ANSWERS: Mapping[str, Callable[[Visit], Response | None]] = {
     "terms": _terms,
-    "connect": _go_on,
+    "connect": _store_nothing,
     "archive": _on_or_off("archive", "archive_employees"),
     "emails": _on_or_off("emails", "override_emails"),
     "schedule": _schedule,
