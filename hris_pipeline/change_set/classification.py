@@ -75,7 +75,7 @@ class ClassifiedRows:
         sent_away = null_as_false(rows["archive_existing"]) & ~bad
         idle = bad | rows["exclusion"].notna() | rows["may_have_left"] | ~rows["started"]
         listed = rows.loc[rows["employed"] & idle & ~sent_away, "hris_id"].dropna()
-        untold = text_series({*context.holes, *context.quarantined_hris_ids})
+        untold = text_series({*context.working_holes, *context.quarantined_hris_ids})
         return frozenset({*listed, *untold[~is_in(untold, rows["hris_id"])]})
 
     @property
@@ -153,13 +153,14 @@ def _unlisted(hris_ids: pd.Series, rows: pd.DataFrame, context: PlanContext) -> 
 def _releasable(
     snapshot: pd.DataFrame, gone: frozenset[str], context: PlanContext, settings: Settings
 ) -> frozenset[str]:
-    """Users of this integration whom this plan would archive, or an import has archived: they need no EmployeeId."""
-    managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
-    is_leaver = is_in(managed["hris_id"], gone) & (managed["status"] == "active").astype(bool)
+    """Users of this integration whom this plan would archive, and whoever an import has archived: they need no
+    EmployeeId."""
+    is_leaver = null_as_false(snapshot["integration_id"] == context.integration_id)
+    is_leaver &= is_in(snapshot["hris_id"], gone) & null_as_false(snapshot["status"] == "active")
     if not (context.complete and settings.archive_employees):
         is_leaver &= False
-    left = is_leaver | null_as_false(managed["archived_by"] == "import")
-    return frozenset(managed.loc[left & ~kept_by_settings(managed, context, settings), "user_id"])
+    left = is_leaver | null_as_false(snapshot["archived_by"] == "import")
+    return frozenset(snapshot.loc[left & ~kept_by_settings(snapshot, context, settings), "user_id"])
 
 
 def _inactive_local(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:
@@ -347,7 +348,7 @@ def find_suspects(people: ClassifiedRows, snapshot: pd.DataFrame, context: PlanC
     if context.hole_identities is not None:
         holes = context.hole_identities
         holes = holes[holes["works"] & ~is_in(holes["hris_id"], _managed_ids(snapshot, context))]
-        suspects.append(holes.drop(columns="works").assign(incomplete=True))
+        suspects.append(holes.drop(columns=["works", "left"]).assign(incomplete=True))
     if context.quarantined:
         ids = {name: text_series(getattr(member, name) for member in context.quarantined) for name in _IDS}
         is_rowless = ~(is_in(ids["hris_id"], rows["hris_id"]) | is_in(ids["hris_id"], _managed_ids(snapshot, context)))

@@ -8,7 +8,7 @@ store read all this; the stages decide by it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from hashlib import blake2b, sha256
@@ -114,13 +114,18 @@ class QuarantinedMember:
         return self.employee_id or self.hris_id or "?"
 
 
+LISTED_IN_FULL = frozenset({"justworks"})
+"""Sources whose list alone tells who is active: the details of a member add custom fields, and nothing else."""
+
+
 @dataclass(frozen=True)
 class PlanContext:
     """Everything a plan depends on beside the mapped users, the directory and the settings.
 
     ``source`` is the kind of source; ``first_import`` says that none was applied yet in this life of the integration.
     ``missing`` are hris_ids confirmed gone; ``holes`` those of whom nothing certain is known, who are in no mapped row;
-    ``hole_identities`` says who they are as far as the list tells it (``IDENTITY_COLUMNS``), and who ``works``.
+    ``hole_identities`` says who they are as far as the list tells it (``IDENTITY_COLUMNS``), who ``works``, and who
+    has ``left`` for certain (``with_hole_identities``).
     ``quarantined`` are members with bad rows, ``previously_quarantined`` the hris_ids that were quarantined at the last
     applied import. ``recently_archived`` are user_ids archived in the days that ``slow_bleed`` looks at, outside
     approved imports and undos. ``kept_users`` are user_ids that ``do_not_archive`` follows, ``waiting_elsewhere`` those
@@ -149,10 +154,23 @@ class PlanContext:
     relisted: frozenset[tuple[str, str]] = frozenset()
     unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def with_hole_identities(self, identities: pd.DataFrame) -> "PlanContext":
+        """With what the list tells of the holes; where its word counts, those who have left are gone, and no holes."""
+        left = self.holes.intersection(identities.loc[identities["left"], "hris_id"])
+        left = left if self.source in LISTED_IN_FULL else frozenset()
+        return replace(self, hole_identities=identities, holes=self.holes - left, missing=self.missing | left)
+
     @cached_property
     def quarantined_hris_ids(self) -> frozenset[str]:
         """The hris_ids of quarantined members, as far as they have one."""
         return frozenset(member.hris_id for member in self.quarantined if member.hris_id)
+
+    @cached_property
+    def working_holes(self) -> frozenset[str]:
+        """The holes of whom the list does not tell that they have left."""
+        if self.hole_identities is None:
+            return self.holes
+        return self.holes.difference(self.hole_identities.loc[self.hole_identities["left"], "hris_id"])
 
     @cached_property
     def untold_holes(self) -> frozenset[str]:
@@ -161,7 +179,7 @@ class PlanContext:
             return self.holes
         listed = self.hole_identities
         named = listed["first_name"].notna() & listed["last_name"].notna() | listed["email"].notna() | ~listed["works"]
-        return self.holes - frozenset(listed.loc[named | listed["employee_id"].notna(), "hris_id"])
+        return self.holes.difference(listed.loc[named | listed["employee_id"].notna(), "hris_id"])
 
 
 _FLAGS = frozenset({"email_edited_by_user"})

@@ -32,6 +32,7 @@ from hris_pipeline.store.imports import (
     end_import,
     imports_of,
     is_outdated,
+    next_timestamp,
     stage_import,
     tampered_parts,
 )
@@ -266,7 +267,8 @@ def plan_undo(services: Services, import_id: str, *, actor: str) -> Import:
             )
         undo = _undo(connection, integration.directory_id, record)
         version = current_settings(connection, record.integration_id).version
-        draft = replace(_draft(record, undo, actor, services.now()), settings_version=version)
+        now = next_timestamp(connection, integration.directory_id, services.now())
+        draft = replace(_draft(record, undo, actor, now), settings_version=version)
         staged = stage_import(connection, draft, undo.rows)
         paused = _pause(connection, record.integration_id, actor, services.now())
     if paused:

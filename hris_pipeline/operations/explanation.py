@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -27,7 +27,8 @@ from hris_pipeline.store.imports import Import, get_import
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import users
-from hris_pipeline.transform.columns import SourceColumns, as_text
+from hris_pipeline.transform.columns import SourceColumns, as_text, null_as_false
+from hris_pipeline.transform.eligibility import has_left
 
 __all__ = [
     "Explanation",
@@ -67,10 +68,13 @@ class FieldExplanation:
     member: Mapping[str, Any] = dataclasses.field(repr=False)
 
 
+Employment = Literal["missing", "unknown", "inactive", "ended", "active"]
+
+
 @dataclass(frozen=True)
 class Explanation:
     """Everything known of one person. ``outcome`` says what an import of the latest extract would make of them now, and
-    why; ``employment`` how the latest extract has them (missing, inactive, ended, active; None: no extract is kept);
+    why; ``employment`` how the latest extract has them (missing, unknown, inactive, ended, active; None: no extract is kept);
     ``user_id`` is None when they are no user."""
 
     integration: str
@@ -81,7 +85,7 @@ class Explanation:
     extract_id: str | None
     outcome: tuple[str, ...]
     fields: tuple[FieldExplanation, ...]
-    employment: Literal["missing", "inactive", "ended", "active"] | None = None
+    employment: Employment | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class _Person:
     value: Callable[[str], str | None] = lambda _: None
     member: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     outcome: tuple[str, ...] = ()
+    employment: Employment | None = None
 
 
 def explain(services: Services, integration_id: str, employee_id: str, field: str | None = None) -> Explanation:
@@ -129,20 +134,18 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
             _explain_field(name, _effective_source(name, source, settings, person), user, person, origins.get(name))
             for name, source in explained_sources.items()
         ),
-        employment=_employment(person, local_date(settings, services.now())),
+        employment=person.employment,
     )
 
 
-def _employment(person: _Person, today: date) -> Literal["missing", "inactive", "ended", "active"] | None:
-    """How the latest extract has somebody, in a word that holds no person's data."""
-    if person.manifest is None:
-        return None
-    if person.hris_id is None:
-        return "missing"
-    if person.value("active") != "true":
+def _employment(mapped: pd.DataFrame, hris_id: str | None, failed: Collection[str], today: date) -> Employment:
+    """How the extract has somebody, in a word that holds no person's data; an end of an earlier spell is none."""
+    row = mapped[mapped["hris_id"] == hris_id]
+    if row.empty or "active" in failed or null_as_false(row["may_have_left"]).any():
+        return "unknown"
+    if not row["active"].all():
         return "inactive"
-    last_day = person.value("termination_date")
-    return "ended" if last_day is not None and last_day < today.isoformat() else "active"
+    return "ended" if has_left(row, today).any() else "active"
 
 
 def user_as_of(services: Services, integration_id: str, employee_id: str, at: datetime | str) -> dict[str, Any] | None:
@@ -205,6 +208,8 @@ def _person(
     people = employees[_named(employees, "hris_id", names) | (not linked and _named(employees, "justworks_id", names))]
     bad_rows = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
     hris_id = next((str(name) for name in [*people["hris_id"], *bad_rows["hris_id"].dropna()]), None)
+    today = local_date(settings, services.now())
+    is_listed = hris_id is not None or not names.isdisjoint(manifest.holes)
     called = {*names, hris_id, *([user["employee_id"]] if user else _employee_ids(mapped.users, hris_id))}
     outcome = [*_actions(plan, called), *(reason for reason, whom in plan.diagnostics.items() if called & set(whom))]
     outcome += [f"{line.field}: {line.check} ({line.reason})" for line in bad_rows.itertuples()]
@@ -215,6 +220,7 @@ def _person(
         lambda source: _first(as_text(columns(source))),
         read_member(manifest, services.archive, hris_id) if hris_id else {},
         tuple(outcome) or _no_change_reason(settings, manifest, user, hris_id),
+        _employment(mapped.users, hris_id, set(bad_rows["field"]), today) if is_listed else "missing",
     )
 
 

@@ -111,8 +111,8 @@ def read_users(services: Services, manifest: Manifest, settings: Settings) -> Tr
 
 
 def read_hole_identities(services: Services, manifest: Manifest, settings: Settings) -> pd.DataFrame:
-    """Who the holes of an extract are, as far as the list itself tells it: ``IDENTITY_COLUMNS`` and who ``works``, one
-    row a hole.
+    """Who the holes of an extract are, as far as the list itself tells it: ``IDENTITY_COLUMNS``, who
+    ``works`` and who has ``left``, one row a hole.
 
     Raises:
         UnknownName, FrameInvalid: the extract's lines are gone or damaged.

@@ -8,7 +8,7 @@ what is shown is what the next plan will be. What changes is decided in ``change
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -30,7 +30,7 @@ from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.frames import StoredDirectory, last_applied_extract
 from hris_pipeline.store.history import recent_archives
-from hris_pipeline.store.imports import Import, record_failed, stage_import
+from hris_pipeline.store.imports import Import, next_timestamp, record_failed, stage_import
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.review_queues import (
     quarantined,
@@ -70,7 +70,7 @@ def compute_plan(
     integration = get_integration(connection, manifest.integration_id, proven=True)
     context = read_context(connection, manifest, settings, services.now(), bad=bad)
     if manifest.holes:
-        context = replace(context, hole_identities=read_hole_identities(services, manifest, settings))
+        context = context.with_hole_identities(read_hole_identities(services, manifest, settings))
     directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
     give_back_memory()
     plan = make_plan(mapped, directory, context, settings, warnings)
@@ -174,8 +174,9 @@ def plan_import(
         record_kept_users(connection, integration_id, integration.directory_id, current.settings.do_not_archive)
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
+        now = next_timestamp(connection, integration.directory_id, services.now())
         record_conflicts(
-            connection, integration_id, plan.conflicts, services.now(), complete=plan.complete, unknown=plan.waiting
+            connection, integration_id, plan.conflicts, now, complete=plan.complete, unknown=plan.waiting
         )
         record_relisted(connection, integration_id, plan.relisted, complete=plan.complete)
         draft = Import(
@@ -187,7 +188,7 @@ def plan_import(
             life=integration.life,
             counts=plan.counts,
             actor=actor,
-            planned_at=services.now(),
+            planned_at=now,
             settings_version=current.version,
             settings_digest=current.settings.plan_digest(),
             extract_id=manifest.extract_id,

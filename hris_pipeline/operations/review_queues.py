@@ -174,13 +174,15 @@ def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: 
 
 
 def _may_give_up_id(connection: sa.Connection, conflict: Conflict) -> bool:
-    """Whether the user of the conflict has left: archived by an import, or waiting to be by the latest plan."""
-    archived = sa.select(users.c.user_id).where(
-        users.c.user_id == conflict.user_id, users.c.integration_id == conflict.integration
-    )
-    if connection.execute(archived.where(users.c.archived_by == "import", ~users.c.protected)).first() is not None:
+    """Whether the user of the conflict has left: archived by an import, or waiting to be by the latest plan of the
+    integration whose user they are."""
+    columns = (users.c.integration_id, users.c.archived_by, users.c.protected)
+    user = connection.execute(sa.select(*columns).where(users.c.user_id == conflict.user_id)).one_or_none()
+    if user is None or user.protected:
+        return False
+    if user.archived_by == "import":
         return True
-    newest = sa.select(imports.c.diagnostics).where(imports.c.integration_id == conflict.integration)
+    newest = sa.select(imports.c.diagnostics).where(imports.c.integration_id == user.integration_id)
     diagnostics = connection.scalar(newest.order_by(imports.c.planned_at.desc()).limit(1)) or {}
     return conflict.user_employee_id in diagnostics.get("awaiting_decision", ())
 

@@ -148,7 +148,8 @@ def stage_import(
     connection: sa.Connection, draft: Import, rows: "pd.DataFrame", hashes: "pd.Series | None" = None
 ) -> Import:
     """Makes a plan the integration's one open import, under the integration's lock; gives the import as it stands.
-    ``hashes`` are the rows' ``row_hashes``, where the digest was made of them.
+    ``hashes`` are the rows' ``row_hashes``, where the digest was made of them; the draft's ``planned_at`` is a
+    ``next_timestamp``.
 
     The open import of the same digest stays itself, with its id, hold and approval, and takes over the draft's counts,
     guards, diagnostics and extract; any other is discarded, one that is outdated or was tampered with is stale. A
@@ -156,8 +157,7 @@ def stage_import(
     """
     from hris_pipeline.store.frames import prove_rows, write_rows  # noqa: PLC0415
 
-    planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
-    log_lines = log_length(connection, draft.integration_id)
+    planned_at, log_lines = draft.planned_at, log_length(connection, draft.integration_id)
     present = open_import(connection, draft.integration_id)
     if present is not None and is_outdated(present, planned_at):
         _end(connection, present, "stale", OUTDATED, planned_at)
@@ -166,12 +166,11 @@ def stage_import(
         end_tampered(connection, present, broken, planned_at)
         present = None
     if present is not None and present.digest == draft.digest:
-        return _confirm(connection, present, replace(draft, planned_at=planned_at, log_lines=log_lines))
+        return _confirm(connection, present, replace(draft, log_lines=log_lines))
     proof = prove_rows([rows], hashes)
     staged = replace(
         draft,
         import_id=_new_id(planned_at),
-        planned_at=planned_at,
         counts=dict.fromkeys(COUNTS, 0) | dict(draft.counts),
         rows_hash=proof.rows_hash,
         log_lines=log_lines,

@@ -202,13 +202,14 @@ def map_users(
 
 def map_identities(holes: Employees, settings: Settings, company: CompanyLike, today: date) -> pd.DataFrame:
     """``IDENTITY_COLUMNS`` of holes, from their records in the list under the settings, null where the list does not
-    have them; and ``works``: whether they are employed, or start early enough to be imported, as far as the list
-    says."""
+    have them; ``works``: whether they are employed, or start early enough to be imported, as far as the list says; and
+    ``left``: whether the list calls them inactive, whatever else it says."""
     rows, state = _all_rows(holes, settings, today)
     source = SourceColumns(rows, company)
     fields = _core_fields(source, settings)[1].assign(hris_id=source("hris_id"))
     identities = {name: column_or_nulls(fields, name) for name in IDENTITY_COLUMNS}
-    return pd.DataFrame(identities).astype(dict(IDENTITY_COLUMNS)).assign(works=state.employed | state.coming)
+    works, left = state.employed | state.coming, ~state.columns["active"].fillna(True).astype(bool)
+    return pd.DataFrame(identities).astype(dict(IDENTITY_COLUMNS)).assign(works=works, left=left)
 
 
 def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> None:

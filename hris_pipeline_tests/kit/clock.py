@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it; the sandbox and the pipeline both read it."""
+"""A clock that stands still until a test moves it, or that also ``ticks``; the sandbox and the pipeline both read it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,12 +9,14 @@ MONDAY = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
 
 class Clock:
-    """Calling it gives the time, aware, in UTC."""
+    """Calling it gives the time, aware, in UTC; one that ``ticks`` moves on by a microsecond then, as real ones do."""
 
     def __init__(self) -> None:
         self.time = MONDAY
+        self.ticks = False
 
     def __call__(self) -> datetime:
+        self.time += timedelta(microseconds=self.ticks)
         return self.time
 
     def advance(self, **by: float) -> datetime:

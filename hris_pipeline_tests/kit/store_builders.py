@@ -14,7 +14,7 @@ from hris_pipeline.change_set.directory import row_hashes
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.store.applying import apply_import
 from hris_pipeline.store.engine import Store
-from hris_pipeline.store.imports import Import, stage_import
+from hris_pipeline.store.imports import Import, next_timestamp, stage_import
 from hris_pipeline.store.seals import AUTOMATIC, INTEGRATION, KEPT, seal_parts
 from hris_pipeline.store.tables import integrations, users
 
@@ -99,7 +99,9 @@ def integration(store: Store, name: str = "acme", directory: str = "acme") -> No
 
 def stage(store: Store, *changes: Change, **fields: Any) -> Import:
     with store.begin() as connection:
-        return stage_import(connection, _with_digest(new_import(**fields), rows(*changes)), rows(*changes))
+        draft = _with_digest(new_import(**fields), rows(*changes))
+        planned_at = next_timestamp(connection, draft.directory_id, draft.planned_at)
+        return stage_import(connection, replace(draft, planned_at=planned_at), rows(*changes))
 
 
 def _with_digest(draft: Import, plan: pd.DataFrame) -> Import:

@@ -4,6 +4,7 @@ goes, also while somebody's details fail for good."""
 import msgspec
 import pytest
 
+from hris_pipeline.operations.review_queues import open_conflicts
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 
 BADGE = "metadata=[{name: Badge, source: 'custom:Badge Number'}]"
@@ -95,6 +96,36 @@ def test_a_hole_that_the_list_calls_inactive_keeps_nobody(acme: Acme) -> None:
     acme.fault("failing_details", members=(member,), status=403)
     acme.run()
     assert acme.archived() == {left}
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_whom_the_list_calls_inactive_has_left_whatever_becomes_of_their_details(acme: Acme, status: int) -> None:
+    [left, works, *_] = acme.active()
+    acme.company.edit(left, raw={"active": False})
+    acme.fault("failing_details", members=(left, works), status=status)
+    done = acme.run()
+    assert acme.archived() == {left}
+    assert done.diagnostics["hole"] == (works,)
+
+
+@pytest.mark.parametrize("active", ["no", None, 0], ids=str)
+def test_only_inactive_itself_tells_that_somebody_has_left(acme: Acme, active: object) -> None:
+    [hole, *_] = acme.active()
+    acme.company.edit(hole, raw={"active": active})
+    acme.fault("failing_details", members=(hole,), status=403)
+    acme.run()
+    assert acme.archived() == set()
+
+
+def test_a_member_in_conflict_who_left_keeps_nobody_though_their_details_fail(acme: Acme) -> None:
+    [left, *_] = acme.active()
+    member = come_back(acme, left, last_name="Newname", work_email=None)
+    assert acme.run().counts["conflicts"] == 1
+    acme.company.edit(member, raw={"active": False})
+    acme.fault("failing_details", members=(member,), status=403)
+    acme.run()
+    assert acme.archived() == {left}
+    assert not open_conflicts(acme.services, "acme")
 
 
 def test_what_the_list_tells_of_a_hole_is_no_member(acme: Acme) -> None:

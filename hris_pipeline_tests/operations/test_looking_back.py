@@ -220,6 +220,35 @@ def test_explain_says_why_somebody_was_not_imported(acme_lite: Acme) -> None:
     assert outcomes["F5"] == ("create",)
 
 
+WORDS = {
+    "active": {"hire_date": None},
+    "unknown": {"active": None},
+    "inactive": {"active": False},
+    "ended": {"employment_termination_date": "2026-01-31"},
+}
+
+
+def test_explain_says_how_the_source_has_somebody(acme_lite: Acme) -> None:
+    acme = acme_lite
+    people = dict(zip(WORDS, acme.active(), strict=False))
+    for word, hris_id in people.items():
+        acme.company.edit(hris_id, raw=WORDS[word])
+    back, gone, hole = acme.active()[4:7]
+    history = [{"start_date": "2020-01-01", "end_date": "2024-05-01"}, {"start_date": "2025-06-01"}]
+    acme.company.edit(back, raw={"employment_termination_date": "2024-05-01", "employment_history": history})
+    acme.lose([gone])
+    acme.lose([hole])
+    acme.fault("failing_details", members=(hole,))
+    acme.preview()
+    words = {name: explain(acme.services, "acme", name).employment for name in (*people.values(), back, gone, hole)}
+    assert words == {
+        **{hris_id: word for word, hris_id in people.items()},
+        back: "active",
+        gone: "missing",
+        hole: "unknown",
+    }
+
+
 def test_explain_says_why_somebody_was_not_archived(acme_lite: Acme) -> None:
     acme = acme_lite
     gone, guarded, hole = acme.active()[:3]

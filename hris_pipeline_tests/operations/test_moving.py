@@ -251,3 +251,22 @@ def test_two_members_are_never_decided_to_be_one_user(move: Move) -> None:
     done = move.globex.run()
     assert (done.counts["created"], done.counts["updated"]) == (1, 1)
     assert move.acme.users()[second.hris_id]["user_id"] == second.user_id
+
+
+def test_the_work_id_of_somebody_who_left_the_other_company_can_be_given_to_a_hire(move: Move) -> None:
+    """Each company numbers its people for itself."""
+    employee_id = move.employee_id
+    hire = move.globex.company.add(work_id=employee_id)
+    move.globex.run()
+    [conflict] = open_conflicts(move.acme.services, "globex")
+    with pytest.raises(UsageError, match="has not left"):
+        resolve(move.acme.services, conflict.conflict_id, "create", "lee")
+    move.leave(listed=True)
+    assert move.stays()
+    resolve(move.acme.services, conflict.conflict_id, "create", "lee")
+    assert move.acme.run().counts["archived"] == 1
+    done = move.globex.run()
+    assert (done.counts["created"], done.counts["updated"], done.counts["conflicts"]) == (1, 1, 0)
+    users = {**move.acme.users(), **move.globex.users()}
+    assert (users[hire]["employee_id"], users[move.mover]["employee_id"]) == (employee_id, None)
+    assert move.acme.run().counts["updated"] == move.globex.run().counts["updated"] == 0

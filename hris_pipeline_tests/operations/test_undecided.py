@@ -32,6 +32,7 @@ def test_while_the_row_of_the_member_says_nothing(
     make_lite: MakeAcme, spoil: Callable[[Acme, str], object], decided: bool
 ) -> None:
     acme = make_lite(9, seed=5)
+    acme.clock.ticks = True
 
     def import_first() -> None:
         acme.switch("metadata=[{name: Badge, source: 'custom:Badge Number'}]")
@@ -61,6 +62,7 @@ def test_while_the_row_of_the_member_says_nothing(
 
 def test_after_the_link_was_imported_and_undone(make_lite: MakeAcme) -> None:
     acme = make_lite(20, seed=5)
+    acme.clock.ticks = True
     acme.run()
     gone = acme.active()[0]
     acme.lose([gone])
@@ -70,7 +72,8 @@ def test_after_the_link_was_imported_and_undone(make_lite: MakeAcme) -> None:
     resolve(acme.services, conflict.conflict_id, "link", "lee")
     acme.save(plan_undo(acme.services, acme.run().import_id, actor="lee").import_id)
     acme.company.edit(member, birth_date="soon")
-    assert acme.run().counts["archived"] == 0
+    for _ in range(3):
+        assert acme.run().counts["archived"] == 0
     assert acme.users()[gone]["status"] == "active"
 
 

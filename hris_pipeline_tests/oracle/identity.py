@@ -79,7 +79,8 @@ def archived_by_person(user: User) -> bool:
 
 
 def unusable_members(people: People, rows: Iterable[Mapped]) -> frozenset[str]:
-    """Members who may work, and whose row does not say who they are: holes, quarantined, left out or to come."""
+    """Members who may work, and whose row does not say who they are: holes, quarantined, left out or to come; a hole
+    that the list itself calls inactive does not work."""
     idle = {
         row.hris_id
         for row in rows
@@ -87,17 +88,18 @@ def unusable_members(people: People, rows: Iterable[Mapped]) -> frozenset[str]:
         and (row.failures or row.exclusion is not None or row.may_have_left or row.employment == "not_started")
         and not (row.rule is not None and row.rule.archive_existing and not row.failures)
     }
-    return frozenset(people.holes | (idle - {""}))
+    inactive = {employee.hris_id for employee in people.partial if employee.active is False}
+    return frozenset((people.holes - inactive) | (idle - {""}))
 
 
 def is_confirmed_gone(world: World, people: People, rows: Iterable[Mapped], user: User) -> bool:
     """The person under the user's present hris_id is certainly not employed any more."""
     if user.integration_id != world.integration_id or user.hris_id is None or user.hris_id in people.holes:
         return False
-    if user.hris_id in people.listed:
-        return any(row.hris_id == user.hris_id and row.employment == "left" for row in rows)
     if user.hris_id in people.gone:
         return True
+    if user.hris_id in people.listed:
+        return any(row.hris_id == user.hris_id and row.employment == "left" for row in rows)
     return people.complete and not user.is_active and user.archived_by == "import"
 
 
@@ -191,12 +193,13 @@ def _match_unlinked(
 
 
 def may_be_released(world: World, people: People, rows: list[Mapped], settings: Settings, user: User) -> bool:
-    """A leaver who is, or would be, archived by an import of this integration, and whom nothing keeps."""
-    kept = user.protected or user.employee_id in settings.do_not_archive or user.user_id in world.never_archive
-    if kept or user.integration_id != world.integration_id:
+    """A leaver whom an import has archived, or one of this integration would archive, and whom nothing keeps."""
+    if user.protected or user.employee_id in settings.do_not_archive or user.user_id in world.never_archive:
         return False
     if not user.is_active:
         return user.archived_by == "import"
+    if user.integration_id != world.integration_id:
+        return False
     return people.complete and settings.archive_employees and is_confirmed_gone(world, people, rows, user)
 
 

@@ -37,7 +37,7 @@ def facts(world: World, reading: Reading) -> Facts:
     settings = settings_of(world.settings)
     wants_custom = world.source == "justworks" and settings.wants_custom_fields()
     people = read(world, reading, custom_wanted=wants_custom)
-    rows = map_everybody(list(people.employees), settings, world.today, has_holes=bool(people.holes))
+    rows = map_everybody(list(people.employees), settings, world.today, has_holes=people.details_failed)
     return Facts(people, {row.hris_id: row for row in rows if row.hris_id})
 
 

@@ -37,7 +37,7 @@ def expect(world: World, reading: Reading) -> Expectation:
     """The whole plan: read, validate, map, identify, compare, guard."""
     settings = settings_of(world.settings)
     people = read(world, reading, custom_wanted=world.source == "justworks" and settings.wants_custom_fields())
-    mapped = map_everybody(list(people.employees), settings, world.today, has_holes=bool(people.holes))
+    mapped = map_everybody(list(people.employees), settings, world.today, has_holes=people.details_failed)
     failure = frame_failure(mapped, settings)
     if failure is not None:
         return Expectation(status=None, frame_failure=failure, complete=people.complete)

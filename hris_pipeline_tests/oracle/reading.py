@@ -22,10 +22,14 @@ class People:
 
     employees: tuple[Employee, ...]  # each person once; without the holes
     holes: frozenset[str]  # hris_ids that nobody may touch
-    gone: frozenset[str]  # hris_ids missing from the list and confirmed
+    gone: frozenset[str]  # hris_ids missing from the list and confirmed, or listed as inactive while their details failed
     listed: frozenset[str]  # hris_ids in the list, holes among them
     complete: bool
     partial: tuple[Employee, ...] = ()  # what the list alone tells of those whose details failed
+
+    @property
+    def details_failed(self) -> bool:
+        return bool(self.holes or self.partial)
 
 
 # Single answers
@@ -249,14 +253,16 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
     employees: list[Employee] = []
     partial: list[Employee] = []
     holes: set[str] = set()
+    left: set[str] = set()  # listed as inactive, whatever their details
     listed: set[str] = set()
     for member in _each_once(world, reading):
         hris_id = _member_id(world.source, member)
         listed.add(hris_id)
         employee = _employee(world.source, member, reading, custom_wanted=custom_wanted)
         if employee is None:
-            holes.add(hris_id)
-            partial.append(_listed_alone(world.source, member, reading))
+            alone = _listed_alone(world.source, member, reading)
+            partial.append(alone)
+            (left if world.source == "justworks" and alone.active is False else holes).add(hris_id)
         else:
             employees.append(employee)
     missing = {
@@ -279,7 +285,7 @@ def read(world: World, reading: Reading, *, custom_wanted: bool = False) -> Peop
     return People(
         employees=tuple(sorted(_with_managers(world, employees), key=lambda employee: employee.hris_id)),
         holes=frozenset(holes),
-        gone=frozenset(gone),
+        gone=frozenset(gone | left) - {""},
         listed=frozenset(listed - {""}),
         complete=complete,
         partial=tuple(partial),
