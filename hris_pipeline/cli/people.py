@@ -273,9 +273,9 @@ def erase(
     confirm: Annotated[str, typer.Option(help="The EmployeeId again.", show_default=False)],
 ) -> CommandResult:
     """From the user, the whole history, quarantine and conflicts, and with them the kept extracts and frames of the
-    integration. A user's ids stay, so that no import makes the person anew; whoever never was a user has none that could
-    stay. It cannot be taken back; and as long as the source lists the person, the next extract holds them again, and may
-    make a user of somebody who was none.
+    integration. A user's ids stay, so that no import makes the person anew; whoever never was a user has none that
+    could stay. It cannot be taken back; and as long as the source lists the person, the next extract holds them again,
+    and may make a user of somebody who was none.
     """
     if confirm != employee_id:
         raise UsageError(f"To erase {employee_id[:80]}, give the EmployeeId again: --confirm {employee_id[:80]}.")

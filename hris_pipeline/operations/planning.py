@@ -175,9 +175,7 @@ def plan_import(
         bad = quarantined(connection, integration_id, manifest.extract_id)
         plan = compute_plan(services, connection, manifest, mapped, current.settings, bad=bad, warnings=warnings)
         now = next_timestamp(connection, integration.directory_id, services.now())
-        record_conflicts(
-            connection, integration_id, plan.conflicts, now, complete=plan.complete, unknown=plan.waiting
-        )
+        record_conflicts(connection, integration_id, plan.conflicts, now, complete=plan.complete, unknown=plan.waiting)
         record_relisted(connection, integration_id, plan.relisted, complete=plan.complete)
         draft = Import(
             integration_id=integration_id,

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it, or that also ``ticks``; the sandbox and the pipeline both read it."""
+"""A clock that stands still until a test moves it, unless it ``ticks``; the sandbox and the pipeline both read it."""
 
 from datetime import UTC, datetime, timedelta
 

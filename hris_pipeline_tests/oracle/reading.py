@@ -22,7 +22,7 @@ class People:
 
     employees: tuple[Employee, ...]  # each person once; without the holes
     holes: frozenset[str]  # hris_ids that nobody may touch
-    gone: frozenset[str]  # hris_ids missing from the list and confirmed, or listed as inactive while their details failed
+    gone: frozenset[str]  # hris_ids missing from the list and confirmed; or listed as inactive, whose details failed
     listed: frozenset[str]  # hris_ids in the list, holes among them
     complete: bool
     partial: tuple[Employee, ...] = ()  # what the list alone tells of those whose details failed
