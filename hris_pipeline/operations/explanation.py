@@ -74,8 +74,8 @@ Employment = Literal["missing", "unknown", "inactive", "ended", "active"]
 @dataclass(frozen=True)
 class Explanation:
     """Everything known of one person. ``outcome`` says what an import of the latest extract would make of them now, and
-    why; ``employment`` how the latest extract has them (``Employment``; None: no extract is kept); ``user_id`` is None when they
-    are no user."""
+    why; ``employment`` how the latest extract has them (``Employment``; None: no extract is kept); ``user_id`` is None
+    when they are no user."""
 
     integration: str
     employee_id: str
