@@ -253,19 +253,23 @@ class SourceColumns:
     """The column behind any source, called with its name.
 
     A custom field is text, several values joined with ", "; two definitions with one label are one field, the first
-    that has a value counts. A label nobody defined is empty for everybody.
+    that has a value counts. A label nobody defined is empty for everybody. Its text is cleaned once, however often it
+    is asked for.
     """
 
     def __init__(self, employees: pd.DataFrame, company: CompanyLike) -> None:
         self._employees = employees
         self._labels = custom_labels(company)
+        self._cleaned: dict[str, pd.Series] = {}
 
     def __call__(self, source: str) -> pd.Series:
         label = custom_label(source)
         if label is None:
             return self._employees[source]
-        values = self._by_label.get(label, [None] * len(self._employees))
-        return clean_text(text_from_source(values)).set_axis(self._employees.index)
+        if label not in self._cleaned:
+            values = self._by_label.get(label, [None] * len(self._employees))
+            self._cleaned[label] = clean_text(text_from_source(values)).set_axis(self._employees.index)
+        return self._cleaned[label]
 
     @cached_property
     def _by_label(self) -> dict[str, list[object]]:

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.contract import QUARANTINE_COLUMNS
-from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES
+from hris_pipeline.settings.fields import DEFAULT_METADATA, USER_FIELD_NAMES, TextRule
+from hris_pipeline.settings.text import clean_value
 from hris_pipeline.settings.validating import settings_from
+from hris_pipeline.transform import columns
 from hris_pipeline.transform.columns import DATE, TEXT, SourceColumns, text_from_source
 from hris_pipeline.transform.map_users import EMPLOYMENT_COLUMNS, Mapped, map_users
 from hris_pipeline.transform.normalise import is_international, with_plus
@@ -131,6 +133,20 @@ def test_source_columns_give_every_column_and_custom_field_by_name() -> None:
     source = SourceColumns(employees, COMPANY)
     assert values(source("hire_date")) == [date(2020, 1, 15)]
     assert values(source("custom:Start")) == ["2020-01-01"]
+
+
+def test_custom_text_is_cleaned_once_however_many_settings_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned: list[str] = []
+
+    def clean(value: str, rule: TextRule = "free") -> str | None:
+        cleaned.append(value)
+        return clean_value(value, rule)
+
+    employees = validated(member(custom_fields='{"f1": "Zoë\u200b"}')).employees
+    monkeypatch.setattr(columns, "clean_value", clean)
+    source = SourceColumns(employees, COMPANY)
+    assert [values(source("custom:Buddy")) for _ in range(3)] == [["Zoë"]] * 3
+    assert cleaned == ["Zoë\u200b"]
 
 
 def test_a_blank_employee_id_is_quarantined_and_shared_ones_all_are() -> None:
