@@ -47,7 +47,7 @@ from hris_pipeline.transform.validate import (
     Employees,
     TooManyBadRows,
     breaks,
-    check_summary,
+    check_words,
     checks_for,
     concat_quarantine,
     limit_bad_rows,
@@ -349,7 +349,7 @@ def _require_employee_ids(
         return
     asked = fields.loc[state.employed, "employee_id"] if state.employed.any() else fields["employee_id"]
     if len(asked) and asked.isna().all():
-        checks = ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
+        checks = check_words(quarantined)
         raise TooManyBadRows(
             f"No employed member has an EmployeeId, which comes from {effective_mapping(settings)['employee_id']} "
             f"({checks or 'nobody has any'}): map employee_id from a field that people have, or check the permissions "

@@ -44,6 +44,7 @@ __all__ = [
     "Validated",
     "breaks",
     "check_summary",
+    "check_words",
     "checks_for",
     "concat_quarantine",
     "employees_schema",
@@ -180,6 +181,11 @@ def check_summary(quarantined: pd.DataFrame) -> list[CheckCount]:
     ]
 
 
+def check_words(quarantined: pd.DataFrame) -> str:
+    """The failed checks by field and check, with how many fail each, for messages."""
+    return ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
+
+
 def _at_most(limit: int) -> Check:
     is_short = _each(lambda texts: pc.less_equal(pc.utf8_length(texts), limit))
     return Check("too_long", f"is longer than {limit} characters", is_short)
@@ -297,7 +303,7 @@ def limit_bad_rows(bad: int, employed: int, quarantined: pd.DataFrame) -> None:
     """
     least, share = _TOO_MANY_BAD
     if bad >= least and bad > share * employed:
-        checks = ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
+        checks = check_words(quarantined)
         raise TooManyBadRows(
             f"The rows of {bad} of {employed} employed members cannot be used, more than {share:.0%}. All bad rows by "
             f"field and check, where a row can fail several and those of people who left are counted too: {checks}. "
