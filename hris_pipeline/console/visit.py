@@ -12,7 +12,7 @@ from pathlib import Path
 from secrets import compare_digest
 from traceback import extract_tb
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
@@ -80,7 +80,6 @@ TEMPLATES.filters |= {
     "method": method_words,
     "moment": moment_words,
     "outcome": outcome_words,
-    "path": lambda text: quote(str(text), safe=""),
     "schedule": schedule_words,
     "sentence": lambda text: text[:1].upper() + text[1:],
     "setting": setting_words,
