@@ -22,6 +22,7 @@ from hris_pipeline.transform.columns import (
     is_in,
     lookup_columns,
     null_as_false,
+    rows_where,
     text_series,
     to_arrow,
 )
@@ -164,7 +165,8 @@ def _releasable(
 
 
 def _inactive_local(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> pd.Series:
-    local = snapshot[snapshot["integration_id"].isna() & null_as_false(snapshot["status"] == "active")]
+    is_local = snapshot["integration_id"].isna() & null_as_false(snapshot["status"] == "active")
+    local = rows_where(snapshot, is_local)
     local = local[~is_in(local["user_id"], rows["user_id"])]
     former = local[null_as_false(local["former_source"] == context.source)]
     by_id = is_in(column_or_nulls(rows, "employee_id"), local["employee_id"]) & ~rows["leaver_only"].astype(bool)

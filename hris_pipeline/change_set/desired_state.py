@@ -147,7 +147,9 @@ def _vanished_fields(rows: pd.DataFrame, written: pd.Series, directory: Director
     believed = ~rows["leaver_only"].astype(bool)
     unread = _unread_rows(rows.loc[believed, ["unread"]])
     sent = {"employee_id", *(name for name, mask in unread.items() if mask.all())}
-    empty = [name for name in user_fields(rows) if name not in sent and not (rows[name].notna() & believed).any()]
+    is_void = pc.invert(to_arrow(believed))
+    values = {name: to_arrow(rows[name]) for name in user_fields(rows) if name not in sent}
+    empty = [name for name, column in values.items() if pc.all(pc.or_(pc.is_null(column), is_void)).as_py()]
     filled = directory.filled(empty, written.dropna()) if empty and believed.any() else {}
     return tuple(name for name in empty if filled.get(name))
 
@@ -186,8 +188,8 @@ def _claim(rows: pd.DataFrame, claimed: pd.Series, stored: pd.Series, snapshot: 
     claimed = claimed.mask(safe, stored)
     key = casefold_key if name == "email" else pd.Series.copy
     claims = pd.DataFrame({"claimed": key(claimed), "held": key(stored), "order": rows["hris_id"]})
-    rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
-    lost = rejected_claims(claims, rest["email_key" if name == "email" else name])
+    taken = snapshot["email_key" if name == "email" else name][~is_in(snapshot["user_id"], rows["user_id"])]
+    lost = rejected_claims(claims, taken)
     return _Claimed(claimed.mask(lost, stored), lost, blocked_by_protection)
 
 
@@ -250,7 +252,7 @@ def _person_lookup(
     settings: Settings,
 ) -> PersonLookup:
     """Who can be named as a supervisor, with the EmployeeIds that people will have after this plan."""
-    rest = snapshot[~is_in(snapshot["user_id"], rows["user_id"])]
+    rest = rows_where(snapshot, ~is_in(snapshot["user_id"], rows["user_id"]))
     foreign = rest[rest["integration_id"].notna() & ~null_as_false(rest["integration_id"] == context.integration_id)]
     former = rest[rest["integration_id"].isna() & null_as_false(rest["former_source"] == context.source)]
     linked = null_as_false(rows["stored_integration_id"] == context.integration_id)

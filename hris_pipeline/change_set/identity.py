@@ -98,7 +98,7 @@ def match(
         gone: hris_ids that are confirmed gone from the source.
         releasable: user_ids of leavers whose EmployeeId may go to somebody new, when a person says so.
     """
-    managed = snapshot[null_as_false(snapshot["integration_id"] == context.integration_id)]
+    managed = rows_where(snapshot, null_as_false(snapshot["integration_id"] == context.integration_id))
     linked = lookup(rows["hris_id"], managed["hris_id"], managed["user_id"])
     linked = linked.fillna(_former_links(rows["hris_id"][candidate & linked.isna()], snapshot, context.source))
     decisions = _Decisions(rows["hris_id"][candidate & linked.isna()], snapshot, context.resolutions)
@@ -167,7 +167,8 @@ def match_rates(fields: Mapping[str, pd.Series], employee_ids: pd.Series) -> dic
 def _former_links(hris_ids: pd.Series, snapshot: pd.DataFrame, source: str) -> pd.Series:
     """The local user whom a deleted integration of that kind of source had linked to each hris_id; nobody where two of
     them had."""
-    former = snapshot[snapshot["integration_id"].isna() & null_as_false(snapshot["former_source"] == source)]
+    is_former = snapshot["integration_id"].isna() & null_as_false(snapshot["former_source"] == source)
+    former = rows_where(snapshot, is_former)
     former = former[~former["former_hris_id"].duplicated(keep=False)]
     return lookup(hris_ids, former["former_hris_id"], former["user_id"])
 

@@ -94,8 +94,8 @@ def diagnose(
     lines |= {
         "quarantined": tuple(member.name for member in context.quarantined),
         "hole": context.holes,
-        "awaiting_decision": _named(snapshot[is_in(snapshot["user_id"], result.leavers.awaiting)]),
-        "listed_under_other_id": _named(snapshot[is_in(snapshot["user_id"], result.leavers.relisted)]),
+        "awaiting_decision": _named(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.awaiting))),
+        "listed_under_other_id": _named(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.relisted))),
         "inactive_local": tuple(names[rows["inactive_local"]]),
         "warning:do_not_archive_unknown": _unknown_ids(snapshot, settings),
         "warning:field_missing_for_all": result.desired.vanished,
@@ -206,7 +206,7 @@ def _reidentified(result: Outcome, snapshot: pd.DataFrame, context: PlanContext)
     hit |= is_in(snapshot["user_id"], rows["user_id"])
     if context.first_import:
         hit |= snapshot["integration_id"].notna() & is_in(snapshot["user_id"], by_employee_id["user_id"])
-    return snapshot[hit & null_as_false(snapshot["status"] == "active")]
+    return rows_where(snapshot, hit & null_as_false(snapshot["status"] == "active"))
 
 
 def _newly_quarantined(active: pd.DataFrame, context: PlanContext) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -354,7 +354,7 @@ def _difference(
         rows["email_edited_by_user"] = rows["stored_email_edited_by_user"]
     new = rows["user_id"].isna()
     created = diff.creates(rows_where(rows, new), integration_id) if new.any() else diff.NO_CHANGES.rows
-    compared = rows[~new & ~_as_synced(rows, integration_id)]
+    compared = rows_where(rows, ~new & ~_as_synced(rows, integration_id))
     difference = diff.NO_CHANGES
     if len(compared):
         named = snapshot.loc[is_in(snapshot["user_id"], in_conflict), "employee_id"].dropna()
