@@ -158,6 +158,7 @@ def _releasable(
     EmployeeId."""
     is_leaver = null_as_false(snapshot["integration_id"] == context.integration_id)
     is_leaver &= is_in(snapshot["hris_id"], gone) & null_as_false(snapshot["status"] == "active")
+    is_leaver &= ~is_in(snapshot["user_id"], context.waiting_elsewhere)
     if not (context.complete and settings.archive_employees):
         is_leaver &= False
     left = is_leaver | null_as_false(snapshot["archived_by"] == "import")
@@ -257,14 +258,12 @@ def find_leavers(
 def find_relisted_elsewhere(
     directory: Directory, snapshot: pd.DataFrame, context: PlanContext, *, suspects: Callable[[], pd.DataFrame]
 ) -> frozenset[tuple[str, str]]:
-    """Pairs (hris_id, user_id) of members who may work but whose row cannot be used, and active users of other
+    """Pairs (hris_id, user_id) of members who may work but whose row cannot be used, and users of other
     integrations of the directory who seem to be the same person: those integrations must not archive them. The hris_id
     is empty where it could not be read. For a row that could not be read an equal EmployeeId is enough; for a hole of
     whom the list tells nothing this time, the pairs of the last plan stay."""
     others = snapshot[
-        snapshot["integration_id"].notna()
-        & ~null_as_false(snapshot["integration_id"] == context.integration_id)
-        & null_as_false(snapshot["status"] == "active")
+        snapshot["integration_id"].notna() & ~null_as_false(snapshot["integration_id"] == context.integration_id)
     ]
     waiting = {pair for pair in context.relisted if pair[0] in context.untold_holes}
     if others.empty or suspects().empty:

@@ -10,7 +10,8 @@ with birth date, or email, agree, and who was not archived by a person;
 3. a user linked to another ``hris_id`` with the same EmployeeId: re-linked when that id is gone and the person
 agrees, unless many are at once;
 
-4. otherwise new, unless somebody has the same email or the same name and birth date.
+4. otherwise new, unless somebody has the same email or the same name and birth date (the same name, where the birth
+date that the source sent could not be read).
 
 Only a member who is employed, has started and is not excluded is matched beyond the link: nobody else takes over a
 user. What a person decided of a conflict comes before 2. A supervisor's reference is looked up in the store's links
@@ -18,11 +19,12 @@ first, then in the extract. What becomes of whoever is matched, and what is stor
 here.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import pandas as pd
+import pyarrow.compute as pc
 
 from hris_pipeline.change_set.directory import Directory, PlanContext, Resolution
 from hris_pipeline.change_set.guards import exceeds
@@ -53,7 +55,9 @@ __all__ = [
 
 CONFLICT_COLUMNS: tuple[str, ...] = ("hris_id", "kind", "user_id", "employee_id", "incoming")
 
-NAME_AND_BIRTH_DATE: tuple[str, ...] = ("first_name", "last_name", "birth_date")
+_NAME: tuple[str, ...] = ("first_name", "last_name")
+
+NAME_AND_BIRTH_DATE: tuple[str, ...] = (*_NAME, "birth_date")
 """By these three together, in any case, a person is recognised whose email is another."""
 
 
@@ -221,13 +225,14 @@ class _Decisions:
 class _Candidates:
     """Whom the directory knows by what the unlinked rows bring: the ``holder`` of their EmployeeId, the user with their
     ``email``, and ``namesakes`` (pairs of row and user); ``agrees`` where the holder is the same person by email, or by
-    name and birth date."""
+    name and birth date; ``may_be`` are pairs with the same name where the row's birth date could not be read."""
 
     def __init__(self, rows: pd.DataFrame, directory: Directory, snapshot: pd.DataFrame) -> None:
         self._rows = rows
         self.holder = lookup(column_or_nulls(rows, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
         self.email = lookup(casefold_key(column_or_nulls(rows, "email")), snapshot["email_key"], snapshot["user_id"])
-        self.namesakes = _namesakes(rows, directory)
+        self.namesakes = _namesakes(rows, directory, NAME_AND_BIRTH_DATE)
+        self.may_be = _namesakes(rows[_is_unread(rows, "birth_date")], directory, _NAME)
         agreeing = self.namesakes["user_id"] == self.holder.reindex(self.namesakes.index)
         by_name = self.holder.index.isin(self.namesakes.index[null_as_false(agreeing)])
         self.agrees = null_as_false(self.email == self.holder) | by_name
@@ -256,7 +261,8 @@ class _Candidates:
         holders = self.holder[unmatched].dropna()
         by_id = _collisions("employee_id", holders[~is_in(holders, released)])
         rows = unmatched.index[unmatched]
-        by_name = self.namesakes.loc[self.namesakes.index.isin(rows), "user_id"]
+        alike = pd.concat([self.namesakes, self.may_be])
+        by_name = alike.loc[alike.index.isin(rows), "user_id"]
         others = pd.concat(
             [_collisions("email", self.email[unmatched].dropna()), _collisions("name_and_birth_date", by_name)]
         )
@@ -270,19 +276,22 @@ def _collisions(kind: str, users: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"kind": text_series([kind] * len(users), users.index), "user_id": users})
 
 
-def _namesakes(rows: pd.DataFrame, directory: Directory) -> pd.DataFrame:
-    """``user_id`` of every user with a row's name and birth date, on the index of the rows."""
+def _namesakes(rows: pd.DataFrame, directory: Directory, parts: Sequence[str]) -> pd.DataFrame:
+    """``user_id`` of every user who has those parts of name and birth date like a row, on the index of the rows."""
     if rows.empty or not set(NAME_AND_BIRTH_DATE) <= set(rows.columns):
         return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
     names = directory.names()
-    keys = pd.DataFrame(
-        {"key": casefold_key(*(names[part] for part in NAME_AND_BIRTH_DATE)), "user_id": names["user_id"]}
-    )
-    persons = pd.DataFrame(
-        {"key": casefold_key(*(rows[part] for part in NAME_AND_BIRTH_DATE)), "row": rows.index}
-    ).dropna()
+    keys = pd.DataFrame({"key": casefold_key(*(names[part] for part in parts)), "user_id": names["user_id"]})
+    persons = pd.DataFrame({"key": casefold_key(*(rows[part] for part in parts)), "row": rows.index}).dropna()
     pairs = persons.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
     return pairs.set_index("row")[["user_id"]]
+
+
+def _is_unread(rows: pd.DataFrame, field: str) -> pd.Series:
+    """For which rows the source sent something as the field that nobody could read."""
+    lists = to_arrow(rows["unread"])
+    positions = pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), field)).to_pylist()
+    return pd.Series(rows.index.isin(rows.index[positions]), index=rows.index)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ its module's.
 import functools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -283,6 +283,9 @@ def make_plan(
     )
     suspects = functools.cache(functools.partial(find_suspects, people, snapshot, context))
     leavers = find_leavers(people, directory, snapshot, context, settings, in_conflict=in_conflict, suspects=suspects)
+    if spared := _active(snapshot, released).difference(leavers.archived["user_id"]):  # of whom no id is given away
+        context = replace(context, waiting_elsewhere=context.waiting_elsewhere | spared)
+        return make_plan(mapped, directory, context, settings, warnings)
     outcome = _final_outcome(people, desired, leavers)
     written, difference, outcome = _difference(outcome, desired, directory, snapshot, context, in_conflict)
     rows = pd.concat([written, *_left(leavers, directory, released)], ignore_index=True)
@@ -305,6 +308,13 @@ def make_plan(
         conflicts=conflicts,
         waiting=frozenset(hris_id for hris_id, _ in waiting),
         relisted=find_relisted_elsewhere(directory, snapshot, context, suspects=suspects),
+    )
+
+
+def _active(snapshot: pd.DataFrame, user_ids: Collection[str]) -> frozenset[str]:
+    """Those of the users who are active."""
+    return frozenset(
+        snapshot.loc[is_in(snapshot["user_id"], user_ids) & null_as_false(snapshot["status"] == "active"), "user_id"]
     )
 
 

@@ -326,8 +326,11 @@ def _answered(hris_id: str, item: "_Item | None") -> LookupStatus:
 
 
 def _is_error_document(body: Mapping[str, object]) -> bool:
-    """Whether the source's own words for an error, wholly readable, and no record of somebody."""
-    return not body.keys() & {"is_active", "individual_id"} and UNREADABLE_BYTES not in encode(body)
+    """Whether the source's own words for this very error, wholly readable, and no record of somebody."""
+    is_not_found = "code" not in body or _code(body["code"]) == 404
+    is_of_a_person = "connection" not in str(body.get("finch_code", ""))
+    is_record = bool(body.keys() & {"is_active", "individual_id"})
+    return is_not_found and is_of_a_person and not is_record and UNREADABLE_BYTES not in encode(body)
 
 
 def _moment(text: str) -> datetime | None:

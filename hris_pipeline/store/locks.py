@@ -165,6 +165,15 @@ def _tried(take: Callable[[], bool], wait_seconds: float) -> bool:
     return True
 
 
+FARTHEST_TURN = 3600.0
+"""Seconds: no turn is so far ahead but by a clock that was wrong when it was taken."""
+
+
+def _plausible(moment: Any, now: Any) -> Any:
+    """A stored moment; one farther ahead than any turn counts as not there."""
+    return sa.case((moment > now + FARTHEST_TURN, 0.0), else_=moment)
+
+
 class StoredBuckets:
     """The buckets of one store."""
 
@@ -190,7 +199,7 @@ class StoredBuckets:
         base, floor = insert.excluded.interval_seconds, insert.excluded.next_at
         recovered = rate_buckets.c.interval_seconds * RECOVERY**-turns
         interval = self._greatest(base, self._least(base / LEAST_PART, recovered))
-        earliest = self._greatest(rate_buckets.c.next_at, floor - turns * base)
+        earliest = self._greatest(_plausible(rate_buckets.c.next_at, now), floor - turns * base)
         leased = insert.on_conflict_do_update(
             index_elements=["bucket_id"], set_={"interval_seconds": interval, "next_at": earliest + turns * interval}
         ).returning(rate_buckets.c.next_at - self._now(), rate_buckets.c.interval_seconds)
@@ -203,14 +212,15 @@ class StoredBuckets:
     def slow(self, buckets: Sequence[Bucket], seconds: float) -> None:
         """No turns for so many seconds, then half as many as before, unless another process has just said so."""
         now, row = self._now(), rate_buckets.c
+        slowed_until = _plausible(row.slowed_until, now)
         try:
             with self._store.begin() as connection:
                 for bucket in buckets:
                     halved = self._least(row.interval_seconds * 2, bucket.interval / LEAST_PART)
                     values = {
-                        "interval_seconds": sa.case((row.slowed_until <= now, halved), else_=row.interval_seconds),
-                        "next_at": self._greatest(row.next_at, now + seconds),
-                        "slowed_until": self._greatest(row.slowed_until, now + max(seconds, 1.0)),
+                        "interval_seconds": sa.case((slowed_until <= now, halved), else_=row.interval_seconds),
+                        "next_at": self._greatest(_plausible(row.next_at, now), now + seconds),
+                        "slowed_until": self._greatest(slowed_until, now + max(seconds, 1.0)),
                     }
                     connection.execute(sa.update(rate_buckets).where(row.bucket_id == bucket.bucket_id).values(values))
         except StoreError:

@@ -95,6 +95,8 @@ _UTC = re.compile(r"\s*(UTC|GMT|Z)$", re.IGNORECASE)
 
 _SECOND = 1e6
 
+_PLACEHOLDERS = datetime(2200, 1, 1, tzinfo=UTC).timestamp() * _SECOND
+
 _FIRST_MILLISECONDS = 1e11
 
 _NO_ENDS = (date(1900, 1, 1), date(1970, 1, 1))
@@ -220,7 +222,7 @@ def _employment_order(columns: "Mapping[str, Sequence[object] | pa.Array]", leng
 
 def _moment(stamp: str | None) -> float | None:
     """Microseconds since 1970 of ISO 8601 with a zone or UTC, RFC 1123, seconds or milliseconds; None where it cannot
-    be read, and for a placeholder up to the beginning of 1970."""
+    be read, and for a placeholder: up to the beginning of 1970, or from 2200 on."""
     text = (stamp or "").strip()
     try:
         if _EPOCH.fullmatch(text):
@@ -229,7 +231,7 @@ def _moment(stamp: str | None) -> float | None:
             moment = (_read_moment(text) - datetime.fromtimestamp(0, UTC)) / timedelta(microseconds=1)
     except (ValueError, TypeError, OverflowError):
         return None
-    return moment if moment > 0 else None
+    return moment if 0 < moment < _PLACEHOLDERS else None
 
 
 def _read_moment(text: str) -> datetime:

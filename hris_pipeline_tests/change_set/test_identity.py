@@ -245,6 +245,21 @@ def test_a_newcomer_is_new_unless_email_or_name_and_birth_date_are_known(
     assert planned.counts["conflicts"] == len(kinds)
 
 
+@pytest.mark.parametrize(("birth_date", "kinds"), [(BORN, ["name_and_birth_date"]), (None, ["name_and_birth_date"])])
+def test_a_birth_date_that_cannot_be_read_may_be_the_same(birth_date: date | None, kinds: list[str]) -> None:
+    namesake = user(7, first_name="First1", last_name="Last", birth_date=birth_date)
+    unread = person(1, birth_date=None, unread=["birth_date"])
+    planned = plan([unread, person(2)], MemoryDirectory(namesake))
+    assert [kind for _, kind, _ in conflicts(planned)] == kinds
+    assert plan([person(1, birth_date=None)], MemoryDirectory(namesake)).conflicts.empty
+
+
+def test_a_birth_date_that_cannot_be_read_agrees_with_nothing() -> None:
+    former = user(7, employee_id="1", first_name="First1", last_name="Last", birth_date=BORN, status="archived")
+    planned = plan([person(1, employee_id="1", birth_date=None, unread=["birth_date"])], MemoryDirectory(former))
+    assert [kind for _, kind, _ in conflicts(planned)] == ["employee_id"]
+
+
 def test_a_newcomer_can_collide_with_several_users() -> None:
     names = {"first_name": "First1", "last_name": "Last", "birth_date": BORN}
     directory = MemoryDirectory(user(7, email="p1@acme.test"), user(8, **names), user(9, **names))

@@ -270,3 +270,29 @@ def test_the_work_id_of_somebody_who_left_the_other_company_can_be_given_to_a_hi
     users = {**move.acme.users(), **move.globex.users()}
     assert (users[hire]["employee_id"], users[move.mover]["employee_id"]) == (employee_id, None)
     assert move.acme.run().counts["updated"] == move.globex.run().counts["updated"] == 0
+
+
+def test_who_was_archived_before_the_other_company_was_read_stays_once_that_was_undone(move: Move) -> None:
+    move.leave(listed=True)
+    archived = move.acme.run()
+    assert archived.counts["archived"] == 1
+    move.arrive(job_title="Board")
+    move.globex.switch("do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]")
+    move.globex.run()
+    move.acme.save(plan_undo(move.acme.services, archived.import_id, actor="lee").import_id)
+    assert move.stays()
+
+
+def test_of_whom_nothing_archives_no_employee_id_is_given_away(move: Move) -> None:
+    move.leave(listed=True)
+    move.arrive(job_title="Board")
+    move.globex.switch("do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]")
+    move.globex.run()
+    employee_id = move.employee_id
+    move.acme.company.add(work_id=employee_id)
+    assert move.acme.run().counts["conflicts"] == 1
+    [conflict] = open_conflicts(move.acme.services, "acme")
+    resolve(move.acme.services, conflict.conflict_id, "create", "lee")
+    done = move.acme.run()
+    assert (done.counts["created"], done.counts["updated"], done.counts["conflicts"]) == (0, 0, 1)
+    assert move.employee_id == employee_id

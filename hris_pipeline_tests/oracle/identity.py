@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from .mapping import Mapped
 from .model import Conflict, Resolution, User, World
 from .reading import People
+from .rules import is_unread
 from .settings import Settings
 from .text import same
 
@@ -52,6 +53,14 @@ def same_name_and_birth_date(row: Mapped, user: User) -> bool:
         and user.birth_date is not None
         and row.values.get("birth_date") == user.birth_date
     )
+
+
+def may_be_namesake(row: Mapped, user: User, settings: Settings) -> bool:
+    """The same name, where the birth date was sent and could not be read: it may be the same too."""
+    same_name = same(value_text(row, "first_name"), user.first_name) and same(
+        value_text(row, "last_name"), user.last_name
+    )
+    return same_name and is_unread(row.employee, settings.mapping["birth_date"])
 
 
 def same_email(row: Mapped, user: User) -> bool:
@@ -183,7 +192,7 @@ def _match_unlinked(
         return
     others = [user for user in world.users if user.user_id not in identities.released]
     by_email = [user for user in others if same_email(row, user)]  # rule 4
-    by_name = [user for user in others if same_name_and_birth_date(row, user)]
+    by_name = [user for user in others if same_name_and_birth_date(row, user) or may_be_namesake(row, user, settings)]
     if by_email:
         _conflict(world, identities, row, "email", by_email)
     elif by_name:
@@ -198,7 +207,7 @@ def may_be_released(world: World, people: People, rows: list[Mapped], settings: 
         return False
     if not user.is_active:
         return user.archived_by == "import"
-    if user.integration_id != world.integration_id:
+    if user.integration_id != world.integration_id or user.user_id in world.working_elsewhere:
         return False
     return people.complete and settings.archive_employees and is_confirmed_gone(world, people, rows, user)
 

@@ -111,14 +111,12 @@ def seems_relisted(world: World, rows: Iterable[Mapped], user: User, *, is_unlis
 
 
 def relisted_elsewhere(draft: Draft) -> frozenset[str]:
-    """Active users of other integrations who seem to work on here, as a member whose row is of no use: the integration
-    that they are leaving cannot see it, and must not archive them."""
+    """Users of other integrations, active or not, who seem to work on here, as a member whose row is of no use: the
+    integration that they are leaving cannot see it, and must not archive them."""
     partial = map_partial(draft.people.partial, draft.settings, draft.world.today)
     rows = [*draft.mapped, *partial]
     others = (user for user in draft.world.users if user.integration_id not in (None, draft.world.integration_id))
-    return frozenset(
-        user.user_id for user in others if user.is_active and seems_relisted(draft.world, rows, user, is_unlisted=True)
-    )
+    return frozenset(user.user_id for user in others if seems_relisted(draft.world, rows, user, is_unlisted=True))
 
 
 def _alike(row: Mapped, user: User, is_unlisted: bool) -> bool:

@@ -77,7 +77,11 @@ def verdict(source: Source, hris_id: str, answer: Answer | None) -> str:
         if scalar(response.get("individual_id"), is_id=True) != hris_id:
             continue
         if response.get("code") == 404:
-            return "gone" if isinstance(response.get("body"), Mapping) else "hole"
+            words = response.get("body")
+            contradicts = isinstance(words, Mapping) and (
+                words.get("code", 404) != 404 or "connection" in str(words.get("finch_code", ""))
+            )
+            return "gone" if isinstance(words, Mapping) and not contradicts else "hole"
         if response.get("code") != 200:
             return "hole"
         employment = as_object(response.get("body"))
@@ -111,7 +115,7 @@ def _updated_at(member: JsonObject) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return moment if moment > datetime.fromtimestamp(0, UTC) else None
+    return moment if datetime.fromtimestamp(0, UTC) < moment < datetime(2200, 1, 1, tzinfo=UTC) else None
 
 
 def _member_id(source: Source, member: JsonObject) -> str:

@@ -131,6 +131,31 @@ def test_an_item_that_is_not_ready_makes_the_whole_not_ready(scripted: Scripted)
     finch.close()
 
 
+NOT_FOUND = {"code": 404, "name": "not_found_error", "finch_code": "individual_not_found"}
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (NOT_FOUND, "not_found"),
+        ({"message": "no such individual"}, "not_found"),
+        ({**NOT_FOUND, "code": 403, "finch_code": "insufficient_scope_error"}, "error"),
+        ({**NOT_FOUND, "code": 500}, "error"),
+        ({**NOT_FOUND, "code": "404"}, "error"),
+        ({**NOT_FOUND, "code": None}, "error"),
+        ({**NOT_FOUND, "finch_code": "connection_not_found"}, "error"),
+    ],
+)
+def test_only_words_for_that_very_error_confirm_that_somebody_is_gone(
+    scripted: Scripted, words: dict[str, object], status: str
+) -> None:
+    item = {"individual_id": "a", "code": 404, "body": words}
+    scripted.answer((200, json.dumps({"responses": [item]}).encode()))
+    finch = scripted_finch(scripted)
+    assert [answer.status for answer in finch.lookup(["a"])] == [status]
+    finch.close()
+
+
 def test_a_directory_that_ends_before_its_count_is_an_error(scripted: Scripted) -> None:
     scripted.answer((200, b'{"paging":{"count":5,"offset":0},"individuals":[]}'))
     finch = scripted_finch(scripted)

@@ -125,3 +125,13 @@ def interval(store: Store) -> float:
     with store.read() as connection:
         select = sa.select(rate_buckets.c.interval_seconds).where(rate_buckets.c.bucket_id == "application")
         return float(connection.execute(select).scalar_one())
+
+
+def test_a_turn_that_only_a_wrong_clock_can_have_taken_keeps_nobody_waiting(store: Store) -> None:
+    limiter(store, APPLICATION).reserve()
+    ahead = rate_buckets.c.next_at + 4 * 86_400
+    with store.begin() as connection:
+        connection.execute(sa.update(rate_buckets).values(next_at=ahead, slowed_until=ahead))
+    assert limiter(store, APPLICATION).reserve() < 60
+    limiter(store, APPLICATION).on_throttled(5)
+    assert 0 < limiter(store, APPLICATION).reserve() < 60

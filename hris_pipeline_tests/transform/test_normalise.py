@@ -102,6 +102,13 @@ def counting(*records: tuple[Mapping[str, object], object]) -> object:
     return values(normalise({**sent, "updated_at": [stamp for _, stamp in records]}, TODAY).rows["job_title"])[0]
 
 
+@pytest.mark.parametrize("placeholder", ["9999-12-31T00:00:00Z", "9999-12-31", "2999-12-31T00:00:00Z", "0001-01-01"])
+def test_a_placeholder_is_no_newer_record(placeholder: str) -> None:
+    works, left = {"job_title": "works"}, {"job_title": "left", **LEFT}
+    assert counting((works, EARLIER), (left, placeholder)) == "works"
+    assert counting((left, placeholder), (works, EARLIER)) == "works"
+
+
 @pytest.mark.parametrize(
     ("works", "left"),
     [
