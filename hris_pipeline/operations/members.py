@@ -12,6 +12,8 @@ from typing import Literal
 
 import pandas as pd
 
+from hris_pipeline.change_set.classification import find_relisted_elsewhere
+from hris_pipeline.change_set.directory import PlanContext
 from hris_pipeline.change_set.identity import match_rates
 from hris_pipeline.errors import Problem, UsageError
 from hris_pipeline.operations.extraction import kept_manifest, look_manifest
@@ -23,9 +25,10 @@ from hris_pipeline.settings.mapping import custom_labels, effective_mapping, eff
 from hris_pipeline.settings.values import SOURCE_COLUMNS, custom_label
 from hris_pipeline.sources.extract import read_columns, read_holes
 from hris_pipeline.sources.protocol import Manifest
-from hris_pipeline.store.frames import holds_users_of_others_alone, read_snapshot
+from hris_pipeline.sources.raw_columns import RawColumns
+from hris_pipeline.store.frames import StoredDirectory, holds_users_of_others_alone, read_snapshot
 from hris_pipeline.store.integrations import current_settings, get_integration
-from hris_pipeline.store.review_queues import replace_quarantine
+from hris_pipeline.store.review_queues import record_relisted, replace_quarantine, resolutions
 from hris_pipeline.transform.columns import SourceColumns, as_text, concat_rows, give_back_memory, is_in
 from hris_pipeline.transform.eligibility import match_rule, matches_everybody
 from hris_pipeline.transform.map_users import Mapped, map_identities, map_users
@@ -117,7 +120,11 @@ def read_hole_identities(services: Services, manifest: Manifest, settings: Setti
     Raises:
         UnknownName, FrameInvalid: the extract's lines are gone or damaged.
     """
-    listed = read_listed(normalise(read_holes(manifest, services.archive)))
+    return _read_identities(services, manifest, settings, read_holes(manifest, services.archive))
+
+
+def _read_identities(services: Services, manifest: Manifest, settings: Settings, columns: RawColumns) -> pd.DataFrame:
+    listed = read_listed(normalise(columns))
     return map_identities(listed, settings, manifest.company, local_date(settings, services.now()))
 
 
@@ -127,6 +134,7 @@ def build_employees(services: Services, manifest: Manifest, settings: Settings) 
         validated = read_employees(services, manifest, settings)
     except TooManyBadRows as error:
         _keep(services, manifest, "employees", error.quarantined)
+        _remember_relisted(services, manifest, settings, error.quarantined)
         raise
     _keep(services, manifest, "employees", validated.quarantined)
     return validated
@@ -138,6 +146,7 @@ def build_mapped_users(services: Services, manifest: Manifest, people: Employees
         mapped = read_mapped_users(services, manifest, people, settings)
     except TooManyBadRows as error:
         _keep(services, manifest, "mapped_users", error.quarantined)
+        _remember_relisted(services, manifest, settings, error.quarantined)
         raise
     _keep(services, manifest, "mapped_users", mapped.quarantined)
     return mapped
@@ -148,6 +157,27 @@ def _keep(
 ) -> None:
     with services.store.begin() as connection:
         replace_quarantine(connection, manifest.integration_id, manifest.extract_id, stage, quarantined, services.now())
+
+
+def _remember_relisted(services: Services, manifest: Manifest, settings: Settings, bad: pd.DataFrame) -> None:
+    """Of an extract that no plan is made of: who of its members seem to be users of the directory's other integrations,
+    so that these do not archive them meanwhile; beside those that are remembered already."""
+    holes = read_hole_identities(services, manifest, settings)
+    members = _read_identities(services, manifest, settings, read_columns(manifest, services.archive))
+    members = members.assign(incomplete=members["hris_id"].isna() | is_in(members["hris_id"], bad["hris_id"]))
+    suspects = concat_rows(members, holes.assign(incomplete=True))
+    suspects = suspects[suspects["works"]]
+    with services.store.begin() as connection:
+        integration = get_integration(connection, manifest.integration_id)
+        directory = StoredDirectory(connection, integration.directory_id, manifest.integration_id)
+        context = PlanContext(
+            integration_id=manifest.integration_id,
+            today=local_date(settings, services.now()),
+            complete=False,
+            resolutions=resolutions(connection, manifest.integration_id),
+        )
+        pairs = find_relisted_elsewhere(directory, directory.snapshot(), context, suspects=lambda: suspects)
+        record_relisted(connection, manifest.integration_id, pairs, complete=False)
 
 
 @dataclass(frozen=True)

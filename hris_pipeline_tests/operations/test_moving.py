@@ -13,6 +13,7 @@ from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.sandbox import Company
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.transform.validate import TooManyBadRows
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import MONDAY
 from hris_pipeline_tests.kit.remembered_homes import remembered
@@ -296,3 +297,26 @@ def test_of_whom_nothing_archives_no_employee_id_is_given_away(move: Move) -> No
     done = move.acme.run()
     assert (done.counts["created"], done.counts["updated"], done.counts["conflicts"]) == (0, 0, 1)
     assert move.employee_id == employee_id
+
+
+@pytest.mark.parametrize("field", ["birth_date", "work_email"])
+def test_while_an_extract_of_the_other_company_is_refused_for_its_bad_rows(move: Move, field: str) -> None:
+    move.leave()
+    move.arrive(**{field: "bad"})
+    others = [move.globex.company.add(work_id=f"G9{number}", **{field: "bad"}) for number in range(5)]
+    with pytest.raises(TooManyBadRows):
+        move.globex.run()
+    assert move.stays()
+    for hris_id in (*others, move.arrived):
+        move.globex.company.edit(hris_id, **{field: None})
+    move.globex.run()
+    assert move.stays()
+
+
+def test_a_refused_extract_keeps_nobody_who_is_not_in_it(move: Move) -> None:
+    move.leave()
+    for number in range(6):
+        move.globex.company.add(work_id=f"G9{number}", birth_date="bad")
+    with pytest.raises(TooManyBadRows):
+        move.globex.run()
+    assert move.acme.run().counts["archived"] == 1
