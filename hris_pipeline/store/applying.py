@@ -11,6 +11,7 @@ from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.settings.text import fold_case
+from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.engine import SERIALIZATION_FAILURE, Store, error_code
 from hris_pipeline.store.imports import (
     CLOCK_TOLERANCE,
@@ -245,6 +246,29 @@ def _check_namesakes(run: _ApplySession, record: Import) -> None:
     doubled = sum(_person_key(row) in changed for row in run.execute("read created names", creates) if all(row))
     if doubled:
         raise _Stale(f"{doubled} of those it creates have the name and birth date of somebody who is a user since")
+    _check_supervisors(run, record)
+
+
+def _check_supervisors(run: _ApplySession, record: Import) -> None:
+    """Stale when it writes a supervisor whose EmployeeId another integration's import took or gave since."""
+    before, after = (import_rows.c[state]["employee_id"].as_string() for state in ("before", "after"))
+    is_new = sa.or_(import_rows.c.action == "create", sa.cast(import_rows.c.changed, sa.Text).contains('"employee_id"'))
+    since = sa.select(before, after).where(
+        is_new,
+        import_rows.c.import_id == imports.c.import_id,
+        imports.c.directory_id == record.directory_id,
+        imports.c.integration_id != record.integration_id,
+        imports.c.status == "applied",
+        imports.c.finished_at >= record.planned_at,
+    )
+    moved = {employee_id for ids in run.execute("check supervisors", since) for employee_id in ids if employee_id}
+    if not moved:
+        return
+    rows = _staged_states(run, "after")
+    supervised = sa.select(rows.c.supervisor_id).where(in_values(run.connection, rows.c.supervisor_id, sorted(moved)))
+    count = len(run.execute("read supervisors", supervised).all())
+    if count:
+        raise _Stale(f"{count} of those it writes report to an EmployeeId that changed hands since")
 
 
 def _person_key(row: sa.Row[Any]) -> tuple[str, str, date | None]:

@@ -320,3 +320,18 @@ def test_a_refused_extract_keeps_nobody_who_is_not_in_it(move: Move) -> None:
     with pytest.raises(TooManyBadRows):
         move.globex.run()
     assert move.acme.run().counts["archived"] == 1
+
+
+def test_no_supervisor_is_written_whose_employee_id_changed_hands_since(move: Move) -> None:
+    report = move.globex.company.persons()[0].id
+    move.globex.company.edit(report, manager=None, raw={"manager": {"id": move.mover}})
+    planned = move.globex.preview()
+    employee_id = move.employee_id
+    move.acme.company.edit(move.mover, work_id="9006")
+    move.acme.run()
+    move.acme.company.add(work_id=employee_id)
+    assert move.acme.run().counts["created"] == 1
+    with pytest.raises(ImportStale, match="changed hands"):
+        move.globex.save(planned.import_id)
+    move.globex.run()
+    assert move.globex.users()[report]["supervisor_id"] == "9006"
