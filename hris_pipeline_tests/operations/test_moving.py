@@ -303,7 +303,7 @@ def test_of_whom_nothing_archives_no_employee_id_is_given_away(move: Move) -> No
 def test_while_an_extract_of_the_other_company_is_refused_for_its_bad_rows(move: Move, field: str) -> None:
     move.leave()
     move.arrive(**{field: "bad"})
-    others = [move.globex.company.add(work_id=f"G9{number}", **{field: "bad"}) for number in range(5)]
+    others = [move.globex.company.add(None, work_id=f"G9{number}", **{field: "bad"}) for number in range(5)]
     with pytest.raises(TooManyBadRows):
         move.globex.run()
     assert move.stays()
