@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hris_pipeline.operations.services import open_services
@@ -56,10 +57,25 @@ def test_a_preview_whose_source_says_nothing_stops(
         services.close()
 
 
-def test_the_console_stops(home: Path, child_environment: dict[str, str]) -> None:
+def free_port() -> str:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    process = started("console", "--port", port, environ=child_environment)
+        return str(free.getsockname()[1])
+
+
+def metrics_at(port: str) -> str | None:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).raise_for_status().text
+    except httpx.ConnectError:
+        return None
+
+
+def test_the_console_stops_and_its_metrics_with_it(home: Path, child_environment: dict[str, str]) -> None:
+    metrics_port = free_port()
+    arguments = ("--port", free_port(), "--metrics-port", metrics_port)
+    process = started("console", *arguments, environ=child_environment)
     assert process.stderr is not None
     until(lambda: "/login/link" in str(process.stderr and process.stderr.readline()), what="the link")
+    until(lambda: metrics_at(metrics_port) is not None, what="the metrics")
+    assert "# TYPE hris_" in (metrics_at(metrics_port) or "")
     assert interrupted(process)[0] == 0
+    assert metrics_at(metrics_port) is None
