@@ -266,12 +266,13 @@ def find_relisted_elsewhere(
         snapshot["integration_id"].notna() & ~null_as_false(snapshot["integration_id"] == context.integration_id)
     ]
     waiting = {pair for pair in context.relisted if pair[0] in context.untold_holes}
-    if others.empty or suspects().empty:
+    if others.empty or (members := suspects()).empty:
         return frozenset(waiting)
+    members = members[~is_in(members["hris_id"], _managed_ids(snapshot, context))]
     names = directory.names()
     named = lookup_columns(others["user_id"], names["user_id"], names[list(NAME_AND_BIRTH_DATE)])
     users = pd.concat([others, named], axis="columns")
-    pairs = _alike(users, suspects(), users["user_id"], context)
+    pairs = _alike(users, members, users["user_id"], context)
     return frozenset({*waiting, *zip(pairs["hris_id"].fillna(""), pairs["user_id"], strict=True)})
 
 

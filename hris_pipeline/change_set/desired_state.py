@@ -26,6 +26,7 @@ from hris_pipeline.transform.columns import (
     text_series,
     to_arrow,
 )
+from hris_pipeline.transform.map_users import unread_rows
 
 __all__ = [
     "DesiredState",
@@ -80,7 +81,7 @@ def resolve_desired_state(
     """
     written = rows_where(people.rows, people.outcome.isin(WRITTEN))
     vanished = _vanished_fields(people.rows, written["user_id"], directory)
-    unread = _unread_rows(written)
+    unread = unread_rows(written)
     written = written.drop(columns=list(vanished))
     ids = _employee_ids(written, snapshot, settings)
     rows = rows_where(written.assign(employee_id=ids.values), ~ids.lost)
@@ -145,7 +146,7 @@ def _vanished_fields(rows: pd.DataFrame, written: pd.Series, directory: Director
     """The fields that nobody in the extract has though users whom this plan touches do: consent or scope is missing,
     not the data. What could not be read of some proves nothing of all others; what nobody's could be read is sent."""
     believed = ~rows["leaver_only"].astype(bool)
-    unread = _unread_rows(rows.loc[believed, ["unread"]])
+    unread = unread_rows(rows.loc[believed, ["unread"]])
     sent = {"employee_id", *(name for name, mask in unread.items() if mask.all())}
     is_void = pc.invert(to_arrow(believed))
     values = {name: to_arrow(rows[name]) for name in user_fields(rows) if name not in sent}
@@ -193,16 +194,6 @@ def _claim(rows: pd.DataFrame, claimed: pd.Series, stored: pd.Series, snapshot: 
     return _Claimed(claimed.mask(lost, stored), lost, blocked_by_protection)
 
 
-def _unread_rows(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """By field, for which rows the source sent something that nobody could read."""
-    lists = to_arrow(rows["unread"])
-    names, positions = pc.list_flatten(lists).to_pylist(), pc.list_parent_indices(lists).to_pylist()
-    hit: dict[str, list[int]] = {}
-    for name, position in zip(names, positions, strict=True):
-        hit.setdefault(name, []).append(position)
-    return {name: pd.Series(rows.index.isin(rows.index[at]), index=rows.index) for name, at in hit.items()}
-
-
 def _still_managers(
     rows: pd.DataFrame,
     people: ClassifiedRows,
@@ -236,7 +227,7 @@ def _of_untold_supervisors(
     gone = context.missing - context.holes if context.complete else ()
     is_candidate = null_as_false(snapshot["integration_id"] == context.integration_id)
     is_candidate &= null_as_false(snapshot["status"] == "active") & ~is_in(snapshot["hris_id"], gone)
-    unread = _unread_rows(rows).get("supervisor_id", pd.Series(False, index=rows.index))
+    unread = unread_rows(rows).get("supervisor_id", pd.Series(False, index=rows.index))
     unread |= "supervisor_id" in vanished
     untold = rows["employed"] & (rows["leaver_only"].astype(bool) | (unread & rows["exclusion"].isna()))
     listed = is_in(snapshot["user_id"], rows["user_id"])

@@ -24,7 +24,6 @@ from dataclasses import dataclass
 
 import msgspec
 import pandas as pd
-import pyarrow.compute as pc
 
 from hris_pipeline.change_set.directory import Directory, PlanContext, Resolution
 from hris_pipeline.change_set.guards import exceeds
@@ -40,6 +39,7 @@ from hris_pipeline.transform.columns import (
     text_series,
     to_arrow,
 )
+from hris_pipeline.transform.map_users import unread_rows
 
 __all__ = [
     "CONFLICT_COLUMNS",
@@ -232,7 +232,8 @@ class _Candidates:
         self.holder = lookup(column_or_nulls(rows, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
         self.email = lookup(casefold_key(column_or_nulls(rows, "email")), snapshot["email_key"], snapshot["user_id"])
         self.namesakes = _namesakes(rows, directory, NAME_AND_BIRTH_DATE)
-        self.may_be = _namesakes(rows[_is_unread(rows, "birth_date")], directory, _NAME)
+        unread = unread_rows(rows).get("birth_date")
+        self.may_be = _namesakes(rows.iloc[:0] if unread is None else rows[unread], directory, _NAME)
         agreeing = self.namesakes["user_id"] == self.holder.reindex(self.namesakes.index)
         by_name = self.holder.index.isin(self.namesakes.index[null_as_false(agreeing)])
         self.agrees = null_as_false(self.email == self.holder) | by_name
@@ -285,13 +286,6 @@ def _namesakes(rows: pd.DataFrame, directory: Directory, parts: Sequence[str]) -
     persons = pd.DataFrame({"key": casefold_key(*(rows[part] for part in parts)), "row": rows.index}).dropna()
     pairs = persons.merge(keys.dropna(), on="key").sort_values(["row", "user_id"])
     return pairs.set_index("row")[["user_id"]]
-
-
-def _is_unread(rows: pd.DataFrame, field: str) -> pd.Series:
-    """For which rows the source sent something as the field that nobody could read."""
-    lists = to_arrow(rows["unread"])
-    positions = pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), field)).to_pylist()
-    return pd.Series(rows.index.isin(rows.index[positions]), index=rows.index)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 import pandera.pandas as pandera
+import pyarrow.compute as pc
 
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import Settings
@@ -63,6 +64,7 @@ __all__ = [
     "map_users",
     "mapped_columns",
     "mapped_users_schema",
+    "unread_rows",
 ]
 
 EMPLOYEE_ID_MISSING = Check("employee_id_missing", "is blank, so nobody can be known by it", pd.Series.notna)
@@ -210,6 +212,16 @@ def map_identities(holes: Employees, settings: Settings, company: CompanyLike, t
     identities = {name: column_or_nulls(fields, name) for name in IDENTITY_COLUMNS}
     works, left = state.employed | state.coming, ~state.columns["active"].fillna(True).astype(bool)
     return pd.DataFrame(identities).astype(dict(IDENTITY_COLUMNS)).assign(works=works, left=left)
+
+
+def unread_rows(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """By field, for which mapped rows the source sent something that nobody could read."""
+    lists = to_arrow(rows["unread"])
+    names, positions = pc.list_flatten(lists).to_pylist(), pc.list_parent_indices(lists).to_pylist()
+    hit: dict[str, list[int]] = {}
+    for name, position in zip(names, positions, strict=True):
+        hit.setdefault(name, []).append(position)
+    return {name: pd.Series(rows.index.isin(rows.index[at]), index=rows.index) for name, at in hit.items()}
 
 
 def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> None:

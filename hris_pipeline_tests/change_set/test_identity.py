@@ -245,12 +245,12 @@ def test_a_newcomer_is_new_unless_email_or_name_and_birth_date_are_known(
     assert planned.counts["conflicts"] == len(kinds)
 
 
-@pytest.mark.parametrize(("birth_date", "kinds"), [(BORN, ["name_and_birth_date"]), (None, ["name_and_birth_date"])])
-def test_a_birth_date_that_cannot_be_read_may_be_the_same(birth_date: date | None, kinds: list[str]) -> None:
+@pytest.mark.parametrize("birth_date", [BORN, None])
+def test_a_birth_date_that_cannot_be_read_may_be_the_same(birth_date: date | None) -> None:
     namesake = user(7, first_name="First1", last_name="Last", birth_date=birth_date)
     unread = person(1, birth_date=None, unread=["birth_date"])
     planned = plan([unread, person(2)], MemoryDirectory(namesake))
-    assert [kind for _, kind, _ in conflicts(planned)] == kinds
+    assert [kind for _, kind, _ in conflicts(planned)] == ["name_and_birth_date"]
     assert plan([person(1, birth_date=None)], MemoryDirectory(namesake)).conflicts.empty
 
 

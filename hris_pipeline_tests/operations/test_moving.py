@@ -43,6 +43,11 @@ class Move:
         self.arrived = self.globex.company.add(**{name: getattr(person, name) for name in fields} | other)
         return self.arrived
 
+    def arrive_left_out(self) -> None:
+        """As a member of globex whom a rule there leaves out."""
+        self.arrive(job_title="Board")
+        self.globex.switch("do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]")
+
     def leave(self, *, listed: bool = False) -> None:
         self._person = self.acme.company.person(self.mover)
         if listed:
@@ -277,8 +282,7 @@ def test_who_was_archived_before_the_other_company_was_read_stays_once_that_was_
     move.leave(listed=True)
     archived = move.acme.run()
     assert archived.counts["archived"] == 1
-    move.arrive(job_title="Board")
-    move.globex.switch("do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]")
+    move.arrive_left_out()
     move.globex.run()
     move.acme.save(plan_undo(move.acme.services, archived.import_id, actor="lee").import_id)
     assert move.stays()
@@ -286,8 +290,7 @@ def test_who_was_archived_before_the_other_company_was_read_stays_once_that_was_
 
 def test_of_whom_nothing_archives_no_employee_id_is_given_away(move: Move) -> None:
     move.leave(listed=True)
-    move.arrive(job_title="Board")
-    move.globex.switch("do_not_import=[{name: Board, all: [{field: job_title, operator: equals, value: Board}]}]")
+    move.arrive_left_out()
     move.globex.run()
     employee_id = move.employee_id
     move.acme.company.add(work_id=employee_id)
@@ -335,3 +338,18 @@ def test_no_supervisor_is_written_whose_employee_id_changed_hands_since(move: Mo
         move.globex.save(planned.import_id)
     move.globex.run()
     assert move.globex.users()[report]["supervisor_id"] == "9006"
+
+
+def test_a_user_of_the_refused_company_itself_keeps_no_namesake(move: Move) -> None:
+    names = {name: getattr(move.acme.company.person(move.mover), name) for name in ("first_name", "last_name")}
+    born = move.acme.company.person(move.mover).birth_date
+    namesake = move.globex.company.add(None, work_id="G80", **names)
+    move.globex.run()
+    assert namesake in move.globex.users()
+    move.leave()
+    move.globex.company.edit(namesake, birth_date=born)
+    for number in range(6):
+        move.globex.company.add(work_id=f"G9{number}", birth_date="bad")
+    with pytest.raises(TooManyBadRows):
+        move.globex.run()
+    assert move.acme.run().counts["archived"] == 1
