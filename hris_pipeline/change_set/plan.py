@@ -244,9 +244,14 @@ class Plan:
     relisted: frozenset[tuple[str, str]]
 
     @property
+    def tripped(self) -> tuple[Guard, ...]:
+        """The guards that hold it."""
+        return tuple(guard for guard in self.guards if guard.tripped)
+
+    @property
     def held(self) -> bool:
         """Whether a guard holds it."""
-        return any(guard.tripped for guard in self.guards)
+        return bool(self.tripped)
 
 
 def make_plan(

@@ -27,6 +27,7 @@ from hris_pipeline.errors import ImportHeld, UsageError
 from hris_pipeline.operations.overview import history as past_imports
 from hris_pipeline.operations.review import all_rows, check_filters, review
 from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import current_settings, get_integration
 
@@ -272,18 +273,21 @@ def _write_user_file(services: Services, name: str, path: str) -> None:
 
     frame = user_file_frame(services, name)
     target = write_private(path, user_file_csv(frame))
-    status(cell(f"{len(frame)} users, as they would be, are in {target}."))
+    status(cell(f"{plural(len(frame), 'user')}, as they would be: {target}"))
 
 
 def _what_if(services: Services, name: str, changes: list[str], extract: str | None) -> CommandResult:
     from hris_pipeline.operations.planning import what_if  # noqa: PLC0415 - only for --with and --extract
 
     comparison = what_if(services, name, changes=changes, extract_id=extract)
+    then = f"with {', '.join(changes)}" if changes else "from that extract"
     plans = {"today": comparison.today, "then": comparison.then}
     payload: dict[str, Any] = {
         "integration": name,
         "extract_id": comparison.extract_id,
         "complete": comparison.complete,
+        "users_touched": comparison.touched,
+        "users_renamed": comparison.renamed,
     }
     for word, plan in plans.items():
         payload[word] = {
@@ -293,8 +297,14 @@ def _what_if(services: Services, name: str, changes: list[str], extract: str | N
             "diagnostics": {reason: list(ids) for reason, ids in plan.diagnostics.items()},
         }
     counts = [(count, number, comparison.then.counts[count]) for count, number in comparison.today.counts.items()]
-    verdict = [("", *("held" if plan.held else "" for plan in plans.values()))]
-    then = f"with {', '.join(changes)}" if changes else "from that extract"
-    grid = table(("people", ">as set today", f">{then}"), [*counts, *verdict])
+    tripped = {"as set today": comparison.today.tripped, then: comparison.then.tripped}
+    verdict = [("held by", *(", ".join(guard.name for guard in guards) or "–" for guards in tripped.values()))]
+    grid = table(("people", *(f">{column}" for column in tripped)), [*counts, *verdict])
     heading = cell(f"Extract {comparison.extract_id}; nothing is kept or applied.", "bold")
-    return CommandResult(payload, [heading, "", grid])
+    touched = cell(f"This touches {plural(comparison.touched, 'user')}.", "bold")
+    held = [
+        cell(f"{column}: {guard.name}: {guard.sentence}", "red")
+        for column, guards in tripped.items()
+        for guard in guards
+    ]
+    return CommandResult(payload, [heading, "", grid, "", touched, *held])

@@ -34,6 +34,7 @@ from hris_pipeline.settings.loading import (
     set_values,
 )
 from hris_pipeline.settings.schema import settings_schema
+from hris_pipeline.settings.text import plural
 
 if TYPE_CHECKING:
     from hris_pipeline.operations.members import SourceField
@@ -174,7 +175,7 @@ def store_settings(services: "Services", name: str, old: Settings, new: Settings
         payload["users_renamed"] = change.renamed
     line = f"{name} is at version {change.version}." if changed else f"{name} stays at version {change.version}."
     warnings = [cell(f"Warning: {warning}", "yellow") for warning in change.warnings]
-    moved = f"Stored values of {change.renamed} users are under the new name now."
+    moved = f"The stored value of {plural(change.renamed, 'user')} moved to the new name."
     renamed = [cell(moved)] if change.renamed else []
     return CommandResult(payload, [cell(line, "bold"), *_changes(changed), *renamed, *warnings])
 
@@ -277,7 +278,8 @@ def rename(
     new_name: Annotated[str, typer.Argument(help="What it is called from now on.", show_default=False)],
 ) -> CommandResult:
     """Values that are stored under the old name move to the new one at once; an import has nothing to write for that.
-    `--json` tells both: `users_renamed`, whose stored value moved, and `users_touched`, whom an import would write.
+    `--json` tells them apart: `users_renamed`, whose stored value moved, and `users_touched`, whom an import writes
+    otherwise than without the change.
     """
     return _changed(name, lambda settings: edits.rename_metadata(settings, display_name, new_name))
 
@@ -313,7 +315,9 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
         touched = _touched(services, name, new) if new != old else 0
         result = store_settings(services, name, old, new)
     line = (
-        "The next preview shows what it changes." if touched is None else f"An import now would write {touched} users."
+        "The next preview shows what it changes."
+        if touched is None
+        else f"An import now would write {plural(touched, 'user')} otherwise than without this change."
     )
     next_line = f"Nothing is applied yet: hris preview {name}"
     payload = {"users_renamed": 0, **result.payload, "users_touched": touched}
@@ -321,12 +325,12 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
 
 
 def _touched(services: "Services", name: str, new: Settings) -> int | None:
-    """How many users an import of the latest extract would write; None when only reading again can say."""
+    """How many users an import of the latest extract would write otherwise under the new settings than under those in
+    force; None when only reading again can say."""
     from hris_pipeline.operations.planning import what_if  # noqa: PLC0415 - reads frames
 
     try:
         with progress("Comparing"):
-            plan = what_if(services, name, settings=new).then
+            return what_if(services, name, settings=new).touched
     except (UnknownName, UsageError):
         return None
-    return len(plan.rows)

@@ -31,7 +31,6 @@ from hris_pipeline.console.words import (
     method_words,
     moment_words,
     outcome_words,
-    plural,
     schedule_words,
     setting_title,
     setting_words,
@@ -45,6 +44,7 @@ from hris_pipeline.operations.roles import ACTIONS, deciding, may
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.integrations import Integration, get_integration
 
 __all__ = ["STATIC", "TEMPLATES", "Console", "Page", "Visit", "error_page", "route_of"]

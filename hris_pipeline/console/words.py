@@ -23,7 +23,6 @@ __all__ = [
     "method_words",
     "moment_words",
     "outcome_words",
-    "plural",
     "schedule_words",
     "setting_title",
     "setting_words",
@@ -121,11 +120,6 @@ def _condition_words(condition: Mapping[str, Any]) -> str:
     operator = str(condition.get("operator")).replace("_", " ")
     value = condition.get("value")
     return f"{name} {operator}" if value is None else f"{name} {operator} {value_words(value)}"
-
-
-def plural(number: int, noun: str, several: str = "") -> str:
-    """A number of things."""
-    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 _METHODS = {

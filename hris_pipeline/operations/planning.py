@@ -8,7 +8,7 @@ what is shown is what the next plan will be. What changes is decided in ``change
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -26,6 +26,7 @@ from hris_pipeline.operations.settings import check_settings, put_change
 from hris_pipeline.settings.calendar import local_date
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import set_values
+from hris_pipeline.settings.mapping import metadata_renames
 from hris_pipeline.sources.protocol import Manifest
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.frames import StoredDirectory, last_applied_extract
@@ -243,29 +244,39 @@ def _version_in_force(connection: sa.Connection, integration_id: str) -> int | N
 @dataclass(frozen=True)
 class WhatIf:
     """Two plans of the same extract, neither stored: ``today`` under the settings in force, ``then`` under the others.
-    ``renamed``: in how many users the others would move a value to the new name of its metadata."""
+    ``renames``: metadata that gets another name, old to new; ``renamed``: how many users' stored value would move."""
 
     extract_id: str
     complete: bool
     today: Plan
     then: Plan
     settings: Settings
+    renames: Mapping[str, str] = field(default_factory=dict)
     renamed: int = 0
 
     @property
     def touched(self) -> int:
-        """How many users the two plans write differently, or only one of them writes."""
-        today, then = _writes(self.today), _writes(self.then)
+        """How many users the two plans write differently, or only one of them writes; what has another name alone is
+        no difference."""
+        today, then = _writes(self.today, self.renames), _writes(self.then, self.renames)
         return sum(today.get(whom) != then.get(whom) for whom in today.keys() | then.keys())
 
 
-def _writes(plan: Plan) -> dict[str, tuple[str, str]]:
-    """By user, or by member where somebody is new, what a plan would do to them."""
+def _writes(plan: Plan, renames: Mapping[str, str]) -> dict[str, tuple[str, str | bytes]]:
+    """By user, or by member where somebody is new, what a plan would do to them, metadata under its new name."""
     columns = (plan.rows[name].tolist() for name in ("user_id", "action", "after"))
-    return {
-        (msgspec.json.decode(after)["hris_id"] if action == "create" else user_id): (action, after)
-        for user_id, action, after in zip(*columns, strict=True)
-    }
+    writes: dict[str, tuple[str, str | bytes]] = {}
+    for user_id, action, after in zip(*columns, strict=True):
+        whom = msgspec.json.decode(after)["hris_id"] if action == "create" else user_id
+        writes[whom] = (action, _renamed(after, renames) if renames else after)
+    return writes
+
+
+def _renamed(after: str, renames: Mapping[str, str]) -> bytes:
+    """A state whose metadata has its new names, in one order of keys, so that states can be compared."""
+    state = msgspec.json.decode(after)
+    metadata = {renames.get(name, name): value for name, value in (state["metadata"] or {}).items()}
+    return msgspec.json.encode(state | {"metadata": metadata}, order="sorted")
 
 
 def what_if(
@@ -311,7 +322,8 @@ def what_if(
         today = _plan(services, connection, manifest, before, current)
         change = put_change(connection, integration_id, other, actor="what-if", now=services.now())
         then = _plan(services, connection, manifest, after, other)
-    return WhatIf(manifest.extract_id, manifest.complete, today, then, other, change.renamed)
+    renames = metadata_renames(current, other)
+    return WhatIf(manifest.extract_id, manifest.complete, today, then, other, renames, change.renamed)
 
 
 def _plan(

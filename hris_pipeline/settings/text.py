@@ -1,5 +1,5 @@
 """What text is made of, one value at a time: how it is cleaned by what it is, how it compares where letter case does
-not count, and the nearest known name to one that is not known.
+not count, the nearest known name to one that is not known, and a number of things in words.
 
 Whole columns are cleaned in ``transform.columns``, which asks here only about values that are not plain ASCII; the
 store and the sources ask about single ids and addresses.
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from hris_pipeline.settings.fields import TextRule
 
-__all__ = ["clean_value", "fold_case", "iso_date", "suggestion"]
+__all__ = ["clean_value", "fold_case", "iso_date", "plural", "suggestion"]
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
@@ -103,6 +103,11 @@ def _strip(text: str) -> str:
     while (stripped := text.strip().strip(_INVISIBLE_ENDS)) != text:
         text = stripped
     return text
+
+
+def plural(number: int, noun: str, several: str = "") -> str:
+    """A number of things: ``1 user``, ``1,200 users``; ``several`` where it is no ``s`` that is added."""
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

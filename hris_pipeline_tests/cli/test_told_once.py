@@ -29,6 +29,20 @@ def test_a_renamed_name_tells_whose_value_moved_and_whom_an_import_would_write(
     assert hris("mapping", "add", "acme", "Given", "first_name", "--json").document["users_renamed"] == 0
 
 
+def test_what_if_names_whom_it_touches_and_the_guard_that_would_hold_it(saved: dict[str, Any], hris: Hris) -> None:
+    users = saved["counts"]["created"]
+    change = ("--with", "mapping.email=secondary_email")
+    looked = hris("preview", "acme", *change, "--json").document
+    [guard] = [
+        guard for guard in looked["then"]["guards"] if guard["tripped"] and guard["name"] == "email_change_limit"
+    ]
+    assert 0 < looked["users_touched"] <= users
+    text = hris("preview", "acme", *change).stdout
+    assert f"This touches {looked['users_touched']} users." in text
+    assert f"with {change[1]}: email_change_limit: {guard['observed']}, limit {guard['limit']}" in text
+    assert "held by" in text
+
+
 def test_the_users_as_an_import_left_them_are_a_file(saved: dict[str, Any], hris: Hris, tmp_path: Path) -> None:
     target = tmp_path / "then.csv"
     written = hris("user-file", "acme", "-o", str(target), "--as-of", saved["import_id"], "--json").document

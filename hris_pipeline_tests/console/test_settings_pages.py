@@ -143,6 +143,11 @@ class TestMapping:
         assert "would then change" in text
         assert acme.settings().mapping == {"preferred_first_name": "first_name"}
 
+    def test_the_guard_that_would_hold_it_is_named_with_its_figures(self, acme: Acme, served: Served) -> None:
+        page = served.browser().post("/i/acme/mapping", **{"map-email": "secondary_email"})
+        [then] = re.findall(r"<li><strong>Many emails would change</strong>: (.*?)</li>", page.text)
+        assert re.fullmatch(r"\d+ of \d+ \(\d+\.\d %\); allowed is at most 20 % from 5 people on\.", then)
+
     def test_metadata_is_added_renamed_retyped_and_deleted(self, acme: Acme, served: Served) -> None:
         browser = served.browser()
         self.stored(browser, **{"name-new": "City", "source-new": "residence_city", "type-new": "hidden"})

@@ -93,6 +93,20 @@ def test_a_metadata_rename_touches_nobody_as_the_plan_after_it_shows(acme: Acme)
     assert len(looked_at.then.rows) == len(read_rows(acme.services, acme.preview().import_id)) == 0
 
 
+def test_what_a_change_of_settings_touches_is_the_difference_it_makes(acme: Acme) -> None:
+    waiting, other = acme.active()[:2]
+    acme.company.edit(waiting, job_title="Astronaut")
+    acme.preview()
+    looked_at = what_if(acme.services, "acme", settings=rename_metadata(acme.settings(), "JobTitle", "Title"))
+    assert (len(looked_at.then.rows), looked_at.touched) == (1, 0), "that row waits under the old name as well"
+    assert looked_at.renamed > 1
+    assert what_if(acme.services, "acme").touched == 0
+    acme.company.edit(other, active=False)
+    acme.preview()
+    kept = what_if(acme.services, "acme", changes=["archive_employees=off"])
+    assert (len(kept.today.rows), len(kept.then.rows), kept.touched) == (2, 1, 1)
+
+
 def test_what_cannot_be_set_cannot_be_looked_at(acme: Acme) -> None:
     with pytest.raises(UsageError, match="cannot be switched to generated"):
         acme.switch("employee_ids=generated")

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from hris_pipeline.console.visit import Page, Visit
-from hris_pipeline.console.words import plural
 from hris_pipeline.contract import COUNTS
 from hris_pipeline.errors import HrisError, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations.connection import delete_integration, disconnect
@@ -19,6 +18,7 @@ from hris_pipeline.operations.settings import change_settings, read_settings
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import differences, dump_settings, set_values
 from hris_pipeline.settings.schema import setting_rows
+from hris_pipeline.settings.text import plural
 from hris_pipeline.settings.validating import to_yaml
 from hris_pipeline.store.integrations import Integration, get_integration, settings_history
 
@@ -317,7 +317,7 @@ def delete(visit: Visit) -> Response:
     with visit.deciding("delete"):
         users = delete_integration(visit.services, visit.name, visit.name, remove_frames=frames_remover(environment))
         forget_partition(environment, visit.name)
-    return visit.go("/", f"{visit.name} is deleted. Its {users} users stay, as local ones.")
+    return visit.go("/", f"{visit.name} is deleted. Its {plural(users, 'user')} stay, as local ones.")
 
 
 PAGES = (
