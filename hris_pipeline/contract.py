@@ -4,7 +4,7 @@ from typing import Literal
 
 __all__ = [
     "ACTIONS",
-    "APPLIED_WORDS",
+    "APPLIED_COUNTS",
     "COUNTS",
     "COUNT_OF_ACTION",
     "MADE_UP",
@@ -33,8 +33,8 @@ COUNTS: tuple[str, ...] = (
 )
 """The nine counts of an import."""
 
-APPLIED_WORDS = {"created": "new", "updated": "updated", "archived": "archived", "restored": "restored"}
-"""The counts of what an import changes, in an administrator's words."""
+APPLIED_COUNTS = COUNTS[:4]
+"""The counts of what an import changes."""
 
 COUNT_OF_ACTION = {"create": "created", "update": "updated", "archive": "archived", "restore": "restored"}
 """Which of the counts each action of a row is counted in."""

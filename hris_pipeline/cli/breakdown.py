@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from hris_pipeline.cli.printing import cell, moment, printable, table
-from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.contract import APPLIED_COUNTS
 from hris_pipeline.operations.review import NotApplied, Person, Review, ReviewRow
 from hris_pipeline.operations.review_files import group_words, reason_words
 from hris_pipeline.operations.review_rows import FIELDS_MISSING
@@ -83,13 +83,11 @@ def breakdown(
 
 def counts_table(record: Import) -> RenderableType:
     """The nine counts: first what is applied, then what is not."""
-    applied = [
-        (cell(word, ACTION_STYLES[count]), cell(record.counts[count], "bold")) for count, word in APPLIED_WORDS.items()
-    ]
+    applied = [(cell(count, ACTION_STYLES[count]), cell(record.counts[count], "bold")) for count in APPLIED_COUNTS]
     others = [
         (cell(count, "dim"), cell(number, "dim"))
         for count, number in record.counts.items()
-        if count not in APPLIED_WORDS
+        if count not in APPLIED_COUNTS
     ]
     return table(("people", ">"), [*applied, *others])
 

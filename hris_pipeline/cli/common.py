@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from hris_pipeline.cli.printing import CommandResult
-from hris_pipeline.errors import Tampered, UnknownName, UsageError
+from hris_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from hris_pipeline.operations.review import Filters
@@ -41,7 +41,6 @@ __all__ = [
     "read_text",
     "require_environment",
     "takes_selection",
-    "time_zone",
     "write_private",
 ]
 
@@ -180,18 +179,6 @@ def deciding_on_import(
 
     name = read_import(services, import_id).integration_id
     return deciding(services, name, action, import_id, by=by, reason=reason)
-
-
-def time_zone(services: "Services", integration_id: str) -> str:
-    """The zone in which moments of the integration are told and asked for; UTC where no usable
-    settings are left."""
-    from hris_pipeline.store.integrations import current_settings  # noqa: PLC0415 - not needed to print help
-
-    try:
-        with services.store.read() as connection:
-            return current_settings(connection, integration_id).settings.time_zone
-    except (UnknownName, Tampered):
-        return "UTC"
 
 
 def at_terminal() -> bool:

@@ -12,7 +12,7 @@ from hris_pipeline.cli.common import actor, open_services
 from hris_pipeline.cli.connection import CALLBACK
 from hris_pipeline.cli.jobs import run_import, run_preview, run_save
 from hris_pipeline.cli.printing import CommandResult, cell, status, table
-from hris_pipeline.contract import APPLIED_WORDS, MADE_UP
+from hris_pipeline.contract import APPLIED_COUNTS, MADE_UP
 from hris_pipeline.operations.connection import connect, consent_url
 from hris_pipeline.operations.review import Filters, ReviewRow, review
 from hris_pipeline.operations.services import Services
@@ -85,7 +85,7 @@ def _few_fields(row: ReviewRow) -> ReviewRow:
 
 
 def _counts(record: Import) -> str:
-    return ", ".join(f"{record.counts[count]} {words}" for count, words in APPLIED_WORDS.items())
+    return ", ".join(f"{record.counts[count]} {count}" for count in APPLIED_COUNTS)
 
 
 def _next(name: str, first: Import, later: Import) -> list[RenderableType]:

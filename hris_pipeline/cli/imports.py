@@ -18,11 +18,10 @@ from hris_pipeline.cli.common import (
     open_services,
     require_environment,
     takes_selection,
-    time_zone,
     write_private,
 )
 from hris_pipeline.cli.printing import CommandResult, cell, moment, status, table
-from hris_pipeline.contract import APPLIED_WORDS, ImportStatus
+from hris_pipeline.contract import APPLIED_COUNTS, ImportStatus
 from hris_pipeline.errors import ImportHeld, UsageError
 from hris_pipeline.operations.overview import history as past_imports
 from hris_pipeline.operations.review import all_rows, check_filters, review
@@ -159,7 +158,7 @@ def history(
             raise UsageError(f"There is no status {word[:40]!r}: use {', '.join(get_args(ImportStatus))}.")
     with open_services() as services:
         records = past_imports(services, name, status, limit)
-        zone = time_zone(services, name)
+        zone = services.time_zone(name)
     columns = ("!import", "when", "status", "by", "changes", "message")
     lines = [
         (
@@ -194,7 +193,7 @@ def _require_guard(guard: str | None) -> None:
 
 def _changes(record: Import) -> str:
     """What it changes, or would; nothing at all is said so: a preview that finds nothing is recorded as applied."""
-    counts = [f"{record.counts[count]} {word}" for count, word in APPLIED_WORDS.items() if record.counts[count]]
+    counts = [f"{record.counts[count]} {count}" for count in APPLIED_COUNTS if record.counts[count]]
     return ", ".join(counts) or ("nothing to change" if record.status == "applied" else "")
 
 
@@ -247,7 +246,7 @@ def _review_result(
     if selection.wants_rows:
         rows = list(all_rows(services, import_id, filters=filters, sort=selection.sort, reveal=reveal))
     payload = document(page.summary, rows, reveal=reveal)
-    zone = time_zone(services, page.summary.integration_id)
+    zone = services.time_zone(page.summary.integration_id)
     return CommandResult(payload, breakdown(page, zone, rows, previewed=previewed), exit_code)
 
 

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import typer
 
-from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, deciding, open_services, time_zone
+from hris_pipeline.cli.common import IntegrationArgument, Reason, actor, deciding, open_services
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, moment, table
+from hris_pipeline.contract import APPLIED_COUNTS
 from hris_pipeline.errors import HrisError, ImportHeld, UsageError
 from hris_pipeline.operations import automation
 from hris_pipeline.operations.overview import deleted_integrations
-from hris_pipeline.operations.roles import decisions_of
+from hris_pipeline.operations.roles import decision_words, decisions_of, method_words, outcome_words
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import Calendar, next_due
 from hris_pipeline.settings.text import suggestion
@@ -189,16 +190,16 @@ def decisions(
         with services.store.read() as connection:
             get_integration(connection, name, deleted=True)
         listed = decisions_of(services, name, limit)
-        zone = time_zone(services, name)
+        zone = services.time_zone(name)
     lines = [
         (
             moment(decision.decided_at, zone),
-            decision.action,
+            decision_words(decision.action),
             decision.subject or "",
             decision.identity if decision.name == decision.identity else f"{decision.identity} (as {decision.name})",
-            ", ".join(filter(None, (decision.method, decision.address))),
+            ", ".join(filter(None, (method_words(decision.method), decision.address))),
             decision.reason or "",
-            decision.outcome or "cut off",
+            outcome_words(decision.outcome),
         )
         for decision in listed
     ]
@@ -235,8 +236,6 @@ def _state(services: Services, name: str) -> CommandResult:
     return CommandResult(payload, [cell(f"Automatic imports of {name} are {integration.automatic}.")])
 
 
-COUNTS = ("created", "updated", "archived", "restored")
-
 Made = Import | None
 
 
@@ -272,10 +271,10 @@ def backfill(
     statuses = {outcome["status"] for outcome in outcomes}
     exit_code = 1 if "failed" in statuses else ImportHeld.exit_code if "held" in statuses else 0
     lines = [
-        (outcome["integration"], outcome["status"], *(outcome["counts"].get(count, "") for count in COUNTS))
+        (outcome["integration"], outcome["status"], *(outcome["counts"].get(count, "") for count in APPLIED_COUNTS))
         for outcome in outcomes
     ]
-    grid = table(("integration", "outcome", ">new", ">updated", ">archived", ">restored"), lines)
+    grid = table(("integration", "outcome", *(f">{count}" for count in APPLIED_COUNTS)), lines)
     return CommandResult({"backfill": outcomes}, [grid], exit_code)
 
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -23,6 +22,8 @@ from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from hris_pipeline.settings.text import local_moment
 
 __all__ = [
     "PLAIN_SIGNS",
@@ -226,7 +227,7 @@ def moment(value: datetime | None, time_zone: str | None = None) -> str:
         return ""
     if time_zone is None:
         return value.astimezone().strftime("%Y-%m-%d %H:%M")
-    return value.astimezone(ZoneInfo(time_zone)).strftime("%Y-%m-%d %H:%M %Z")
+    return local_moment(value, time_zone)
 
 
 @contextmanager

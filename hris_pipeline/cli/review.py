@@ -16,7 +16,6 @@ from hris_pipeline.cli.common import (
     open_services,
     private_file,
     takes_selection,
-    time_zone,
 )
 from hris_pipeline.cli.printing import CommandResult, cell, moment, table
 from hris_pipeline.errors import UnknownName, UsageError
@@ -138,7 +137,7 @@ def conflicts(
     with open_services() as services:
         statuses = ("open", "resolved", "gone") if all_ else ("open",)
         listed = [conflict if reveal else _masked(conflict) for conflict in open_conflicts(services, name, statuses)]
-        zone = time_zone(services, name)
+        zone = services.time_zone(name)
     payload = {"integration": name, "conflicts": [vars(conflict) for conflict in listed]}
     renderables: list[Any] = []
     for conflict in listed:

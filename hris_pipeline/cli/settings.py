@@ -125,8 +125,10 @@ def history(name: IntegrationArgument) -> CommandResult:
     """The newest version first, each with what it changed."""
     from hris_pipeline.store.integrations import settings_history  # noqa: PLC0415
 
-    with open_services() as services, services.store.read() as connection:
-        versions = settings_history(connection, name)
+    with open_services() as services:
+        with services.store.read() as connection:
+            versions = settings_history(connection, name)
+        zone = services.time_zone(name)
     before = [*(version.settings for version in versions[1:]), Settings()]
     changed = [differences(old, version.settings) for version, old in zip(versions, before, strict=True)]
     payload = [
@@ -142,7 +144,7 @@ def history(name: IntegrationArgument) -> CommandResult:
     renderables: list[RenderableType] = []
     for version, lines in zip(versions, changed, strict=True):
         renderables += [
-            cell(f"version {version.version}, {moment(version.created_at)}, {version.actor}", "bold"),
+            cell(f"version {version.version}, {moment(version.created_at, zone)}, {version.actor}", "bold"),
             *_changes(lines),
             "",
         ]

@@ -26,11 +26,8 @@ from hris_pipeline.console.jobs import Jobs
 from hris_pipeline.console.sessions import Session, Sessions
 from hris_pipeline.console.words import (
     browser_words,
-    decision_words,
     due_words,
-    method_words,
     moment_words,
-    outcome_words,
     schedule_words,
     setting_title,
     setting_words,
@@ -40,7 +37,7 @@ from hris_pipeline.console.words import (
 from hris_pipeline.errors import HrisError, UnknownName, UsageError
 from hris_pipeline.files import machine_words
 from hris_pipeline.operations.review_files import field_title, guard_title
-from hris_pipeline.operations.roles import ACTIONS, deciding, may
+from hris_pipeline.operations.roles import ACTIONS, deciding, decision_words, may, method_words, outcome_words
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import read_settings
 from hris_pipeline.settings.document import Settings

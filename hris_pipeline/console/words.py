@@ -1,4 +1,4 @@
-"""The words of the console's pages: moments, values, states and decisions as an administrator says them, and what a
+"""The words of the console's pages: moments, values and states as an administrator says them, and what a
 message tells of the command line as a button or a page of this console.
 
 Pure: from a value to its text. Reasons and guards have their words in ``operations.review_files``, for every face.
@@ -18,11 +18,8 @@ from hris_pipeline.settings.mapping import effective_mapping
 
 __all__ = [
     "browser_words",
-    "decision_words",
     "due_words",
-    "method_words",
     "moment_words",
-    "outcome_words",
     "schedule_words",
     "setting_title",
     "setting_words",
@@ -120,65 +117,6 @@ def _condition_words(condition: Mapping[str, Any]) -> str:
     operator = str(condition.get("operator")).replace("_", " ")
     value = condition.get("value")
     return f"{name} {operator}" if value is None else f"{name} {operator} {value_words(value)}"
-
-
-_METHODS = {
-    "os": "account on this machine",
-    "link": "one-time link",
-    "oidc": "company log-in",
-    "proxy": "company proxy",
-    "dagster": "Dagster",
-}
-
-_OUTCOMES = {
-    None: "cut off",
-    "done": "done",
-    "unexpected": "failed",
-    "ImportHeld": "held",
-    "ImportStale": "refused: out of date",
-    "ImportRunning": "refused: another import was running",
-    "Tampered": "refused: changed behind the pipeline's back",
-    "UnknownName": "refused: not found",
-}
-
-_DECISIONS = {
-    "accept_terms": "agreed to the terms",
-    "approve": "approved an import",
-    "change_mapping": "changed the mapping",
-    "change_settings": "changed settings",
-    "connect": "connected",
-    "delete": "deleted the integration",
-    "disconnect": "disconnected",
-    "discard": "discarded an import",
-    "erase": "erased a person",
-    "import": "imported without a review in between",
-    "load_users": "loaded users",
-    "pause": "paused automatic imports",
-    "preview": "ran a manual import",
-    "protect": "protected a user",
-    "relink": "linked everybody by EmployeeId",
-    "resolve": "decided a conflict",
-    "resume": "started automatic imports",
-    "save": "saved an import",
-    "set_up": "set it up",
-    "undo": "planned to take an import back",
-    "unprotect": "took a user's protection away",
-}
-
-
-def method_words(method: str) -> str:
-    """How somebody was authenticated."""
-    return _METHODS.get(method, method)
-
-
-def outcome_words(outcome: str | None) -> str:
-    """What came of a decision."""
-    return _OUTCOMES.get(outcome, "refused")
-
-
-def decision_words(action: str) -> str:
-    """What somebody decided."""
-    return _DECISIONS.get(action, action.replace("_", " "))
 
 
 MANUAL = "a manual import"

@@ -13,6 +13,7 @@ from hris_pipeline.operations.notification import notify, reset_notification
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.text import local_moment
 from hris_pipeline.store.automation import (
     Automation,
     AutomationState,
@@ -159,7 +160,7 @@ def _obstacle(state: AutomationState, now: datetime, *, saved: bool) -> str | No
     if state.connection != "connected":
         return f"the connection is {state.connection}: run `hris connect {state.integration_id}`"
     if state.retry_at is not None and now < state.retry_at <= now + LONGEST_RETRY:
-        return f"failed {state.attempts} times, tried again at {state.retry_at:%Y-%m-%d %H:%M} UTC"
+        return f"failed {state.attempts} times, tried again at {local_moment(state.retry_at, state.calendar.time_zone)}"
     return None
 
 
@@ -167,7 +168,7 @@ _RUNNING = "an import of it is running"
 
 
 def _paused(state: AutomationState) -> str:
-    when = f"{state.automatic_at:%Y-%m-%d %H:%M} UTC" if state.automatic_at else "an unknown time"
+    when = local_moment(state.automatic_at, state.calendar.time_zone) if state.automatic_at else "an unknown time"
     return f"paused by {state.automatic_by} at {when}: {state.automatic_reason}"
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 
 import sqlalchemy as sa
 
-from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.contract import APPLIED_COUNTS
 from hris_pipeline.errors import Tampered
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Event, Settings
@@ -132,7 +132,7 @@ _Message = tuple[Event, str, str]
 
 def _ending(summary: Import) -> Iterator[_Message]:
     import_id = summary.import_id
-    counted = ", ".join(f"{summary.counts[count]} {word}" for count, word in APPLIED_WORDS.items())
+    counted = ", ".join(f"{summary.counts[count]} {count}" for count in APPLIED_COUNTS)
     if summary.status == "applied" and summary.changes:
         yield "done", import_id, f"Import {import_id}: {counted}."
     if summary.status == "held":

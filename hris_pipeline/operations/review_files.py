@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import IO, Any
 
-from hris_pipeline.contract import APPLIED_WORDS
+from hris_pipeline.contract import APPLIED_COUNTS
 from hris_pipeline.operations.review import (
     FIELDS_MISSING,
     Filters,
@@ -27,6 +27,7 @@ from hris_pipeline.operations.review import (
 )
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
+from hris_pipeline.settings.text import local_moment
 from hris_pipeline.store.imports import Import
 from hris_pipeline.transform.spreadsheets import write_csv, write_xlsx
 
@@ -164,8 +165,8 @@ def _write_html(source: _Source, file: IO[bytes]) -> None:
     stream = _template().generate(
         summary=page.summary,
         headline=_headline(page.summary),
-        planned_at=f"{page.summary.planned_at:%Y-%m-%d %H:%M} UTC",
-        applied_words=APPLIED_WORDS,
+        planned_at=local_moment(page.summary.planned_at, source.services.time_zone(page.summary.integration_id)),
+        applied_counts=APPLIED_COUNTS,
         by_action=page.by_action,
         filtered=_filters_words(page.filters),
         fields=_columns(page),

@@ -3,7 +3,7 @@ the docs; and the log of decisions, with who decided, authenticated how and from
 
 On the command line whoever can open the store is the administrator: there the operating system decides. A decision
 is written down before it is carried out and its outcome afterwards, so that none is missing, also of those that were
-refused or cut off. What is decided is not known here.
+refused or cut off; and how people are told of it. What is decided is not known here.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -21,7 +21,19 @@ from hris_pipeline.store.keyring import keyring_of
 from hris_pipeline.store.seals import DECISION, adding_to_log, seal_of
 from hris_pipeline.store.tables import decisions
 
-__all__ = ["ACTIONS", "DecidedBy", "Decision", "count_decisions", "deciding", "decisions_of", "may", "role_of"]
+__all__ = [
+    "ACTIONS",
+    "DecidedBy",
+    "Decision",
+    "count_decisions",
+    "deciding",
+    "decision_words",
+    "decisions_of",
+    "may",
+    "method_words",
+    "outcome_words",
+    "role_of",
+]
 
 ACTIONS: Mapping[str, Role] = {
     "see": "viewer",
@@ -158,3 +170,62 @@ def count_decisions(services: Services, integration_id: str) -> int:
     counted = sa.select(sa.func.count()).select_from(decisions).where(decisions.c.integration_id == integration_id)
     with services.store.read() as connection:
         return connection.scalar(counted) or 0
+
+
+_METHODS = {
+    "os": "account on this machine",
+    "link": "one-time link",
+    "oidc": "company log-in",
+    "proxy": "company proxy",
+    "dagster": "Dagster",
+}
+
+_OUTCOMES = {
+    None: "cut off",
+    "done": "done",
+    "unexpected": "failed",
+    "ImportHeld": "held",
+    "ImportStale": "refused: out of date",
+    "ImportRunning": "refused: another import was running",
+    "Tampered": "refused: changed behind the pipeline's back",
+    "UnknownName": "refused: not found",
+}
+
+_DECISIONS = {
+    "accept_terms": "agreed to the terms",
+    "approve": "approved an import",
+    "change_mapping": "changed the mapping",
+    "change_settings": "changed settings",
+    "connect": "connected",
+    "delete": "deleted the integration",
+    "disconnect": "disconnected",
+    "discard": "discarded an import",
+    "erase": "erased a person",
+    "import": "imported without a review in between",
+    "load_users": "loaded users",
+    "pause": "paused automatic imports",
+    "preview": "ran a manual import",
+    "protect": "protected a user",
+    "relink": "linked everybody by EmployeeId",
+    "resolve": "decided a conflict",
+    "resume": "started automatic imports",
+    "save": "saved an import",
+    "set_up": "set it up",
+    "undo": "planned to take an import back",
+    "unprotect": "took a user's protection away",
+}
+
+
+def method_words(method: str) -> str:
+    """How somebody was authenticated."""
+    return _METHODS.get(method, method)
+
+
+def outcome_words(outcome: str | None) -> str:
+    """What came of a decision."""
+    return _OUTCOMES.get(outcome, "refused")
+
+
+def decision_words(action: str) -> str:
+    """What somebody decided."""
+    return _DECISIONS.get(action, action.replace("_", " "))

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
+from hris_pipeline.errors import Tampered, UnknownName
 from hris_pipeline.sources.archive import Archive, FreshExtract
 from hris_pipeline.sources.pacing import Bucket, Ceilings, Retries, SharedRateLimiter
 from hris_pipeline.sources.protocol import Source
@@ -126,6 +127,14 @@ class Services:
         from hris_pipeline.store.tokens import StoredTokens  # noqa: PLC0415
 
         return StoredTokens(self.store, load_keyring(self.environment), integration_id, self.now)
+
+    def time_zone(self, integration_id: str) -> str:
+        """The zone in which moments of the integration are told and asked; UTC where its settings cannot be read."""
+        try:
+            with self.store.read() as connection:
+                return current_settings(connection, integration_id).settings.time_zone
+        except (UnknownName, Tampered):
+            return "UTC"
 
     @property
     def ceilings(self) -> Ceilings:

@@ -1,5 +1,5 @@
 """What text is made of, one value at a time: how it is cleaned by what it is, how it compares where letter case does
-not count, the nearest known name to one that is not known, and a number of things in words.
+not count, the nearest known name to one that is not known, and a number of things or a moment in words.
 
 Whole columns are cleaned in ``transform.columns``, which asks here only about values that are not plain ASCII; the
 store and the sources ask about single ids and addresses.
@@ -8,13 +8,14 @@ store and the sources ask about single ids and addresses.
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from difflib import get_close_matches
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from hris_pipeline.settings.fields import TextRule
 
-__all__ = ["clean_value", "fold_case", "iso_date", "plural", "suggestion"]
+__all__ = ["clean_value", "fold_case", "iso_date", "local_moment", "plural", "suggestion"]
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
@@ -103,6 +104,11 @@ def _strip(text: str) -> str:
     while (stripped := text.strip().strip(_INVISIBLE_ENDS)) != text:
         text = stripped
     return text
+
+
+def local_moment(value: datetime, time_zone: str) -> str:
+    """A moment (aware) for people, in a zone whose short name stands behind it: ``2026-03-02 04:00 EST``."""
+    return f"{value.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M %Z}"
 
 
 def plural(number: int, noun: str, several: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from hris_pipeline.change_set.guards import Guard
-from hris_pipeline.contract import APPLIED_WORDS, COUNTS, OPEN, ImportStatus, Trigger
+from hris_pipeline.contract import APPLIED_COUNTS, COUNTS, OPEN, ImportStatus, Trigger
 from hris_pipeline.errors import UnknownName
 from hris_pipeline.store.keyring import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record, tampered
 from hris_pipeline.store.seals import log_length
@@ -115,7 +115,7 @@ class Import:
     @property
     def changes(self) -> int:
         """How many users it changes."""
-        return sum(self.counts[name] for name in APPLIED_WORDS)
+        return sum(self.counts[name] for name in APPLIED_COUNTS)
 
     @property
     def tripped(self) -> tuple[Guard, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hris_pipeline.cli import printing
 from hris_pipeline.operations.roles import Decision, decisions_of
 from hris_pipeline.operations.services import open_services
 from hris_pipeline.running import run_job
@@ -33,6 +34,16 @@ def test_the_account_of_the_operating_system_stands_beside_the_typed_name(
     assert (approve.action, approve.name, approve.identity) == ("approve", "Lee", account)
     assert (pause.outcome, approve.outcome) == ("done", "UsageError")
     assert approve.subject == saved["import_id"]
+    monkeypatch.setattr(printing, "WIDTH_IN_FILES", 400)
+    line = hris("decisions", "acme").stdout.splitlines()[1].split("  ")
+    assert [cell.strip() for cell in line if cell.strip()][1:] == [
+        "approved an import",
+        saved["import_id"],
+        f"{account} (as Lee)",
+        "account on this machine",
+        "y",
+        "refused",
+    ]
 
 
 def test_every_decision_of_the_command_line_is_written_down(saved: Any, hris: Hris) -> None:
@@ -54,7 +65,7 @@ def test_every_decision_of_the_command_line_is_written_down(saved: Any, hris: Hr
     assert [line["action"] for line in listed] == expected
     account = pwd.getpwuid(os.getuid()).pw_name
     assert {(line["identity"], line["method"]) for line in listed} == {(account, "os")}
-    assert "protect" in hris("decisions", "acme").stdout
+    assert "protected a user" in hris("decisions", "acme").stdout
     assert hris("decisions", "nobody").exit_code == 2
 
 

@@ -100,7 +100,7 @@ def schedule(child: Terminal, _: Sandbox) -> None:
 def manual_import(child: Terminal, _: Sandbox) -> None:
     child.expect("Run a manual import now")
     child.sendline("y")
-    for words in ("new", "updated", "archived", "restored", "excluded: inactive"):
+    for words in ("created", "updated", "archived", "restored", "excluded: inactive"):
         child.expect_exact(words)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hris_pipeline.contract import COUNTS
+from hris_pipeline.contract import APPLIED_COUNTS, COUNTS
 from hris_pipeline.sandbox.server import Sandbox
 from hris_pipeline_tests.kit.command_line import Hris
 
@@ -34,7 +34,12 @@ def test_a_preview_is_saved_exactly_once(acme: str, hris: Hris) -> None:
 def test_the_breakdown_names_counts_guards_reasons_digest_and_the_next_command(acme: str, hris: Hris) -> None:
     result = hris("preview", acme, "--rows")
     latest = hris("history", acme, "--json").document["imports"][0]
-    for words in ("new", "updated", "archived", "restored", "archive_limit", latest["digest"], "excluded: inactive"):
+    for words in (
+        *APPLIED_COUNTS,
+        "archive_limit",
+        latest["digest"],
+        "excluded: inactive",
+    ):
         assert words in result.stdout
     assert f"hris save acme {latest['import_id']}" in result.stdout
     assert result.stderr == ""

@@ -142,7 +142,7 @@ def test_a_good_import_between_failures_starts_the_count_anew(running: Acme) -> 
 
 def test_a_pause_says_who_when_and_why_and_resuming_catches_up_once(running: Acme) -> None:
     pause(running.services, "acme", "lee", "audit")
-    reason = "paused by lee at 2026-03-02 15:02 UTC: audit"
+    reason = "paused by lee at 2026-03-02 10:02 EST: audit"
     assert skip_reason(running.services, "acme") == reason
     running.clock.advance(days=5)
     assert due(running) == ()

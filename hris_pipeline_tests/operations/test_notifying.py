@@ -117,7 +117,7 @@ def test_imports_tell_done_held_and_what_they_leave_open(loud: Acme) -> None:
     done = run()
     run()
     assert channel.titles == ["done"]
-    assert channel.sent[0][2] == f"Import {done.import_id}: 0 new, 1 updated, 0 archived, 0 restored."
+    assert channel.sent[0][2] == f"Import {done.import_id}: 0 created, 1 updated, 0 archived, 0 restored."
 
     people = acme.lose(acme.active()[:6])
     held = run()

@@ -107,6 +107,8 @@ def test_the_page_shows_old_and_new_and_ends_with_the_line_that_decides(lite_ser
     assert page.index(commands[-1]) > page.rindex("</table>")
     assert text.count("x2") >= 1
     assert "and " not in re.findall(r"<details>.*?</details>", page, re.DOTALL)[0], "thirty people are all there"
+    assert re.search(r", planned \d{4}-\d\d-\d\d \d\d:\d\d E[SD]T\.", page), "in the integration's zone"
+    assert "</b> created</li>" in page
 
 
 def test_a_filtered_page_says_so(lite_services: Services, held: str) -> None:
