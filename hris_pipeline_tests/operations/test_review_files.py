@@ -16,6 +16,8 @@ from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.review import Filters
 from hris_pipeline.operations.review_files import GUARD_TITLES, REVIEW_FILES, write_review
 from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.document import Settings
+from hris_pipeline.store.integrations import put_settings
 from hris_pipeline_tests.kit import store_builders as build
 from hris_pipeline_tests.kit.live_console import CHROMIUM, browser_page
 
@@ -107,8 +109,14 @@ def test_the_page_shows_old_and_new_and_ends_with_the_line_that_decides(lite_ser
     assert page.index(commands[-1]) > page.rindex("</table>")
     assert text.count("x2") >= 1
     assert "and " not in re.findall(r"<details>.*?</details>", page, re.DOTALL)[0], "thirty people are all there"
-    assert re.search(r", planned \d{4}-\d\d-\d\d \d\d:\d\d E[SD]T\.", page), "in the integration's zone"
     assert "</b> created</li>" in page
+
+
+def test_the_page_tells_moments_in_the_integrations_zone(lite_services: Services, held: str) -> None:
+    with lite_services.store.begin() as connection:
+        put_settings(connection, "acme", Settings(), actor="Ann", now=build.NOW)
+    page = written(lite_services, held, ".html").decode()
+    assert re.search(r", planned \d{4}-\d\d-\d\d \d\d:\d\d E[SD]T\.", page)
 
 
 def test_a_filtered_page_says_so(lite_services: Services, held: str) -> None:
