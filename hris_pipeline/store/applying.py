@@ -1,6 +1,6 @@
 """Applying a staged import: one transaction, a constant number of statements, wholly or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -11,7 +11,6 @@ from hris_pipeline.contract import OPEN
 from hris_pipeline.errors import HrisError, ImportHeld, ImportStale, StoreError, StoreNotReady, Tampered, UnknownName
 from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.settings.text import fold_case
-from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.engine import SERIALIZATION_FAILURE, Store, error_code
 from hris_pipeline.store.imports import (
     CLOCK_TOLERANCE,
@@ -28,7 +27,7 @@ from hris_pipeline.store.imports import (
 )
 from hris_pipeline.store.keyring import tampered
 from hris_pipeline.store.review_queues import users_waiting_elsewhere
-from hris_pipeline.store.stored_json import sound_object
+from hris_pipeline.store.stored_json import read_json, read_object, sound_object
 from hris_pipeline.store.tables import former_links, import_rows, imports, users
 
 __all__ = [
@@ -250,7 +249,8 @@ def _check_namesakes(run: _ApplySession, record: Import) -> None:
 
 
 def _check_supervisors(run: _ApplySession, record: Import) -> None:
-    """Stale when it writes a supervisor whose EmployeeId another integration's import took or gave since."""
+    """Stale when it writes somebody's supervisor, also an associated one, whose EmployeeId another integration's import
+    took or gave since."""
     before, after = (import_rows.c[state]["employee_id"].as_string() for state in ("before", "after"))
     is_new = sa.or_(import_rows.c.action == "create", sa.cast(import_rows.c.changed, sa.Text).contains('"employee_id"'))
     since = sa.select(before, after).where(
@@ -265,10 +265,16 @@ def _check_supervisors(run: _ApplySession, record: Import) -> None:
     if not moved:
         return
     rows = _staged_states(run, "after")
-    supervised = sa.select(rows.c.supervisor_id).where(in_values(run.connection, rows.c.supervisor_id, sorted(moved)))
-    count = len(run.execute("read supervisors", supervised).all())
+    named = run.execute("read supervisors", sa.select(rows.c.supervisor_id, sa.cast(rows.c.metadata, sa.Text)))
+    count = sum(not moved.isdisjoint(_named_ids(*row)) for row in named)
     if count:
-        raise _Stale(f"{count} of those it writes report to an EmployeeId that changed hands since")
+        raise _Stale(f"{count} of those it writes name an EmployeeId that changed hands since")
+
+
+def _named_ids(supervisor_id: str | None, metadata: str | None) -> Iterator[str]:
+    """The EmployeeIds that a state names: its supervisor's, and maybe any text of its metadata."""
+    values = read_object(read_json(metadata or "")).values()
+    return (value for value in (supervisor_id, *values) if isinstance(value, str))
 
 
 def _person_key(row: sa.Row[Any]) -> tuple[str, str, date | None]:

@@ -229,7 +229,7 @@ class Validated:
 
 
 class TooManyBadRows(FrameInvalid):
-    """Too many employed people's rows are bad; ``quarantined`` (``QUARANTINE_COLUMNS``) says whose."""
+    """Too many employed people's rows are bad, or everybody's; ``quarantined`` (``QUARANTINE_COLUMNS``) says whose."""
 
     def __init__(self, message: str, quarantined: pd.DataFrame) -> None:
         super().__init__(message)
@@ -268,8 +268,9 @@ def validate(members: Normalised, today: date) -> Validated:
         today: the local date, which says who is employed.
 
     Raises:
-        FrameInvalid: no rows, or a needed column empty for everybody.
-        TooManyBadRows: more than a fifth of the employed people's rows, and at least 5, are bad.
+        FrameInvalid: no rows.
+        TooManyBadRows: a needed column is empty for everybody, or more than a fifth of the employed people's rows, and
+            at least 5, are bad.
     """
     _require_rows(members.rows)
     typed, quarantined = _typed(members.rows)
@@ -317,10 +318,11 @@ def _require_rows(frame: pd.DataFrame) -> None:
         raise FrameInvalid("The extract holds no members: check the connection and the company, then import again.")
     empty = [field.name for field in EMPLOYEE_FIELDS if field.needed and frame[field.name].isna().all()]
     if empty:
-        raise FrameInvalid(
+        raise TooManyBadRows(
             f"No member has {', '.join(empty)} as it can be used, and every one needs it "
             f"({', '.join(f'{name} {MISSING.name}: {len(frame)}' for name in empty)}): check the permissions given to "
-            "the connection, and what the source sends there."
+            "the connection, and what the source sends there.",
+            concat_quarantine([quarantine_rows(frame, name, frame["justworks_id"], MISSING) for name in empty]),
         )
 
 

@@ -3,6 +3,7 @@ was decided is imported, and while nothing is known of them there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from hris_pipeline.operations.decisions import plan_undo
 from hris_pipeline.operations.review_queues import open_conflicts, relink_by_employee_id, resolve
 from hris_pipeline.sandbox import Company
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.mapping import add_metadata
 from hris_pipeline.transform.validate import TooManyBadRows
 from hris_pipeline_tests.kit.acme import Acme
 from hris_pipeline_tests.kit.clock import MONDAY
@@ -316,6 +318,19 @@ def test_while_an_extract_of_the_other_company_is_refused_for_its_bad_rows(move:
     assert move.stays()
 
 
+@pytest.mark.parametrize("missing", [{"last_name": None}, {"raw": {"active": None}}], ids=["last_name", "active"])
+def test_while_an_extract_of_the_other_company_lacks_a_needed_column_altogether(
+    move: Move, missing: dict[str, Any]
+) -> None:
+    move.leave()
+    move.arrive(work_id="G90")
+    for person in move.globex.company.persons():
+        move.globex.company.edit(person.id, **missing)
+    with pytest.raises(TooManyBadRows):
+        move.globex.run()
+    assert move.stays()
+
+
 def test_a_refused_extract_keeps_nobody_who_is_not_in_it(move: Move) -> None:
     move.leave()
     for number in range(6):
@@ -325,9 +340,22 @@ def test_a_refused_extract_keeps_nobody_who_is_not_in_it(move: Move) -> None:
     assert move.acme.run().counts["archived"] == 1
 
 
-def test_no_supervisor_is_written_whose_employee_id_changed_hands_since(move: Move) -> None:
+def be_supervised(globex: Acme, report: str, mover: str) -> None:
+    globex.company.edit(report, manager=None, raw={"manager": {"id": mover}})
+
+
+def have_a_buddy(globex: Acme, report: str, mover: str) -> None:
+    globex.change(add_metadata(globex.settings(), "Buddy", "supervisor_hris_id", "associated"))
+    globex.switch("exclude_fields=[supervisor_id]")
+    be_supervised(globex, report, mover)
+
+
+@pytest.mark.parametrize("refer", [be_supervised, have_a_buddy])
+def test_no_supervisor_is_written_whose_employee_id_changed_hands_since(
+    move: Move, refer: Callable[[Acme, str, str], None]
+) -> None:
     report = move.globex.company.persons()[0].id
-    move.globex.company.edit(report, manager=None, raw={"manager": {"id": move.mover}})
+    refer(move.globex, report, move.mover)
     planned = move.globex.preview()
     employee_id = move.employee_id
     move.acme.company.edit(move.mover, work_id="9006")
@@ -337,7 +365,8 @@ def test_no_supervisor_is_written_whose_employee_id_changed_hands_since(move: Mo
     with pytest.raises(ImportStale, match="changed hands"):
         move.globex.save(planned.import_id)
     move.globex.run()
-    assert move.globex.users()[report]["supervisor_id"] == "9006"
+    user = move.globex.users()[report]
+    assert "9006" in (user["supervisor_id"], user["metadata"].get("Buddy"))
 
 
 def test_a_user_of_the_refused_company_itself_keeps_no_namesake(move: Move) -> None:
