@@ -163,7 +163,7 @@ def run_job(
         integration_id: The integration; it becomes a partition of the instance if it is none yet.
         actor: Who started it.
         trigger: What started it, as imports record it.
-        tags: Further tags of the run; ``hris/method`` says that whoever decided is written down already.
+        tags: Further tags of the run; ``hris/decided`` says that the decision is written down by the caller.
         config: As the ``…_config`` functions here give it.
         assets: Only these of the job's assets; all by default.
         progress: Is told how many members were read so far.

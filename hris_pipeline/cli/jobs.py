@@ -13,7 +13,7 @@ from hris_pipeline.cli.printing import progress
 from hris_pipeline.definitions import defs
 from hris_pipeline.defs.assets.employees import observe_settings, out_of_date
 from hris_pipeline.defs.io_manager import frames_root, remove_frames, reseal_frames
-from hris_pipeline.defs.runs import METHOD_TAG, remove_partition
+from hris_pipeline.defs.runs import DECIDED_TAG, METHOD_TAG, remove_partition
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError
 from hris_pipeline.files import Sealer
@@ -120,7 +120,7 @@ def _ended(
             integration_id,
             actor=actor(),
             trigger=trigger,
-            tags={METHOD_TAG: "os"},
+            tags={METHOD_TAG: "os", DECIDED_TAG: "yes"},
             config=config,
             assets=assets,
             progress=show_progress,

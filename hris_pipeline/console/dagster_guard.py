@@ -3,7 +3,8 @@ through, each mutation by the role that it takes, each launch with the identity 
 down.
 
 What a document may do, and who may, is decided by pure functions: reading is for viewers; a mutation needs the role
-of what it starts, and one that says too little needs an administrator.
+of what it starts, and one that says too little needs an administrator. A run that decides writes that down itself,
+with what came of it; what else an administrator launches is written down here.
 """
 
 import json
@@ -102,8 +103,8 @@ class Request:
     launches: tuple[Launch, ...] = ()
 
 
-def read_request(body: Any) -> Request | None:
-    """What a POST to Dagster's GraphQL asks for; None when it is nothing that is let through.
+def read_request(body: Any) -> Request | str:
+    """What a POST to Dagster's GraphQL asks for; or in words why it is not let through.
 
     Args:
         body: The decoded JSON: ``query``, ``variables``, ``operationName``. What launches is only let through in the
@@ -112,15 +113,24 @@ def read_request(body: Any) -> Request | None:
     document = _document(body)
     operations = _operations(document)
     kinds = {operation.operation for operation in operations}
-    if document is None or not operations or OperationType.SUBSCRIPTION in kinds:
-        return None
+    if document is None or not operations:
+        return "This is no GraphQL that can be read: JSON with `query`, and `variables` where it has any."
+    if OperationType.SUBSCRIPTION in kinds:
+        return "Subscriptions go over the websocket."
     if kinds == {OperationType.QUERY}:
         return Request(frozenset({"see"}))
     mutations = [node for node in operations if node.operation is OperationType.MUTATION]
     fields = [field for node in mutations for field in _fields(node.selection_set, document)]
-    if any(field.name.value in LAUNCHES for field in fields):
+    launching = next((field.name.value for field in fields if field.name.value in LAUNCHES), None)
+    if launching:
         launches = _launches(fields[0], body.get("variables")) if len(operations) == len(fields) == 1 else ()
-        return Request(frozenset(launch.action for launch in launches), launches) if launches else None
+        variables = " or ".join(f"${name}" for name in LAUNCHES[launching])
+        return (
+            Request(frozenset(launch.action for launch in launches), launches)
+            if launches
+            else f"{launching} is let through alone in its document, with one job or its partitions in the variable "
+            f"{variables}, as Dagster's own pages send it: who asks is written there."
+        )
     actions = frozenset(MUTATION_ACTIONS.get(field.name.value, "administer") for field in fields)
     return Request(actions or frozenset({"administer"}))
 
@@ -253,8 +263,8 @@ def _import_id(config: Any) -> str | None:
 
 GRAPHQL = f"{DAGSTER_PATH}/graphql"
 
-LOOKING = frozenset({"see", "preview"})
-"""What is no decision: it changes no user."""
+WRITTEN_HERE = frozenset({"connect", "administer"})
+"""What no run writes down: the others decide nothing, or their run does."""
 
 LABEL = b"op"
 """All that may stand in an address of GraphQL: the name that Dagster's pages give their question, for the eye only."""
@@ -267,7 +277,7 @@ class DagsterGuard:
 
     Args:
         dagster: Dagster's webserver.
-        log: Writes down that somebody launches something that decides.
+        log: Writes down that somebody launches something.
     """
 
     def __init__(self, dagster: App, log: Log) -> None:
@@ -299,8 +309,8 @@ class DagsterGuard:
         except (ValueError, RecursionError):
             decoded = None
         request = read_request(decoded)
-        if request is None:
-            await _refused(400, "This is no GraphQL that is let through.")(scope, receive, send)
+        if isinstance(request, str):
+            await _refused(400, request)(scope, receive, send)
             return
         roles_needed = sorted({ACTIONS[action] for action in request.actions if not may(session.role, action)})
         if roles_needed:
@@ -319,10 +329,10 @@ class DagsterGuard:
         await self._dagster(scope, _replayed(body, receive), send)
 
     def _launching(self, session: Session, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-        """The request with who asks on every run, after the decisions among them were written down."""
+        """The request with who asks on every run, after what no run writes down was written down."""
         by = session.by
         for launch in request.launches:
-            if launch.action not in LOOKING:
+            if launch.action in WRITTEN_HERE:
                 self._log(launch, by)
         return with_tags(body, {"hris/actor": by.identity, "hris/method": by.method, "hris/address": by.address or ""})
 

@@ -145,7 +145,13 @@ def refusal(access: Access, head: RequestHead) -> Refusal | None:
         return Refusal(405, "Only GET and POST are answered.")
     if head.method in SAFE_METHODS:
         return None if _is_navigation(head) else Refusal(403, "From another site only a link may be followed.")
-    return None if _same_origin(access, head) else Refusal(403, "Only a page of the console may send this.")
+    return (
+        None
+        if _same_origin(access, head)
+        else Refusal(
+            403, "Only a page of the console may send this; a program says where it belongs by the header `Origin`."
+        )
+    )
 
 
 def _is_navigation(head: RequestHead) -> bool:

@@ -182,13 +182,9 @@ _APPROVAL_FIELDS = {
     "by": dg.Field(str, description="Who approves."),
     "reason": dg.Field(str, description="Why."),
     "import_id": dg.Field(str, is_required=False, description="The held import; left out: the integration's open one."),
-    "digest": dg.Field(
-        str,
-        is_required=False,
-        description="Its digest, as the preview shows it; left out: that of the import as it is now.",
-    ),
+    "digest": dg.Field(str, description="Its digest, as its preview shows it: exactly that change set is approved."),
 }
-"""The launchpad asks for what is required: who and why."""
+"""The launchpad asks for what is required: who, why and exactly what."""
 
 
 @dg.op(name="pause")
@@ -214,7 +210,7 @@ def _approve(context: dg.OpExecutionContext, services: dg.ResourceParam[Services
     with redacted_errors("approve_import"):
         held = _held_import(context.run, approval.get("import_id", ""), services)
         with deciding_in_run(context.run, services, "approve", by, reason, held):
-            approve(services, held.import_id, approval.get("digest") or held.digest or "", by, reason)
+            approve(services, held.import_id, approval["digest"], by, reason)
 
 
 def _held_import(run: dg.DagsterRun, import_id: str, services: Services) -> Import:

@@ -19,7 +19,7 @@ import dagster as dg
 import sqlalchemy as sa
 
 from hris_pipeline.contract import Trigger
-from hris_pipeline.operations.roles import DecidedBy, deciding
+from hris_pipeline.operations.roles import DecidedBy, Method, deciding
 from hris_pipeline.operations.services import Services, open_services
 from hris_pipeline.store.engine import Store
 from hris_pipeline.store.imports import Import
@@ -27,9 +27,11 @@ from hris_pipeline.store.locks import held_locks, named_lock
 
 __all__ = [
     "ACTOR_TAG",
+    "ADDRESS_TAG",
     "APPLIED_TAG",
     "ATTEMPT_TAG",
     "AUTOMATIC",
+    "DECIDED_TAG",
     "DUE_KEY_TAG",
     "DUE_TAG",
     "FAILURE_TAG",
@@ -71,8 +73,13 @@ TRIGGER_TAG = "hris/trigger"
 ACTOR_TAG = "hris/actor"
 
 METHOD_TAG = "hris/method"
-"""How the actor was authenticated, by whom their decision was written down: the door of `hris ui`, the console or the
-command line."""
+"""How the actor was authenticated, at the door of `hris ui` and the console, or on the command line."""
+
+ADDRESS_TAG = "hris/address"
+"""From where the actor came through that door; empty: from this machine."""
+
+DECIDED_TAG = "hris/decided"
+"""On a run whose decision was written down by what started it and waits for its end: the command line."""
 
 DUE_TAG = "hris/due"
 
@@ -290,8 +297,8 @@ class ProgressResource(dg.ConfigurableResource[Progress]):
 def deciding_in_run(
     run: dg.DagsterRun, services: Services, action: str, by: str, reason: str, summary: Import | None = None
 ) -> AbstractContextManager[None]:
-    """Writes down a decision that somebody made by launching a run past the door of `hris ui`, whoever that was; one
-    that came through the door, or from the command line, was written down there, and a schedule decides nothing.
+    """Writes down a decision that somebody made by launching a run, what it was about and what came of it; who that was
+    is known where they came through the door of `hris ui` or the console. A schedule decides nothing.
 
     Args:
         run: The run.
@@ -302,8 +309,9 @@ def deciding_in_run(
         summary: The import it is about.
     """
     info = run_info(run)
-    if METHOD_TAG in run.tags or info.automatic:
+    if DECIDED_TAG in run.tags or info.automatic:
         return nullcontext()
     integration_id = summary.integration_id if summary else info.integration_id
-    decided_by = DecidedBy(by or info.actor, info.actor, "dagster")
+    method: Method = next((known for known in get_args(Method) if known == run.tags.get(METHOD_TAG)), "dagster")
+    decided_by = DecidedBy(by or info.actor, info.actor, method, run.tags.get(ADDRESS_TAG) or None)
     return deciding(services, integration_id, action, decided_by, summary.import_id if summary else None, reason)

@@ -25,6 +25,7 @@ __all__ = [
     "ACTIONS",
     "DecidedBy",
     "Decision",
+    "Method",
     "count_decisions",
     "deciding",
     "decision_words",

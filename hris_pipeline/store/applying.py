@@ -265,8 +265,10 @@ def _check_supervisors(run: _ApplySession, record: Import) -> None:
     if not moved:
         return
     rows = _staged_states(run, "after")
-    named = run.execute("read supervisors", sa.select(rows.c.supervisor_id, sa.cast(rows.c.metadata, sa.Text)))
-    count = sum(not moved.isdisjoint(_named_ids(*row)) for row in named)
+    named = run.execute(
+        "read supervisors", sa.select(rows.c.supervisor_id, sa.cast(rows.c.metadata, sa.Text).label("metadata"))
+    )
+    count = sum(not moved.isdisjoint(_named_ids(row.supervisor_id, row.metadata)) for row in named)
     if count:
         raise _Stale(f"{count} of those it writes name an EmployeeId that changed hands since")
 

@@ -38,6 +38,10 @@ UNREADABLE = "unreadable"
 _UNREADABLE_GUARDS = (Guard(UNREADABLE, "–", "the guards were changed behind the pipeline's back", tripped=True),)
 
 
+_ALWAYS = {"status", "hris_id", "employee_id", "metadata"}
+"""What every state has, whatever fields there were when it was written."""
+
+
 def read_json(text: str | bytes) -> Any:
     """What the text says; None where it is no JSON, as only SQLite lets it be."""
     try:
@@ -73,11 +77,11 @@ def read_diagnostics(value: Any) -> dict[str, tuple[str, ...]]:
 
 
 def read_state(value: Any) -> dict[str, Any] | None:
-    """A user's state as a row of an import keeps it; None where it is none."""
-    is_state = (
-        isinstance(value, dict) and value.keys() >= set(USER_STATE) and isinstance(value["metadata"], dict | None)
-    )
-    return value if is_state else None
+    """A user's state as a row of an import keeps it; None where it is none. Fields that are younger than the row are
+    empty."""
+    if not isinstance(value, dict) or not value.keys() >= _ALWAYS or not isinstance(value["metadata"], dict | None):
+        return None
+    return dict.fromkeys(USER_STATE) | value
 
 
 def read_states(row: sa.Row[Any]) -> tuple[tuple[str, ...], dict[str, Any] | None, dict[str, Any]]:

@@ -70,10 +70,14 @@ def test_every_decision_of_the_command_line_is_written_down(saved: Any, hris: Hr
 
 
 @pytest.mark.parametrize(
-    ("tags", "written"), [({}, 1), ({"hris/method": "link"}, 0)], ids=["past the door", "through it"]
+    ("tags", "methods"),
+    [({}, ["dagster"]), ({"hris/method": "link"}, ["link"]), ({"hris/method": "os", "hris/decided": "yes"}, [])],
+    ids=["past the door", "through it", "from the command line"],
 )
-def test_a_job_of_dagster_writes_its_decision_down_once(saved: Any, tags: dict[str, str], written: int) -> None:
+def test_a_job_of_dagster_writes_its_decision_down_once(saved: Any, tags: dict[str, str], methods: list[str]) -> None:
     before = len(decisions())
     run_job("pause_imports", "acme", actor="lee", tags=tags, config=reason_config("pause_imports", "", "why"))
     fresh = decisions()[: len(decisions()) - before]
-    assert [(line.action, line.identity, line.method) for line in fresh] == [("pause", "lee", "dagster")] * written
+    assert [(line.action, line.identity, line.method) for line in fresh] == [
+        ("pause", "lee", method) for method in methods
+    ]

@@ -282,6 +282,12 @@ def test_a_launch_is_let_through_only_as_dagsters_own_pages_send_it(
     assert dagster.bodies == []
 
 
+def test_a_launch_in_another_variable_is_told_which_one_it_takes(behind: Served) -> None:
+    body = {"query": "mutation L($p: E!) { launchRun(executionParams: $p) { x } }", "variables": {"p": {}}}
+    answer = behind.browser("administrator").client.post("/dagster/graphql", json=body, headers={"origin": ORIGIN})
+    assert "$executionParams" in answer.text
+
+
 def test_a_launch_carries_who_was_authenticated_and_nobody_elses_name(behind: Served, dagster: Dagster) -> None:
     assert ask(behind, "administrator", launch("save_import")) == 200
     metadata = dagster.bodies[0]["variables"]["executionParams"]["executionMetadata"]
@@ -304,12 +310,12 @@ def test_several_launches_at_once_are_each_looked_at(behind: Served, dagster: Da
     assert all({"key": "hris/actor", "value": "dana"} in tags for tags in metadata)
 
 
-def test_a_decision_made_in_dagster_is_written_down(behind: Served, services: Services) -> None:
-    config = {"ops": {"approve": {"config": {"import_id": "20260302-1", "digest": "d", "by": "D", "reason": "r"}}}}
-    ask(behind, "approver", launch("approve_import", runConfigData=config))
-    ask(behind, "approver", launch("preview_import"))
+def test_the_door_writes_down_what_no_run_does(behind: Served, services: Services) -> None:
+    ask(behind, "administrator", launch("approve_import"))
+    ask(behind, "administrator", launch("preview_import"))
+    ask(behind, "administrator", launch("refresh_connection"))
     (decision,) = decisions_of(services, "acme")
-    assert (decision.action, decision.subject, decision.identity) == ("approve", "20260302-1", "dana")
+    assert (decision.action, decision.identity) == ("connect", "dana")
     assert (decision.method, decision.address) == ("link", "127.0.0.1")
 
 

@@ -203,17 +203,20 @@ def test_a_held_run_of_the_daemon_makes_everything_but_what_is_held(
 def test_the_launchpad_shows_who_and_why_and_nothing_else(op_of: Callable[[], Any], required: bool) -> None:
     fields = op_of().config_schema.config_type.fields.items()
     displayed = {name: field.is_required for name, field in fields if field.is_required or field.default_provided}
-    assert displayed == {"by": required, "reason": required}
+    assert displayed == {"by": required, "reason": required, **({"digest": True} if required else {})}
 
 
-def test_an_approval_from_the_launchpad_asks_for_name_and_reason_only(company: Company) -> None:
+def test_an_approval_from_the_launchpad_asks_for_name_reason_and_exactly_what(company: Company) -> None:
     company.saved()
     company.sandbox.company.add()
     company.sandbox.fault("short_list")
     with pytest.raises(ImportHeld):
         company.run("import_users")
     held = company.last_run().tags[PLANNED_TAG]
-    company.run("approve_import", config={"ops": {"approve": {"config": {"by": "ann", "reason": "known"}}}})
+    approval = {"by": "ann", "reason": "known", "digest": company.import_(held).digest}
+    with pytest.raises(UsageError):
+        company.run("approve_import", config={"ops": {"approve": {"config": approval | {"digest": "another"}}}})
+    company.run("approve_import", config={"ops": {"approve": {"config": approval}}})
     company.run(
         "save_import",
         config={

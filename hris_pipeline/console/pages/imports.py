@@ -122,12 +122,11 @@ def _matching_ids(visit: Visit, summary: Import) -> dict[str, int]:
 
 
 def save(visit: Visit) -> Response:
-    """Applies exactly the change set that was shown."""
+    """Applies exactly the change set that was shown; the run writes the decision down, with what came of it."""
     summary = _reviewed(visit)
     if summary.status == "held" and not is_approved(visit.services, summary):
         raise UsageError(f"Import {summary.import_id} is held: somebody who may approve it must do so first.")
-    with visit.deciding("save", summary.import_id):
-        start_job(visit, "save_import", summary.import_id)
+    start_job(visit, "save_import", summary.import_id)
     return visit.go(f"/i/{visit.name}/progress")
 
 

@@ -3,7 +3,6 @@ the users look like once it is applied; applying one that was staged before; and
 milestones to celebrate, lines of approval."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -280,12 +279,12 @@ def apply_change_set(
 def _saved(
     context: dg.OpExecutionContext, config: ApplyConfig, services: Services, run: RunInfo, planned_id: str
 ) -> Import:
-    """Applies what this run planned; else what somebody decided to save, which is written down."""
+    """Applies what this run planned, or what somebody reviewed; that they decided so is written down."""
     import_id = config.import_id or planned_id or None
     present = import_to_save(services, run.integration_id, import_id)
-    decided = deciding_in_run(context.run, services, "save", config.by, config.reason, present)
+    action = "import" if planned_id else "save"
     try:
-        with nullcontext() if planned_id else decided:
+        with deciding_in_run(context.run, services, action, config.by, config.reason, present):
             return save_import(
                 services,
                 run.integration_id,
