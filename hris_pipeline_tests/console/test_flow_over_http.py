@@ -71,4 +71,4 @@ def test_from_nothing_to_automatic_imports_by_forms_alone(
     state = overview(services, "acme")
     assert (state.set_up, state.integration.automatic, state.settings.frequency) == (True, "running", "weekly")
     actions = [decision.action for decision in decisions_of(services, "acme")]
-    assert {"set_up", "accept_terms", "connect", "change_settings", "save", "resume"} <= set(actions)
+    assert {"set_up", "accept_terms", "connect", "change_settings", "resume"} <= set(actions)
