@@ -20,6 +20,7 @@ from hris_pipeline.settings.fields import (
     USER_FIELD_NAMES,
     USER_FIELDS,
     USER_FIELDS_BY_NAME,
+    sources_without,
 )
 from hris_pipeline.settings.text import suggestion
 from hris_pipeline.settings.values import (
@@ -302,7 +303,7 @@ class Settings(StrictModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if "metadata" not in self.model_fields_set:  # what the source never sends is no default of it
-            available = tuple(entry for entry in self.metadata if self.source not in _missing_in(entry.source))
+            available = tuple(entry for entry in self.metadata if self.source not in sources_without(entry.source))
             object.__setattr__(self, "metadata", available)
         clashes = [
             *_unavailable_sources(self),
@@ -333,15 +334,9 @@ def named_sources(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], s
             yield ("do_not_import", index, "all" if rule.all else "any", place, "field"), condition.field
 
 
-def _missing_in(source: str) -> tuple[str, ...]:
-    """The sources of members that never send that employee column."""
-    field = EMPLOYEE_FIELDS_BY_NAME.get(source)
-    return field.missing_in if field else ()
-
-
 def _unavailable_sources(settings: Settings) -> Iterator[Inconsistency]:
     for path, source in named_sources(settings):
-        if settings.source in _missing_in(source):
+        if settings.source in sources_without(source):
             title = EMPLOYEE_FIELDS_BY_NAME[source].title
             message = f"{title} ({source}) is not available with source: {settings.source}; remove it"
             yield Inconsistency(path, message, "source")

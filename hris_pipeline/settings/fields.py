@@ -32,6 +32,7 @@ __all__ = [
     "TextRule",
     "UserField",
     "require_getters",
+    "sources_without",
 ]
 
 Kind = Literal["text", "date", "flag", "custom"]
@@ -300,6 +301,12 @@ DEFAULT_METADATA: tuple[tuple[MetadataName, str], ...] = tuple(
     if field.metadata is not None
 )
 """Display name and employee column; all of type default."""
+
+
+def sources_without(column: str) -> tuple[str, ...]:
+    """The sources of members that never send that employee column; none for a custom field."""
+    field = EMPLOYEE_FIELDS_BY_NAME.get(column)
+    return field.missing_in if field else ()
 
 
 def require_getters(source: str, getters: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.document import MetadataField, MetadataType, Settings
-from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
+from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS, sources_without
 from hris_pipeline.settings.text import clean_value, suggestion
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.settings.values import custom_label
@@ -53,13 +53,15 @@ def custom_labels(company: CompanyLike) -> dict[str, str]:
 def effective_mapping(settings: Settings) -> dict[str, str]:
     """User field → source (an employee column or ``custom:Label``), in the catalogue's order.
 
-    Without excluded fields, and without ``employee_id`` when EmployeeIds are generated.
+    Without excluded fields, those that only another kind of source sends, and ``employee_id`` when EmployeeIds are
+    generated.
     """
     left_out = {*settings.exclude_fields, *(("employee_id",) if settings.employee_ids == "generated" else ())}
+    feeding = {field.name: settings.mapping.get(field.name, field.source) for field in USER_FIELDS}
     return {
-        field.name: settings.mapping.get(field.name, field.source)
-        for field in USER_FIELDS
-        if field.name not in left_out
+        name: source
+        for name, source in feeding.items()
+        if name not in left_out and settings.source not in sources_without(source)
     }
 
 

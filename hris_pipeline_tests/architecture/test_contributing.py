@@ -13,11 +13,13 @@ import pytest
 from hris_pipeline.operations import services
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.sources import extract
+from hris_pipeline.store.migrations import HEAD
 
 PROJECT = Path(__file__).parents[2]
 
-FIELDS, WIRE, GUARDS = (
+FIELDS, TABLES, WIRE, GUARDS = (
     "hris_pipeline/settings/fields.py",
+    "hris_pipeline/store/tables.py",
     "hris_pipeline/sources/justworks_wire.py",
     "hris_pipeline/change_set/guards.py",
 )
@@ -42,6 +44,40 @@ employees = normalise(arrow_columns([record.line], company)).rows
 having = [source for source in ("justworks", "finch")
           if "CostCenter" in {entry.name for entry in settings_from({"source": source}).metadata}]
 print(json.dumps([employees["cost_center"].tolist(), dict(DEFAULT_METADATA)["CostCenter"], having]))
+"""
+
+CORE = """    EmployeeField(
+        "badge", "Badge", "Opens doors.", limit=50, missing_in=("finch",), feeds=_Feeds("badge", 12, "Badge")
+    ),
+"""
+STEP = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0099"
+down_revision = {before!r}
+
+
+def upgrade() -> None:
+    op.add_column("users", sa.Column("badge", sa.Text()))
+"""
+UPGRADE = """
+import json
+import os
+from hris_pipeline.environment import Environment
+from hris_pipeline.settings.mapping import effective_mapping
+from hris_pipeline.settings.validating import settings_from
+from hris_pipeline.store.engine import open_store, upgrade_store
+from hris_pipeline.store.stored_json import read_state
+import sqlalchemy as sa
+os.environ["HRIS_HOME"] = os.path.abspath("home")
+environment = Environment()
+upgrade_store(environment)
+store = open_store(environment)
+columns = [column["name"] for column in sa.inspect(store.engine).get_columns("users")]
+older = {"status": "active", "hris_id": "m-1", "employee_id": "0001", "metadata": {}}
+mapped = ["badge" in effective_mapping(settings_from({"source": source})) for source in ("justworks", "finch")]
+print(json.dumps(["badge" in columns, mapped, read_state(older)["badge"]]))
 """
 
 GUARD = '''def _first_of_april(name: str, inputs: GuardInputs, _: GuardLimits) -> Guard:
@@ -91,6 +127,17 @@ def test_a_field_is_a_line_in_the_catalogue_and_a_getter_in_the_wire_that_sends_
     done = run(tree, READ)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [["R-7"], "cost_center", ["justworks"]]
+
+
+def test_a_core_user_field_takes_a_step_of_the_schema_too_and_older_history_stays_readable(tree: Path) -> None:
+    insert(tree, FIELDS, '    EmployeeField("residence_city"', CORE)
+    insert(tree, WIRE, '    "department": WireField(', GETTER.replace("cost_center", "badge"))
+    insert(tree, TABLES, '    sa.Column("country_code", sa.Text),', '    sa.Column("badge", sa.Text),\n')
+    step = tree / "hris_pipeline/store/migrations/versions/v0099_badge.py"
+    step.write_text(STEP.format(before=HEAD), encoding="utf-8")
+    done = run(tree, UPGRADE)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [True, [True, False], None]
 
 
 def test_a_field_forgotten_in_one_wire_is_an_error_at_start_that_names_both(tree: Path) -> None:

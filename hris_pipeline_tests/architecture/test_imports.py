@@ -171,8 +171,8 @@ def test_tests_help_themselves_in_the_kit_alone() -> None:
 
 
 def test_the_house_has_few_rooms_and_small_ones_say_why() -> None:
-    """`__init__` files, which only mark a folder, do not count."""
-    counted = [path for path in modules() if path.name != "__init__.py"]
+    """`__init__` files, which only mark a folder, do not count, nor do steps of the schema, which stay for good."""
+    counted = [path for path in modules() if path.name != "__init__.py" and path.parent.name != "versions"]
     assert len(counted) <= 140
     unexplained = [
         named(path)
