@@ -312,6 +312,6 @@ def deciding_in_run(
     if DECIDED_TAG in run.tags or info.automatic:
         return nullcontext()
     integration_id = summary.integration_id if summary else info.integration_id
-    method: Method = next((known for known in get_args(Method) if known == run.tags.get(METHOD_TAG)), "dagster")
+    method: Method = next((arg for arg in get_args(Method) if arg == run.tags.get(METHOD_TAG)), "dagster")
     decided_by = DecidedBy(by or info.actor, info.actor, method, run.tags.get(ADDRESS_TAG) or None)
     return deciding(services, integration_id, action, decided_by, summary.import_id if summary else None, reason)
