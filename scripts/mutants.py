@@ -1,212 +1,146 @@
 """Mutants: small faults put into the rules one at a time, each run against the tests that own the rule.
 
-Usage: python scripts/mutants.py [--sample N] [--seed 1] [--only change_set/identity.py] [--jobs 1]
+Usage: python scripts/mutants.py [--only change_set/identity.py] [--jobs 1] [--resume] [--seconds 60]
 
-A mutant that no test notices survives and is printed with its place; docs/mutants.md explains those that stay. First
-the owning tests run once and tell, line by line, which of them pass it and how long they take; then each mutant meets
-the tests of its line, the quickest first, in a child of a process that has loaded every library but not the project.
-mutmut serves functions of one process; here what is mutated is mostly columns of frames (``&``, ``|``, ``~``), so the
-operators are a few of our own.
+A mutant that no test notices survives; docs/mutants.md explains those that stay. The owning tests run once and tell,
+line by line, which of them pass it and how long they take. Then a process collects them all, and each mutant is a fork
+of it that takes the faulty code into its functions and meets the tests of its line: those first that noticed a mutant
+of the same file last, then those of the module's own file, the quickest first. Lines that are read when a module is loaded need a process that has loaded
+the libraries alone. Every outcome is a line of mutants/outcomes.jsonl at once: ``--resume`` goes on after a run that
+was cut off.
 """
 
 import argparse
-import ast
+import gc
+import hashlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import _lru_cache_wrapper, partial
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from xml.etree import ElementTree
+
+import pytest
+from faults import Mutant, compiled, mutants_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "hris_pipeline"
 TESTS = "hris_pipeline_tests"
+KEPT = ROOT / "mutants"
+"""Outcomes, and which tests pass which lines of an unchanged tree; git does not look at it."""
 
 OWNERS: dict[str, tuple[str, ...]] = {
-    "transform": (f"{TESTS}/transform",),
     "change_set": (f"{TESTS}/change_set",),
     "store/applying.py": (f"{TESTS}/store/test_applying.py",),
+    "transform": (f"{TESTS}/transform",),
 }
 """What is mutated, and the tests that own it."""
 
 COUNTING = f"{TESTS}/change_set/test_python_calls.py"
 """Counts calls, which the measuring of lines would be among."""
 
-LIBRARIES = ("coverage", "hypothesis", "msgspec", "pandas", "pandera.pandas", "phonenumbers", "psycopg", "pyarrow")
+ENDLESS = 60
+"""Seconds after which a test is taken not to end any more."""
 
-SECONDS = 300
+LIBRARIES = (
+    "alembic.config",
+    "hypothesis",
+    "msgspec",
+    "pandas",
+    "pandera.pandas",
+    "phonenumbers",
+    "psycopg",
+    "pyarrow",
+)
+LIBRARIES += ("pydantic", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite")
 
-SAME_EITHER_WAY = {"frozen", "repr", "compare", "gc", "copy", "slots", "strict"}
-"""Keywords whose value no test can tell from the outside: they keep programmers from mistakes, or save time."""
-
-_COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-}
-_OPERATED: dict[type[ast.operator], type[ast.operator]] = {
-    ast.BitAnd: ast.BitOr,
-    ast.BitOr: ast.BitAnd,
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Add,
-}
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One fault: in which file, at which of its nodes, on which lines its statement stands, and what is done there."""
-
-    file: str
-    number: int
-    line: int
-    lines: range
-    fault: str
-
-
-def mutants_of(file: Path) -> Iterator[Mutant]:
-    """Every fault of a file, in order."""
-    name = file.relative_to(ROOT / PACKAGE).as_posix()
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    statements = _statements(tree)
-    spared = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg in SAME_EITHER_WAY
-    }
-    for number, node in enumerate(ast.walk(tree)):
-        if id(node) not in spared and (fault := _put_fault(node)):
-            line = getattr(node, "lineno", 0)
-            yield Mutant(name, number, line, statements.get(line, range(line, line + 1)), fault)
-
-
-def _statements(tree: ast.AST) -> dict[int, range]:
-    """By line: the lines of the innermost simple statement, or head of a compound one, that it belongs to."""
-    lines: dict[int, range] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and not isinstance(node, ast.ClassDef):
-            body = getattr(node, "body", None)
-            last = body[0].lineno - 1 if isinstance(body, list) and body else node.end_lineno or node.lineno
-            stretch = range(node.lineno, max(last, node.lineno) + 1)
-            lines |= dict.fromkeys(stretch, stretch)
-    return lines
-
-
-def with_fault(source: str, number: int) -> str:
-    """The source with the fault at that node."""
-    tree = ast.parse(source)
-    _put_fault(list(ast.walk(tree))[number])
-    return ast.unparse(ast.fix_missing_locations(tree))
-
-
-def _put_fault(node: ast.AST) -> str:
-    """Changes the node; says what was done, '' when nothing can be."""
-    if isinstance(node, ast.Constant):
-        return _put_value(node)
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARED:
-        before, after = type(node.ops[0]), _COMPARED[type(node.ops[0])]
-        node.ops[0] = after()
-        return f"{before.__name__} -> {after.__name__}"
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATED:
-        changed = _OPERATED[type(node.op)]
-        said = f"{type(node.op).__name__} -> {changed.__name__}"
-        node.op = changed()
-        return said
-    if isinstance(node, ast.BoolOp):
-        said = type(node.op).__name__
-        node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        return f"{said} -> {type(node.op).__name__}"
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
-        node.op = ast.UAdd()
-        return "Invert -> nothing"
-    return ""
-
-
-def _put_value(node: ast.Constant) -> str:
-    before = node.value
-    if isinstance(before, bool):
-        node.value = not before
-    elif isinstance(before, int):
-        node.value = before + 1
-    else:
-        return ""
-    return f"{before} -> {node.value}"
-
-
-def all_mutants(only: str) -> list[tuple[Mutant, str]]:
-    """Every mutant of what is mutated, with the place that it belongs to."""
-    pairs = []
-    for place in OWNERS:
-        path = ROOT / PACKAGE / place
-        files = sorted(path.glob("*.py")) if path.is_dir() else [path]
-        for file in files:
-            if only in file.as_posix():
-                pairs += [(mutant, place) for mutant in mutants_of(file)]
-    return pairs
+OPTIONS = (
+    "-q",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:cov",
+    "-p",
+    "no:xdist",
+    "--no-header",
+)
 
 
 @dataclass(frozen=True)
 class Passes:
-    """Which tests pass each line of each file of a place, and every test of it; the quickest first."""
+    """Which tests pass each line of each file, every test, the quickest first, and the lines that are read, too, when
+    a module is loaded."""
 
     by_line: Mapping[str, Mapping[int, frozenset[str]]]
     tests: Sequence[str]
+    at_load: Mapping[str, frozenset[int]]
+
+    def loads(self, mutant: Mutant) -> bool:
+        """Whether the mutant's statement is read when its module is loaded."""
+        return not self.at_load.get(mutant.file, frozenset()).isdisjoint(mutant.lines)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests that pass the mutant's statement; all of them for what is read when the module is loaded."""
+        """The tests that pass the mutant's statement, all of them for what is read when the module is loaded; those of
+        the module's own file come first."""
         by_line = self.by_line.get(mutant.file, {})
         passing = frozenset[str]().union(*(by_line.get(line, frozenset()) for line in mutant.lines))
-        return [test for test in self.tests if test in passing] if passing else list(self.tests)
+        tests = self.tests if self.loads(mutant) else [test for test in self.tests if test in passing]
+        return sorted(tests, key=lambda test: f"/test_{Path(mutant.file).name}:" not in test)
 
 
 def measure(place: str, tree: Path) -> Passes:
-    """Runs the tests of a place once.
+    """Runs the tests of a place once, unless they were run on this very tree.
 
     Raises:
         SystemExit: they fail without any fault.
     """
-    import coverage  # noqa: PLC0415 - the children load it before they are forked
+    sources = sorted(path for name in (PACKAGE, TESTS) for path in (tree / name).rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    folder = KEPT / f"{place.replace('/', '-')}-{digest}"
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={folder}/report.xml"]
+        module = f"{PACKAGE}.{place.removesuffix('.py').replace('/', '.')}"
+        command += [f"--cov={module}", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
+        command += [f"--ignore={COUNTING}", *OWNERS[place]]
+        environ = {**os.environ, "COVERAGE_FILE": f"{folder}/lines"}
+        if subprocess.run(command, cwd=tree, env=environ, capture_output=True, check=False).returncode:
+            shutil.rmtree(folder)
+            raise SystemExit(f"The tests of {place} fail without any fault: {' '.join(command)}")
+    return _passes(folder)
 
-    data_file, report = tree / "passes.coverage", tree / "passes.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"]
-    command += [
-        f"--cov={PACKAGE}",
-        "--cov-context=test",
-        "--cov-report=",
-        "--cov-fail-under=0",
-        f"--ignore={COUNTING}",
-        *OWNERS[place],
-    ]
-    environ = {**os.environ, "COVERAGE_FILE": str(data_file)}
-    if subprocess.run(command, cwd=tree, env=environ, capture_output=True, check=False).returncode:
-        raise SystemExit(f"The tests of {place} fail without any fault: {' '.join(command)}")
-    data = coverage.CoverageData(str(data_file))
+
+def _passes(folder: Path) -> Passes:
+    import coverage  # noqa: PLC0415 - only whoever measures needs it
+
+    data = coverage.CoverageData(f"{folder}/lines")
     data.read()
-    by_line = {
-        Path(file).relative_to(tree / PACKAGE).as_posix(): {
-            line: frozenset(context.partition("|")[0] for context in contexts if context)
-            for line, contexts in data.contexts_by_lineno(file).items()
+    by_line: dict[str, dict[int, frozenset[str]]] = {}
+    at_load: dict[str, frozenset[int]] = {}
+    for file in data.measured_files():
+        name = file.rpartition(f"/{PACKAGE}/")[2]
+        contexts = data.contexts_by_lineno(file)
+        by_line[name] = {
+            line: frozenset(test.rpartition("|")[0] for test in tests if test) for line, tests in contexts.items()
         }
-        for file in data.measured_files()
-    }
-    return Passes(by_line, _tests(report, by_line))
+        at_load[name] = frozenset(line for line, tests in contexts.items() if "" in tests)
+    return Passes(by_line, _tests(folder / "report.xml", by_line), at_load)
 
 
 def _tests(report: Path, by_line: Mapping[str, Mapping[int, frozenset[str]]]) -> list[str]:
@@ -224,96 +158,280 @@ def _tests(report: Path, by_line: Mapping[str, Mapping[int, frozenset[str]]]) ->
     return sorted(ids, key=lambda test: (duration(test), test))
 
 
-class _FaultFinder(importlib.abc.MetaPathFinder):
-    """Loads one module with a fault, and leaves all others to Python."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant: noticed (by a test, or by none as it does not even load), endless (killed when a test
+    did not end), survived, unnoticed (when its seconds were over), or broken (this script's own failure); and how many
+    of the tests of its line were run."""
 
-    def __init__(self, name: str, file: Path, source: str) -> None:
-        self._name, self._file, self._source = name, file, source
-
-    def find_spec(self, name: str, path: object, target: ModuleType | None = None) -> Any:  # noqa: ARG002
-        if name != self._name:
-            return None
-        source = self._source
-
-        class Loader(importlib.machinery.SourceFileLoader):
-            def get_code(self, fullname: str) -> Any:  # noqa: ARG002
-                return compile(source, self.path, "exec")
-
-        return importlib.util.spec_from_file_location(name, self._file, loader=Loader(name, str(self._file)))
+    how: str
+    test: str = ""
+    ran: int = 0
+    tests: int = 0
 
 
-def start(mutant: Mutant, tests: Sequence[str], tree: Path) -> int:
-    """A child that runs the tests with the fault, and ends with pytest's code; gives its process id."""
-    file = tree / PACKAGE / mutant.file
-    source = with_fault(file.read_text(encoding="utf-8"), mutant.number)
-    if child := os.fork():
-        return child
-    code = 1
-    try:
-        os.setsid()
+class Session:
+    """A session of pytest that collects as always, and then does one thing with what it collected."""
+
+    def __init__(self, action: Callable[[pytest.Session], None]) -> None:
+        self._action = action
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._action(session)
+        return True
+
+    def run(self, tree: Path, files: Sequence[str]) -> int:
+        """In this process, which is for nothing else afterwards."""
         os.chdir(tree)
-        signal.alarm(SECONDS)
-        sys.path[:0] = [str(tree)]
-        module = f"{PACKAGE}.{mutant.file.removesuffix('.py').replace('/', '.')}"
-        sys.meta_path.insert(0, _FaultFinder(module, file, source))
-        import pytest  # noqa: PLC0415
-
+        sys.path.insert(0, str(tree))
         with (
             Path(os.devnull).open("w", encoding="utf-8") as nowhere,
             redirect_stdout(nowhere),
             redirect_stderr(nowhere),
         ):
-            code = int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--no-header", *tests]))
-    finally:
-        os._exit(code)
+            return int(pytest.main([*OPTIONS, f"--basetemp={tree}/t{os.getpid()}", *files], plugins=[self]))
 
 
-def run(sample: Sequence[tuple[Mutant, str]], tree: Path, jobs: int) -> list[Mutant]:
-    """Tries every mutant; prints and gives those that no test notices."""
-    passes = {place: measure(place, tree) for place in dict.fromkeys(place for _, place in sample)}
-    for library in LIBRARIES:
-        importlib.import_module(library)
-    running: dict[int, Mutant] = {}
-    survivors: list[Mutant] = []
+def meet(session: pytest.Session, tests: Sequence[str], seconds: float) -> Outcome:
+    """Runs the tests one after the other until one of them fails; what tests share is left standing."""
+    items = {item.nodeid: item for item in session.items}
+    chosen = [items[test] for test in tests if test in items]
+    for ran, (item, following) in enumerate(zip(chosen, [*chosen[1:], session], strict=False)):
+        if time.process_time() > seconds:
+            return Outcome("unnoticed", ran=ran, tests=len(chosen))
+        signal.alarm(ENDLESS)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed:
+            return Outcome("noticed", item.nodeid, ran + 1, len(chosen))
+    return Outcome("survived", ran=len(chosen), tests=len(chosen))
 
-    def await_one() -> None:
-        child, status = os.wait()
-        mutant = running.pop(child)
-        if status == 0:
-            survivors.append(mutant)
-            print(f"survived: {mutant.file}:{mutant.line} {mutant.fault}", flush=True)
 
-    for tried, (mutant, place) in enumerate(sample):
-        if tried and not tried % 50:
-            print(f"{tried} of {len(sample)} begun, {len(survivors)} survived so far", file=sys.stderr, flush=True)
-        if len(running) >= jobs:
-            await_one()
-        running[start(mutant, passes[place].of(mutant), tree)] = mutant
-    while running:
-        await_one()
-    return survivors
+NO_FAULT = "no fault"
+"""What noticed faults is tried without any, too: it must notice nothing."""
+
+
+class Trials:
+    """Forks a child for each mutant of a file, some at once; writes down every outcome when it is there."""
+
+    def __init__(self, file: Path, jobs: int, seconds: float) -> None:
+        self._file, self._jobs, self.seconds = file, jobs, seconds
+        self._running: dict[int, tuple[Mutant, int, float]] = {}
+        self.noticing: list[str] = []
+        """The tests that noticed a mutant, the last one last."""
+
+    def begin(self, mutant: Mutant, tests: Sequence[str], trial: Callable[[Sequence[str]], Outcome]) -> None:
+        """Once there is room: the trial in a child, the tests that noticed mutants of its file before the others."""
+        while len(self._running) >= self._jobs:
+            self._await_one()
+        if not tests:
+            self._write(mutant, Outcome("survived"), 0)
+            return
+        passing = set(tests)
+        tests = list(dict.fromkeys([*(test for test in reversed(self.noticing) if test in passing), *tests]))
+        told, tell = os.pipe()
+        if child := os.fork():
+            os.close(tell)
+            self._running[child] = mutant, told, time.monotonic()
+            return
+        try:
+            outcome = trial(tests)
+        except BaseException as error:
+            outcome = Outcome("broken", repr(error))
+        os.write(tell, json.dumps(vars(outcome)).encode())
+        os._exit(0)
+
+    def finish(self) -> None:
+        """Awaits all that were begun."""
+        while self._running:
+            self._await_one()
+
+    def _await_one(self) -> None:
+        child, _ = os.wait()
+        if child not in self._running:
+            return
+        mutant, told, began = self._running.pop(child)
+        with os.fdopen(told, "rb") as pipe:
+            answer = pipe.read()
+        outcome = Outcome(**json.loads(answer)) if answer else Outcome("endless")
+        if outcome.how == "noticed" and outcome.test:
+            self.noticing = [*(test for test in self.noticing if test != outcome.test), outcome.test]
+        self._write(mutant, outcome, time.monotonic() - began)
+
+    def _write(self, mutant: Mutant, outcome: Outcome, seconds: float) -> None:
+        line = {"mutant": _key(mutant), **vars(outcome), "seconds": round(seconds, 2)}
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _key(mutant: Mutant) -> str:
+    return f"{mutant.file}:{mutant.line} {mutant.fault} #{mutant.number}"
+
+
+def try_in_place(mutants: Sequence[Mutant], passes: Passes, trials: Trials, session: pytest.Session) -> None:
+    """The mutants of what only runs when tests do: each fork of this process, where all is loaded and what tests share
+    is up, gives the functions of the module their faulty code."""
+    tree = Path.cwd()
+    wanted = list(dict.fromkeys(test for mutant in mutants for test in passes.of(mutant)))
+    _bring_up(session, wanted)
+    gc.unfreeze()
+    functions = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+    caches = [one for one in gc.get_objects() if isinstance(one, _lru_cache_wrapper)]
+    gc.freeze()
+
+    def trial(mutant: Mutant | None, tests: Sequence[str], seconds: float = trials.seconds) -> Outcome:
+        for cache in caches:
+            cache.cache_clear()
+        if mutant:
+            file = tree / PACKAGE / mutant.file
+            codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes(compiled(file, mutant.number))}
+            for function in functions:
+                code = function.__code__
+                if code.co_filename == str(file) and code.co_name != "<lambda>":
+                    function.__code__ = codes[code.co_qualname, code.co_firstlineno]
+        return meet(session, tests, time.process_time() + seconds)
+
+    for mutant in mutants:
+        trials.begin(mutant, passes.of(mutant), partial(trial, mutant))
+    trials.finish()
+    trials.begin(
+        replace(mutants[0], line=0, fault=NO_FAULT, number=0), trials.noticing, partial(trial, None, seconds=600)
+    )
+    trials.finish()
+
+
+def _codes(code: CodeType) -> list[CodeType]:
+    inner = [found for const in code.co_consts if isinstance(const, CodeType) for found in _codes(const)]
+    return [code, *inner]
+
+
+def _bring_up(session: pytest.Session, tests: Sequence[str]) -> None:
+    """Runs a test for everything that tests of the session share, such as a server, without any fault."""
+    items = {item.nodeid: item for item in session.items}
+    up: set[str] = set()
+    for item in (items[test] for test in tests if test in items):
+        shared = {
+            name
+            for name, fixtures in item._fixtureinfo.name2fixturedefs.items()
+            if fixtures[-1].scope == "session" and not name.startswith("_")
+        }
+        if shared - up or not up:
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=session)
+            up |= shared | {""}
+
+
+class _FaultFinder(importlib.abc.MetaPathFinder):
+    """Loads one module with a fault, and leaves all others to Python."""
+
+    def __init__(self, name: str, file: Path, code: CodeType) -> None:
+        self._name, self._file, self._code = name, file, code
+
+    def find_spec(self, name: str, path: object, target: ModuleType | None = None) -> Any:  # noqa: ARG002
+        if name != self._name:
+            return None
+        code = self._code
+
+        class Loader(importlib.machinery.SourceFileLoader):
+            def get_code(self, fullname: str) -> Any:  # noqa: ARG002
+                return code
+
+        return importlib.util.spec_from_file_location(name, self._file, loader=Loader(name, str(self._file)))
+
+
+def loaded(mutant: Mutant, tree: Path, place: str, seconds: float, tests: Sequence[str]) -> Outcome:
+    """The outcome of a mutant of what is read when its module is loaded, in a process that has not loaded it."""
+    file = tree / PACKAGE / mutant.file
+    module = f"{PACKAGE}.{mutant.file.removesuffix('.py').replace('/', '.')}"
+    sys.meta_path.insert(0, _FaultFinder(module, file, compiled(file, mutant.number)))
+    outcomes: list[Outcome] = []
+    until = time.process_time() + seconds
+
+    def meet_all(session: pytest.Session) -> None:
+        outcomes.append(Outcome("noticed") if session.testsfailed else meet(session, tests, until))
+
+    Session(meet_all).run(tree, OWNERS[place])
+    return outcomes[0] if outcomes else Outcome("noticed")
+
+
+def try_file(pairs: Sequence[tuple[Mutant, str]], tree: Path, trials: Trials) -> None:
+    """The mutants of one file.
+
+    Raises:
+        SystemExit: pytest cannot collect the tests.
+    """
+    place = pairs[0][1]
+    passes = measure(place, tree)
+    in_place = [mutant for mutant, _ in pairs if not passes.loads(mutant)]
+    if child := in_place and os.fork():
+        if os.waitpid(child, 0)[1]:
+            raise SystemExit(f"The tests of {place} cannot be run.")
+    elif in_place:
+        os._exit(Session(partial(try_in_place, in_place, passes, trials)).run(tree, OWNERS[place]))
+    for mutant in (mutant for mutant, _ in pairs if passes.loads(mutant)):
+        trials.begin(mutant, passes.of(mutant), partial(loaded, mutant, tree, place, trials.seconds))
+    trials.finish()
+
+
+def all_mutants(only: str) -> list[tuple[Mutant, str]]:
+    """Every mutant of what is mutated, with the place that it belongs to."""
+    pairs = []
+    for place in OWNERS:
+        path = ROOT / PACKAGE / place
+        files = sorted(path.glob("*.py")) if path.is_dir() else [path]
+        for file in files:
+            if only in file.as_posix():
+                name = file.relative_to(ROOT / PACKAGE).as_posix()
+                pairs += [(mutant, place) for mutant in mutants_of(file, name)]
+    return pairs
+
+
+def outcomes_of(file: Path) -> dict[str, str]:
+    """How each mutant ended that was tried, the last time."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return {line["mutant"]: line["how"] for line in map(json.loads, lines)}
+
+
+def report(file: str, tried: Mapping[str, str]) -> None:
+    """Prints how many mutants of a file, '' for all, ended how, and which nobody noticed."""
+    mutants = {key: how for key, how in tried.items() if key.startswith(file) and NO_FAULT not in key}
+    for key, how in mutants.items():
+        if file and how not in {"noticed", "endless"}:
+            print(f"{how}: {key}")
+    counts = ", ".join(f"{number} {how}" for how, number in sorted(Counter(mutants.values()).items()))
+    print(f"{file or 'all'}: {len(mutants)} mutants: {counts}", flush=True)
 
 
 def main() -> int:
-    """Runs all mutants, or a sample; prints every survivor, and how many there were."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", type=int, default=0, help="how many; 0: all")
-    parser.add_argument("--seed", type=int, default=1)
+    """Runs all mutants, file by file; prints every survivor, and how many there were."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="part of a file's name")
     parser.add_argument("--jobs", type=int, default=1, help="how many at once")
+    parser.add_argument("--seconds", type=float, default=60, help="of computing that a mutant may go unnoticed")
+    parser.add_argument("--resume", action="store_true", help="leave out what was tried to its end")
     options = parser.parse_args()
-    sample = everything = all_mutants(options.only)
-    if options.sample and options.sample < len(everything):
-        sample = random.Random(options.seed).sample(everything, options.sample)
     began = time.monotonic()
+    outcomes = KEPT / "outcomes.jsonl"
+    KEPT.mkdir(exist_ok=True)
+    if not options.resume:
+        outcomes.unlink(missing_ok=True)
+    tried = outcomes_of(outcomes)
+    pairs = [
+        (mutant, place)
+        for mutant, place in all_mutants(options.only)
+        if tried.get(_key(mutant), "unnoticed") in {"unnoticed", "broken"}
+    ]
+    for library in LIBRARIES:
+        importlib.import_module(library)
     with tempfile.TemporaryDirectory(prefix="hris-mutants-") as folder:
         tree = Path(folder).resolve()
         for name in (PACKAGE, TESTS):
             shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", tree)
-        survivors = run(sample, tree, options.jobs)
-    share = f"{len(sample)} of {len(everything)} mutants"
-    print(f"{share} (seed {options.seed}): {len(survivors)} survived, {time.monotonic() - began:.0f} s")
+        for file in dict.fromkeys(mutant.file for mutant, _ in pairs):
+            of_file = [pair for pair in pairs if pair[0].file == file]
+            try_file(of_file, tree, Trials(outcomes, options.jobs, options.seconds))
+            report(file, outcomes_of(outcomes))
+    report("", outcomes_of(outcomes))
+    print(f"{time.monotonic() - began:.0f} s")
     return 0
 
 
