@@ -5,14 +5,13 @@ Usage: python scripts/mutants.py [--only change_set/identity.py] [--jobs 1] [--r
 A mutant that no test notices survives; docs/mutants.md explains those that stay. The owning tests run once and tell,
 line by line, which of them pass it and how long they take. Then a process collects them all, and each mutant is a fork
 of it that takes the faulty code into its functions and meets the tests of its line: those first that noticed a mutant
-of the same file last, then those of the module's own file, the quickest first. Lines that are read when a module is loaded need a process that has loaded
-the libraries alone. Every outcome is a line of mutants/outcomes.jsonl at once: ``--resume`` goes on after a run that
-was cut off.
+of the same file last, then those of the module's own file, the quickest first. Lines that are read when a module is
+loaded need a process that has loaded the libraries alone. Every outcome is a line of mutants/outcomes.jsonl at once:
+``--resume`` goes on after a run that was cut off.
 """
 
 import argparse
 import gc
-import hashlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -20,7 +19,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,130 +30,23 @@ from functools import _lru_cache_wrapper, partial
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from faults import Mutant, compiled, mutants_of
+from passes import KEPT, OWNERS, PACKAGE, ROOT, TESTS, Passes, measure
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = "hris_pipeline"
-TESTS = "hris_pipeline_tests"
-KEPT = ROOT / "mutants"
-"""Outcomes, and which tests pass which lines of an unchanged tree; git does not look at it."""
+LIBRARIES = (
+    *("alembic.config", "hypothesis", "msgspec", "pandas", "pandera.pandas", "phonenumbers", "psycopg", "pyarrow"),
+    *("pydantic", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
+)
 
-OWNERS: dict[str, tuple[str, ...]] = {
-    "change_set": (f"{TESTS}/change_set",),
-    "store/applying.py": (f"{TESTS}/store/test_applying.py",),
-    "transform": (f"{TESTS}/transform",),
-}
-"""What is mutated, and the tests that own it."""
-
-COUNTING = f"{TESTS}/change_set/test_python_calls.py"
-"""Counts calls, which the measuring of lines would be among."""
+OPTIONS = (
+    *("-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "no:xdist"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 
 ENDLESS = 60
 """Seconds after which a test is taken not to end any more."""
-
-LIBRARIES = (
-    "alembic.config",
-    "hypothesis",
-    "msgspec",
-    "pandas",
-    "pandera.pandas",
-    "phonenumbers",
-    "psycopg",
-    "pyarrow",
-)
-LIBRARIES += ("pydantic", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite")
-
-OPTIONS = (
-    "-q",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:cov",
-    "-p",
-    "no:xdist",
-    "--no-header",
-)
-
-
-@dataclass(frozen=True)
-class Passes:
-    """Which tests pass each line of each file, every test, the quickest first, and the lines that are read, too, when
-    a module is loaded."""
-
-    by_line: Mapping[str, Mapping[int, frozenset[str]]]
-    tests: Sequence[str]
-    at_load: Mapping[str, frozenset[int]]
-
-    def loads(self, mutant: Mutant) -> bool:
-        """Whether the mutant's statement is read when its module is loaded."""
-        return not self.at_load.get(mutant.file, frozenset()).isdisjoint(mutant.lines)
-
-    def of(self, mutant: Mutant) -> list[str]:
-        """The tests that pass the mutant's statement, all of them for what is read when the module is loaded; those of
-        the module's own file come first."""
-        by_line = self.by_line.get(mutant.file, {})
-        passing = frozenset[str]().union(*(by_line.get(line, frozenset()) for line in mutant.lines))
-        tests = self.tests if self.loads(mutant) else [test for test in self.tests if test in passing]
-        return sorted(tests, key=lambda test: f"/test_{Path(mutant.file).name}:" not in test)
-
-
-def measure(place: str, tree: Path) -> Passes:
-    """Runs the tests of a place once, unless they were run on this very tree.
-
-    Raises:
-        SystemExit: they fail without any fault.
-    """
-    sources = sorted(path for name in (PACKAGE, TESTS) for path in (tree / name).rglob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    folder = KEPT / f"{place.replace('/', '-')}-{digest}"
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={folder}/report.xml"]
-        module = f"{PACKAGE}.{place.removesuffix('.py').replace('/', '.')}"
-        command += [f"--cov={module}", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
-        command += [f"--ignore={COUNTING}", *OWNERS[place]]
-        environ = {**os.environ, "COVERAGE_FILE": f"{folder}/lines"}
-        if subprocess.run(command, cwd=tree, env=environ, capture_output=True, check=False).returncode:
-            shutil.rmtree(folder)
-            raise SystemExit(f"The tests of {place} fail without any fault: {' '.join(command)}")
-    return _passes(folder)
-
-
-def _passes(folder: Path) -> Passes:
-    import coverage  # noqa: PLC0415 - only whoever measures needs it
-
-    data = coverage.CoverageData(f"{folder}/lines")
-    data.read()
-    by_line: dict[str, dict[int, frozenset[str]]] = {}
-    at_load: dict[str, frozenset[int]] = {}
-    for file in data.measured_files():
-        name = file.rpartition(f"/{PACKAGE}/")[2]
-        contexts = data.contexts_by_lineno(file)
-        by_line[name] = {
-            line: frozenset(test.rpartition("|")[0] for test in tests if test) for line, tests in contexts.items()
-        }
-        at_load[name] = frozenset(line for line, tests in contexts.items() if "" in tests)
-    return Passes(by_line, _tests(folder / "report.xml", by_line), at_load)
-
-
-def _tests(report: Path, by_line: Mapping[str, Mapping[int, frozenset[str]]]) -> list[str]:
-    """The ids of the tests, the quickest first; those of which the report says no time come last."""
-    seconds = {
-        f"{case.get('classname')}.{case.get('name')}": float(case.get("time") or 0)
-        for case in ElementTree.parse(report).iter("testcase")
-    }
-    ids = frozenset[str]().union(*(tests for lines in by_line.values() for tests in lines.values()))
-
-    def duration(test: str) -> float:
-        file, _, name = test.partition("::")
-        return seconds.get(f"{file.removesuffix('.py').replace('/', '.')}.{name.replace('::', '.')}", 1e9)
-
-    return sorted(ids, key=lambda test: (duration(test), test))
 
 
 @dataclass(frozen=True)
