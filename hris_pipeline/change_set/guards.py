@@ -162,7 +162,7 @@ def _unread_field(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
 
 def _field_wipe(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit = limits.field_wipe
-    counted = {wiped: (len(ids), inputs.filled.get(wiped, 0)) for wiped, ids in inputs.wiped.items()}
+    counted = {wiped: (len(ids), inputs.filled[wiped]) for wiped, ids in inputs.wiped.items()}
     tripped = [wiped for wiped, (n, base) in counted.items() if exceeds(limit, n, base)]
     worst = max(tripped or counted, key=lambda wiped: (_ratio(*counted[wiped]), wiped), default="")
     observed = f"{worst}: {_of(*counted[worst])}" if worst else "none"

@@ -161,6 +161,42 @@ def test_field_wipe_is_judged_field_by_field(filled: int, passes: int, held: int
         assert guard.employee_ids == people(held)
 
 
+def test_of_fields_below_the_limit_the_worst_by_its_share_is_told() -> None:
+    facts = company_of(
+        100, filled={"email": 1, "phone_number": 5}, wiped={"email": people(1), "phone_number": people(3)}
+    )
+    guard = judge("field_wipe", facts)
+    assert (guard.tripped, guard.observed) == (False, "email: 1 of 1 (100.0 %)")
+
+
+def test_a_field_over_the_limit_is_told_before_one_that_too_few_people_have() -> None:
+    facts = company_of(
+        100, filled={"email": 1, "phone_number": 90}, wiped={"email": people(1), "phone_number": people(80)}
+    )
+    guard = judge("field_wipe", facts)
+    assert (guard.tripped, guard.observed) == (True, "phone_number: 80 of 90 (88.9 %)")
+
+
+def test_a_percentage_may_count_from_the_only_person_on() -> None:
+    limits = GuardLimits.model_validate({"create_limit": {"percent": 50, "min_people": 1}})
+    assert judge("create_limit", company_of(1, created=people(1)), limits).tripped
+
+
+def test_of_what_is_not_said_nobody_is_counted() -> None:
+    facts = GuardInputs("acme", complete=True, first_import=False, managed=9, managed_active=9)
+    observed = {guard.name: guard.observed for guard in evaluate_guards(facts, NO_LIMITS)}
+    of_nine = dict.fromkeys(["archive_limit", "slow_bleed", "create_limit", "quarantine_growth"], "0 of 9 (0.0 %)")
+    of_nobody = dict.fromkeys(["employee_id_mismatch", "email_change_limit", "identity_change"], "0")
+    named = dict.fromkeys(["unread_field", "field_wipe"], "none")
+    assert observed == {"incomplete_extract": "complete"} | of_nine | of_nobody | named
+
+
+def test_a_guard_is_told_with_its_limit_and_what_can_be_done() -> None:
+    assert Guard("archive_limit", "at most 3 %", "5 of 9", True).sentence == "5 of 9, limit at most 3 %"
+    guard = Guard("identity_change", "at most 5 %", "8 of 9", True, remedy="resolve them")
+    assert guard.sentence == "8 of 9, limit at most 5 %: resolve them"
+
+
 def test_limits_are_settings_and_are_shown() -> None:
     limits = GuardLimits.model_validate(
         {"archive_limit": {"percent": 50, "people": 7, "people_percent": 0, "small_people": 9, "small_percent": 80}}
