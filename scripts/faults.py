@@ -53,7 +53,7 @@ def mutants_of(file: Path, name: str) -> Iterator[Mutant]:
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg in SAME_EITHER_WAY
     }
     for number, node in enumerate(ast.walk(tree)):
-        if id(node) not in spared and (fault := _put_fault(node)):
+        if id(node) not in spared and (fault := put_fault(node)):
             line = getattr(node, "lineno", 0)
             yield Mutant(name, number, line, statements.get(line, range(line, line + 1)), fault)
 
@@ -74,11 +74,11 @@ def compiled(file: Path, number: int | None = None) -> CodeType:
     """The code of the file, with the fault at that node."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     if number is not None:
-        _put_fault(list(ast.walk(tree))[number])
+        put_fault(list(ast.walk(tree))[number])
     return compile(ast.fix_missing_locations(tree), str(file), "exec")
 
 
-def _put_fault(node: ast.AST) -> str:
+def put_fault(node: ast.AST) -> str:
     """Changes the node; says what was done, '' when nothing can be."""
     if isinstance(node, ast.Constant):
         return _put_value(node)

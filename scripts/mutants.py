@@ -11,91 +11,32 @@ loaded need a process that has loaded the libraries alone. Every outcome is a li
 """
 
 import argparse
-import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
-from functools import _lru_cache_wrapper, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import pytest
-from faults import Mutant, compiled, mutants_of
-from passes import KEPT, OWNERS, PACKAGE, ROOT, TESTS, Passes, measure
+from faults import Mutant, compiled
+from passes import KEPT, OWNERS, PACKAGE, ROOT, TESTS, Passes, measure, mutants_in
+from sessions import Loaded, Outcome, Session, bring_up, meet
 
 LIBRARIES = (
     *("alembic.config", "hypothesis", "msgspec", "pandas", "pandera.pandas", "phonenumbers", "psycopg", "pyarrow"),
     *("pydantic", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
 )
-
-OPTIONS = (
-    *("-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "no:xdist"),
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
-)
-
-ENDLESS = 60
-"""Seconds after which a test is taken not to end any more."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a mutant: noticed (by a test, or by none as it does not even load), endless (killed when a test
-    did not end), survived, unnoticed (when its seconds were over), or broken (this script's own failure); and how many
-    of the tests of its line were run."""
-
-    how: str
-    test: str = ""
-    ran: int = 0
-    tests: int = 0
-
-
-class Session:
-    """A session of pytest that collects as always, and then does one thing with what it collected."""
-
-    def __init__(self, action: Callable[[pytest.Session], None]) -> None:
-        self._action = action
-
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        self._action(session)
-        return True
-
-    def run(self, tree: Path, files: Sequence[str]) -> int:
-        """In this process, which is for nothing else afterwards."""
-        os.chdir(tree)
-        sys.path.insert(0, str(tree))
-        with (
-            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
-            redirect_stdout(nowhere),
-            redirect_stderr(nowhere),
-        ):
-            return int(pytest.main([*OPTIONS, f"--basetemp={tree}/t{os.getpid()}", *files], plugins=[self]))
-
-
-def meet(session: pytest.Session, tests: Sequence[str], seconds: float) -> Outcome:
-    """Runs the tests one after the other until one of them fails; what tests share is left standing."""
-    items = {item.nodeid: item for item in session.items}
-    chosen = [items[test] for test in tests if test in items]
-    for ran, (item, following) in enumerate(zip(chosen, [*chosen[1:], session], strict=False)):
-        if time.process_time() > seconds:
-            return Outcome("unnoticed", ran=ran, tests=len(chosen))
-        signal.alarm(ENDLESS)
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        if session.testsfailed:
-            return Outcome("noticed", item.nodeid, ran + 1, len(chosen))
-    return Outcome("survived", ran=len(chosen), tests=len(chosen))
-
 
 NO_FAULT = "no fault"
 """What noticed faults is tried without any, too: it must notice nothing."""
@@ -163,22 +104,14 @@ def try_in_place(mutants: Sequence[Mutant], passes: Passes, trials: Trials, sess
     is up, gives the functions of the module their faulty code."""
     tree = Path.cwd()
     wanted = list(dict.fromkeys(test for mutant in mutants for test in passes.of(mutant)))
-    _bring_up(session, wanted)
-    gc.unfreeze()
-    functions = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
-    caches = [one for one in gc.get_objects() if isinstance(one, _lru_cache_wrapper)]
-    gc.freeze()
+    bring_up(session, wanted)
+    loaded = Loaded()
 
     def trial(mutant: Mutant | None, tests: Sequence[str], seconds: float = trials.seconds) -> Outcome:
-        for cache in caches:
-            cache.cache_clear()
+        loaded.forget()
         if mutant:
             file = tree / PACKAGE / mutant.file
-            codes = {(code.co_qualname, code.co_firstlineno): code for code in _codes(compiled(file, mutant.number))}
-            for function in functions:
-                code = function.__code__
-                if code.co_filename == str(file) and code.co_name != "<lambda>":
-                    function.__code__ = codes[code.co_qualname, code.co_firstlineno]
+            loaded.take(file, compiled(file, mutant.number))
         return meet(session, tests, time.process_time() + seconds)
 
     for mutant in mutants:
@@ -188,26 +121,6 @@ def try_in_place(mutants: Sequence[Mutant], passes: Passes, trials: Trials, sess
         replace(mutants[0], line=0, fault=NO_FAULT, number=0), trials.noticing, partial(trial, None, seconds=600)
     )
     trials.finish()
-
-
-def _codes(code: CodeType) -> list[CodeType]:
-    inner = [found for const in code.co_consts if isinstance(const, CodeType) for found in _codes(const)]
-    return [code, *inner]
-
-
-def _bring_up(session: pytest.Session, tests: Sequence[str]) -> None:
-    """Runs a test for everything that tests of the session share, such as a server, without any fault."""
-    items = {item.nodeid: item for item in session.items}
-    up: set[str] = set()
-    for item in (items[test] for test in tests if test in items):
-        shared = {
-            name
-            for name, fixtures in item._fixtureinfo.name2fixturedefs.items()
-            if fixtures[-1].scope == "session" and not name.startswith("_")
-        }
-        if shared - up or not up:
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=session)
-            up |= shared | {""}
 
 
 class _FaultFinder(importlib.abc.MetaPathFinder):
@@ -228,7 +141,7 @@ class _FaultFinder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(name, self._file, loader=Loader(name, str(self._file)))
 
 
-def loaded(mutant: Mutant, tree: Path, place: str, seconds: float, tests: Sequence[str]) -> Outcome:
+def try_loading(mutant: Mutant, tree: Path, place: str, seconds: float, tests: Sequence[str]) -> Outcome:
     """The outcome of a mutant of what is read when its module is loaded, in a process that has not loaded it."""
     file = tree / PACKAGE / mutant.file
     module = f"{PACKAGE}.{mutant.file.removesuffix('.py').replace('/', '.')}"
@@ -258,21 +171,8 @@ def try_file(pairs: Sequence[tuple[Mutant, str]], tree: Path, trials: Trials) ->
     elif in_place:
         os._exit(Session(partial(try_in_place, in_place, passes, trials)).run(tree, OWNERS[place]))
     for mutant in (mutant for mutant, _ in pairs if passes.loads(mutant)):
-        trials.begin(mutant, passes.of(mutant), partial(loaded, mutant, tree, place, trials.seconds))
+        trials.begin(mutant, passes.of(mutant), partial(try_loading, mutant, tree, place, trials.seconds))
     trials.finish()
-
-
-def all_mutants(only: str) -> list[tuple[Mutant, str]]:
-    """Every mutant of what is mutated, with the place that it belongs to."""
-    pairs = []
-    for place in OWNERS:
-        path = ROOT / PACKAGE / place
-        files = sorted(path.glob("*.py")) if path.is_dir() else [path]
-        for file in files:
-            if only in file.as_posix():
-                name = file.relative_to(ROOT / PACKAGE).as_posix()
-                pairs += [(mutant, place) for mutant in mutants_of(file, name)]
-    return pairs
 
 
 def outcomes_of(file: Path) -> dict[str, str]:
@@ -307,8 +207,9 @@ def main() -> int:
     tried = outcomes_of(outcomes)
     pairs = [
         (mutant, place)
-        for mutant, place in all_mutants(options.only)
-        if tried.get(_key(mutant), "unnoticed") in {"unnoticed", "broken"}
+        for place in OWNERS
+        for mutant in mutants_in(place)
+        if options.only in mutant.file and tried.get(_key(mutant), "unnoticed") in {"unnoticed", "broken"}
     ]
     for library in LIBRARIES:
         importlib.import_module(library)

@@ -2,17 +2,20 @@
 it takes."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import coverage
-from faults import Mutant
+from faults import Mutant, mutants_of
+from probes import Probes
+from sessions import Session
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "hris_pipeline"
@@ -39,18 +42,25 @@ class Passes:
     by_line: Mapping[str, Mapping[int, frozenset[str]]]
     tests: Sequence[str]
     at_load: Mapping[str, frozenset[int]]
+    differing: Mapping[str, Sequence[str]]
+    """By file and node: the tests in which the fault makes a difference where it is, for those that can be probed."""
 
     def loads(self, mutant: Mutant) -> bool:
         """Whether the mutant's statement is read when its module is loaded."""
         return not self.at_load.get(mutant.file, frozenset()).isdisjoint(mutant.lines)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """The tests that pass the mutant's statement, all of them for what is read when the module is loaded; those of
-        the module's own file come first."""
-        by_line = self.by_line.get(mutant.file, {})
-        passing = frozenset[str]().union(*(by_line.get(line, frozenset()) for line in mutant.lines))
-        tests = self.tests if self.loads(mutant) else [test for test in self.tests if test in passing]
-        return sorted(tests, key=lambda test: f"/test_{Path(mutant.file).name}:" not in test)
+        """The tests that can tell: in which the fault makes a difference where it is, or that pass its statement, or
+        all of them for what is read when the module is loaded; those of the module's own file come first."""
+        if self.loads(mutant):
+            tests = frozenset(self.tests)
+        elif (differing := self.differing.get(f"{mutant.file}:{mutant.number}")) is not None:
+            tests = frozenset(differing)
+        else:
+            by_line = self.by_line.get(mutant.file, {})
+            tests = frozenset[str]().union(*(by_line.get(line, frozenset()) for line in mutant.lines))
+        own = f"/test_{Path(mutant.file).name}:"
+        return sorted((test for test in self.tests if test in tests), key=lambda test: own not in test)
 
 
 def measure(place: str, tree: Path) -> Passes:
@@ -72,7 +82,34 @@ def measure(place: str, tree: Path) -> Passes:
         if subprocess.run(command, cwd=tree, env=environ, capture_output=True, check=False).returncode:
             shutil.rmtree(folder)
             raise SystemExit(f"The tests of {place} fail without any fault: {' '.join(command)}")
-    return _passes(folder)
+    passes = _passes(folder)
+    differing = folder / "differing.json"
+    if not differing.exists():
+        _probe(place, tree, passes, differing)
+    return replace(passes, differing=json.loads(differing.read_text(encoding="utf-8")))
+
+
+def _probe(place: str, tree: Path, passes: Passes, result: Path) -> None:
+    files = {mutant.file: tree / PACKAGE / mutant.file for mutant in mutants_in(place)}
+    numbers = {
+        name: frozenset(mutant.number for mutant in mutants_of(file, name) if not passes.loads(mutant))
+        for name, file in files.items()
+    }
+    if child := os.fork():
+        if os.waitpid(child, 0)[1]:
+            raise SystemExit(f"The tests of {place} cannot be probed.")
+        return
+    probes = Probes(files, numbers)
+    failed = Session(probes.run).run(tree, [f"--ignore={COUNTING}", *OWNERS[place]])
+    probes.write(result)
+    os._exit(failed)
+
+
+def mutants_in(place: str) -> list[Mutant]:
+    """Every mutant of a place, file by file."""
+    path = ROOT / PACKAGE / place
+    files = sorted(path.glob("*.py")) if path.is_dir() else [path]
+    return [mutant for file in files for mutant in mutants_of(file, file.relative_to(ROOT / PACKAGE).as_posix())]
 
 
 def _passes(folder: Path) -> Passes:
@@ -87,7 +124,7 @@ def _passes(folder: Path) -> Passes:
             line: frozenset(test.rpartition("|")[0] for test in tests if test) for line, tests in contexts.items()
         }
         at_load[name] = frozenset(line for line, tests in contexts.items() if "" in tests)
-    return Passes(by_line, _tests(folder / "report.xml", by_line), at_load)
+    return Passes(by_line, _tests(folder / "report.xml", by_line), at_load, {})
 
 
 def _tests(report: Path, by_line: Mapping[str, Mapping[int, frozenset[str]]]) -> list[str]:

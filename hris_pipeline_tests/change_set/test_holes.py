@@ -1,0 +1,71 @@
+"""Holes, members of whom nothing certain is known: what the list tells of them says who of the others has left."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from hris_pipeline.change_set.directory import PlanContext
+from hris_pipeline.transform.map_users import IDENTITY_COLUMNS
+from hris_pipeline_tests.kit.mapped_people import TODAY, Person
+from hris_pipeline_tests.kit.plans import actions, company, plan
+
+NAMED = {"first_name": "Kim", "last_name": "Doe"}
+
+
+def identities(*members: Person) -> pd.DataFrame:
+    """What the list tells of holes: they work, if nothing else is said."""
+    rows = [dict.fromkeys(IDENTITY_COLUMNS) | {"works": True, "left": False} | member for member in members]
+    return pd.DataFrame(rows).astype(dict(IDENTITY_COLUMNS))
+
+
+def context(*members: Person, **facts: Any) -> PlanContext:
+    holes = frozenset(member["hris_id"] for member in members)
+    return PlanContext("acme", TODAY, complete=True, holes=holes, **facts).with_hole_identities(identities(*members))
+
+
+def test_whom_the_list_calls_inactive_is_gone_where_the_list_tells_it_all() -> None:
+    members = {"hris_id": "m-1", "works": False, "left": True}, {"hris_id": "m-2"}
+    partner, finch = context(*members), context(*members, source="finch")
+    assert (partner.holes, partner.missing) == ({"m-2"}, {"m-1"})
+    assert (finch.holes, finch.missing) == ({"m-1", "m-2"}, frozenset())
+    assert finch.working_holes == {"m-2"}
+
+
+def test_who_is_no_hole_is_not_gone_by_the_word_of_the_list() -> None:
+    listed = identities({"hris_id": "m-1", "works": False, "left": True})
+    assert not PlanContext("acme", TODAY, complete=True).with_hole_identities(listed).missing
+
+
+@pytest.mark.parametrize(
+    "told",
+    [NAMED, {"email": "kim@acme.test"}, {"employee_id": "0007"}, {"works": False}],
+    ids=["a name", "an email", "an EmployeeId", "does not work"],
+)
+def test_somebody_is_told_by_any_of_these(told: Person) -> None:
+    assert context({"hris_id": "m-1"} | told).untold_holes == frozenset()
+
+
+@pytest.mark.parametrize("told", [{}, {"first_name": "Kim"}, {"last_name": "Doe"}], ids=["nothing", "first", "last"])
+def test_half_a_name_tells_nobody(told: Person) -> None:
+    assert context({"hris_id": "m-1"} | told).untold_holes == {"m-1"}
+
+
+@pytest.mark.parametrize(
+    ("hole", "archived"),
+    [
+        ({"hris_id": "m-9"}, []),
+        ({"hris_id": "m-9", "works": False}, ["archive"]),
+        ({"hris_id": "m-9", "email": "p3@acme.test", "employee_id": "0099"}, []),
+        ({"hris_id": "m-9", "employee_id": "0003"}, []),
+        ({"hris_id": "m-9", "email": "p3@acme.test", "works": False}, ["archive"]),
+        ({"hris_id": "m-9", "email": "p9@acme.test", "employee_id": "0009", **NAMED}, ["archive"]),
+        ({"hris_id": "m-2", "email": "p3@acme.test"}, ["archive"]),
+    ],
+    ids=["untold", "untold, has left", "the email", "the EmployeeId", "has left", "somebody else", "a colleague"],
+)
+def test_who_is_gone_stays_while_a_hole_may_be_they_under_another_id(hole: Person, archived: list[str]) -> None:
+    people, directory = company(3)
+    facts: dict[str, Any] = {"holes": frozenset({hole["hris_id"]}), "hole_identities": identities(hole)}
+    listed = [member for member in people[:2] if member["hris_id"] != hole["hris_id"]]
+    assert actions(plan(listed, directory, missing=frozenset({"m-3"}), **facts)) == archived
