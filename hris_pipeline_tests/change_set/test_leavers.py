@@ -105,20 +105,25 @@ def test_a_person_who_says_that_they_are_two_has_one_archived_and_the_other_crea
     assert plan([*old, *people[1:], hire], directory, resolutions=decided).rows.empty
 
 
-@pytest.mark.parametrize("kept", ["works", "protected", "named", "in another conflict"])
+@pytest.mark.parametrize("kept", ["works", "protected", "named", "in another conflict", "may be back in a bad row"])
 def test_nobody_gives_up_an_id_who_is_not_archived(kept: str) -> None:
     people, directory = company(4)
     leaver = directory.by_employee_id("0001")["user_id"]
     if kept == "protected":
         directory.edit(leaver, protected=True)
     hire = person(9, employee_id="0001", first_name="Else", birth_date=date(1999, 1, 1))
-    other = [person(10, email="p1@acme.test")] if kept == "in another conflict" else []
+    others = {
+        "in another conflict": person(10, email="p1@acme.test"),
+        "may be back in a bad row": person(1, hris_id="m-10", employee_id="0099", leaver_only=True),
+    }
+    other = [others[kept]] if kept in others else []
     old = people[0] | ({"employee_id": "0077", "justworks_id": "0077"} if kept == "works" else {"active": False})
     planned = plan(
         [old, *people[1:], hire, *other],
         directory,
         {"do_not_archive": ["0001"]} if kept == "named" else {},
         resolutions=(Resolution("m-9", leaver, "create"),),
+        quarantined=quarantined("m-10") if kept == "may be back in a bad row" else (),
     )
     assert "create" not in actions(planned)
     assert "archive" not in actions(planned)

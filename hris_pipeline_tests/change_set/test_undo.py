@@ -8,7 +8,7 @@ from hris_pipeline.change_set.undo import Undo, undo_rows
 from hris_pipeline_tests.kit.applied_rows import applied, current, owners
 from hris_pipeline_tests.kit.mapped_people import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
-from hris_pipeline_tests.kit.plans import company, plan
+from hris_pipeline_tests.kit.plans import company, plan, user
 
 
 def undone(planned: Plan, directory: MemoryDirectory) -> Undo:
@@ -54,9 +54,9 @@ def test_an_undo_can_itself_be_undone() -> None:
     directory.apply(undo.rows)
     directory.apply(undo_rows(applied(undo.rows), current(directory), owners(directory)).rows)
     moving = {"version", "synced_version", "source_hash"}
-    for key, user in directory.by_id.items():
-        assert {name: user[name] for name in set(user) - moving} == {
-            name: after[key][name] for name in set(user) - moving
+    for key, state in directory.by_id.items():
+        assert {name: state[name] for name in set(state) - moving} == {
+            name: after[key][name] for name in set(state) - moving
         }
 
 
@@ -69,6 +69,17 @@ def test_what_was_changed_since_is_listed_and_left_field_by_field() -> None:
     directory.apply(undo.rows)
     user = directory.by_employee_id("0001")
     assert (user["first_name"], user["phone_number"], user["metadata"].get("Team")) == ("Edited", "+12025550123", None)
+
+
+def test_who_was_linked_is_local_again() -> None:
+    directory = MemoryDirectory(user(1))
+    planned = saved([person(1)], directory)
+    undo = undone(planned, directory)
+    (line,) = undo.rows.to_dict("records")
+    assert json.loads(line["changed"])[:2] == ["integration_id", "hris_id"]
+    directory.apply(undo.rows)
+    local = directory.by_employee_id("0001")
+    assert (local["integration_id"], local["hris_id"], local["status"]) == (None, None, "active")
 
 
 def test_a_renamed_metadata_name_is_followed() -> None:
