@@ -73,7 +73,7 @@ class ClassifiedRows:
         ones, unless a rule archives them."""
         rows = self.rows
         bad = rows["leaver_only"].astype(bool)
-        sent_away = null_as_false(rows["archive_existing"]) & ~bad
+        sent_away = null_as_false(rows["archive_existing"])
         idle = bad | rows["exclusion"].notna() | rows["may_have_left"] | ~rows["started"]
         listed = rows.loc[rows["employed"] & idle & ~sent_away, "hris_id"].dropna()
         untold = text_series({*context.working_holes, *context.quarantined_hris_ids})
@@ -182,7 +182,7 @@ def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, 
     by_import = null_as_false(rows["stored_archived_by"] == "import")
     stored = rows[["user_id", "stored_employee_id", "stored_protected"]]
     safe = kept_by_settings(stored.rename(columns=lambda name: name.removeprefix("stored_")), context, settings)
-    sent_away = excluded & ~leaver_only & null_as_false(rows["archive_existing"])
+    sent_away = null_as_false(rows["archive_existing"])
     is_leaver = user & ~archived & (sent_away | (~employed & settings.archive_employees))
     table = (
         (leaver_only & ~is_leaver, "quarantined"),
@@ -342,7 +342,7 @@ def find_suspects(people: ClassifiedRows, snapshot: pd.DataFrame, context: PlanC
     members without a row there are the ids alone."""
     rows, ignored = people.rows, people.identities.ignored
     bad = rows["leaver_only"].astype(bool)
-    sent_away = null_as_false(rows["archive_existing"]) & ~bad
+    sent_away = null_as_false(rows["archive_existing"])
     unusable = bad | rows["exclusion"].notna() | rows["may_have_left"] | ignored
     listed = rows[rows["user_id"].isna() & rows["employed"] & rows["started"] & unusable & ~sent_away]
     identities = {name: column_or_nulls(listed, name).astype(kind) for name, kind in IDENTITY_COLUMNS.items()}

@@ -320,7 +320,7 @@ def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
 def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame:
     """The rows; a supervisor who left under one member id and is back under another gets the EmployeeId that the new
     row has, so that those who still name the old id are resolved."""
-    if not {"supervisor_id", "employee_id"} <= set(rows.columns):
+    if not {"supervisor_id", "employee_id"}.issubset(rows.columns):
         return rows
     is_former = rows["user_id"].isna() & ~rows["employed"] & rows["employee_id"].isna()
     former = rows_where(rows, is_former & is_in(rows["hris_id"], rows["supervisor_id"]))

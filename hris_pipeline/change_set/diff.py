@@ -169,7 +169,7 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, ret
     restored = (before["status"] == "archived").astype(bool)
     unequal = {name: is_distinct(old, new) for name, (old, new) in compared.items()} | {"status": restored}
     touched = pd.DataFrame(unequal).any(axis="columns")
-    cleared = {name: unequal[name] & old.notna() & new.isna() & ~restored for name, (old, new) in compared.items()}
+    cleared = {name: old.notna() & new.isna() & ~restored for name, (old, new) in compared.items()}
     email_changed = before["email"].notna() & unequal.get("email", False) & ~restored
     actions = text_series(["update"] * len(target), target.index).mask(restored, "restore")
     rows = _rows(

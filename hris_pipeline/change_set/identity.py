@@ -279,7 +279,7 @@ def _collisions(kind: str, users: pd.Series) -> pd.DataFrame:
 
 def _namesakes(rows: pd.DataFrame, directory: Directory, parts: Sequence[str]) -> pd.DataFrame:
     """``user_id`` of every user who has those parts of name and birth date like a row, on the index of the rows."""
-    if rows.empty or not set(NAME_AND_BIRTH_DATE) <= set(rows.columns):
+    if rows.empty or not set(NAME_AND_BIRTH_DATE).issubset(rows.columns):
         return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
     names = directory.names()
     keys = pd.DataFrame({"key": casefold_key(*(names[part] for part in parts)), "user_id": names["user_id"]})

@@ -177,6 +177,13 @@ def test_a_field_over_the_limit_is_told_before_one_that_too_few_people_have() ->
     assert (guard.tripped, guard.observed) == (True, "phone_number: 80 of 90 (88.9 %)")
 
 
+def test_the_limit_of_few_people_is_a_percentage_too() -> None:
+    few = {"small_people": 3, "small_percent": 50, "percent": 100, "people": 1000, "people_percent": 100}
+    limits = GuardLimits.model_validate({"archive_limit": few})
+    assert not judge("archive_limit", company_of(101, archived=people(50)), limits).tripped
+    assert judge("archive_limit", company_of(101, archived=people(51)), limits).tripped
+
+
 def test_a_percentage_may_count_from_the_only_person_on() -> None:
     limits = GuardLimits.model_validate({"create_limit": {"percent": 50, "min_people": 1}})
     assert judge("create_limit", company_of(1, created=people(1)), limits).tripped

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hris_pipeline.change_set.directory import PlanContext
+from hris_pipeline.change_set.directory import PlanContext, QuarantinedMember, Resolution
 from hris_pipeline.transform.map_users import IDENTITY_COLUMNS
 from hris_pipeline_tests.kit.mapped_people import TODAY, Person
 from hris_pipeline_tests.kit.plans import actions, company, plan
@@ -69,3 +69,50 @@ def test_who_is_gone_stays_while_a_hole_may_be_they_under_another_id(hole: Perso
     facts: dict[str, Any] = {"holes": frozenset({hole["hris_id"]}), "hole_identities": identities(hole)}
     listed = [member for member in people[:2] if member["hris_id"] != hole["hris_id"]]
     assert actions(plan(listed, directory, missing=frozenset({"m-3"}), **facts)) == archived
+
+
+def test_a_hole_in_an_open_conflict_or_listed_elsewhere_is_not_somebody_else() -> None:
+    people, directory = company(3)
+    facts: dict[str, Any] = {"holes": frozenset({"m-9"}), "missing": frozenset({"m-3"})}
+    for name in ("undecided", "relisted"):
+        facts[name] = frozenset({("m-9", "somebody")})
+        assert actions(plan(people[:2], directory, **facts)) == ["archive"]
+        del facts[name]
+    assert actions(plan(people[:2], directory, **facts)) == []
+
+
+def test_a_conflict_stays_open_while_its_member_is_a_hole() -> None:
+    people, directory = company(3)
+    pair = ("m-9", directory.by_employee_id("0003")["user_id"])
+    facts: dict[str, Any] = {"undecided": frozenset({pair}), "missing": frozenset({"m-3"})}
+    planned = plan(people[:2], directory, holes=frozenset({"m-9"}), **facts)
+    assert (actions(planned), planned.diagnostics["awaiting_decision"]) == ([], ("0003",))
+    assert actions(plan(people[:2], directory, **facts)) == ["archive"]
+
+
+def test_who_was_seen_at_another_company_is_so_as_long_as_they_are_an_untold_hole() -> None:
+    people, directory = company(3)
+    pairs = frozenset({("m-9", "elsewhere"), ("m-8", "elsewhere")})
+    assert plan(people, directory, holes=frozenset({"m-9"}), relisted=pairs).relisted == {("m-9", "elsewhere")}
+
+
+@pytest.mark.parametrize(
+    ("decision", "archived"), [("create", ["archive"]), ("ignore", ["archive"]), ("link", []), (None, [])]
+)
+def test_who_was_decided_to_be_somebody_else_keeps_nobody(decision: str | None, archived: list[str]) -> None:
+    people, directory = company(3)
+    hole = {"hris_id": "m-9", "email": "p3@acme.test"}
+    key = directory.by_employee_id("0003")["user_id"]
+    facts: dict[str, Any] = {"holes": frozenset({"m-9"}), "hole_identities": identities(hole)}
+    decided = (Resolution("m-9", key, decision),) if decision else ()
+    planned = plan(people[:2], directory, missing=frozenset({"m-3"}), resolutions=decided, **facts)
+    assert actions(planned) == archived
+
+
+def test_a_quarantined_member_keeps_whoever_has_the_employee_id_unless_it_is_a_colleague() -> None:
+    people, directory = company(3)
+    gone = {"missing": frozenset({"m-3"})}
+    assert actions(plan(people[:2], directory, quarantined=(QuarantinedMember("m-9", "0003"),), **gone)) == []
+    bad = people[1] | {"leaver_only": True, "employee_id": None}
+    planned = plan([people[0], bad], directory, quarantined=(QuarantinedMember("m-2", "0003"),), **gone)
+    assert actions(planned) == ["archive"]

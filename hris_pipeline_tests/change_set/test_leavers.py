@@ -19,6 +19,7 @@ LEFT: dict[str, Person] = {
         "latest_rehire_date": date(2024, 1, 1),
         "termination_date": date(2025, 1, 1),
     },
+    "on the day of the re-hire": {"latest_rehire_date": YESTERDAY, "termination_date": YESTERDAY},
     "will be hired again": {"termination_date": YESTERDAY, "latest_rehire_date": TODAY + timedelta(days=90)},
 }
 WORKS: dict[str, Person] = {
@@ -105,12 +106,16 @@ def test_a_person_who_says_that_they_are_two_has_one_archived_and_the_other_crea
     assert plan([*old, *people[1:], hire], directory, resolutions=decided).rows.empty
 
 
-@pytest.mark.parametrize("kept", ["works", "protected", "named", "in another conflict", "may be back in a bad row"])
+@pytest.mark.parametrize(
+    "kept", ["works", "protected", "archived by a person", "named", "in another conflict", "may be back in a bad row"]
+)
 def test_nobody_gives_up_an_id_who_is_not_archived(kept: str) -> None:
     people, directory = company(4)
     leaver = directory.by_employee_id("0001")["user_id"]
     if kept == "protected":
         directory.edit(leaver, protected=True)
+    if kept == "archived by a person":
+        directory.edit(leaver, status="archived", archived_by="person:dana")
     hire = person(9, employee_id="0001", first_name="Else", birth_date=date(1999, 1, 1))
     others = {
         "in another conflict": person(10, email="p1@acme.test"),

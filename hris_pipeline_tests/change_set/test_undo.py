@@ -107,6 +107,16 @@ def test_whom_somebody_protected_since_is_not_archived() -> None:
     assert (undo.protected, len(undo.rows)) == (("0006",), 3)
 
 
+def test_whom_somebody_protected_since_keeps_email_and_employee_id_alone() -> None:
+    people, directory = company(2)
+    new = people[0] | {"email": "new@acme.test", "employee_id": "0099", "first_name": "New"}
+    planned = saved([new, people[1]], directory)
+    key = directory.by_employee_id("0099")["user_id"]
+    directory.edit(key, protected=True)
+    undo = undone(planned, directory)
+    assert (undo.protected, undo.rows["changed"].tolist()) == (("0099",), ['["first_name"]'])
+
+
 def test_whom_somebody_archived_again_since_stays_as_they_are() -> None:
     planned, directory = week()
     directory.edit(directory.by_employee_id("0002")["user_id"], archived_by="person:lee")

@@ -65,6 +65,24 @@ def test_a_field_that_is_empty_after_it_was_unread_is_cleared() -> None:
     assert directory.by_employee_id("0001")["metadata"] == {}
 
 
+def test_an_unread_supervisor_changes_nothing_stored_beside_one_who_is_uncertain() -> None:
+    people = [person(1), person(2, supervisor_id="m-1"), person(3, supervisor_id="m-1")]
+    directory = MemoryDirectory()
+    directory.apply(plan(people, directory).rows)
+    unread = people[1] | {"supervisor_id": None, "unread": ["supervisor_id"]}
+    planned = plan([people[0], unread, people[2] | {"supervisor_id": "m-9"}], directory, holes=frozenset({"m-9"}))
+    assert actions(planned) == []
+
+
+def test_an_unread_re_hire_date_changes_nothing_stored_beside_one_that_is_ahead() -> None:
+    people = [person(number, latest_rehire_date=TODAY.replace(year=2024)) for number in (1, 2, 3)]
+    directory = MemoryDirectory()
+    directory.apply(plan(people, directory).rows)
+    unread = person(1, unread=["latest_rehire_date"])
+    ahead = person(2, latest_rehire_date=TODAY.replace(year=2027))
+    assert actions(plan([unread, ahead, people[2]], directory)) == []
+
+
 MANAGERS = Settings.model_validate({"metadata": [{"name": "Boss", "source": "is_manager"}]})
 
 
