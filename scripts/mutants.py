@@ -3,11 +3,11 @@
 Usage: python scripts/mutants.py [--only change_set/identity.py] [--jobs 1] [--resume] [--seconds 60]
 
 A mutant that no test notices survives; docs/mutants.md explains those that stay. The owning tests run once and tell,
-line by line, which of them pass it and how long they take. Then a process collects them all, and each mutant is a fork
-of it that takes the faulty code into its functions and meets the tests of its line: those first that noticed a mutant
-of the same file last, then those of the module's own file, the quickest first. Lines that are read when a module is
-loaded need a process that has loaded the libraries alone. Every outcome is a line of mutants/outcomes.jsonl at once:
-``--resume`` goes on after a run that was cut off.
+line by line, which of them pass it and how long they take, and once more with the faults computed beside what is right.
+Then a process collects them all, and each mutant is a fork of it that takes the faulty code into its functions and
+meets the tests that can tell: those first that noticed a mutant last, then those most to do with its place. Lines that
+are read when a module is loaded need a process that has loaded the libraries alone. Every outcome is a line of
+mutants/outcomes.jsonl at once: ``--resume`` goes on after a run that was cut off.
 """
 
 import argparse
@@ -38,6 +38,9 @@ LIBRARIES = (
     *("pydantic", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite"),
 )
 
+LATEST = 5
+"""So many of the tests that noticed a mutant last come first."""
+
 NO_FAULT = "no fault"
 """What noticed faults is tried without any, too: it must notice nothing."""
 
@@ -45,10 +48,10 @@ NO_FAULT = "no fault"
 class Trials:
     """Forks a child for each mutant of a file, some at once; writes down every outcome when it is there."""
 
-    def __init__(self, file: Path, jobs: int, seconds: float) -> None:
+    def __init__(self, file: Path, jobs: int, seconds: float, noticing: Sequence[str] = ()) -> None:
         self._file, self._jobs, self.seconds = file, jobs, seconds
         self._running: dict[int, tuple[Mutant, int, float]] = {}
-        self.noticing: list[str] = []
+        self.noticing = list(noticing)
         """The tests that noticed a mutant, the last one last."""
 
     def begin(self, mutant: Mutant, tests: Sequence[str], trial: Callable[[Sequence[str]], Outcome]) -> None:
@@ -59,7 +62,7 @@ class Trials:
             self._write(mutant, Outcome("survived"), 0)
             return
         passing = set(tests)
-        tests = list(dict.fromkeys([*(test for test in reversed(self.noticing) if test in passing), *tests]))
+        tests = list(dict.fromkeys([*[test for test in reversed(self.noticing) if test in passing][:LATEST], *tests]))
         told, tell = os.pipe()
         if child := os.fork():
             os.close(tell)
@@ -181,6 +184,13 @@ def outcomes_of(file: Path) -> dict[str, str]:
     return {line["mutant"]: line["how"] for line in map(json.loads, lines)}
 
 
+def noticing_of(file: Path) -> list[str]:
+    """The tests that noticed a mutant, the last one last."""
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    noticing = [line["test"] for line in map(json.loads, reversed(lines)) if line["how"] == "noticed"]
+    return list(dict.fromkeys(filter(None, noticing)))[::-1]
+
+
 def report(file: str, tried: Mapping[str, str]) -> None:
     """Prints how many mutants of a file, '' for all, ended how, and which nobody noticed."""
     mutants = {key: how for key, how in tried.items() if key.startswith(file) and NO_FAULT not in key}
@@ -220,7 +230,7 @@ def main() -> int:
         shutil.copy(ROOT / "pyproject.toml", tree)
         for file in dict.fromkeys(mutant.file for mutant, _ in pairs):
             of_file = [pair for pair in pairs if pair[0].file == file]
-            try_file(of_file, tree, Trials(outcomes, options.jobs, options.seconds))
+            try_file(of_file, tree, Trials(outcomes, options.jobs, options.seconds, noticing_of(outcomes)))
             report(file, outcomes_of(outcomes))
     report("", outcomes_of(outcomes))
     print(f"{time.monotonic() - began:.0f} s")

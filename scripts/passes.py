@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,10 @@ COUNTING = f"{TESTS}/change_set/test_python_calls.py"
 """Counts calls, which the measuring of lines would be among."""
 
 
+NEAR = 15
+"""Lines within which rules have to do with each other."""
+
+
 @dataclass(frozen=True)
 class Passes:
     """Which tests pass each line of each file, every test, the quickest first, and the lines that are read, too, when
@@ -44,6 +49,7 @@ class Passes:
     at_load: Mapping[str, frozenset[int]]
     differing: Mapping[str, Sequence[str]]
     """By file and node: the tests in which the fault makes a difference where it is, for those that can be probed."""
+    mutants: Sequence[Mutant]
 
     def loads(self, mutant: Mutant) -> bool:
         """Whether the mutant's statement is read when its module is loaded."""
@@ -51,7 +57,8 @@ class Passes:
 
     def of(self, mutant: Mutant) -> list[str]:
         """The tests that can tell: in which the fault makes a difference where it is, or that pass its statement, or
-        all of them for what is read when the module is loaded; those of the module's own file come first."""
+        all of them for what is read when the module is loaded. One of each function of tests comes first, and of these
+        the ones in which faults near by make a difference that few others tell, then the quickest."""
         if self.loads(mutant):
             tests = frozenset(self.tests)
         elif (differing := self.differing.get(f"{mutant.file}:{mutant.number}")) is not None:
@@ -59,8 +66,19 @@ class Passes:
         else:
             by_line = self.by_line.get(mutant.file, {})
             tests = frozenset[str]().union(*(by_line.get(line, frozenset()) for line in mutant.lines))
-        own = f"/test_{Path(mutant.file).name}:"
-        return sorted((test for test in self.tests if test in tests), key=lambda test: own not in test)
+        weights: dict[str, float] = defaultdict(float)
+        for near in self.mutants:
+            if near.file == mutant.file and abs(near.line - mutant.line) <= NEAR:
+                differing = self.differing.get(f"{near.file}:{near.number}", ())
+                for test in differing:
+                    weights[test] += 1 / len(differing)
+        cases = Counter[str]()
+        order: dict[str, int] = {}
+        for test in sorted((test for test in self.tests if test in tests), key=lambda test: -weights[test]):
+            function = test.partition("[")[0]
+            order[test] = cases[function]
+            cases[function] += 1
+        return sorted(order, key=lambda test: order[test])
 
 
 def measure(place: str, tree: Path) -> Passes:
@@ -86,7 +104,7 @@ def measure(place: str, tree: Path) -> Passes:
     differing = folder / "differing.json"
     if not differing.exists():
         _probe(place, tree, passes, differing)
-    return replace(passes, differing=json.loads(differing.read_text(encoding="utf-8")))
+    return replace(passes, differing=json.loads(differing.read_text(encoding="utf-8")), mutants=mutants_in(place))
 
 
 def _probe(place: str, tree: Path, passes: Passes, result: Path) -> None:
@@ -124,7 +142,7 @@ def _passes(folder: Path) -> Passes:
             line: frozenset(test.rpartition("|")[0] for test in tests if test) for line, tests in contexts.items()
         }
         at_load[name] = frozenset(line for line, tests in contexts.items() if "" in tests)
-    return Passes(by_line, _tests(folder / "report.xml", by_line), at_load, {})
+    return Passes(by_line, _tests(folder / "report.xml", by_line), at_load, {}, ())
 
 
 def _tests(report: Path, by_line: Mapping[str, Mapping[int, frozenset[str]]]) -> list[str]:

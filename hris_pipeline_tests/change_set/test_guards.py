@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from pandera.errors import SchemaError
 
+from hris_pipeline.change_set.diff import change_rows_schema
 from hris_pipeline.change_set.guards import GUARDS, Guard, GuardInputs, evaluate_guards
 from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.settings.document import GuardLimits
 from hris_pipeline_tests.kit.mapped_people import person
+from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
 from hris_pipeline_tests.kit.plans import company, plan
 
 NO_LIMITS = GuardLimits()
@@ -259,6 +262,28 @@ def test_emails_that_change_or_vanish_are_counted_and_filled_blanks_are_not() ->
     for key in directory.by_id:
         directory.edit(key, email=None)
     assert tripped(plan(members, directory)) == []
+
+
+def test_before_the_first_import_whoever_others_manage_under_the_same_employee_ids_may_have_come_back() -> None:
+    local = {"status": "archived", "archived_by": "person:dana", "employee_id": "0004"}
+    directory = MemoryDirectory({"user_id": "left", **local})
+    for number in (1, 2, 3):
+        directory.put(user_id=f"g-{number}", integration_id="globex", hris_id=f"g-{number}", employee_id=f"{number:04}")
+    directory.put(user_id="local", employee_id="0005", first_name="Else", archived_by="person:dana")
+    directory.put(user_id="another", integration_id="globex", hris_id="g-6", employee_id="0006")
+    planned = plan([person(number) for number in range(1, 5)], directory, first_import=True)
+    observed = {guard.name: guard.observed for guard in planned.guards}
+    assert observed["identity_change"].startswith("3 of")
+
+
+def test_a_change_that_is_no_creation_has_something_before() -> None:
+    people, directory = company(2)
+    rows = plan([people[0] | {"first_name": "New"}, people[1], person(3)], directory).rows
+    for column in ("before", "base_version"):
+        broken = rows.copy()
+        broken.loc[rows["action"] == "update", column] = None
+        with pytest.raises(SchemaError):
+            change_rows_schema().validate(broken)
 
 
 def test_a_wiped_field_is_held_and_one_that_vanishes_for_everybody_is_kept_instead() -> None:

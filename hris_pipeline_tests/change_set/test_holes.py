@@ -7,7 +7,7 @@ import pytest
 
 from hris_pipeline.change_set.directory import PlanContext, QuarantinedMember, Resolution
 from hris_pipeline.transform.map_users import IDENTITY_COLUMNS
-from hris_pipeline_tests.kit.mapped_people import TODAY, Person
+from hris_pipeline_tests.kit.mapped_people import TODAY, Person, person
 from hris_pipeline_tests.kit.plans import actions, company, plan
 
 NAMED = {"first_name": "Kim", "last_name": "Doe"}
@@ -88,6 +88,42 @@ def test_a_conflict_stays_open_while_its_member_is_a_hole() -> None:
     planned = plan(people[:2], directory, holes=frozenset({"m-9"}), **facts)
     assert (actions(planned), planned.diagnostics["awaiting_decision"]) == ([], ("0003",))
     assert actions(plan(people[:2], directory, **facts)) == ["archive"]
+
+
+NEXT_YEAR = TODAY.replace(year=2027)
+
+
+@pytest.mark.parametrize(
+    ("row", "waits"),
+    [
+        ({"leaver_only": True}, True),
+        ({"exclusion": "rule:Out"}, True),
+        ({"may_have_left": True}, True),
+        ({"hire_date": NEXT_YEAR}, True),
+        ({"exclusion": "rule:Out", "archive_existing": True}, False),
+        ({"active": False}, False),
+        ({"leaver_only": True, "active": False}, False),
+    ],
+    ids=["bad", "left out", "may have left", "not started", "sent away", "inactive", "bad and inactive"],
+)
+def test_a_conflict_stays_open_while_its_member_may_work_and_the_row_decides_nothing(row: Person, waits: bool) -> None:
+    people, directory = company(3)
+    member = person(9, first_name="Else", birth_date=TODAY.replace(year=1999), **row)
+    pair = ("m-9", directory.by_employee_id("0003")["user_id"])
+    facts: dict[str, Any] = {"undecided": frozenset({pair}), "missing": frozenset({"m-3"})}
+    planned = plan([*people[:2], member], directory, **facts)
+    assert ("awaiting_decision" in planned.diagnostics) == waits
+    assert actions(planned) == ([] if waits else ["archive"])
+
+
+@pytest.mark.parametrize(("hole", "archived"), [(NAMED, ["archive"]), ({}, []), ({"first_name": "Kim"}, [])])
+def test_somebody_of_another_name_with_the_work_id_keeps_nobody_whom_the_source_itself_calls_inactive(
+    hole: Person, archived: list[str]
+) -> None:
+    people, directory = company(3)
+    told = identities({"hris_id": "m-9", "employee_id": "0003"} | hole)
+    left = people[2] | {"active": False}
+    assert actions(plan([*people[:2], left], directory, holes=frozenset({"m-9"}), hole_identities=told)) == archived
 
 
 def test_who_was_seen_at_another_company_is_so_as_long_as_they_are_an_untold_hole() -> None:

@@ -1,11 +1,19 @@
 """JSON written by columns is the text that msgspec writes row by row."""
 
 import msgspec
+import pandas as pd
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hris_pipeline.change_set.directory import json_literals, json_objects, json_strings
+from hris_pipeline.change_set.directory import (
+    json_literals,
+    json_objects,
+    json_strings,
+    merge_metadata,
+    metadata_column,
+)
+from hris_pipeline.transform.columns import text_series
 
 texts = st.none() | st.text(st.characters(codec="utf-8"))
 rows = st.lists(st.tuples(texts, texts, st.none() | st.booleans()), min_size=1)
@@ -35,3 +43,15 @@ def test_objects_without_nulls(people: list[tuple[str | None, str | None, bool |
 
 def test_no_columns_make_empty_objects() -> None:
     assert json_objects({}, 2, nulls=False).to_pylist() == ["{}", "{}"]
+
+
+def test_metadata_that_is_no_text_is_no_text_of_the_source() -> None:
+    stored = [{"Team": 5}, {"Team": "5"}, {"Team": ["5"]}, {"Team": None}, {}]
+    index = pd.RangeIndex(len(stored))
+    column = metadata_column(stored, "Team", index)
+    assert column.isna().tolist() == [False, False, False, True, True]
+    assert (column == "5").fillna(False).tolist() == [False, True, False, False, False]
+    texts = text_series(["5"] * len(stored), index)
+    assert merge_metadata(stored, {"Team": texts}, index).tolist() == ['{"Team":"5"}'] * len(stored)
+    unchanged = ['{"Team":5}', '{"Team":"5"}', '{"Team":["5"]}', '{"Team":null}', "{}"]
+    assert merge_metadata(stored, {"Team": column}, index).tolist() == unchanged
