@@ -159,8 +159,6 @@ def _releasable(
     is_leaver = null_as_false(snapshot["integration_id"] == context.integration_id)
     is_leaver &= is_in(snapshot["hris_id"], gone) & null_as_false(snapshot["status"] == "active")
     is_leaver &= ~is_in(snapshot["user_id"], context.waiting_elsewhere)
-    if not (context.complete and settings.archive_employees):
-        is_leaver &= False
     left = is_leaver | null_as_false(snapshot["archived_by"] == "import")
     return frozenset(snapshot.loc[left & ~kept_by_settings(snapshot, context, settings), "user_id"])
 
@@ -239,9 +237,7 @@ def find_leavers(
     """
     gone = _confirmed_gone(people.rows, snapshot, context, settings)
     kept = kept_by_settings(gone, context, settings)
-    leavers = pd.concat(
-        [people.rows.loc[people.outcome == "archive", "user_id"], gone.loc[~kept, "user_id"]], ignore_index=True
-    )
+    leavers = pd.concat([people.rows.loc[people.outcome == "archive", "user_id"], gone.loc[~kept, "user_id"]])
     awaiting = leavers[is_in(leavers, in_conflict)]
     leavers = leavers[~is_in(leavers, in_conflict)] if context.complete else leavers.iloc[:0]
     users = directory.users(leavers) if len(leavers) else snapshot.iloc[:0]
@@ -268,7 +264,6 @@ def find_relisted_elsewhere(
     waiting = {pair for pair in context.relisted if pair[0] in context.untold_holes}
     if others.empty or (members := suspects()).empty:
         return frozenset(waiting)
-    members = members[~is_in(members["hris_id"], _managed_ids(snapshot, context))]
     names = directory.names()
     named = lookup_columns(others["user_id"], names["user_id"], names[list(NAME_AND_BIRTH_DATE)])
     users = pd.concat([others, named], axis="columns")
@@ -326,7 +321,7 @@ def _alike(
         .merge(pd.DataFrame({"key": suspect_key, "hris_id": suspects["hris_id"]}).dropna(subset="key"), on="key")
         for user_key, suspect_key in keys
     ]
-    alike = pd.concat(pairs, ignore_index=True)[["hris_id", "user_id"]]
+    alike = pd.concat(pairs)[["hris_id", "user_id"]]
     decided_pairs = {(item.hris_id, item.user_id) for item in context.resolutions if item.decision != "link"}
     is_two = (
         [pair in decided_pairs for pair in zip(alike["hris_id"], alike["user_id"], strict=True)]

@@ -27,8 +27,8 @@ def context(*members: Person, **facts: Any) -> PlanContext:
 def test_whom_the_list_calls_inactive_is_gone_where_the_list_tells_it_all() -> None:
     members = {"hris_id": "m-1", "works": False, "left": True}, {"hris_id": "m-2"}
     partner, finch = context(*members), context(*members, source="finch")
-    assert (partner.holes, partner.missing) == ({"m-2"}, {"m-1"})
-    assert (finch.holes, finch.missing) == ({"m-1", "m-2"}, frozenset())
+    assert (partner.holes, partner.missing) == (frozenset({"m-2"}), frozenset({"m-1"}))
+    assert (finch.holes, finch.missing) == (frozenset({"m-1", "m-2"}), frozenset())
     assert finch.working_holes == {"m-2"}
 
 
@@ -147,8 +147,45 @@ def test_who_was_decided_to_be_somebody_else_keeps_nobody(decision: str | None, 
 
 def test_a_quarantined_member_keeps_whoever_has_the_employee_id_unless_it_is_a_colleague() -> None:
     people, directory = company(3)
-    gone = {"missing": frozenset({"m-3"})}
+    gone: dict[str, Any] = {"missing": frozenset({"m-3"})}
     assert actions(plan(people[:2], directory, quarantined=(QuarantinedMember("m-9", "0003"),), **gone)) == []
     bad = people[1] | {"leaver_only": True, "employee_id": None}
     planned = plan([people[0], bad], directory, quarantined=(QuarantinedMember("m-2", "0003"),), **gone)
     assert actions(planned) == ["archive"]
+
+
+def test_a_hole_may_be_somebody_of_another_company_and_nobody_else() -> None:
+    people, directory = company(3)
+    directory.put(user_id="globex", integration_id="globex", hris_id="g-1", email="kim@acme.test")
+    directory.put(user_id="local", first_name="Kim", last_name="Doe", birth_date=TODAY.replace(year=1980))
+    facts: dict[str, Any] = {"holes": frozenset({"m-7", "m-8", "m-9"})}
+    facts["hole_identities"] = identities(
+        {"hris_id": "m-7", "email": "kim@acme.test"},
+        {"hris_id": "m-8", **NAMED},
+        {"hris_id": "m-9", "email": "p3@acme.test"},
+    )
+    assert plan(people, directory, **facts).relisted == {("m-7", "globex")}
+
+
+def test_nobody_is_archived_of_whom_an_incomplete_extract_says_that_they_left() -> None:
+    people, directory = company(3)
+    assert actions(plan([people[0], people[1] | {"active": False}, people[2]], directory, complete=False)) == []
+
+
+def test_who_left_and_will_be_back_is_no_user_before_the_day() -> None:
+    people, directory = company(3)
+    ahead = {"termination_date": TODAY.replace(day=1), "latest_rehire_date": NEXT_YEAR}
+    planned = plan([person(1, **ahead), *people[1:], person(4, **ahead)], directory, {"archive_employees": False})
+    assert (actions(planned), planned.counts["unchanged"]) == ([], 3)
+    assert planned.diagnostics == {"excluded:not_started": ("0004",)}
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_nobody_is_named_as_kept_or_awaited_where_nobody_is_archived(complete: bool) -> None:
+    people, directory = company(3)
+    pair = ("m-9", directory.by_employee_id("0003")["user_id"])
+    facts: dict[str, Any] = {"missing": frozenset({"m-2", "m-3"}), "holes": frozenset({"m-9"}), "complete": complete}
+    settings = {"archive_employees": not complete, "do_not_archive": ["0002"]}
+    planned = plan(people[:1], directory, settings, undecided=frozenset({pair}), **facts)
+    assert (actions(planned), planned.counts["protected"]) == ([], 0)
+    assert "awaiting_decision" not in planned.diagnostics

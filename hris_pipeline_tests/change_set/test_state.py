@@ -1,5 +1,7 @@
 """JSON written by columns is the text that msgspec writes row by row."""
 
+from typing import Any
+
 import msgspec
 import pandas as pd
 import pyarrow as pa
@@ -46,7 +48,7 @@ def test_no_columns_make_empty_objects() -> None:
 
 
 def test_metadata_that_is_no_text_is_no_text_of_the_source() -> None:
-    stored = [{"Team": 5}, {"Team": "5"}, {"Team": ["5"]}, {"Team": None}, {}]
+    stored: list[dict[str, Any]] = [{"Team": 5}, {"Team": "5"}, {"Team": ["5"]}, {"Team": None}, {}]
     index = pd.RangeIndex(len(stored))
     column = metadata_column(stored, "Team", index)
     assert column.isna().tolist() == [False, False, False, True, True]
