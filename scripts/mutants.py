@@ -63,16 +63,16 @@ class Trials:
             return
         passing = set(tests)
         tests = list(dict.fromkeys([*[test for test in reversed(self.noticing) if test in passing][:LATEST], *tests]))
-        told, tell = os.pipe()
+        reading, writing = os.pipe()
         if child := os.fork():
-            os.close(tell)
-            self._running[child] = mutant, told, time.monotonic()
+            os.close(writing)
+            self._running[child] = mutant, reading, time.monotonic()
             return
         try:
             outcome = trial(tests)
         except BaseException as error:
             outcome = Outcome("broken", repr(error))
-        os.write(tell, json.dumps(vars(outcome)).encode())
+        os.write(writing, json.dumps(vars(outcome)).encode())
         os._exit(0)
 
     def finish(self) -> None:
@@ -84,8 +84,8 @@ class Trials:
         child, _ = os.wait()
         if child not in self._running:
             return
-        mutant, told, began = self._running.pop(child)
-        with os.fdopen(told, "rb") as pipe:
+        mutant, reading, began = self._running.pop(child)
+        with os.fdopen(reading, "rb") as pipe:
             answer = pipe.read()
         outcome = Outcome(**json.loads(answer)) if answer else Outcome("endless")
         if outcome.how == "noticed" and outcome.test:
@@ -106,8 +106,8 @@ def try_in_place(mutants: Sequence[Mutant], passes: Passes, trials: Trials, sess
     """The mutants of what only runs when tests do: each fork of this process, where all is loaded and what tests share
     is up, gives the functions of the module their faulty code."""
     tree = Path.cwd()
-    wanted = list(dict.fromkeys(test for mutant in mutants for test in passes.of(mutant)))
-    bring_up(session, wanted)
+    tests_of_file = list(dict.fromkeys(test for mutant in mutants for test in passes.of(mutant)))
+    bring_up(session, tests_of_file)
     loaded = Loaded()
 
     def trial(mutant: Mutant | None, tests: Sequence[str], seconds: float = trials.seconds) -> Outcome:

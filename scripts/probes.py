@@ -73,7 +73,7 @@ def _operation(node: ast.expr, leaves: list[ast.expr]) -> ast.expr:
         if isinstance(value, ast.expr):
             setattr(node, name, _operation(value, leaves))
         elif name == "comparators":
-            setattr(node, name, [_operation(one, leaves) for one in value])
+            setattr(node, name, [_operation(operand, leaves) for operand in value])
     return node
 
 

@@ -60,15 +60,15 @@ class Session:
 def meet(session: pytest.Session, tests: Sequence[str], seconds: float) -> Outcome:
     """Runs the tests one after the other until one of them fails; what tests share is left standing."""
     items = {item.nodeid: item for item in session.items}
-    chosen = [items[test] for test in tests if test in items]
-    for ran, (item, following) in enumerate(zip(chosen, [*chosen[1:], session], strict=False)):
+    selected = [items[test] for test in tests if test in items]
+    for ran, (item, following) in enumerate(zip(selected, [*selected[1:], session], strict=False)):
         if time.process_time() > seconds:
-            return Outcome("unnoticed", ran=ran, tests=len(chosen))
+            return Outcome("unnoticed", ran=ran, tests=len(selected))
         signal.alarm(ENDLESS)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
-            return Outcome("noticed", item.nodeid, ran + 1, len(chosen))
-    return Outcome("survived", ran=len(chosen), tests=len(chosen))
+            return Outcome("noticed", item.nodeid, ran + 1, len(selected))
+    return Outcome("survived", ran=len(selected), tests=len(selected))
 
 
 class Loaded:
@@ -77,8 +77,8 @@ class Loaded:
     def __init__(self) -> None:
         gc.unfreeze()
         objects = gc.get_objects()
-        self._functions = [one for one in objects if isinstance(one, FunctionType)]
-        self._caches = [one for one in objects if isinstance(one, _lru_cache_wrapper)]
+        self._functions = [item for item in objects if isinstance(item, FunctionType)]
+        self._caches = [item for item in objects if isinstance(item, _lru_cache_wrapper)]
         gc.freeze()
 
     def forget(self) -> None:
@@ -96,7 +96,7 @@ class Loaded:
 
 
 def _codes(code: CodeType) -> list[CodeType]:
-    inner = [found for const in code.co_consts if isinstance(const, CodeType) for found in _codes(const)]
+    inner = [code for const in code.co_consts if isinstance(const, CodeType) for code in _codes(const)]
     return [code, *inner]
 
 

@@ -233,8 +233,8 @@ def _line(user_id: str, user: CurrentUser, target: State) -> dict[str, Any]:
 
 
 def _changed(old: State, new: State) -> list[str]:
-    told = ("integration_id", *(name for name in USER_STATE if name in _FIELDS))
-    names = [name for name in told if old.get(name) != new.get(name)]
+    fields = ("integration_id", *(name for name in USER_STATE if name in _FIELDS))
+    names = [name for name in fields if old.get(name) != new.get(name)]
     old_metadata, new_metadata = old.get("metadata") or {}, new.get("metadata") or {}
     keys = sorted({*old_metadata, *new_metadata})
     return names + [f"{METADATA_PREFIX}{key}" for key in keys if old_metadata.get(key) != new_metadata.get(key)]

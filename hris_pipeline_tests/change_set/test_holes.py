@@ -38,17 +38,19 @@ def test_who_is_no_hole_is_not_gone_by_the_word_of_the_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "identity",
     [NAMED, {"email": "kim@acme.test"}, {"employee_id": "0007"}, {"works": False}],
     ids=["a name", "an email", "an EmployeeId", "does not work"],
 )
-def test_somebody_is_told_by_any_of_these(told: Person) -> None:
-    assert context({"hris_id": "m-1"} | told).untold_holes == frozenset()
+def test_somebody_is_told_by_any_of_these(identity: Person) -> None:
+    assert context({"hris_id": "m-1"} | identity).untold_holes == frozenset()
 
 
-@pytest.mark.parametrize("told", [{}, {"first_name": "Kim"}, {"last_name": "Doe"}], ids=["nothing", "first", "last"])
-def test_half_a_name_tells_nobody(told: Person) -> None:
-    assert context({"hris_id": "m-1"} | told).untold_holes == {"m-1"}
+@pytest.mark.parametrize(
+    "identity", [{}, {"first_name": "Kim"}, {"last_name": "Doe"}], ids=["nothing", "first", "last"]
+)
+def test_half_a_name_tells_nobody(identity: Person) -> None:
+    assert context({"hris_id": "m-1"} | identity).untold_holes == {"m-1"}
 
 
 @pytest.mark.parametrize(
@@ -121,9 +123,9 @@ def test_somebody_of_another_name_with_the_work_id_keeps_nobody_whom_the_source_
     hole: Person, archived: list[str]
 ) -> None:
     people, directory = company(3)
-    told = identities({"hris_id": "m-9", "employee_id": "0003"} | hole)
+    facts = identities({"hris_id": "m-9", "employee_id": "0003"} | hole)
     left = people[2] | {"active": False}
-    assert actions(plan([*people[:2], left], directory, holes=frozenset({"m-9"}), hole_identities=told)) == archived
+    assert actions(plan([*people[:2], left], directory, holes=frozenset({"m-9"}), hole_identities=facts)) == archived
 
 
 def test_who_was_seen_at_another_company_is_so_as_long_as_they_are_an_untold_hole() -> None:
