@@ -17,7 +17,7 @@ from hris_pipeline.operations.overview import deleted_integrations
 from hris_pipeline.operations.roles import decision_words, decisions_of, method_words, outcome_words
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import Calendar, next_due
-from hris_pipeline.settings.text import suggestion
+from hris_pipeline.settings.text import nearest_or_all
 from hris_pipeline.store.automation import calendars
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import Integration, get_integration, list_integrations
@@ -287,8 +287,7 @@ def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Serv
     every_asset = known_assets()
     for asset in assets:
         if asset not in every_asset:
-            hint = suggestion(asset, every_asset) or f" There are: {', '.join(every_asset)}."
-            raise UsageError(f"There is no asset {asset!r}.{hint}")
+            raise UsageError(f"There is no asset {asset!r}.{nearest_or_all(asset, every_asset)}")
     if apply:
         raise UsageError("--apply makes everything: leave out --asset.")
     if fresh and "justworks_members" not in assets:

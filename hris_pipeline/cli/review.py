@@ -33,7 +33,7 @@ from hris_pipeline.operations.review_queues import resolve as decide
 from hris_pipeline.operations.review_rows import mask_value
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
-from hris_pipeline.settings.text import suggestion
+from hris_pipeline.settings.text import nearest_or_all
 from hris_pipeline.store.imports import Import, get_import, latest_reading
 from hris_pipeline.store.integrations import get_integration
 
@@ -121,9 +121,11 @@ def quarantine(
 
 
 def _refuse_unknown_field(field: str | None) -> None:
-    fields = {employee_field.name for employee_field in EMPLOYEE_FIELDS} | set(USER_FIELD_NAMES)
+    fields = dict.fromkeys((*(employee_field.name for employee_field in EMPLOYEE_FIELDS), *USER_FIELD_NAMES))
     if field and not field.startswith(("#", "custom:")) and field not in fields:
-        raise UsageError(f"There is no field {field[:40]!r} that a record could fail in.{suggestion(field, fields)}")
+        raise UsageError(
+            f"There is no field {field[:40]!r} that a record could fail in.{nearest_or_all(field, fields)}"
+        )
 
 
 def conflicts(

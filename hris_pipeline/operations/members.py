@@ -293,8 +293,10 @@ def read_shares(services: Services, manifest: Manifest, settings: Settings) -> S
     warnings: tuple[Problem, ...] = ()
     if not manifest.with_custom_fields and len(manifest.sampled):
         warnings = tuple(
-            Problem(f"do_not_import[{index}]", f"rule {rule.name!r} matches all {manifest.asked} people asked so far")
-            for index, rule in enumerate(settings.do_not_import)
+            Problem(
+                f"do_not_import.{rule.name}", f"rule {rule.name!r} matches all {manifest.asked} people asked so far"
+            )
+            for rule in settings.do_not_import
             if (manifest.first_page or _asks_custom_fields(rule)) and matches_everybody(rule, asked)
         )
     if manifest.first_page:  # what some people say refuses nothing

@@ -14,7 +14,7 @@ from hris_pipeline.operations.notification import forget_notifications
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings, named_sources
 from hris_pipeline.settings.mapping import custom_labels, effective_metadata, metadata_renames
-from hris_pipeline.settings.text import suggestion
+from hris_pipeline.settings.text import nearest_or_all
 from hris_pipeline.settings.validating import format_path
 from hris_pipeline.settings.values import custom_label, matching_everybody
 from hris_pipeline.store.automation import automation
@@ -223,20 +223,26 @@ def check_against_extract(
         reference_shares: name of an associated metadata field → share (0 to 1) of its values that are somebody's
             EmployeeId; left out where it has no values.
     """
+    document = settings.document()
     errors = [
         Problem(
-            format_path(path), f"the company has no custom field {label!r}.{suggestion(label, known_custom_labels)}"
+            format_path(path, document),
+            f"the company has no custom field {label!r}."
+            f"{nearest_or_all(label, known_custom_labels) or ' It has none.'}",
         )
         for path, source in named_sources(settings)
         if (label := custom_label(source)) is not None and label not in known_custom_labels
     ]
     errors += [
-        Problem(f"do_not_import[{index}]", matching_everybody(rule))
+        Problem(format_path(("do_not_import", index), document), matching_everybody(rule))
         for index, rule in enumerate(settings.do_not_import)
         if rule_shares.get(rule.name, 0) >= 1
     ]
     warnings = [
-        Problem(f"metadata[{index}]", f"no value of {entry.source} is anybody's EmployeeId, as type: associated needs")
+        Problem(
+            format_path(("metadata", index), document),
+            f"no value of {entry.source} is anybody's EmployeeId, as type: associated needs",
+        )
         for index, entry in enumerate(settings.metadata)
         if entry.type == "associated" and reference_shares.get(entry.name, 1) <= 0
     ]

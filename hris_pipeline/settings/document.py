@@ -22,7 +22,7 @@ from hris_pipeline.settings.fields import (
     USER_FIELDS_BY_NAME,
     sources_without,
 )
-from hris_pipeline.settings.text import suggestion
+from hris_pipeline.settings.text import nearest_or_all
 from hris_pipeline.settings.values import (
     AppriseUrl,
     CallingCountry,
@@ -252,7 +252,7 @@ class Settings(StrictModel):
         (), description="Rules over employee columns and custom fields; who matches one is left out."
     )
     do_not_archive: Annotated[tuple[EmployeeId, ...], *list_of] = Field(
-        (), description="EmployeeIds an import never archives; in quotes, because leading zeros count."
+        (), description="EmployeeIds an import never archives; leading zeros count."
     )
     exclude_fields: Annotated[tuple[Label, ...], *list_of] = Field(
         (), description="User fields (not employee_id) or metadata names never written; a stored value stays."
@@ -378,7 +378,7 @@ def _unknown_exclusions(settings: Settings) -> Iterator[Inconsistency]:
         if name == "employee_id":
             yield Inconsistency(path, "employee_id cannot be excluded: it is what names the user")
         elif name not in fields:
-            message = f"{name!r} is neither a user field nor a metadata name.{suggestion(name, fields)}"
+            message = f"{name!r} is neither a user field nor a metadata name.{nearest_or_all(name, fields)}"
             yield Inconsistency(path, message, "metadata")
 
 

@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.text import suggestion
+from hris_pipeline.settings.text import nearest_or_all
 from hris_pipeline.settings.validating import YamlText, check_document, format_path, known_keys, make_yaml, to_yaml
 
 __all__ = ["Difference", "differences", "dump_settings", "load_settings", "rewrite_settings", "set_values"]
@@ -70,7 +70,7 @@ def set_values(settings: Settings, assignments: Sequence[str]) -> Settings:
     document = settings.document()
     problems = [problem for assignment in assignments for problem in _assign(document, assignment)]
     changed, findings = check_document(document)
-    problems += [Problem(format_path(path), message) for path, message in findings]
+    problems += [Problem(format_path(path, document), message) for path, message in findings]
     if problems or changed is None:
         raise SettingsInvalid(problems)
     return changed
@@ -105,7 +105,7 @@ def _assign(document: dict[str, Any], assignment: str) -> Iterator[Problem]:
             yield Problem(key, f"{'.'.join(parts[:depth])} has no keys; give its whole value as YAML")
             return
         if keys and step not in keys:
-            yield Problem(key, f"no such setting.{suggestion(step, keys)}")
+            yield Problem(key, f"no such setting.{nearest_or_all(step, keys)}")
             return
         if depth < len(parts):
             part = part.get(step)

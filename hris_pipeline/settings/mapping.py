@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.settings.document import MetadataField, MetadataType, Settings
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS, sources_without
-from hris_pipeline.settings.text import clean_value, suggestion
+from hris_pipeline.settings.text import clean_value, nearest_or_all
 from hris_pipeline.settings.validating import settings_from
 from hris_pipeline.settings.values import custom_label
 
@@ -187,7 +187,9 @@ def _entries(settings: Settings) -> list[dict[str, Any]]:
 def _position(settings: Settings, name: str) -> int:
     names: list[str] = [entry.name for entry in settings.metadata]
     if name not in names:
-        raise UnknownName(f"No metadata field or user field {name!r}.{suggestion(name, (*names, *USER_FIELD_NAMES))}")
+        raise UnknownName(
+            f"No metadata field or user field {name!r}.{nearest_or_all(name, (*names, *USER_FIELD_NAMES))}"
+        )
     return names.index(name)
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from hris_pipeline.settings.fields import TextRule
 
-__all__ = ["clean_value", "fold_case", "iso_date", "local_moment", "plural", "suggestion"]
+__all__ = ["clean_value", "fold_case", "iso_date", "local_moment", "nearest_or_all", "plural", "suggestion"]
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
@@ -121,3 +121,10 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     by_key = {candidate.casefold(): candidate for candidate in names}
     near = get_close_matches(name.casefold(), by_key, n=1, cutoff=0.6)
     return f" Did you mean {by_key[near[0]]!r}?" if near else ""
+
+
+def nearest_or_all(name: str, names: Iterable[str]) -> str:
+    """``suggestion``, or `` There are: a, b, c.`` where nothing is near; empty where there is nothing at all."""
+    candidates = list(names)
+    every = f" There are: {', '.join(candidates)}." if candidates else ""
+    return suggestion(name, candidates) or every

@@ -22,7 +22,7 @@ from ruamel.yaml.resolver import BaseResolver
 
 from hris_pipeline.errors import Problem, SettingsInvalid
 from hris_pipeline.settings.document import InconsistencyError, Settings
-from hris_pipeline.settings.text import suggestion
+from hris_pipeline.settings.text import nearest_or_all, suggestion
 
 __all__ = ["Path", "YamlText", "check_document", "format_path", "known_keys", "make_yaml", "settings_from", "to_yaml"]
 
@@ -38,7 +38,7 @@ def settings_from(document: Mapping[str, Any]) -> Settings:
     """
     settings, problems = check_document(document)
     if settings is None:
-        raise SettingsInvalid([Problem(format_path(path), message) for path, message in problems])
+        raise SettingsInvalid([Problem(format_path(path, document), message) for path, message in problems])
     return settings
 
 
@@ -69,10 +69,20 @@ def check_document(document: Mapping[str, Any]) -> tuple[Settings | None, list[t
             return None, problems
 
 
-def format_path(path: Path) -> str:
-    """A path as people write it: ``do_not_import[0].all[1].value``."""
+def format_path(path: Path, document: Mapping[str, Any] | None = None) -> str:
+    """A path as people write it: ``do_not_import[0].all[1].value``; in a ``document`` whose entry has a name, by that:
+    ``do_not_import.Interns.all[1].value``."""
+    if document is not None and len(path) > 1 and (name := _entry_name(document.get(str(path[0])), path[1])):
+        path = (path[0], name, *path[2:])
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+def _entry_name(entries: Any, position: str | int) -> str:
+    """What an entry of a list is called; empty where it has no name."""
+    listed = isinstance(entries, list | tuple) and isinstance(position, int) and position < len(entries)
+    name = entries[position].get("name") if listed and isinstance(entries[position], Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def known_keys(path: Path) -> tuple[str, ...]:
@@ -157,7 +167,7 @@ def _no_text(detail: ErrorDetails, _: Path) -> str:
 
 def _no_such_key(_: ErrorDetails, path: Path) -> str:
     keys = known_keys(path[:-1])
-    return f"no such setting.{suggestion(str(path[-1]), keys) or ' Known here: ' + ', '.join(keys) + '.'}"
+    return f"no such setting.{nearest_or_all(str(path[-1]), keys)}"
 
 
 def _not_listed(detail: ErrorDetails, _: Path) -> str:

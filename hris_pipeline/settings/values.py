@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES, Kind, MetadataName
-from hris_pipeline.settings.text import clean_value, suggestion
+from hris_pipeline.settings.text import clean_value, nearest_or_all, suggestion
 
 __all__ = [
     "COMPARISON",
@@ -100,15 +100,14 @@ def _source(value: str) -> str:
     elif value == "custom_fields":
         raise ValueError(f"name one custom field, as {CUSTOM_PREFIX}Label")
     elif value not in SOURCE_COLUMNS:
-        raise ValueError(
-            f"no employee column {value!r}; use one of them or {CUSTOM_PREFIX}Label.{suggestion(value, SOURCE_COLUMNS)}"
-        )
+        hint = nearest_or_all(value, SOURCE_COLUMNS)
+        raise ValueError(f"no employee column {value!r}; use one of them or {CUSTOM_PREFIX}Label.{hint}")
     return value
 
 
 def _user_field(value: str) -> str:
     if value not in USER_FIELD_NAMES:
-        raise ValueError(f"no user field {value!r}.{suggestion(value, USER_FIELD_NAMES)}")
+        raise ValueError(f"no user field {value!r}.{nearest_or_all(value, USER_FIELD_NAMES)}")
     return value
 
 

@@ -67,7 +67,16 @@ class TestSettings:
         assert unescape(page.text).count(value) >= 1
 
     @pytest.mark.parametrize(
-        "sent", ["0016\r\n0020", "0016, 0020", "0016,\n0020", '["0016", "0020"]', '- "0016"\n- "0020"']
+        "sent",
+        [
+            "0016\r\n0020",
+            "0016, 0020",
+            "0016,\n0020",
+            '["0016", "0020"]',
+            '- "0016"\n- "0020"',
+            '"0016"\n0020',
+            "'0016', \"0020\"",
+        ],
     )
     def test_ids_are_taken_one_a_line_or_with_commas_between(self, acme: Acme, served: Served, sent: str) -> None:
         browser = served.browser()
@@ -77,6 +86,13 @@ class TestSettings:
         assert acme.settings().do_not_archive == ("0016", "0020")
         assert ">0016\n0020</textarea>" in browser.get("/i/acme/settings").text
         assert "Nothing differs" in words_of(browser.post("/i/acme/settings", do_not_archive=sent))
+
+    def test_nothing_tells_the_form_to_quote_and_one_id_in_quotes_is_that_id(self, acme: Acme, served: Served) -> None:
+        browser = served.browser()
+        assert "in quotes" not in words_of(browser.get("/i/acme/settings"))
+        for sent in ('"0016"', "'0016'", "0016"):
+            page = browser.post("/i/acme/settings", do_not_archive=sent)
+            assert hidden_values(page.text, "change") == ['do_not_archive=["0016"]']
 
     def test_an_address_is_taken_as_it_is(self, acme: Acme, served: Served) -> None:
         page = served.browser().post("/i/acme/settings", notify="json://one.example\njson://two.example")

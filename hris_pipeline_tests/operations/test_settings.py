@@ -63,7 +63,7 @@ def test_what_cannot_be_meant_for_this_company_is_refused_and_nothing_changes(ac
     bad = settings_from({"do_not_import": [everybody], "metadata": [{"name": "Pet", "source": "custom:Pet"}]})
     with pytest.raises(SettingsInvalid) as failure:
         acme.change(bad)
-    assert {problem.where for problem in failure.value.problems} == {"do_not_import[0]", "metadata[0].source"}
+    assert {problem.where for problem in failure.value.problems} == {"do_not_import.All", "metadata.Pet.source"}
     assert acme.settings() == Settings()
 
 
@@ -78,7 +78,7 @@ def test_an_associated_field_that_names_nobody_is_warned_about(acme_lite: Acme) 
     change = acme_lite.change(
         settings_from({"metadata": [{"name": "Buddy", "source": "job_title", "type": "associated"}]})
     )
-    assert [problem.where for problem in change.warnings] == ["metadata[0]"]
+    assert [problem.where for problem in change.warnings] == ["metadata.Buddy"]
 
 
 def test_settings_can_be_changed_after_an_extract_that_cannot_be_used(acme_lite: Acme) -> None:

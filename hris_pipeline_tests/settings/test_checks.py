@@ -23,19 +23,22 @@ def test_a_custom_field_the_company_does_not_have_is_an_error_wherever_it_is_nam
     errors, warnings = check_against_extract(SETTINGS, ["badge", "Buddy"], {}, {})
     assert [str(problem) for problem in errors] == [
         "mapping.employee_id: the company has no custom field 'Badge'. Did you mean 'badge'?",
-        "do_not_import[0].any[0].field: the company has no custom field 'Badge'. Did you mean 'badge'?",
+        "do_not_import.Nobody.any[0].field: the company has no custom field 'Badge'. Did you mean 'badge'?",
     ]
     assert warnings == []
+    [error, _] = check_against_extract(SETTINGS, ["Pet", "Team", "Buddy"], {}, {})[0]
+    assert error.message == "the company has no custom field 'Badge'. There are: Pet, Team, Buddy."
+    assert check_against_extract(SETTINGS, [], {}, {})[0][0].message.endswith("'Badge'. It has none.")
 
 
 def test_a_rule_that_matches_everybody_is_an_error() -> None:
     errors, _ = check_against_extract(SETTINGS, ["Badge", "Buddy"], {"Nobody": 1.0}, {})
     assert [str(problem) for problem in errors] == [
-        "do_not_import[0]: rule 'Nobody' matches everybody; nobody would be imported"
+        "do_not_import.Nobody: rule 'Nobody' matches everybody; nobody would be imported"
     ]
 
 
 def test_an_associated_field_whose_values_are_nobodys_employee_id_is_a_warning() -> None:
     errors, warnings = check_against_extract(SETTINGS, ["Badge", "Buddy"], {}, {"Buddy": 0.0})
     assert errors == []
-    assert [problem.where for problem in warnings] == ["metadata[0]"]
+    assert [problem.where for problem in warnings] == ["metadata.Buddy"]

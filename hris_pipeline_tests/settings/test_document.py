@@ -128,21 +128,27 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"mapping": {"email": "custom_fields"}}, "mapping.email: name one custom field, as custom:Label"),
     ({"mapping": {"hire_date": "department"}}, "mapping.hire_date: hire_date is a date, department is not"),
     ({"mapping": {"email": "class_code"}}, "ClassCode (class_code) is not available with source: justworks"),
-    (metadata(("Code", "class_code")), "metadata[0].source: ClassCode (class_code) is not available"),
-    (rule(field="class_code", operator="is_empty"), "do_not_import[0].all[0].field: ClassCode (class_code)"),
-    (metadata(("Team", "department"), ("TEAM", "job_title")), "metadata[1].name: 'TEAM' is given twice"),
-    (metadata(("employee ID", "department")), "metadata[0].name: 'employee ID' is a core field of the user file"),
-    (metadata(("EmployeeId", "department")), "metadata[0].name: 'EmployeeId' is a core field of the user file"),
-    ({"metadata": [{"name": "Team"}]}, "metadata[0].source: is missing"),
-    ({"metadata": [{"name": "Team", "source": "department", "type": "secret"}]}, "metadata[0].type: must be 'default'"),
-    ({"do_not_import": [{"name": "R"}]}, "do_not_import[0]: a rule has either `all` or `any`"),
+    (metadata(("Code", "class_code")), "metadata.Code.source: ClassCode (class_code) is not available"),
+    (rule(field="class_code", operator="is_empty"), "do_not_import.R.all[0].field: ClassCode (class_code)"),
+    (metadata(("Team", "department"), ("TEAM", "job_title")), "metadata.TEAM.name: 'TEAM' is given twice"),
+    (
+        metadata(("employee ID", "department")),
+        "metadata.employee ID.name: 'employee ID' is a core field of the user file",
+    ),
+    (metadata(("EmployeeId", "department")), "metadata.EmployeeId.name: 'EmployeeId' is a core field of the user file"),
+    ({"metadata": [{"name": "Team"}]}, "metadata.Team.source: is missing"),
+    (
+        {"metadata": [{"name": "Team", "source": "department", "type": "secret"}]},
+        "metadata.Team.type: must be 'default'",
+    ),
+    ({"do_not_import": [{"name": "R"}]}, "do_not_import.R: a rule has either `all` or `any`"),
     (
         {"do_not_import": [{"name": "R", "any": [{"field": "email", "operator": "is_empty"}]}] * 2},
-        "do_not_import[1].name: 'R' is given twice",
+        "do_not_import.R.name: 'R' is given twice",
     ),
     (rule(field="emial", operator="is_empty"), "no employee column 'emial'; use one of them or custom:Label. Did you"),
     (rule(field="email", operator="equal", value="x"), "Did you mean 'equals'?"),
-    (rule(field="email", operator="equals"), "do_not_import[0].all[0]: equals on email needs a text"),
+    (rule(field="email", operator="equals"), "do_not_import.R.all[0]: equals on email needs a text"),
     (
         rule(field="email", operator="equals", value=" "),
         "equals on email needs a text (to ask for a blank, use is_empty)",
@@ -240,10 +246,10 @@ def test_all_problems_are_told_at_once() -> None:
         "time_zone",
         "day_of_month",
         "mapping.email",
-        "metadata[1].source",
-        "metadata[2].source",
-        "metadata[2].name",
-        "do_not_import[0].all[0]",
+        "metadata.Broken.source",
+        "metadata.team.source",
+        "metadata.team.name",
+        "do_not_import.R.all[0]",
     }
 
 
@@ -251,7 +257,7 @@ def test_a_clash_with_something_that_is_wrong_itself_is_not_told() -> None:
     document = {"source": "finhc", "exclude_fields": ["Team"], "metadata": [{"name": "Team", "source": "class_cod"}]}
     with pytest.raises(SettingsInvalid) as refusal:
         settings_from(document)
-    assert [problem.where for problem in refusal.value.problems] == ["source", "metadata[0].source"]
+    assert [problem.where for problem in refusal.value.problems] == ["source", "metadata.Team.source"]
 
 
 def test_no_error_and_no_repr_shows_a_notification_address() -> None:

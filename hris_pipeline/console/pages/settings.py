@@ -2,6 +2,7 @@
 nothing is stored before a page has shown what differs and what an import would then do."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -130,10 +131,20 @@ def _lines(entries: Sequence[str]) -> str:
 def _entries(text: str, *, commas: bool) -> list[str] | None:
     """The entries of a list that is written one a line, or with commas between; None when it is written as YAML."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if any(line[0] in "[{'\"" or line == "-" or line.startswith("- ") for line in lines):
+    if any(line[0] in "[{" or line == "-" or line.startswith("- ") for line in lines):
         return None
-    parts = [part.strip() for line in lines for part in (line.split(",") if commas else [line])]
-    return [part for part in parts if part]
+    parts = [part.strip() for line in lines for part in (_SEPARATED.findall(line) if commas else [line])]
+    return [entry for part in parts if (entry := _unquoted(part))]
+
+
+_SEPARATED = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,]+)\s*(?:,|$)""")
+"""What stands between commas; a comma between quotes parts nothing."""
+
+
+def _unquoted(entry: str) -> str:
+    """Without the quotes that YAML would want around it."""
+    is_quoted = len(entry) > 1 and entry[0] == entry[-1] and entry[0] in "'\""
+    return entry[1:-1].strip() if is_quoted else entry
 
 
 def _sent_value(key: str, text: str) -> str:
