@@ -19,8 +19,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.fields import USER_STATE
-from hris_pipeline.transform.columns import as_text, from_arrow, map_chunks, text_series, to_arrow
+from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
+from hris_pipeline.transform.columns import as_text, employee_column, from_arrow, map_chunks, text_series, to_arrow
 
 __all__ = [
     "SLIM_COLUMNS",
@@ -153,6 +155,18 @@ class PlanContext:
     undecided: frozenset[tuple[str, str]] = frozenset()
     relisted: frozenset[tuple[str, str]] = frozenset()
     unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def unread_in_use(self, settings: Settings) -> dict[str, list[str]]:
+        """The unread columns that the mapping, metadata or a rule in force reads, each with the targets it feeds."""
+        fed = [*effective_mapping(settings).items()]
+        fed += [(entry.name.column, entry.source) for entry in effective_metadata(settings)]
+        ruled = {condition.field for rule in settings.do_not_import for condition in rule.conditions}
+        in_use = {employee_column(source) for source in (*ruled, *(source for _, source in fed))}
+        return {
+            column: [target for target, source in fed if employee_column(source) == column]
+            for column in sorted(self.unread)
+            if column in in_use
+        }
 
     def with_hole_identities(self, identities: pd.DataFrame) -> "PlanContext":
         """With what the list tells of the holes; where its word counts, those who have left are gone, and no holes."""

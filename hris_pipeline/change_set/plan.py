@@ -10,7 +10,6 @@ import functools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import pandas as pd
 
@@ -31,8 +30,6 @@ from hris_pipeline.change_set.guards import Guard, GuardInputs, evaluate_guards
 from hris_pipeline.change_set.identity import conflict_lines
 from hris_pipeline.contract import COUNT_OF_ACTION, COUNTS
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
-from hris_pipeline.settings.values import custom_label
 from hris_pipeline.transform.columns import (
     column_or_nulls,
     is_distinct,
@@ -43,6 +40,7 @@ from hris_pipeline.transform.columns import (
     text_series,
     to_arrow,
 )
+from hris_pipeline.transform.map_users import unread_rows
 
 __all__ = ["Outcome", "Plan", "PlanContext", "count_people", "diagnose", "guard_inputs", "make_plan"]
 
@@ -99,7 +97,7 @@ def diagnose(
         "inactive_local": tuple(names[rows["inactive_local"]]),
         "warning:do_not_archive_unknown": _unknown_ids(snapshot, settings),
         "warning:field_missing_for_all": result.desired.vanished,
-        "warning:field_unread": tuple(_unread_in_use(context, settings)),
+        **_unread(rows, names, context, settings),
     }
     for code, hris_ids in warnings.items():
         lines[f"warning:{code}"] = names[is_in(rows["hris_id"], hris_ids)].tolist()
@@ -143,7 +141,7 @@ def guard_inputs(
         identifiable=_count_distinct(active["user_id"], reidentified["user_id"]),
         newly_quarantined=grown,
         quarantine_checks=checks,
-        unread=_unread_in_use(context, settings),
+        unread={column: context.unread[column] for column in context.unread_in_use(settings)},
         wiped=wiped,
         filled=directory.filled(list(wiped), touched["user_id"]) if wiped else {},
     )
@@ -159,12 +157,14 @@ def _exclusions(result: Outcome) -> pd.Series:
     return result.outcome.where(result.outcome.str.startswith("excluded:")).fillna(by_rule)
 
 
-def _unread_in_use(context: PlanContext, settings: Settings) -> dict[str, Mapping[str, Any]]:
-    """The unread columns that the mapping, metadata or a rule in force reads."""
-    sources = {*effective_mapping(settings).values(), *(entry.source for entry in effective_metadata(settings))}
-    sources |= {condition.field for rule in settings.do_not_import for condition in rule.conditions}
-    columns = {"custom_fields" if custom_label(source) is not None else source for source in sources}
-    return {column: seen for column, seen in sorted(context.unread.items()) if column in columns}
+def _unread(rows: pd.DataFrame, names: pd.Series, context: PlanContext, settings: Settings) -> dict[str, list[str]]:
+    """Of each unread column in use the people; the column itself where none of those who are planned sends it."""
+    masks, lines = unread_rows(rows), dict[str, list[str]]()
+    for column, targets in context.unread_in_use(settings).items():
+        hit = [masks[target] for target in targets if target in masks]
+        people = names[pd.concat(hit, axis="columns").any(axis="columns")].tolist() if hit else [column]
+        lines.setdefault("warning:field_unread" + (f":{column}" if hit else ""), []).extend(people)
+    return lines
 
 
 def _names(rows: pd.DataFrame) -> pd.Series:

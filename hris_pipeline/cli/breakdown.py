@@ -11,7 +11,7 @@ from hris_pipeline.cli.printing import cell, moment, printable, table
 from hris_pipeline.contract import APPLIED_COUNTS
 from hris_pipeline.operations.review import NotApplied, Person, Review, ReviewRow
 from hris_pipeline.operations.review_files import group_words, reason_words
-from hris_pipeline.operations.review_rows import FIELDS_MISSING
+from hris_pipeline.operations.review_rows import FIELD_REASONS
 from hris_pipeline.store.imports import Import
 
 __all__ = [
@@ -199,12 +199,17 @@ def _headline(record: Import, time_zone: str, *, previewed: bool) -> Text:
 
 def not_applied_table(groups: Iterable[NotApplied], *, revealed: bool, most: int = MOST_IDS) -> RenderableType:
     """Whoever is not applied, or warned about, by reason."""
-    lines = [(group_words(group), group.count, _who(group, revealed, most)) for group in groups]
+    lines = [
+        (group_words(group), "", "–")
+        if group.reason in FIELD_REASONS
+        else (group_words(group), group.count, _who(group, revealed, most))
+        for group in groups
+    ]
     return table(("not applied, or warned about", ">people", "who"), lines)
 
 
 def _who(group: NotApplied, revealed: bool, most: int) -> str:
-    if group.reason == FIELDS_MISSING or not revealed:
+    if not revealed:
         return _some(group.ids, group.count, most)
     return _some([_named(person) for person in group.people], group.count, most)
 

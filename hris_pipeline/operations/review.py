@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hris_pipeline.contract import ACTIONS
 from hris_pipeline.errors import HrisError, UsageError
 from hris_pipeline.operations.review_rows import (
-    FIELDS_MISSING,
+    FIELD_REASONS,
     SYSTEM_FIELDS,
     Change,
     ReviewRow,
@@ -34,7 +34,7 @@ from hris_pipeline.store import review as stored
 from hris_pipeline.store.imports import Import, get_import
 
 __all__ = [
-    "FIELDS_MISSING",
+    "FIELD_REASONS",
     "Change",
     "Filters",
     "NotApplied",
@@ -89,7 +89,7 @@ class NotApplied:
     """People who are not applied, or warned about, for one reason: ``reason`` as in ``Import.diagnostics``; of
     quarantined people ``field``, ``check`` and ``detail`` say which. ``ids`` are the first of them.
 
-    Under ``warning:field_missing_for_all`` the ids are names of fields."""
+    Under one of ``FIELD_REASONS`` the ids are names of fields."""
 
     reason: str
     count: int
@@ -277,7 +277,7 @@ class _Reader:
     def ids_under(self, reason: str) -> list[str]:
         """Whom the filters leave of a reason's people."""
         ids: Collection[str] = self.summary.diagnostics.get(reason, ())
-        if reason == FIELDS_MISSING:
+        if reason in FIELD_REASONS:
             return [name for name in ids if self._shows(name)]
         if self.query.people is not None:
             ids = [name for name in ids if name in self.query.people]
@@ -300,10 +300,10 @@ class _Reader:
 
     def _with_people(self, groups: Sequence[NotApplied]) -> tuple[NotApplied, ...]:
         """The groups with the people whom they list, all looked up at once."""
-        ids = dict.fromkeys(key for group in groups if group.reason != FIELDS_MISSING for key in group.ids)
+        ids = dict.fromkeys(key for group in groups if group.reason not in FIELD_REASONS for key in group.ids)
         people = {person.id: person for person in self.people(tuple(ids))}
         return tuple(
-            group if group.reason == FIELDS_MISSING else replace(group, people=tuple(people[key] for key in group.ids))
+            group if group.reason in FIELD_REASONS else replace(group, people=tuple(people[key] for key in group.ids))
             for group in groups
         )
 

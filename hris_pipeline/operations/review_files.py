@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from hris_pipeline.contract import APPLIED_COUNTS
 from hris_pipeline.operations.review import (
-    FIELDS_MISSING,
+    FIELD_REASONS,
     Filters,
     NotApplied,
     Person,
@@ -61,6 +61,10 @@ REASONS: Mapping[str, str] = {
 """Why somebody is not applied, or warned about, in an administrator's words."""
 
 
+_UNREAD = "warning:field_unread:"
+"""In front of the field that could not be read of the people named."""
+
+
 GUARD_TITLES: Mapping[str, str] = {
     "incomplete_extract": "Not everybody could be read",
     "archive_limit": "Many people would be archived",
@@ -87,6 +91,8 @@ def reason_words(reason: str) -> str:
         return f"guard: {guard_title(reason.removeprefix('guard:'))}"
     if reason.startswith("warning:changed_since:"):
         return f"left alone: {field_title(reason.rpartition(':')[2])} changed since"
+    if reason.startswith(_UNREAD):
+        return f"{REASONS['warning:field_unread']}: {field_title(reason.removeprefix(_UNREAD))}"
     for kind in ("excluded", "archived"):
         if reason.startswith(f"{kind}:rule:"):
             return f"{kind}: rule {reason.removeprefix(f'{kind}:rule:')}"
@@ -96,7 +102,10 @@ def reason_words(reason: str) -> str:
 
 
 def group_words(group: NotApplied) -> str:
-    """The reason of a group of people; of quarantined ones with the field and what is wrong with it."""
+    """The reason of a group of people; of quarantined ones with the field and what is wrong with it.
+    Where fields stand under a reason, these."""
+    if group.reason in FIELD_REASONS:
+        return f"{reason_words(group.reason)}: {', '.join(map(field_title, group.ids))}"
     if group.field is None:
         return reason_words(group.reason)
     return f"quarantined: {group.field} {group.detail or group.check}"
@@ -123,7 +132,9 @@ class _Source:
 
     def people(self, group: NotApplied, most: int) -> Sequence[Person]:
         """Whom a reason names; of one check of quarantine the first."""
-        if group.reason == FIELDS_MISSING or group.field is not None:
+        if group.reason in FIELD_REASONS:
+            return ()
+        if group.field is not None:
             return group.people or [Person(name, None, None, None) for name in group.ids]
         return people_not_applied(
             self.services,
@@ -175,6 +186,7 @@ def _write_html(source: _Source, file: IO[bytes]) -> None:
         groups=[(group, source.people(group, MOST_PEOPLE)) for group in page.not_applied],
         decision=_decision(page.summary),
         words=reason_words,
+        field_reasons=FIELD_REASONS,
         group_words=group_words,
         title=field_title,
         value=_text,
@@ -196,7 +208,7 @@ def _write_xlsx(source: _Source, file: IO[bytes]) -> None:
     others = (
         (group_words(group), person.id, person.name)
         for group in source.page.not_applied
-        for person in source.people(group, group.count)
+        for person in source.people(group, group.count) or [Person("", None, None, None)]
     )
     not_applied = (("Reason", "Id", "Name"), others)
     write_xlsx(file, {"Changes": _difference(source), "Not applied": not_applied})
@@ -257,7 +269,9 @@ def _filters_words(filters: Filters) -> str:
 
 def _reasons(record: Import) -> list[str]:
     """What rows can stand in."""
-    warnings = [reason for reason in record.diagnostics if reason.startswith("warning:") and reason != FIELDS_MISSING]
+    warnings = [
+        reason for reason in record.diagnostics if reason.startswith("warning:") and reason not in FIELD_REASONS
+    ]
     return [*(f"guard:{guard.name}" for guard in record.tripped), *warnings]
 
 

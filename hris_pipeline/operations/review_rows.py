@@ -16,7 +16,7 @@ from hris_pipeline.store.imports import Import
 from hris_pipeline.store.review import StoredRow, is_hidden
 
 __all__ = [
-    "FIELDS_MISSING",
+    "FIELD_REASONS",
     "SHOWN_UNMASKED",
     "SYSTEM_FIELDS",
     "Change",
@@ -67,8 +67,8 @@ def mask_value(field: str, value: Any) -> Any:
     return mask(str(value))
 
 
-FIELDS_MISSING = "warning:field_missing_for_all"
-"""The one reason under which fields stand, not people."""
+FIELD_REASONS = frozenset({"warning:field_missing_for_all", "warning:field_unread"})
+"""The reasons under which fields stand, not people."""
 
 SYSTEM_FIELDS = frozenset({"integration_id", "email_key"})
 """Parts of a state that say nothing to a person who reviews."""
@@ -113,7 +113,7 @@ def reasons_by_id(summary: Import, ids: frozenset[str]) -> dict[str, list[str]]:
     groups += [
         (reason, people)
         for reason, people in summary.diagnostics.items()
-        if reason != FIELDS_MISSING and (reason.startswith("warning:") or reason == "protected")
+        if reason not in FIELD_REASONS and (reason.startswith("warning:") or reason == "protected")
     ]
     reasons: dict[str, list[str]] = {}
     for reason, people in groups:

@@ -259,6 +259,15 @@ class TestUnread:
         for overriding in ({}, {"override_emails": True, "override_hire_date": True}):
             assert actions(plan([unread, *people[1:]], directory, overriding)) == []
 
+    def test_whoever_sends_it_is_named_under_the_field(self) -> None:
+        people, directory = company(3)
+        fields = ["email", "#Team"]
+        unread = people[0] | dict.fromkeys(fields) | {"unread": fields}
+        seen = {name: {"count": 1, "of": 3} for name in ("email", "phone_number", "class_code")}
+        planned = plan([unread, *people[1:]], directory, unread=seen)
+        assert planned.diagnostics["warning:field_unread:email"] == ("0001",)
+        assert planned.diagnostics["warning:field_unread"] == ("phone_number",), "nobody who is planned sends that"
+
     def test_it_is_not_absent_for_everybody(self) -> None:
         people, directory = company(3)
         rows = [member | {"birth_date": None, "unread": ["birth_date"]} for member in people]

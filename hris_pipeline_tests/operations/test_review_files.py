@@ -10,11 +10,14 @@ from html.parser import HTMLParser
 
 import pytest
 from openpyxl import load_workbook
+from rich.console import Console
 
 from hris_pipeline.change_set.guards import GUARDS, Guard
+from hris_pipeline.cli.breakdown import not_applied_table
 from hris_pipeline.operations.overview import read_import
-from hris_pipeline.operations.review import Filters
-from hris_pipeline.operations.review_files import GUARD_TITLES, REVIEW_FILES, write_review
+from hris_pipeline.operations.review import Filters, NotApplied
+from hris_pipeline.operations.review_files import GUARD_TITLES, REVIEW_FILES, group_words, reason_words, write_review
+from hris_pipeline.operations.review_rows import FIELD_REASONS
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.store.integrations import put_settings
@@ -139,6 +142,17 @@ def test_the_table_has_a_column_for_old_and_for_new_and_computes_nothing(lite_se
     assert {cell.number_format for cell in cells} == {"@"}
     assert [cell.value for cell in next(book["Changes"].iter_rows())] == list(rows[0])
     assert book["Not applied"].max_row == 32
+
+
+def test_a_reason_about_a_field_names_it_and_the_people_beside_it_are_people() -> None:
+    assert reason_words("warning:field_unread:hire_date").endswith("kept as stored: Hire Date")
+    for reason in FIELD_REASONS:
+        group = NotApplied(reason, 1, ("birth_date",), ())
+        assert group_words(group).endswith("kept as stored: Birth Date")
+        console = Console(file=io.StringIO(), width=140)
+        with console.capture() as text:
+            console.print(not_applied_table([group], revealed=False))
+        assert text.get().splitlines()[1].split() == [*group_words(group).split(), "–"], "it counts nobody"
 
 
 def test_there_is_a_file_for_a_browser_a_spreadsheet_and_a_program() -> None:

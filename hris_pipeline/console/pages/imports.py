@@ -13,7 +13,7 @@ from hris_pipeline.operations.decisions import approve_import, discard_import, i
 from hris_pipeline.operations.members import matching_ids
 from hris_pipeline.operations.overview import history, overview, read_import
 from hris_pipeline.operations.review import Filters, people_not_applied, review
-from hris_pipeline.operations.review_files import reason_words
+from hris_pipeline.operations.review_files import group_words, reason_words
 from hris_pipeline.operations.review_queues import (
     Conflict,
     Decision,
@@ -23,7 +23,7 @@ from hris_pipeline.operations.review_queues import (
     relink_by_employee_id,
     resolve,
 )
-from hris_pipeline.operations.review_rows import mask_value
+from hris_pipeline.operations.review_rows import FIELD_REASONS, mask_value
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import get_integration
@@ -81,6 +81,8 @@ def show(visit: Visit) -> Response:
         approved=summary.status == "held" and is_approved(visit.services, summary),
         left_out=sum(map(len, summary.diagnostics.values())),
         reason_words=reason_words,
+        group_words=group_words,
+        field_reasons=FIELD_REASONS,
         fields_of_new=FIELDS_OF_NEW,
         people=_people(visit, summary, parameters["reason"], filters),
         matching=_matching_ids(visit, summary),
