@@ -33,6 +33,7 @@ from hris_pipeline.operations.review_files import reason_words
 from hris_pipeline.operations.review_rows import mask, mask_value
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.users import user_file_as_of, user_file_frame
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.review import is_hidden, visible_metadata
 from hris_pipeline.transform.user_file import USER_FILES, user_file_csv
@@ -87,6 +88,12 @@ def _field_document(story: FieldExplanation) -> dict[str, Any]:
 def _headline(explanation: Explanation) -> list[Any]:
     user = f"user {explanation.user_id}, {explanation.status}" if explanation.user_id else "no user"
     lines = [cell(f"{explanation.employee_id}: {user}; hris_id {explanation.hris_id or 'none'}", "bold")]
+    if explanation.others:
+        commands = "; ".join(f"hris explain {explanation.integration} {hris_id}" for hris_id in explanation.others)
+        carriers = plural(1 + len(explanation.others), "person", "people")
+        lines.append(
+            cell(f"{carriers} of that extract carry {explanation.employee_id}. The others: {commands}", "yellow")
+        )
     if explanation.extract_id is None:
         return [*lines, cell("No extract is kept, so nothing can be said of the source.")]
     return [
@@ -217,7 +224,7 @@ def user_file(
         return CommandResult({"integration": name, "users": len(frame)}, [cell(line) for line in text.splitlines()])
     target = write_private(output, USER_FILES[ending](frame))
     payload = {"integration": name, "users": len(frame), "file": str(target)}
-    return CommandResult(payload, [cell(f"{len(frame)} users are in {target}.")])
+    return CommandResult(payload, [cell(f"{plural(len(frame), 'user')}: {target}")])
 
 
 def load(

@@ -27,7 +27,7 @@ from hris_pipeline.store.imports import Import, get_import
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.stored_json import read_object
 from hris_pipeline.store.tables import users
-from hris_pipeline.transform.columns import SourceColumns, as_text, null_as_false
+from hris_pipeline.transform.columns import SourceColumns, as_text, concat_rows, null_as_false
 from hris_pipeline.transform.eligibility import has_left
 
 __all__ = [
@@ -75,7 +75,8 @@ Employment = Literal["missing", "unknown", "inactive", "ended", "active"]
 class Explanation:
     """Everything known of one person. ``outcome`` says what an import of the latest extract would make of them now, and
     why; ``employment`` how the latest extract has them (``Employment``; None: no extract is kept); ``user_id`` is None
-    when they are no user."""
+    when they are no user. ``others`` are hris_ids of further people of that extract who come with the same EmployeeId.
+    """
 
     integration: str
     employee_id: str
@@ -86,11 +87,13 @@ class Explanation:
     outcome: tuple[str, ...]
     fields: tuple[FieldExplanation, ...]
     employment: Employment | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Person:
-    """One person in the latest extract: the value they have in any source, and their member as received."""
+    """One person in the latest extract: the value they have in any source (of one that was quarantined as it was sent),
+    and their member as received."""
 
     manifest: Manifest | None = None
     hris_id: str | None = None
@@ -98,6 +101,7 @@ class _Person:
     member: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     outcome: tuple[str, ...] = ()
     employment: Employment | None = None
+    others: tuple[str, ...] = ()
 
 
 def explain(services: Services, integration_id: str, employee_id: str, field: str | None = None) -> Explanation:
@@ -135,6 +139,7 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
             for name, source in explained_sources.items()
         ),
         employment=person.employment,
+        others=person.others,
     )
 
 
@@ -204,10 +209,16 @@ def _person(
     # A linked user is their own member and nobody else's, even if somebody else came to have their work id.
     linked = user["hris_id"] if user else None
     names = {linked} if linked else {known_as}
-    employees = transformed.validated.employees
-    people = employees[_named(employees, "hris_id", names) | (not linked and _named(employees, "justworks_id", names))]
-    bad_rows = bad[_named(bad, "hris_id", names) | (not linked and _named(bad, "employee_id", names))]
-    hris_id = next((str(name) for name in [*people["hris_id"], *bad_rows["hris_id"].dropna()]), None)
+    people = concat_rows(transformed.validated.people.rows, transformed.validated.people.failed)
+    carriers = [*_hris_ids(people, "justworks_id", known_as), *_hris_ids(bad, "employee_id", known_as)]
+    candidates = (
+        _hris_ids(people, "hris_id", linked) if linked else [*_hris_ids(people, "hris_id", known_as), *carriers]
+    )
+    hris_id = next(iter(candidates), None)
+    people = people[_named(people, "hris_id", {str(hris_id)})]
+    unidentified = bad["hris_id"].isna() & (not linked) & _named(bad, "employee_id", names)
+    bad_rows = bad[_named(bad, "hris_id", {str(hris_id)}) | unidentified]
+    sent = dict(zip(bad_rows["field"], bad_rows["value"], strict=True))
     today = local_date(settings, services.now())
     is_listed = hris_id is not None or not names.isdisjoint(manifest.holes)
     called = {*names, hris_id, *([user["employee_id"]] if user else _employee_ids(mapped.users, hris_id))}
@@ -217,10 +228,11 @@ def _person(
     return _Person(
         manifest,
         hris_id,
-        lambda source: _first(as_text(columns(source))),
+        lambda source: _first(as_text(columns(source))) or sent.get(source),
         read_member(manifest, services.archive, hris_id) if hris_id else {},
         tuple(outcome) or _no_change_reason(settings, manifest, user, hris_id),
         _employment(mapped.users, hris_id, set(bad_rows["field"]), today) if is_listed else "missing",
+        tuple(dict.fromkeys(name for name in carriers if name != hris_id)),
     )
 
 
@@ -228,6 +240,11 @@ def _employee_ids(mapped: pd.DataFrame, hris_id: str | None) -> list[str]:
     """What a person who is no user is called beside a plan."""
     rows = mapped[mapped["hris_id"] == hris_id] if hris_id and "employee_id" in mapped else mapped.iloc[:0]
     return list(rows["employee_id"].dropna()) if len(rows) else []
+
+
+def _hris_ids(frame: pd.DataFrame, column: str, name: str) -> list[str]:
+    """Of the rows that are called so."""
+    return [str(hris_id) for hris_id in frame.loc[_named(frame, column, {name}), "hris_id"].dropna()]
 
 
 def _named(frame: pd.DataFrame, column: str, names: set[str]) -> pd.Series:

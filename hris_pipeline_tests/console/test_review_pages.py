@@ -5,6 +5,7 @@ import re
 import pytest
 
 from hris_pipeline.console.visit import STATIC
+from hris_pipeline.contract import COUNTS
 from hris_pipeline.operations.decisions import is_approved
 from hris_pipeline.operations.overview import read_import
 from hris_pipeline.operations.review_queues import open_conflicts
@@ -24,6 +25,13 @@ class TestReview:
         assert f"{before[second]['employee_id']} → becomes NEW-7" in text
         assert "active → becomes archived" in text
         assert before[third]["last_name"] in text
+
+    def test_counts_and_actions_have_the_words_of_the_semantics(self, changed: Acme, served: Served) -> None:
+        text = words_of(served.browser().get(review_address(changed)))
+        for word in COUNTS:
+            assert re.search(rf"\d+ ?{word}\b", text), word
+        assert "Created" in text
+        assert not re.search(r"\b[Nn]ew\b", text.replace("NEW-7", "").replace("old to new", ""))
 
     def test_a_viewer_sees_ids_and_fields_but_nobodys_values(self, changed: Acme, served: Served) -> None:
         before = changed.users()

@@ -220,6 +220,27 @@ def test_explain_says_why_somebody_was_not_imported(acme_lite: Acme) -> None:
     assert outcomes["F5"] == ("create",)
 
 
+def test_explain_of_a_shared_id_names_everybody_who_carries_it(acme_lite: Acme) -> None:
+    acme = acme_lite
+    first, second = (acme.company.add(work_id="S1", first_name=name) for name in ("Ann", "Bo"))
+    acme.preview()
+    explanation = explain(acme.services, "acme", "S1")
+    assert {explanation.hris_id, *explanation.others} == {first, second}
+    assert len(set(explanation.outcome)) == len(explanation.outcome)
+    for hris_id, name in ((first, "Ann"), (second, "Bo")):
+        [story] = explain(acme.services, "acme", hris_id, "first_name").fields
+        assert story.normalised == name
+    assert explain(acme.services, "acme", first).others == ()
+
+
+def test_explain_shows_what_the_source_sent_of_somebody_in_quarantine(acme_lite: Acme) -> None:
+    acme = acme_lite
+    acme.company.add(last_name="x" * 51, job_title="Pilot", work_id="Q1")
+    acme.preview()
+    stories = {story.field: story.normalised for story in explain(acme.services, "acme", "Q1").fields}
+    assert (stories["employee_id"], stories["#JobTitle"], stories["last_name"]) == ("Q1", "Pilot", "x" * 51)
+
+
 WORDS = {
     "active": {"hire_date": None},
     "unknown": {"active": None},
