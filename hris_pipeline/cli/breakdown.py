@@ -12,6 +12,7 @@ from hris_pipeline.contract import APPLIED_COUNTS
 from hris_pipeline.operations.review import NotApplied, Person, Review, ReviewRow
 from hris_pipeline.operations.review_files import group_words, reason_words
 from hris_pipeline.operations.review_rows import FIELD_REASONS
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.imports import Import
 
 __all__ = [
@@ -93,7 +94,7 @@ def counts_table(record: Import) -> RenderableType:
 
 
 def _guards_line(review: Review) -> Text:
-    return cell(f"{len(review.summary.guards)} guards: all ok", "dim")
+    return cell(f"{plural(len(review.summary.guards), 'guard')}: all ok", "dim")
 
 
 def guards_table(record: Import) -> RenderableType:

@@ -20,8 +20,16 @@ from hris_pipeline.cli.common import IntegrationArgument, at_terminal, deciding,
 from hris_pipeline.cli.printing import CommandResult, cell, error_line, status
 from hris_pipeline.errors import ConnectionInvalid, UsageError
 from hris_pipeline.operations import connection as connection_operations
-from hris_pipeline.operations.connection import consent_url, delete_integration, is_own_state, new_state
+from hris_pipeline.operations.connection import (
+    consent_url,
+    delete_integration,
+    is_own_state,
+    new_state,
+    refusal_words,
+    refused_permissions,
+)
 from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.integrations import get_integration
 
 __all__ = ["CALLBACK", "Code", "RedirectUri", "ask_consent", "code_in", "connect", "delete", "disconnect", "read_code"]
@@ -230,8 +238,15 @@ def connect(name: IntegrationArgument, code: Code = None, redirect_uri: Redirect
         )
         with deciding(services, name, "connect"):
             company = connection_operations.connect(services, name, authorization_code, redirect_uri=redirect_uri)
-    payload = {"integration": name, "connection": "connected", "company": company.display_name}
-    return CommandResult(payload, [cell(f"{name} is connected to {company.display_name}.", "bold green")])
+        refused = refused_permissions(services, name)
+    payload = {
+        "integration": name,
+        "connection": "connected",
+        "company": company.display_name,
+        "not_granted": list(refused),
+    }
+    line = cell(f"{name} is connected to {company.display_name}.", "bold green")
+    return CommandResult(payload, [line, *(cell(refusal_words(name, permission), "yellow") for permission in refused)])
 
 
 def disconnect(name: IntegrationArgument) -> CommandResult:
@@ -257,5 +272,5 @@ def delete(
         with deciding(services, name, "delete"):
             user_count = delete_integration(services, name, confirm, remove_frames=frames_remover(services.environment))
         forget_partition(services.environment, name)
-    line = f"{name} is deleted. Its {user_count} users stay, as local ones."
+    line = f"{name} is deleted. Its {plural(user_count, 'user')} stay, as local ones."
     return CommandResult({"integration": name, "deleted": True, "users_kept": user_count}, [cell(line)])

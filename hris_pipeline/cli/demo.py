@@ -19,6 +19,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.sandbox.server import Sandbox, running
 from hris_pipeline.settings.document import Settings
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import Integration, list_integrations
 
@@ -46,11 +47,11 @@ def demo() -> CommandResult:
         planned = run_preview(services, name)
         status(cell(f"3. Previewed: {planned.counts['created']} would be created, nobody is yet."))
         first = run_save(services, name, planned.import_id)
-        status(cell(f"4. Saved: exactly that change set is applied ({first.counts['created']} users)."))
+        status(cell(f"4. Saved: exactly that change set is applied ({plural(first.counts['created'], 'user')})."))
         events = sandbox.week_passes()
         status(cell(f"5. A week passes in the company: {len(events)} things happen."))
         later = run_import(services, name)
-        status(cell(f"6. Imported again: {later.changes} users change."), "")
+        status(cell(f"6. Imported again: {plural(later.changes, 'user')} to change."), "")
         renderables = [*_story(services, first, later), "", *_next(name, first, later)]
     payload = {"integration": name, "first": first.document(), "later": later.document()}
     return CommandResult(payload, renderables)

@@ -22,6 +22,7 @@ from hris_pipeline.contract import is_made_up
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError, UsageError
 from hris_pipeline.operations.health import STORE_STANDS, Finding, examine, examine_environment, needs_daemon
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.automation import automations
 from hris_pipeline.store.engine import upgrade_store
 
@@ -92,7 +93,8 @@ def verify(name: IntegrationArgument) -> CommandResult:
     }
     if verification.ok:
         return CommandResult(
-            payload, [cell(f"{verification.imports_checked} imports and every user agree with the history.", "green")]
+            payload,
+            [cell(f"{plural(verification.imports_checked, 'import')} and every user agree with the history.", "green")],
         )
     lines = [("settings", f"version {version}", "changed") for version in verification.settings]
     lines += [("decided", what, "changed") for what in verification.decided]

@@ -33,7 +33,7 @@ from hris_pipeline.operations.review_queues import resolve as decide
 from hris_pipeline.operations.review_rows import mask_value
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
-from hris_pipeline.settings.text import nearest_or_all
+from hris_pipeline.settings.text import nearest_or_all, plural
 from hris_pipeline.store.imports import Import, get_import, latest_reading
 from hris_pipeline.store.integrations import get_integration
 
@@ -65,7 +65,9 @@ def review(
                 services, record.import_id, file, ending, filters=selection.filters, sort=selection.sort
             )
     payload = {"integration": name, "import_id": record.import_id, "rows": rows, "file": str(target)}
-    return CommandResult(payload, [cell(f"{rows} rows of import {record.import_id}, with people's data: {target}")])
+    return CommandResult(
+        payload, [cell(f"{plural(rows, 'row')} of import {record.import_id}, with people's data: {target}")]
+    )
 
 
 def _import_to_review(services: Services, name: str, import_id: str | None) -> Import:
@@ -114,7 +116,7 @@ def quarantine(
     if not lines:
         _refuse_unknown_field(field)
         return CommandResult(payload, [cell(f"Nobody is in quarantine in import {record.import_id}.")])
-    heading = cell(f"{name}, import {record.import_id}: {len(lines)} failed checks", "bold")
+    heading = cell(f"{name}, import {record.import_id}: {plural(len(lines), 'failed check')}", "bold")
     return CommandResult(
         payload, [heading, "", table(("field", "check", "EmployeeId", "hris_id", "sent", "why"), lines)]
     )

@@ -33,6 +33,8 @@ from hris_pipeline.operations.connection import (
     connect,
     consent_url,
     new_state,
+    refusal_words,
+    refused_permissions,
 )
 from hris_pipeline.operations.decisions import open_import
 from hris_pipeline.operations.review import Review, review
@@ -227,7 +229,9 @@ def _connection(wizard: _Wizard) -> None:
     code = ask_consent(wizard.services, wizard.name, wizard.redirect_uri)
     with deciding(wizard.services, wizard.name, "connect"):
         company = connect(wizard.services, wizard.name, code, redirect_uri=wizard.redirect_uri)
-    status(cell(f"Connected to {company.display_name}.", "bold green"), "")
+    refused = refused_permissions(wizard.services, wizard.name)
+    notes = (cell(refusal_words(wizard.name, permission), "yellow") for permission in refused)
+    status(cell(f"Connected to {company.display_name}.", "bold green"), *notes, "")
 
 
 def _archive(wizard: _Wizard) -> None:

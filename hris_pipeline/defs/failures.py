@@ -30,6 +30,7 @@ from hris_pipeline.files import machine_words
 from hris_pipeline.operations.automation import complete_due_import
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.imports import Import
 from hris_pipeline.transform.validate import TooManyBadRows, check_summary
 
@@ -241,7 +242,7 @@ def rows_valid(asset: str, quarantined: pd.DataFrame) -> dg.AssetCheckResult:
     """Passes when no row is quarantined; otherwise tells by field and check whose rows are."""
     counts = check_summary(quarantined)
     people = quarantined["hris_id"].nunique()
-    described = f"{people} people quarantined" if counts else "nobody quarantined"
+    described = f"{plural(people, 'person', 'people')} quarantined" if counts else "nobody quarantined"
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=_VALID,

@@ -27,6 +27,7 @@ from hris_pipeline.store.integrations import delete_integration as remove_integr
 from hris_pipeline.store.keyring import load_keyring
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.tables import connections, integrations
+from hris_pipeline.store.tokens import granted_permissions
 
 __all__ = [
     "PERMISSIONS",
@@ -40,10 +41,13 @@ __all__ = [
     "consent_url",
     "delete_integration",
     "disconnect",
+    "fields_refused",
     "is_own_state",
     "new_state",
     "purge_old",
     "refresh_connection",
+    "refusal_words",
+    "refused_permissions",
 ]
 
 RENEW_BEFORE = timedelta(days=20)
@@ -280,6 +284,31 @@ PERMISSIONS: Mapping[str, str] = {
     "member.dob:read": "birth dates: to recognise people, and for birthdays; you may leave its box unticked",
 }
 """Each permission that is asked for, and what for."""
+
+_FIELD_OF_PERMISSION = {"member.dob:read": "birth_date"}
+"""The employee column that is empty for everybody without a permission; without the others nobody can be read."""
+
+
+def refused_permissions(services: Services, integration_id: str) -> tuple[str, ...]:
+    """The permissions that were asked for and not granted; none where nothing is connected, or none is named."""
+    with services.store.read() as connection:
+        granted = granted_permissions(connection, integration_id)
+    return tuple(name for name in PERMISSIONS if granted and name not in granted)
+
+
+def fields_refused(services: Services, integration_id: str) -> frozenset[str]:
+    """The employee columns that the consent does not let be read."""
+    refused = refused_permissions(services, integration_id)
+    return frozenset(_FIELD_OF_PERMISSION[name] for name in refused if name in _FIELD_OF_PERMISSION)
+
+
+def refusal_words(integration_id: str, permission: str) -> str:
+    """That a permission was not granted: what is not read, what becomes of it, and the remedy."""
+    return (
+        f"Not granted: {permission} ({PERMISSIONS[permission].partition(':')[0]}). What is stored of that stays as it "
+        f"is; `hris connect {integration_id}` asks again."
+    )
+
 
 QUESTIONS = ("archive", "emails", "schedule")
 """Every question whose answer may be the default, in the order in which they are asked."""

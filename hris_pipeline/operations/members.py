@@ -7,7 +7,7 @@ are mapped, planned and stamped under the same ones. All of it works on frames, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
@@ -184,8 +184,9 @@ def _remember_relisted(services: Services, manifest: Manifest, settings: Setting
 class SourceField:
     """One field of the source. ``asked``: how many people's values were read, of a sample when ``sampled``;
     ``fill_rate``: the share (0 to 1) of them who have one; None when nobody was asked, so that nothing is known.
-    ``unread``: of how many something came that could not be read. ``sample``: the first value that anybody has, a
-    person's data; ``feeds`` names user fields, and metadata as ``#Name``."""
+    ``unread``: of how many something came that could not be read; ``granted``: whether the consent lets it be read.
+    ``sample``: the first value that anybody has, a person's data; ``feeds`` names user fields, and metadata as
+    ``#Name``."""
 
     source: str
     title: str
@@ -195,12 +196,16 @@ class SourceField:
     asked: int
     sampled: bool = False
     unread: int = 0
+    granted: bool = True
 
     @property
     def filled(self) -> str:
-        """How many people have it, in words (``12%``, ``12% of 50 asked``, ``unknown``), and how many are unread."""
+        """How many people have it, in words (``12%``, ``12% of 50 asked``, ``not granted``, ``unknown``), and how many
+        are unread."""
         if self.fill_rate is None:
             return "unknown"
+        if not (self.granted or self.fill_rate):
+            return "0%, not granted"
         share = f"{self.fill_rate:.0%} of {self.asked} asked" if self.sampled else f"{self.fill_rate:.0%}"
         return f"{share}, {self.unread} unread" if self.unread else share
 
@@ -212,6 +217,8 @@ def read_mapping(services: Services, integration_id: str) -> tuple[SourceField, 
     Raises:
         UnknownName: nothing was ever read.
     """
+    from hris_pipeline.operations.connection import fields_refused  # noqa: PLC0415 - it speaks to the source
+
     manifest = look_manifest(services, integration_id)
     with services.store.read() as connection:
         settings = current_settings(connection, integration_id).settings
@@ -221,10 +228,12 @@ def read_mapping(services: Services, integration_id: str) -> tuple[SourceField, 
     titles |= {f"{CUSTOM_PREFIX}{label}": label for label in custom_labels(manifest.company).values()}
     everybody = SourceColumns(employees, manifest.company)
     asked = SourceColumns(who_was_asked(employees, manifest), manifest.company)
-    return tuple(
+    fields = (
         _field(source, title, (everybody if custom_label(source) is None else asked)(source), settings, manifest)
         for source, title in titles.items()
     )
+    refused = fields_refused(services, integration_id)
+    return tuple(replace(field, granted=field.source not in refused) for field in fields)
 
 
 def who_was_asked(employees: pd.DataFrame, manifest: Manifest) -> pd.DataFrame:

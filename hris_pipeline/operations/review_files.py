@@ -27,7 +27,7 @@ from hris_pipeline.operations.review import (
 )
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.fields import USER_FIELD_NAMES, USER_FIELDS
-from hris_pipeline.settings.text import local_moment
+from hris_pipeline.settings.text import local_moment, plural
 from hris_pipeline.store.imports import Import
 from hris_pipeline.transform.spreadsheets import write_csv, write_xlsx
 
@@ -258,8 +258,10 @@ def _text(value: Any) -> str:
 
 def _headline(record: Import) -> str:
     if record.status == "planned":
-        return f"{record.changes:,} people would change" if record.changes else "nothing would change"
-    return f"{record.changes:,} people, {record.status}"
+        return (
+            f"{plural(record.changes, 'person', 'people')} would change" if record.changes else "nothing would change"
+        )
+    return f"{plural(record.changes, 'person', 'people')}, {record.status}"
 
 
 def _filters_words(filters: Filters) -> str:

@@ -15,7 +15,7 @@ from hris_pipeline.store.locks import named_lock
 from hris_pipeline.store.seals import CONNECTION, prove, seal_of
 from hris_pipeline.store.tables import connections, integrations
 
-__all__ = ["StoredTokens"]
+__all__ = ["StoredTokens", "granted_permissions"]
 
 WAIT_SECONDS = 180
 """How long to wait while another process refreshes: longer than any answer of a token endpoint may take."""
@@ -131,3 +131,9 @@ class StoredTokens:
     def _state(self, state: str) -> sa.Update:
         of_integration = integrations.c.integration_id == self.integration_id
         return sa.update(integrations).where(of_integration).values(connection=state)
+
+
+def granted_permissions(connection: sa.Connection, integration_id: str) -> tuple[str, ...]:
+    """What the consent of the integration's connection named; empty where nothing is connected, or it names nothing."""
+    of_integration = connections.c.integration_id == integration_id
+    return tuple((connection.scalar(sa.select(connections.c.scopes).where(of_integration)) or "").split())

@@ -32,6 +32,7 @@ __all__ = [
     "clean_text",
     "column_or_nulls",
     "concat_rows",
+    "employee_column",
     "from_arrow",
     "give_back_memory",
     "index_in",

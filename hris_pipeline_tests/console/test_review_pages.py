@@ -186,4 +186,4 @@ class TestConflicts:
     def test_linking_all_by_employee_id_is_confirmed(self, acme: Acme, served: Served) -> None:
         browser = served.browser("approver")
         assert browser.post("/i/acme/conflicts/relink").status_code == 422
-        assert "0 people are linked" in words_of(browser.post("/i/acme/conflicts/relink", sure="yes"))
+        assert "Linked by EmployeeId: 0 people." in words_of(browser.post("/i/acme/conflicts/relink", sure="yes"))

@@ -19,8 +19,11 @@ from hris_pipeline.operations.connection import (
     new_state,
     purge_old,
     refresh_connection,
+    refusal_words,
+    refused_permissions,
 )
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
+from hris_pipeline.operations.members import read_mapping
 from hris_pipeline.operations.overview import history, read_import
 from hris_pipeline.operations.review_queues import open_conflicts
 from hris_pipeline.operations.services import Services
@@ -51,6 +54,22 @@ def test_connecting_names_the_company_and_a_code_works_once(acme_lite: Acme) -> 
     with pytest.raises(UsageError):
         connect(acme.services, "acme", "  ", redirect_uri=CALLBACK)
     assert state(acme) == "connected", "what was connected stays so"
+
+
+def test_what_was_not_granted_is_said_with_the_remedy_and_beside_the_field(acme_lite: Acme) -> None:
+    acme = acme_lite
+    assert refused_permissions(acme.services, "acme") == ()
+    connect(acme.services, "acme", acme.sandbox.authorize(username="acme", consent_dob=False), redirect_uri=CALLBACK)
+    [permission] = refused_permissions(acme.services, "acme")
+    words = refusal_words("acme", permission)
+    assert words.startswith("Not granted: member.dob:read (birth dates).")
+    assert "`hris connect acme`" in words
+    acme.extract()
+    filled = {field.source: field.filled for field in read_mapping(acme.services, "acme")}
+    assert filled["birth_date"] == "0%, not granted"
+    assert filled["last_name"] == "100%"
+    disconnect(acme.services, "acme")
+    assert refused_permissions(acme.services, "acme") == ()
 
 
 def test_tokens_are_stored_encrypted(acme: Acme) -> None:

@@ -25,6 +25,7 @@ from hris_pipeline.operations.review_queues import (
 )
 from hris_pipeline.operations.review_rows import FIELD_REASONS, mask_value
 from hris_pipeline.operations.roles import decisions_of
+from hris_pipeline.settings.text import plural
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import get_integration
 
@@ -236,7 +237,8 @@ def relink(visit: Visit) -> Response:
         return show_conflicts(visit)
     with visit.deciding("relink"):
         number = relink_by_employee_id(visit.services, visit.name, visit.actor)
-    words = f"{number} people are linked by EmployeeId. Run a manual import to see what that means before saving it."
+    linked = plural(number, "person", "people")
+    words = f"Linked by EmployeeId: {linked}. Run a manual import to see what that means before saving it."
     return visit.go(f"/i/{visit.name}", words)
 
 

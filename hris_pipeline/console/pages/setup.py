@@ -15,7 +15,16 @@ from hris_pipeline.console.pages.integrations import start_job
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.errors import ConnectionInvalid, HrisError, SettingsInvalid, UnknownName, UsageError
 from hris_pipeline.operations import automation
-from hris_pipeline.operations.connection import PERMISSIONS, QUESTIONS, TERMS, SetupProgress, connect, consent_url
+from hris_pipeline.operations.connection import (
+    PERMISSIONS,
+    QUESTIONS,
+    TERMS,
+    SetupProgress,
+    connect,
+    consent_url,
+    refusal_words,
+    refused_permissions,
+)
 from hris_pipeline.operations.overview import Overview, overview
 from hris_pipeline.operations.settings import change_settings, read_settings, set_up
 from hris_pipeline.settings.document import Settings
@@ -140,7 +149,8 @@ def _connect_values(visit: Visit, state: Overview) -> dict[str, Any]:
             visit.session.consents[key] = visit.name
         except HrisError as error:
             why_not = str(error)
-    return {"permissions": PERMISSIONS, "address": address, "why_not": why_not}
+    refused = [refusal_words(visit.name, name) for name in refused_permissions(visit.services, visit.name)]
+    return {"permissions": PERMISSIONS, "address": address, "why_not": why_not, "refused": refused}
 
 
 @cache
