@@ -72,11 +72,12 @@ class Passes:
                 differing = self.differing.get(f"{near.file}:{near.number}", ())
                 for test in differing:
                     weights[test] += 1 / len(differing)
+        own = f"/test_{Path(mutant.file).name}:"
         cases = Counter[str]()
-        order: dict[str, int] = {}
+        order: dict[str, tuple[int, bool]] = {}
         for test in sorted((test for test in self.tests if test in tests), key=lambda test: -weights[test]):
             function = test.partition("[")[0]
-            order[test] = cases[function]
+            order[test] = cases[function], own not in test
             cases[function] += 1
         return sorted(order, key=lambda test: order[test])
 

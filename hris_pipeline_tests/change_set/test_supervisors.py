@@ -134,6 +134,14 @@ def test_a_report_who_still_names_the_former_member_id_of_a_rehired_manager_keep
     assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
 
 
+def test_a_report_does_not_follow_a_member_who_still_works_to_somebody_like_them() -> None:
+    people, directory = company(3)
+    twin = people[1] | {"hris_id": "m-20", "employee_id": None, "justworks_id": None, "leaver_only": True}
+    now = [people[0] | {"supervisor_id": "m-20"}, *people[1:], twin]
+    directory.apply(plan(now, directory, quarantined=quarantined("m-20")).rows)
+    assert directory.by_employee_id("0001")["supervisor_id"] is None
+
+
 def test_a_report_who_names_a_member_id_that_is_gone_keeps_whoever_was_linked_to_it() -> None:
     people, directory = company(6)
     people[0] |= {"supervisor_id": "m-6"}
