@@ -52,6 +52,9 @@ def mutants_of(file: Path, name: str) -> Iterator[Mutant]:
     spared = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg in SAME_EITHER_WAY
     }
+    for node in ast.walk(tree):
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            spared |= {id(part) for part in ast.walk(annotation)} if annotation else set()
     for number, node in enumerate(ast.walk(tree)):
         if id(node) not in spared and (fault := put_fault(node)):
             line = getattr(node, "lineno", 0)

@@ -150,9 +150,9 @@ def try_loading(mutant: Mutant, tree: Path, place: str, seconds: float, tests: S
     module = f"{PACKAGE}.{mutant.file.removesuffix('.py').replace('/', '.')}"
     sys.meta_path.insert(0, _FaultFinder(module, file, compiled(file, mutant.number)))
     outcomes: list[Outcome] = []
-    until = time.process_time() + seconds
 
     def meet_all(session: pytest.Session) -> None:
+        until = time.process_time() + seconds
         outcomes.append(Outcome("noticed") if session.testsfailed else meet(session, tests, until))
 
     Session(meet_all).run(tree, OWNERS[place])

@@ -2,7 +2,7 @@
 tests run without any fault. A test for which the two never differ cannot notice that fault and is not asked.
 
 Only what consists of operators is computed beside, once more from the values of its parts; calls are made once. Faults
-of ``and`` and ``or``, and of numbers that no operator takes, are not probed: their tests are those that pass the line.
+of ``and`` and ``or``, and of numbers that no operator takes, could be told by every test that comes by.
 """
 
 import ast
@@ -41,7 +41,13 @@ class _Prober(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         if not isinstance(node, _OPERATIONS):
-            return self.generic_visit(node)
+            node = self.generic_visit(node)
+            number = getattr(node, "number", -1)
+            if number not in self._numbers:
+                return node
+            self.probed.add(number)
+            passing = ast.Call(ast.Name("_pass", ast.Load()), [ast.Constant(f"{self._name}:{number}"), node], [])
+            return ast.copy_location(passing, node)
         leaves: list[ast.expr] = []
         operation = _operation(node, leaves)
         numbers = [inner.number for inner in ast.walk(operation) if getattr(inner, "number", -1) in self._numbers]
@@ -93,7 +99,7 @@ class Probes:
 
     def run(self, session: pytest.Session) -> None:
         """Runs every test of the session with what it passes probed."""
-        builtins._probe = self._probe  # type: ignore[attr-defined]
+        builtins._probe, builtins._pass = self._probe, self._pass  # type: ignore[attr-defined]
         loaded = Loaded()
         for name, file in self._files.items():
             code, can = probed(file, name, self._numbers[name])
@@ -109,6 +115,10 @@ class Probes:
     def write(self, file: Path) -> None:
         """The tests by fault."""
         file.write_text(json.dumps(self._differing), encoding="utf-8")
+
+    def _pass(self, fault: str, value: Any) -> Any:
+        self._seen.add(fault)
+        return value
 
     def _probe(
         self, faults: Sequence[str], parts: Sequence[Any], way: Callable[..., Any], *faulty: Callable[..., Any]

@@ -322,7 +322,7 @@ def _with_former_rows(rows: pd.DataFrame, written: pd.DataFrame) -> pd.DataFrame
     row has, so that those who still name the old id are resolved."""
     if not {"supervisor_id", "employee_id"}.issubset(rows.columns):
         return rows
-    is_former = rows["user_id"].isna() & ~rows["employed"] & rows["employee_id"].isna()
+    is_former = ~rows["employed"] & rows["employee_id"].isna()
     former = rows_where(rows, is_former & is_in(rows["hris_id"], rows["supervisor_id"]))
     for parts in _SAME_PERSON if len(former) else ():
         keys = casefold_key(*(column_or_nulls(former, part) for part in parts))

@@ -134,6 +134,12 @@ def test_a_report_who_still_names_the_former_member_id_of_a_rehired_manager_keep
     assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
 
 
+@pytest.mark.parametrize(("source", "expected"), [("justworks", "0009"), ("finch", None)])
+def test_a_supervisor_whom_a_deleted_integration_of_the_same_source_had_linked(source: str, expected: str) -> None:
+    directory = MemoryDirectory(user(9, former_source=source, former_hris_id="m-9"))
+    assert supervisor([person(1, supervisor_id="m-9")], directory, {}) == expected
+
+
 def test_a_report_does_not_follow_a_member_who_still_works_to_somebody_like_them() -> None:
     people, directory = company(3)
     twin = people[1] | {"hris_id": "m-20", "employee_id": None, "justworks_id": None, "leaver_only": True}

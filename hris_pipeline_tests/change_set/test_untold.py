@@ -83,6 +83,12 @@ def test_an_unread_re_hire_date_changes_nothing_stored_beside_one_that_is_ahead(
     assert actions(plan([unread, ahead, people[2]], directory)) == []
 
 
+def test_a_re_hire_counts_on_its_day() -> None:
+    people, directory = company(2)
+    directory.apply(plan([person(1, latest_rehire_date=TODAY), people[1]], directory).rows)
+    assert directory.by_employee_id("0001")["latest_rehire_date"] == TODAY
+
+
 MANAGERS = Settings.model_validate({"metadata": [{"name": "Boss", "source": "is_manager"}]})
 
 
