@@ -232,7 +232,7 @@ def decode_metadata(stored: pd.Series) -> list[dict[str, Any]]:
 
 def _decode_object(decoder: msgspec.json.Decoder[dict[str, Any]], line: str | None) -> dict[str, Any]:
     try:
-        return decoder.decode(line) if line and line.lstrip().startswith("{") else {}
+        return decoder.decode(line) if line else {}
     except (msgspec.DecodeError, RecursionError):  # no JSON at all, as only SQLite lets it be
         return {}
 

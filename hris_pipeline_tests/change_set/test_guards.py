@@ -289,6 +289,13 @@ def test_a_change_that_is_no_creation_has_something_before() -> None:
             change_rows_schema().validate(broken)
 
 
+def test_an_email_that_is_excluded_does_not_change() -> None:
+    members, directory = company(20)
+    renamed = [member | {"first_name": "New", "email": f"new-{member['email']}"} for member in members]
+    planned = plan(renamed, directory, {"exclude_fields": ["email"]})
+    assert (tripped(planned), planned.counts["updated"]) == ([], 20)
+
+
 def test_a_wiped_field_is_held_and_one_that_vanishes_for_everybody_is_kept_instead() -> None:
     members, directory = company(20)
     half = [member | {"birth_date": None} for member in members[:10]] + members[10:]

@@ -9,13 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hris_pipeline.change_set.directory import (
+    decode_metadata,
+    encode_metadata,
     json_literals,
     json_objects,
     json_strings,
     merge_metadata,
     metadata_column,
+    state_json,
 )
+from hris_pipeline.settings.fields import USER_STATE
 from hris_pipeline.transform.columns import text_series
+from hris_pipeline_tests.kit.plans import company
 
 texts = st.none() | st.text(st.characters(codec="utf-8"))
 rows = st.lists(st.tuples(texts, texts, st.none() | st.booleans()), min_size=1)
@@ -57,3 +62,21 @@ def test_metadata_that_is_no_text_is_no_text_of_the_source() -> None:
     assert merge_metadata(stored, {"Team": texts}, index).tolist() == ['{"Team":"5"}'] * len(stored)
     unchanged = ['{"Team":5}', '{"Team":"5"}', '{"Team":["5"]}', '{"Team":null}', "{}"]
     assert merge_metadata(stored, {"Team": column}, index).tolist() == unchanged
+
+
+def test_metadata_that_another_application_wrote_and_that_is_no_object_holds_nothing() -> None:
+    stored = text_series([None, "", "no JSON", "[1]", "5", '{"Team":"Red"}', ' {"Team":1}'])
+    assert decode_metadata(stored) == [{}, {}, {}, {}, {}, {"Team": "Red"}, {"Team": 1}]
+
+
+def test_a_null_is_no_metadata() -> None:
+    index = pd.RangeIndex(2)
+    assert encode_metadata({"Team": text_series([None, "Red"])}, index).tolist() == ["{}", '{"Team":"Red"}']
+
+
+def test_a_state_names_all_it_has_and_what_is_empty() -> None:
+    _, directory = company(1)
+    users = directory.users(directory.snapshot()["user_id"])
+    state = msgspec.json.decode(state_json(users)[0])
+    assert set(state) == set(USER_STATE)
+    assert state["phone_number"] is None
