@@ -27,7 +27,7 @@ KEPT = ROOT / "mutants"
 OWNERS: dict[str, tuple[str, ...]] = {
     "change_set": (f"{TESTS}/change_set",),
     "store/applying.py": (f"{TESTS}/store/test_applying.py",),
-    "transform": (f"{TESTS}/transform",),
+    "transform": (f"{TESTS}/transform", f"{TESTS}/settings/test_rules.py"),
 }
 """What is mutated, and the tests that own it."""
 
@@ -72,12 +72,12 @@ class Passes:
                 differing = self.differing.get(f"{near.file}:{near.number}", ())
                 for test in differing:
                     weights[test] += 1 / len(differing)
-        own = f"/test_{Path(mutant.file).name}:"
+        name_of_tests = f"/test_{Path(mutant.file).name}:"
         cases = Counter[str]()
         order: dict[str, tuple[int, bool]] = {}
         for test in sorted((test for test in self.tests if test in tests), key=lambda test: -weights[test]):
             function = test.partition("[")[0]
-            order[test] = cases[function], own not in test
+            order[test] = cases[function], name_of_tests not in test
             cases[function] += 1
         return sorted(order, key=lambda test: order[test])
 

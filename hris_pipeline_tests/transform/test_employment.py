@@ -121,6 +121,9 @@ THREE_SPELLS: list[tuple[str, Spells, bool, str | None, tuple[bool, bool], str |
     ("moved, and the spells overlap", [(FIRST, "2025-06-01"), ("2025-05-30", None)], True, "2025-06-01", WORKS,
      "2025-05-30"),
     ("both are over", [(FIRST, "2025-06-01"), ("2025-05-30", "2025-05-31")], True, "2025-06-01", LEFT, "2025-05-30"),
+    ("the later one ends today", [(FIRST, "2025-06-01"), ("2025-05-30", "2025-06-02")], True, "2025-06-01", WORKS,
+     "2025-05-30"),
+    ("its end today is told", [(FIRST, "2022-05-01"), (BACK, "2025-06-02"), (AHEAD, None)], True, None, WORKS, BACK),
     ("the end is of none of them", [(FIRST, "2022-05-01"), (BACK, None)], True, "2025-06-01", LEFT, BACK),
     ("starts tomorrow again", [(FIRST, None), (BACK, None), ("2025-06-03", None)], True, "2024-01-01", LEFT, BACK),
 ]  # fmt: skip
@@ -164,6 +167,8 @@ def test_a_first_start_to_come_gives_way_to_one_that_has_come() -> None:
     theirs = people({"hire_date": AHEAD, "latest_rehire_date": None}, [(FIRST, None), (AHEAD, None)])
     assert is_employed(employment_columns(theirs.rows, theirs.spells, theirs.unread, TODAY), TODAY).tolist() == [True]
     assert values(map_users(theirs, Settings(), Company(), TODAY).users["hire_date"]) == [date(2020, 1, 1)]
+    today = people({"hire_date": AHEAD, "latest_rehire_date": None}, [(TODAY.isoformat(), None), (AHEAD, None)])
+    assert values(map_users(today, Settings(), Company(), TODAY).users["hire_date"]) == [TODAY]
 
 
 def test_a_start_known_from_the_history_alone_is_one() -> None:

@@ -95,6 +95,9 @@ LATER, EARLIER = "2026-11-02T10:00:00Z", "2026-11-01T10:00:00Z"
 
 LEFT = {"active": False}
 
+EPOCHS = ("1970-01-01", "2200-01-01", "0", "7258118400", "7258118400000")
+"""Where placeholders end and begin."""
+
 
 def counting(*records: tuple[Mapping[str, object], object]) -> object:
     """The title of the record that counts of a person who is listed several times, with its ``updated_at``."""
@@ -102,7 +105,9 @@ def counting(*records: tuple[Mapping[str, object], object]) -> object:
     return values(normalise({**sent, "updated_at": [stamp for _, stamp in records]}, TODAY).rows["job_title"])[0]
 
 
-@pytest.mark.parametrize("placeholder", ["9999-12-31T00:00:00Z", "9999-12-31", "2999-12-31T00:00:00Z", "0001-01-01"])
+@pytest.mark.parametrize(
+    "placeholder", ["9999-12-31T00:00:00Z", "9999-12-31", "2999-12-31T00:00:00Z", "0001-01-01", *EPOCHS]
+)
 def test_a_placeholder_is_no_newer_record(placeholder: str) -> None:
     works, left = {"job_title": "works"}, {"job_title": "left", **LEFT}
     assert counting((works, EARLIER), (left, placeholder)) == "works"
@@ -165,6 +170,20 @@ def test_a_time_of_the_last_change_is_read_in_the_forms_that_sources_use(earlier
     records = ({"job_title": "works"}, earlier), ({**LEFT, "job_title": "left"}, LATER)
     assert counting(*records) == counting(*reversed(records)) == "left"
     assert counting(({"job_title": "old"}, earlier), ({**LEFT, "job_title": "oldest"}, "2023-01-01")) == "old"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("1970-01-01T00:00:00.000001Z", "1970-01-01T00:00:00.000002Z"),
+        ("1973-03-03T09:46:39.999Z", "100000000000"),
+        ("100000000000", "1973-03-03T09:46:40.001Z"),
+        ("2199-12-31T23:59:58Z", "2199-12-31T23:59:59Z"),
+    ],
+)
+def test_up_to_its_ends_every_time_counts(earlier: str, later: str) -> None:
+    records = ({"job_title": "works"}, earlier), ({**LEFT, "job_title": "left"}, later)
+    assert counting(*records) == counting(*reversed(records)) == "left"
 
 
 def test_an_older_record_is_no_rival_beside_one_whose_time_nobody_can_read() -> None:

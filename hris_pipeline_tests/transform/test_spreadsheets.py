@@ -1,6 +1,7 @@
 """Tables as spreadsheets write them, and the user file through each of its forms."""
 
 import io
+import zipfile
 from datetime import date, datetime, time
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from hris_pipeline.errors import UsageError
-from hris_pipeline.transform.spreadsheets import escape_formula, read_table
+from hris_pipeline.transform import spreadsheets
+from hris_pipeline.transform.spreadsheets import escape_formula, read_table, write_csv
 from hris_pipeline.transform.user_file import USER_FILES, read_user_file
 from hris_pipeline_tests.kit.frames import text_frame
 
@@ -108,3 +110,22 @@ def test_what_is_broken_is_refused_in_a_line(data: bytes) -> None:
 )
 def test_signs_are_neutralised_also_behind_what_nobody_sees(text: str, escaped: str) -> None:
     assert escape_formula(text) == escaped
+
+
+def test_a_csv_has_every_cell_quoted_and_nothing_computed() -> None:
+    file = io.BytesIO()
+    write_csv(file, ("Name", "Note"), [('O"Neil', None), ("=1+1", "")])
+    assert file.getvalue().decode() == '\ufeff"Name","Note"\r\n"O""Neil",""\r\n"\'=1+1",""\r\n'
+
+
+def test_a_workbook_may_unpack_to_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = USER_FILES[".xlsx"](users())
+    unpacked = sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(data)).infolist())
+    monkeypatch.setattr(spreadsheets, "_LARGEST_WORKBOOK", unpacked)
+    assert len(read_user_file(data)) == 1
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("sheet", bytes(4 << 20))
+    monkeypatch.setattr(spreadsheets, "_LARGEST_WORKBOOK", 3 << 20)
+    with pytest.raises(UsageError, match="more than 3 MB"):
+        read_table(file.getvalue(), HEADERS, "user file")
