@@ -11,7 +11,7 @@ from hris_pipeline.change_set.plan import Plan
 from hris_pipeline.settings.document import GuardLimits
 from hris_pipeline_tests.kit.mapped_people import person
 from hris_pipeline_tests.kit.memory_directory import MemoryDirectory
-from hris_pipeline_tests.kit.plans import company, plan
+from hris_pipeline_tests.kit.plans import company, plan, user
 
 NO_LIMITS = GuardLimits()
 
@@ -239,8 +239,8 @@ def test_a_source_that_shifts_its_employee_ids_is_held() -> None:
 
 def test_conflicts_count_as_mismatches_before_the_first_applied_import_only() -> None:
     members, directory = company(20)
-    for key, user in list(directory.by_id.items()):
-        directory.edit(key, integration_id=None, hris_id=None, employee_id=f"other-{user['employee_id']}")
+    for key, stored in list(directory.by_id.items()):
+        directory.edit(key, integration_id=None, hris_id=None, employee_id=f"other-{stored['employee_id']}")
     assert tripped(plan(members, directory, first_import=True)) == ["employee_id_mismatch"]
     assert tripped(plan(members, directory)) == []
 
@@ -272,8 +272,7 @@ def test_before_the_first_import_whoever_others_manage_under_the_same_employee_i
     directory.put(user_id="local", employee_id="0005", first_name="Else", archived_by="person:dana")
     directory.put(user_id="another", integration_id="globex", hris_id="g-6", employee_id="0006")
     planned = plan([person(number) for number in range(1, 5)], directory, first_import=True)
-    observed = {guard.name: guard.observed for guard in planned.guards}
-    assert observed["identity_change"].startswith("3 of")
+    assert observed(planned)["identity_change"].startswith("3 of")
 
 
 def test_a_change_that_is_no_creation_has_something_before() -> None:
@@ -294,6 +293,27 @@ def test_an_email_that_is_excluded_does_not_change() -> None:
     renamed = [member | {"first_name": "New", "email": f"new-{member['email']}"} for member in members]
     planned = plan(renamed, directory, {"exclude_fields": ["email"]})
     assert (tripped(planned), planned.counts["updated"]) == ([], 20)
+
+
+def observed(planned: Plan) -> dict[str, str]:
+    return {guard.name: guard.observed for guard in planned.guards}
+
+
+def test_percentages_are_of_the_managed_users_and_the_local_ones_that_are_linked() -> None:
+    members, directory = company(3)
+    directory.put(**user(4))
+    local = observed(plan([*members, person(4)], directory))
+    assert (local["archive_limit"], local["create_limit"]) == ("0 of 4 (0.0 %)", "0 of 4 (0.0 %)")
+    directory.edit("u-4", status="archived", archived_by="import", email="p4@acme.test")
+    local = observed(plan([*members, person(4)], directory))
+    assert (local["archive_limit"], local["create_limit"]) == ("0 of 3 (0.0 %)", "0 of 4 (0.0 %)")
+
+
+def test_whose_new_employee_id_somebody_keeps_is_compared_with_nobody() -> None:
+    members, directory = company(3)
+    directory.put(**user(99))
+    planned = plan([members[0] | {"employee_id": "0099", "justworks_id": "0099"}, *members[1:]], directory)
+    assert (observed(planned)["employee_id_mismatch"], planned.counts["conflicts"]) == ("0 of 2 (0.0 %)", 1)
 
 
 def test_a_wiped_field_is_held_and_one_that_vanishes_for_everybody_is_kept_instead() -> None:
