@@ -14,7 +14,7 @@ import pandas as pd
 
 from hris_pipeline.change_set.guards import GUARDS
 from hris_pipeline.defs.metadata import console_link, failed_rows_table, ids
-from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, run_info, tag_run
+from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, integration_partitions, run_info, tag_run
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import (
     FrameInvalid,
@@ -204,17 +204,21 @@ EMPLOYEES_CHECKS = (
         _USABLE,
         asset="employees",
         description="The extract as a whole can be used: there are rows, needed columns, and not too many bad rows.",
+        partitions_def=integration_partitions,
     ),
-    dg.AssetCheckSpec(_VALID, asset="employees", description=_VALID_SPEC),
+    dg.AssetCheckSpec(_VALID, asset="employees", description=_VALID_SPEC, partitions_def=integration_partitions),
 )
 
-MAPPED_USERS_CHECKS = (dg.AssetCheckSpec(_VALID, asset="mapped_users", description=_VALID_SPEC),)
+MAPPED_USERS_CHECKS = (
+    dg.AssetCheckSpec(_VALID, asset="mapped_users", description=_VALID_SPEC, partitions_def=integration_partitions),
+)
 
 GUARD_CHECKS = tuple(
     dg.AssetCheckSpec(
         name,
         asset="change_set",
         description="A guard: when it trips, nothing of the change set is applied until a person approves it.",
+        partitions_def=integration_partitions,
     )
     for name in GUARDS
 )
