@@ -14,7 +14,7 @@ import pandas as pd
 
 from hris_pipeline.change_set.guards import GUARDS
 from hris_pipeline.defs.metadata import console_link, failed_rows_table, ids
-from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, integration_partitions, run_info, tag_run
+from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, run_info, tag_run
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import (
     FrameInvalid,
@@ -204,32 +204,30 @@ EMPLOYEES_CHECKS = (
         _USABLE,
         asset="employees",
         description="The extract as a whole can be used: there are rows, needed columns, and not too many bad rows.",
-        partitions_def=integration_partitions,
     ),
-    dg.AssetCheckSpec(_VALID, asset="employees", description=_VALID_SPEC, partitions_def=integration_partitions),
+    dg.AssetCheckSpec(_VALID, asset="employees", description=_VALID_SPEC),
 )
 
-MAPPED_USERS_CHECKS = (
-    dg.AssetCheckSpec(_VALID, asset="mapped_users", description=_VALID_SPEC, partitions_def=integration_partitions),
-)
+MAPPED_USERS_CHECKS = (dg.AssetCheckSpec(_VALID, asset="mapped_users", description=_VALID_SPEC),)
 
 GUARD_CHECKS = tuple(
     dg.AssetCheckSpec(
         name,
         asset="change_set",
         description="A guard: when it trips, nothing of the change set is applied until a person approves it.",
-        partitions_def=integration_partitions,
     )
     for name in GUARDS
 )
 
 
-def extract_usable() -> dg.AssetCheckResult:
+def extract_usable(integration_id: str) -> dg.AssetCheckResult:
     """The frame passed as a whole."""
-    return dg.AssetCheckResult(asset_key="employees", check_name=_USABLE, passed=True)
+    return dg.AssetCheckResult(
+        asset_key="employees", check_name=_USABLE, passed=True, metadata={"integration": integration_id}
+    )
 
 
-def extract_unusable(error: FrameInvalid) -> dg.AssetCheckResult:
+def extract_unusable(integration_id: str, error: FrameInvalid) -> dg.AssetCheckResult:
     """The frame failed as a whole; when that is for too many bad rows, a table tells by field and check whose."""
     counts = check_summary(error.quarantined) if isinstance(error, TooManyBadRows) else []
     return dg.AssetCheckResult(
@@ -238,11 +236,11 @@ def extract_unusable(error: FrameInvalid) -> dg.AssetCheckResult:
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,
         description=str(error),
-        metadata={"failed_rows": failed_rows_table(counts)} if counts else {},
+        metadata={"integration": integration_id, **({"failed_rows": failed_rows_table(counts)} if counts else {})},
     )
 
 
-def rows_valid(asset: str, quarantined: pd.DataFrame) -> dg.AssetCheckResult:
+def rows_valid(asset: str, integration_id: str, quarantined: pd.DataFrame) -> dg.AssetCheckResult:
     """Passes when no row is quarantined; otherwise tells by field and check whose rows are."""
     counts = check_summary(quarantined)
     people = quarantined["hris_id"].nunique()
@@ -253,7 +251,10 @@ def rows_valid(asset: str, quarantined: pd.DataFrame) -> dg.AssetCheckResult:
         passed=not counts,
         severity=dg.AssetCheckSeverity.WARN,
         description=described,
-        metadata={"quarantined": people, "failed_rows": failed_rows_table(counts)} if counts else {},
+        metadata={
+            "integration": integration_id,
+            **({"quarantined": people, "failed_rows": failed_rows_table(counts)} if counts else {}),
+        },
     )
 
 
@@ -267,6 +268,7 @@ def guard_results(summary: Import) -> Iterator[dg.AssetCheckResult]:
             severity=dg.AssetCheckSeverity.ERROR,
             description=guard.sentence,
             metadata={
+                "integration": summary.integration_id,
                 "limit": guard.limit,
                 "observed": guard.observed,
                 "import_id": summary.import_id,

@@ -44,7 +44,7 @@ def test_a_preview_plans_and_changes_nobody_and_save_applies_that_very_change_se
     checks = company.checks(previewed.run_id)
     assert sum(key.startswith("change_set:") for key in checks) == GUARDS
     assert all(check.passed for check in checks.values())
-    assert {check.partition for check in checks.values()} == {NAME}
+    assert {check.metadata["integration"].value for check in checks.values()} == {NAME}
 
     saved = company.run("save_import", config=apply_config(planned.import_id))
     assert saved.import_id == planned.import_id

@@ -160,7 +160,7 @@ def employees(
             settings = read_settings(services, run.integration_id).settings
             validated = build_employees(services, justworks_members, settings)
         except FrameInvalid as error:
-            yield extract_unusable(error)
+            yield extract_unusable(run.integration_id, error)
             raise
         context.add_asset_metadata(
             {
@@ -180,8 +180,8 @@ def employees(
                 also={name: getattr(validated.people, name) for name in ("failed", "unread", "spells")},
             )
         )
-        yield extract_usable()
-        yield rows_valid("employees", validated.quarantined)
+        yield extract_usable(run.integration_id)
+        yield rows_valid("employees", run.integration_id, validated.quarantined)
 
 
 integration_settings = dg.AssetSpec(
@@ -292,7 +292,7 @@ def mapped_users(
         try:
             mapped = build_mapped_users(services, justworks_members, people, in_force.settings)
         except TooManyBadRows as error:
-            yield rows_valid("mapped_users", error.quarantined)
+            yield rows_valid("mapped_users", run.integration_id, error.quarantined)
             raise
         believed = mapped.users[~mapped.users["leaver_only"].astype(bool)]
         warnings = {**employees.warnings, **mapped.warnings}
@@ -313,4 +313,4 @@ def mapped_users(
             Traced(mapped.users, justworks_members.extract_id, in_force.digest, warnings),
             tags={SETTINGS_POINTER_TAG: str(pointer)},
         )
-        yield rows_valid("mapped_users", mapped.quarantined)
+        yield rows_valid("mapped_users", run.integration_id, mapped.quarantined)
