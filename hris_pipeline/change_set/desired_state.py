@@ -11,7 +11,7 @@ from hris_pipeline.change_set.classification import WRITTEN, ClassifiedRows
 from hris_pipeline.change_set.directory import Directory, PlanContext
 from hris_pipeline.change_set.identity import NAME_AND_BIRTH_DATE, PersonLookup, in_cycle
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.settings.fields import EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES
+from hris_pipeline.settings.fields import EMPLOYEE_FIELDS, USER_FIELD_NAMES
 from hris_pipeline.settings.mapping import effective_mapping, effective_metadata
 from hris_pipeline.transform.columns import (
     DATE,
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 
+_SUPERVISORS = frozenset(field.name for field in EMPLOYEE_FIELDS if field.reference)
+"""The employee columns that name the manager, and from which ``is_manager`` is derived."""
+
 _SAME_PERSON = (("email",), NAME_AND_BIRTH_DATE)
 """Two members are the same person when they agree in either of these."""
-
-_SUPERVISORS = ("supervisor_hris_id", "supervisor_justworks_id")
-"""The employee columns from which ``is_manager`` is derived."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,10 @@ def resolve_desired_state(
     rows, retained, warnings = _resolve_references(
         rows, references, _person_lookup(rows, people, directory, snapshot, context, settings)
     )
-    still = _still_managers(rows, people, vanished, directory, snapshot, context, settings)
+    untold = _of_untold_supervisors(people.rows, vanished, snapshot, context)
+    if "supervisor_id" in retained:
+        untold = pd.concat([untold, rows.loc[retained["supervisor_id"], "user_id"].dropna()])
+    still = _still_managers(rows, untold, directory, settings)
     for name, mask in (unread | still).items():
         retained[name] = mask.loc[rows.index] | retained.get(name, mask.loc[rows.index])
     if "email" in rows:
@@ -195,17 +198,11 @@ def _claim(rows: pd.DataFrame, claimed: pd.Series, stored: pd.Series, snapshot: 
 
 
 def _still_managers(
-    rows: pd.DataFrame,
-    people: ClassifiedRows,
-    vanished: Collection[str],
-    directory: Directory,
-    snapshot: pd.DataFrame,
-    context: PlanContext,
-    settings: Settings,
+    rows: pd.DataFrame, untold: pd.Series, directory: Directory, settings: Settings
 ) -> dict[str, pd.Series]:
     """By each field that ``is_manager`` feeds, the rows that say ``false`` although somebody still reports to the
-    person: a member who names them by a former id, or a user who is stored as their report and of whose supervisor this
-    extract tells nothing."""
+    person: a member who names them by a former id, or one of ``untold``, users of whose supervisor nothing certain is
+    told, who is stored as their report."""
     names = [item.name.column for item in effective_metadata(settings) if item.source == "is_manager"]
     names = [name for name in names if name in rows]
     if not names:
@@ -213,7 +210,6 @@ def _still_managers(
     still = pd.Series(False, index=rows.index)
     if effective_mapping(settings).get("supervisor_id") in _SUPERVISORS and "supervisor_id" in rows:
         still |= is_in(rows["employee_id"], rows["supervisor_id"].dropna())
-    untold = _of_untold_supervisors(people.rows, vanished, snapshot, context)
     if len(untold):
         still |= is_in(rows["stored_employee_id"], directory.users(untold)["supervisor_id"].dropna())
     return {name: still & null_as_false(rows[name] == "false") for name in names}
@@ -274,7 +270,6 @@ def _person_lookup(
         members=members,
         undecided=pd.concat([undecided, text_series([*context.holes, *unread])], ignore_index=True),
         reused=_reused(people.rows, rows),
-        named_by_justworks=named_by_justworks,
         formerly_linked=formerly_linked,
     )
 
@@ -340,8 +335,7 @@ def _resolve_references(
     warnings: dict[str, tuple[str, ...]] = {}
     retained: dict[str, pd.Series] = {}
     for name, source in references.items():
-        field = EMPLOYEE_FIELDS_BY_NAME.get(source)
-        resolved = people.resolve(rows[name], field.reference if field else None)
+        resolved = people.resolve(rows[name], by_hris_id=source in _SUPERVISORS)
         unknown = rows.loc[rows[name].notna() & resolved.employee_ids.isna() & ~resolved.uncertain, "hris_id"]
         code = "supervisor_unknown" if name == "supervisor_id" else "associated_unknown"
         warnings[code] = tuple(dict.fromkeys((*warnings.get(code, ()), *unknown)))

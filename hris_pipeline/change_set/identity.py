@@ -305,9 +305,9 @@ class PersonLookup:
     ``employee_ids``: the EmployeeId of every user, as it will be. ``members``: ``hris_id``, ``justworks_id`` and
     mapped ``employee_id`` of everybody in the extract, of two with one justworks_id the one who is employed first.
     ``undecided``: hris_ids of members of whom nobody can say yet which user they are. ``reused``: hris_ids of members
-    whose EmployeeId another listed member has as a user, so that it says nothing of them. ``named_by_justworks``:
-    whether EmployeeIds are justworks_ids. ``formerly_linked`` gives the EmployeeIds, as they will be, of users
-    whom this integration, or another of the directory, had linked to those hris_ids.
+    whose EmployeeId another listed member has as a user, so that it says nothing of them. ``formerly_linked`` gives
+    the EmployeeIds, as they will be, of users whom this integration, or another of the directory, had linked to those
+    hris_ids.
     """
 
     links: pd.DataFrame
@@ -315,26 +315,19 @@ class PersonLookup:
     members: pd.DataFrame
     undecided: pd.Series
     reused: pd.Series
-    named_by_justworks: bool
     formerly_linked: Callable[[pd.Series], pd.Series]
 
-    def resolve(self, references: pd.Series, kind: str | None) -> Resolved:
-        """EmployeeIds for references of the given kind.
+    def resolve(self, references: pd.Series, *, by_hris_id: bool) -> Resolved:
+        """EmployeeIds for references.
 
-        A ``hris_id`` or a ``justworks_id`` names a person of the source; a justworks_id of nobody in the extract may
-        still be known as an EmployeeId. Anything else, as in a custom field, is an EmployeeId or, where nobody has it,
-        a justworks_id.
+        A reference ``by_hris_id`` names a person of the source. Anything else, as in a custom field, is an EmployeeId
+        or, where nobody has it, a justworks_id.
         """
-        if kind == "hris_id":
+        if by_hris_id:
             return self._by_hris_id(references)
-        by_employee_id = self._having(references)
         hris_ids = lookup(references, self.members["justworks_id"], self.members["hris_id"])
         by_justworks_id = self._by_hris_id(hris_ids)
-        if kind == "justworks_id":
-            unlisted = hris_ids.isna() & self.named_by_justworks
-            employee_ids = by_justworks_id.employee_ids.fillna(by_employee_id.where(unlisted))
-        else:
-            employee_ids = by_employee_id.fillna(by_justworks_id.employee_ids)
+        employee_ids = self._having(references).fillna(by_justworks_id.employee_ids)
         return Resolved(employee_ids, by_justworks_id.uncertain & employee_ids.isna())
 
     def _by_hris_id(self, hris_ids: pd.Series) -> Resolved:
@@ -344,10 +337,9 @@ class PersonLookup:
         listed = self._having(lookup(hris_ids, self.members["hris_id"], self.members["employee_id"]))
         listed = listed.mask(uncertain | is_in(hris_ids, self.reused))
         resolved = linked.fillna(listed)
-        unlisted = hris_ids.notna() & resolved.isna() & ~is_linked & ~uncertain
-        unlisted &= ~is_in(hris_ids, self.members["hris_id"])
-        if unlisted.any():  # who was linked to that id once is that person, under whatever id by now
-            resolved = resolved.fillna(self.formerly_linked(hris_ids[unlisted]).reindex(hris_ids.index))
+        unknown = hris_ids.notna() & resolved.isna() & ~is_linked & ~uncertain
+        if unknown.any():  # who was linked to that id once is that person, under whatever id by now
+            resolved = resolved.fillna(self.formerly_linked(hris_ids[unknown]).reindex(hris_ids.index))
         return Resolved(resolved, uncertain & listed.isna())
 
     def _having(self, employee_ids: pd.Series) -> pd.Series:

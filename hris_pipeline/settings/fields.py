@@ -96,7 +96,7 @@ class EmployeeField:
     needed: bool = False
     missing_in: tuple[str, ...] = ()
     derived: bool = False
-    reference: Literal["hris_id", "justworks_id"] | None = None
+    reference: bool = False
     feeds: _Feeds | None = None
     metadata: int | None = None
 
@@ -138,7 +138,7 @@ EMPLOYEE_FIELDS: tuple[EmployeeField, ...] = (
         "The manager's hris_id; may point outside the extract.",
         text="id",
         limit=200,
-        reference="hris_id",
+        reference=True,
         feeds=_Feeds("supervisor_id", 10, "Supervisor Id"),
     ),
     EmployeeField(
@@ -148,7 +148,7 @@ EMPLOYEE_FIELDS: tuple[EmployeeField, ...] = (
         text="id",
         limit=100,
         derived=True,
-        reference="justworks_id",
+        reference=True,
     ),
     EmployeeField(
         "first_name",
@@ -272,7 +272,7 @@ USER_FIELDS: tuple[UserField, ...] = tuple(
         source=field.name,
         kind=field.kind,
         text=field.text,
-        reference=field.reference is not None,
+        reference=field.reference,
     )
     for field in sorted(EMPLOYEE_FIELDS, key=lambda field: field.feeds.place if field.feeds else -1)
     if field.feeds

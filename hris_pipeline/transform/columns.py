@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hris_pipeline.settings.fields import CUSTOM_PREFIX, TextRule
+from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS_BY_NAME, TextRule
 from hris_pipeline.settings.mapping import CompanyLike, custom_labels
 from hris_pipeline.settings.text import clean_value, fold_case, iso_date
 from hris_pipeline.settings.values import custom_label
@@ -271,6 +271,13 @@ class SourceColumns:
             values = self._by_label.get(label, [None] * len(self._employees))
             self._cleaned[label] = clean_text(text_from_source(values)).set_axis(self._employees.index)
         return self._cleaned[label]
+
+    def references(self, source: str) -> pd.Series:
+        """The column behind a source that names other people: who is the manager is told by hris_id, whichever column
+        it is, because two people may have one justworks_id."""
+        field, values = EMPLOYEE_FIELDS_BY_NAME.get(source), self(source)
+        is_manager = field is not None and field.reference
+        return self._employees["supervisor_hris_id"].where(values.notna()) if is_manager else values
 
     @cached_property
     def _by_label(self) -> dict[str, list[object]]:

@@ -37,6 +37,7 @@ from hris_pipeline.transform.columns import (
 
 __all__ = [
     "SERVICE_ACCOUNT",
+    "asked_fields",
     "employment_columns",
     "exclusion_columns",
     "has_left",
@@ -321,7 +322,7 @@ def exclusion_columns(
     archive_existing = pd.Series(False, index=service.index)
     spared = pd.Series(False, index=service.index)
     for entry in settings.do_not_import if any(entry.archive_existing for entry in settings.do_not_import) else ():
-        lost = {field: _is_lost(field, source, unread, ~service, has_holes=has_holes) for field in _fields(entry)}
+        lost = {field: _is_lost(field, source, unread, ~service, has_holes=has_holes) for field in asked_fields(entry)}
         if entry.archive_existing:
             doubtful = pd.concat(lost, axis="columns").any(axis="columns")
             archive_existing |= null_as_false(rule == entry.name) & ~doubtful & ~spared & ~service
@@ -338,7 +339,8 @@ def exclusion_columns(
 _MADE_OF_ALL_ROWS: Mapping[str, tuple[str, ...]] = {"is_manager": ("active", "supervisor_hris_id")}
 
 
-def _fields(rule: Rule) -> frozenset[str]:
+def asked_fields(rule: Rule) -> frozenset[str]:
+    """The fields that the rule asks."""
     return frozenset(condition.field for condition in rule.conditions)
 
 

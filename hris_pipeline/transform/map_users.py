@@ -35,6 +35,7 @@ from hris_pipeline.transform.columns import (
     to_arrow,
 )
 from hris_pipeline.transform.eligibility import (
+    asked_fields,
     employment_columns,
     exclusion_columns,
     has_left,
@@ -112,8 +113,8 @@ _FEW = 5
 class Mapped:
     """``users``, one row a person with a ``hris_id``: ``hris_id``, ``justworks_id``, each mapped user field,
     ``#Name`` of each metadata field (text), and ``EMPLOYMENT_COLUMNS``. ``supervisor_id`` and associated metadata still
-    hold the source's reference. The EmployeeId and justworks_id of somebody who has left are null where somebody who is
-    employed has them now.
+    hold the source's reference, a manager by hris_id. The EmployeeId and justworks_id of somebody who has left are null
+    where somebody who is employed has them now.
 
     ``quarantined``: one line a failed check, as in ``validate``. ``warnings``: hris_ids by code.
     """
@@ -194,7 +195,12 @@ def map_users(
         leaver_only=bad.astype(FLAG),
         unread=unread.targets(_lineage(settings)),
     )
-    metadata = {entry.name.column: to_arrow(as_text(source(entry.source))) for entry in effective_metadata(settings)}
+    metadata = {
+        entry.name.column: to_arrow(
+            as_text(source.references(entry.source) if entry.type == "associated" else source(entry.source))
+        )
+        for entry in effective_metadata(settings)
+    }
     dated = _dated(fields, employment, settings, today)
     parts = [rows[["hris_id", "justworks_id"]], dated, arrow_frame(metadata, rows.index), employment, exclusion]
     users = _without_given_up_ids(pd.concat(parts, axis="columns"), state)
@@ -225,12 +231,13 @@ def unread_rows(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> None:
+    """Where a field of the rule has no value at all (consent or scope is missing), the rule is not to blame."""
     if len(source("hris_id")) < _FEW:
         return
     problems = [
         Problem(f"do_not_import[{index}]", matching_everybody(rule))
         for index, rule in enumerate(settings.do_not_import)
-        if matches_everybody(rule, source)
+        if matches_everybody(rule, source) and not any(source(field).isna().all() for field in asked_fields(rule))
     ]
     if problems:
         raise SettingsInvalid(problems)
@@ -256,7 +263,8 @@ def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFram
     """The mapped user fields as text, and typed (null: could not be read)."""
     texts, typed = {}, {}
     for name, column in effective_mapping(settings).items():
-        field, values = USER_FIELDS_BY_NAME[name], source(column)
+        field = USER_FIELDS_BY_NAME[name]
+        values = source.references(column) if field.reference else source(column)
         if field.kind == "text":
             values = as_text(values)
             values = values if column == field.source else clean_text(values, field.text)

@@ -13,7 +13,8 @@ from hris_pipeline_tests.kit.plans import actions, company, plan, quarantined, u
 
 Changes = dict[str, Any]
 
-BY_JUSTWORKS_ID: Changes = {"mapping": {"supervisor_id": "supervisor_justworks_id"}}
+BY_WORK_ID: Changes = {"mapping": {"supervisor_id": "custom:Boss"}}
+"""A custom field names people as a person types them; the source's own columns name the manager by hris_id."""
 
 
 def supervisor(people: list[Person], directory: MemoryDirectory, settings: Changes, **facts: object) -> object:
@@ -22,7 +23,7 @@ def supervisor(people: list[Person], directory: MemoryDirectory, settings: Chang
     return next(user["supervisor_id"] for user in directory.by_id.values() if user["hris_id"] == "m-1")
 
 
-@pytest.mark.parametrize(("settings", "reference"), [({}, "m-2"), (BY_JUSTWORKS_ID, "0002")])
+@pytest.mark.parametrize(("settings", "reference"), [({}, "m-2"), (BY_WORK_ID, "0002")])
 class TestResolving:
     def test_a_supervisor_in_the_same_first_import(self, settings: Changes, reference: str) -> None:
         people = [person(1, supervisor_id=reference), person(2)]
@@ -180,6 +181,19 @@ def test_a_report_of_somebody_whom_a_person_linked_to_another_member_keeps_her()
     assert directory.by_employee_id("0001")["supervisor_id"] == "0006"
 
 
+def test_a_report_of_somebody_back_under_other_ids_keeps_her_while_the_old_record_stays_listed() -> None:
+    people, directory = company(6)
+    people[0] |= {"supervisor_id": "m-6"}
+    directory.apply(plan(people, directory).rows)
+    user_id = directory.by_employee_id("0006")["user_id"]
+    back = people[5] | {"hris_id": "m-60", "employee_id": "0060", "justworks_id": "0060"}
+    now = [*people[:5], people[5] | {"active": False}, back]
+    decided = (Resolution("m-60", user_id, "link"),)
+    directory.apply(plan(now, directory, resolutions=decided).rows)
+    assert directory.by_employee_id("0001")["supervisor_id"] == "0060"
+    assert plan(now, directory, resolutions=decided).rows.empty
+
+
 def test_a_supervisor_who_left_is_not_the_hire_who_has_the_work_id_now() -> None:
     people, directory = company(3)
     stranger = person(9, active=False, employee_id="0002", justworks_id="0002")
@@ -192,7 +206,7 @@ def test_a_work_id_that_a_leaver_and_somebody_employed_have_names_the_latter(lea
     people, directory = company(3)
     stranger = person(9, active=False, employee_id="0002", justworks_id="0002")
     rest = [stranger, *people[1:]] if leaver_first else [*people[1:], stranger]
-    planned = plan([people[0] | {"supervisor_id": "0002"}, *rest], directory, BY_JUSTWORKS_ID)
+    planned = plan([people[0] | {"supervisor_id": "0002"}, *rest], directory, BY_WORK_ID)
     directory.apply(planned.rows)
     assert directory.by_employee_id("0001")["supervisor_id"] == "0002"
     assert "warning:supervisor_unknown" not in planned.diagnostics
@@ -205,14 +219,6 @@ def test_the_stored_supervisor_stays_when_nothing_is_known_of_the_new_one() -> N
     now = [people[0] | {"supervisor_id": "m-9"}, *people[1:]]
     assert actions(plan(now, directory, holes=frozenset({"m-9"}))) == []
     assert actions(plan(now, directory)) == ["update"]
-
-
-def test_with_generated_employee_ids_a_justworks_id_is_never_taken_for_one() -> None:
-    directory = MemoryDirectory(user(2))
-    settings = BY_JUSTWORKS_ID | {"employee_ids": "generated"}
-    assert supervisor([person(1, supervisor_id="0002")], directory, settings) is None
-    people = [person(1, supervisor_id="0009"), person(2, employee_id="0009")]
-    assert supervisor(people, MemoryDirectory(), settings) == "000002"
 
 
 def test_associated_metadata_holds_the_employee_id_of_a_person() -> None:
@@ -253,3 +259,8 @@ def test_a_cycle_or_self_supervision_is_kept_with_a_warning() -> None:
 def test_who_goes_round_in_a_cycle(chain: dict[str, str | None], going_round: set[str]) -> None:
     people = text_series(chain)
     assert set(people[in_cycle(people, text_series(chain.values()))]) == going_round
+
+
+def test_with_generated_employee_ids_a_work_id_names_the_member_who_has_it() -> None:
+    people = [person(1, supervisor_id="0009"), person(2, employee_id="0009")]
+    assert supervisor(people, MemoryDirectory(), BY_WORK_ID | {"employee_ids": "generated"}) == "000002"

@@ -118,6 +118,7 @@ UNTOLD: dict[str, tuple[Person | None, dict[str, Any], bool]] = {
     "gone": (None, {"missing": frozenset({"m-2"})}, False),
     "quarantined": ({"leaver_only": True, "supervisor_id": None}, {"quarantined": quarantined("m-2")}, True),
     "supervisor unread": ({"supervisor_id": None, "unread": ["supervisor_id"]}, {}, True),
+    "names a hole": ({"supervisor_id": "m-9"}, {"holes": frozenset({"m-9"})}, True),
     "supervisor of nobody told": ({"supervisor_id": None}, {}, True),
     "left": ({"active": False}, {}, False),
     "left, and unread": ({"active": False, "unread": ["supervisor_id"]}, {}, False),

@@ -200,7 +200,7 @@ def _target_values(
 
 def _still_manages(draft: Draft, name: str, match: Match, directory: Directory) -> bool:
     """Whether a field that tells who is a manager stays: somebody reports to this user by an id that is theirs no more,
-    or, as is stored, somebody of whose supervisor the reading tells nothing."""
+    or, as is stored, somebody of whose supervisor the reading tells nothing certain."""
     user, source = match.user, draft.settings.mapping.get("supervisor_id")
     if user is None or not name.startswith("#") or _metadata_source(draft.settings, name) != "is_manager":
         return False
@@ -208,10 +208,13 @@ def _still_manages(draft: Draft, name: str, match: Match, directory: Directory) 
         employee_id = employee_id_after(match, draft.settings)
         for report in draft.identities.matches.values():
             named = report.row.supervisors.get("supervisor_id")
-            if (
-                isinstance(named, str)
-                and directory.named(source, named, report.row.employee).employee_id == employee_id
-            ):
+            if not isinstance(named, str):
+                continue
+            reference = directory.named(source, named, report.row.employee)
+            if reference.kind == "user" and reference.employee_id == employee_id:
+                return True
+            stored_id = report.user.supervisor_id if report.user is not None else None
+            if reference.kind == "stays" and stored_id == user.employee_id:
                 return True
     return any(
         other.integration_id == draft.world.integration_id

@@ -77,12 +77,17 @@ class Directory:
         if hris_id in {conflict.hris_id for conflict in self.identities.conflicts} or hris_id in self.people.holes:
             return STAYS
         row = self.rows.get(hris_id)
-        user = self.holder(row.employee_id) if row is not None and row.employee_id is not None else None
+        named = self._by_employee_id(hris_id, row) if row is not None else NOBODY
+        return named if named.kind == "user" else self._formerly(hris_id)
+
+    def _by_employee_id(self, hris_id: str, row: Mapped) -> Reference:
+        """The user who has the EmployeeId of the member's row, or gets it by this very plan."""
+        user = self.holder(row.employee_id) if row.employee_id is not None else None
         if user is None:
-            return self._newcomer(row) if row is not None else self._formerly(hris_id)
+            return self._newcomer(row)
         other = self.hris_id_of(user)
         held_by_another = other is not None and other != hris_id and other in self.people.listed
-        if held_by_another and row is not None and row.values and not agrees(row, user):
+        if held_by_another and row.values and not agrees(row, user):
             return NOBODY  # a work id that somebody else has now, and no former id of that user
         return Reference("user", self.employee_id_of(user))
 

@@ -150,6 +150,12 @@ def test_a_rule_that_matches_everybody_is_refused_as_soon_as_there_are_values() 
     assert len(mapped(*people, member(9), do_not_import=[rule]).users) == 6
 
 
+def test_a_rule_whose_field_nobody_has_any_more_stops_no_import() -> None:
+    rule = {"name": "Out", "all": [{"field": "department", "operator": "not_equals", "value": "Sales"}]}
+    people = [member(number, department=None) for number in range(5)]
+    assert set(values(mapped(*people, do_not_import=[rule]).users["exclusion"])) == {"rule:Out"}
+
+
 UNREAD = {"email": None, "department": None}
 
 

@@ -135,6 +135,15 @@ def test_source_columns_give_every_column_and_custom_field_by_name() -> None:
     assert values(source("custom:Start")) == ["2020-01-01"]
 
 
+def test_a_manager_is_named_by_hris_id_whichever_column_names_them_and_shown_by_work_id() -> None:
+    source, columns = "supervisor_justworks_id", ("#Boss", "#Boss's Id")
+    metadata = [{"name": "Boss", "source": source, "type": "associated"}, {"name": "Boss's Id", "source": source}]
+    people = [member(1), member(2, supervisor_hris_id="m-1"), member(3, supervisor_hris_id="m-9")]
+    users = mapped(*people, mapping={"supervisor_id": source}, metadata=metadata).users
+    assert values(users["supervisor_id"]) == [None, "m-1", None]
+    assert [values(users[column]) for column in columns] == [[None, "m-1", None], [None, "0001", None]]
+
+
 def test_custom_text_is_cleaned_once_however_many_settings_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cleaned: list[str] = []
 
