@@ -169,7 +169,8 @@ def test_somebody_created_with_an_address_that_was_given_up_gives_it_back() -> N
     both = undo_rows(applied(planned.rows) + applied(created.rows), current(directory), owners(directory))
     directory.apply(both.rows)
     assert directory.by_employee_id("0001")["email"] == "p1@acme.test"
-    assert (directory.by_employee_id("0003")["email"], directory.by_employee_id("0003")["status"]) == (None, "archived")
+    user = directory.by_employee_id("0003")
+    assert (user["email"], user["email_edited_by_user"], user["status"]) == (None, False, "archived")
 
 
 def test_nothing_of_a_person_shows_when_a_change_is_printed() -> None:
