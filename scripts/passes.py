@@ -26,7 +26,7 @@ KEPT = ROOT / "mutants"
 
 OWNERS: dict[str, tuple[str, ...]] = {
     "change_set": (f"{TESTS}/change_set",),
-    "store/applying.py": (f"{TESTS}/store/test_applying.py",),
+    "store/applying.py": (f"{TESTS}/store/test_applying.py", f"{TESTS}/store/test_applying_elsewhere.py"),
     "transform": (f"{TESTS}/transform", f"{TESTS}/settings/test_rules.py"),
 }
 """What is mutated, and the tests that own it."""
