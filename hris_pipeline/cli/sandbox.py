@@ -11,7 +11,7 @@ from hris_pipeline.cli.printing import CommandResult, cell
 from hris_pipeline.errors import UsageError
 from hris_pipeline.sandbox.company import Company
 from hris_pipeline.sandbox.server import Sandbox, serve
-from hris_pipeline.sandbox.world import FINCH_TOKEN, PASSWORD, USERNAME, Fault, SandboxState
+from hris_pipeline.sandbox.world import FAULT_KEYS, FINCH_TOKEN, KINDS, PASSWORD, USERNAME, Fault, SandboxState
 
 __all__ = ["sandbox"]
 
@@ -21,11 +21,21 @@ def sandbox(
     employees: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many people.")] = 100,
     seed: Annotated[int, typer.Option(help="The same seed makes the same company.")] = 0,
     fault: Annotated[
-        list[str] | None, typer.Option(help="What goes wrong, as kind or kind:key=value,…; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help=f"What goes wrong, as kind or kind:key=value,…; repeatable. Kinds: {', '.join(KINDS)}. "
+            f"Keys: {', '.join(FAULT_KEYS)} (members joined by +)."
+        ),
     ] = None,
 ) -> CommandResult:
     """Speaks the Partner API, and the aggregator's, until it is stopped with Ctrl-C. Export the variables it prints,
-    then `hris setup acme`. A POST to `/sandbox/week` lets a week pass.
+    then `hris setup acme`.
+
+    What happens in the company is asked for with JSON. By POST: `/sandbox/week` lets a week pass; `/sandbox/add` hires
+    (`changes`: fields of a person), `/sandbox/edit` changes somebody (`member_id`, `changes`), `/sandbox/remove` takes
+    them off the list, `/sandbox/terminate` ends their employment (`last_day`, which still counts as worked; by default
+    the sandbox's own today, which weeks move on); `/sandbox/faults` adds a fault (`kind` and the keys of `--fault`), by
+    DELETE it ends all. By GET: `/sandbox/state` tells its today and what has happened, `/sandbox/members` everybody.
     """
     faults = tuple(fault or ())
     for text in faults:

@@ -20,6 +20,7 @@ from hris_pipeline.sandbox.company import Company
 __all__ = [
     "CLIENT_ID",
     "CLIENT_SECRET",
+    "FAULT_KEYS",
     "FINCH_TOKEN",
     "KINDS",
     "PASSWORD",
@@ -215,10 +216,16 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         kind, _, rest = text.partition(":")
         pairs = [pair.partition("=")[::2] for pair in rest.split(",") if pair]
         fields = {key.strip(): value.strip().split("+") if key == "members" else value.strip() for key, value in pairs}
+        unknown = sorted(fields.keys() - set(FAULT_KEYS))
+        known = {key: value for key, value in fields.items() if key not in unknown}
         try:
-            return msgspec.convert({**fields, "kind": kind.strip()}, cls, strict=False)
+            fault = msgspec.convert({**known, "kind": kind.strip()}, cls, strict=False)
         except msgspec.ValidationError as error:
             raise UsageError(f"The fault {text[:80]!r} cannot be read: {error}") from None
+        if unknown:
+            keys = ", ".join(FAULT_KEYS)
+            raise UsageError(f"The fault {text[:80]!r} cannot be read: no key {unknown[0][:40]!r}; there are: {keys}.")
+        return fault
 
     def concerns(self, path: str, username: str | None) -> bool:
         """Whether a request to the path, for the user's company, can be struck."""
@@ -226,6 +233,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return path == self.path[:-1] and self.username in (None, username)
         prefixes = (self.path,) if self.path else DEFAULT_PATHS.get(self.kind, REQUEST_PATHS)
         return path.startswith(prefixes) and self.username in (None, username)
+
+
+FAULT_KEYS = tuple(name for name in Fault.__struct_fields__ if name != "kind")
+"""What may be said of a fault beside its kind."""
 
 
 class Faults:

@@ -7,8 +7,11 @@ import httpx
 import msgspec
 import pytest
 
+from hris_pipeline.cli.app import COMMANDS, load_command
 from hris_pipeline.errors import UsageError
 from hris_pipeline.sandbox import KINDS, Company, Fault, Sandbox, running
+from hris_pipeline.sandbox.oauth_routes import CONTROL_ROUTES
+from hris_pipeline.sandbox.world import FAULT_KEYS
 from hris_pipeline_tests.kit.sandbox_client import Client
 
 
@@ -147,3 +150,23 @@ def test_a_fault_nobody_knows_is_400_over_http(sandbox: Sandbox, body: dict[str,
     answer = httpx.post(f"{sandbox.url}/sandbox/faults", content=msgspec.json.encode(body))
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rate_limit:foo=1", ("No fault is called 'rate_limit'", "rate_limited")),
+        ("rate_limited:foo=1", ("no key 'foo'", "times", "retry_after")),
+    ],
+)
+def test_what_a_fault_has_not_is_refused_with_all_that_it_has(text: str, words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as refusal:
+        Fault.parse(text)
+    assert all(word in str(refusal.value) for word in words)
+
+
+def test_the_help_names_every_kind_every_key_and_every_control_route() -> None:
+    [command] = [load_command(command) for command in COMMANDS if command.name == "sandbox"]
+    [fault] = [parameter for parameter in command.params if parameter.name == "fault"]
+    assert all(name in fault.help for name in (*KINDS, *FAULT_KEYS))
+    assert all(f"`{route.path}`" in command.help for route in CONTROL_ROUTES)
