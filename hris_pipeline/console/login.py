@@ -273,7 +273,8 @@ async def use_link(request: Request) -> Response:
     link: OneTimeLink | None = request.app.state.link
     by = link.use(request.query_params.get("token", "")) if link else None
     if by is None or link is None:
-        return plain_page(401, "This link does not work", "It was used already, or a newer one was printed: see there.")
+        words = "It was used already, or a newer one was printed: take the newest from the terminal where hris ui runs."
+        return plain_page(401, "This link does not work", words)
     link.renew()
     return _logged_in(console, by, "administrator", "/")
 

@@ -235,8 +235,8 @@ def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> No
     if len(source("hris_id")) < _FEW:
         return
     problems = [
-        Problem(f"do_not_import[{index}]", matching_everybody(rule))
-        for index, rule in enumerate(settings.do_not_import)
+        Problem(f"do_not_import.{rule.name}", matching_everybody(rule))
+        for rule in settings.do_not_import
         if matches_everybody(rule, source) and not any(source(field).isna().all() for field in asked_fields(rule))
     ]
     if problems:

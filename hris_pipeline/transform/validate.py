@@ -182,8 +182,9 @@ def check_summary(quarantined: pd.DataFrame) -> list[CheckCount]:
 
 
 def check_words(quarantined: pd.DataFrame) -> str:
-    """The failed checks by field and check, with how many fail each, for messages."""
-    return ", ".join(f"{count.field} {count.check}: {count.count}" for count in check_summary(quarantined))
+    """The failed checks by field, in words, with how many fail each, for messages."""
+    by_reason = quarantined.groupby(["field", "reason"], sort=True)
+    return ", ".join(f"{field} {reason}: {len(rows)}" for (field, reason), rows in by_reason)
 
 
 def _at_most(limit: int) -> Check:
@@ -318,10 +319,10 @@ def _require_rows(frame: pd.DataFrame) -> None:
         raise FrameInvalid("The extract holds no members: check the connection and the company, then import again.")
     empty = [field.name for field in EMPLOYEE_FIELDS if field.needed and frame[field.name].isna().all()]
     if empty:
+        reasons = ", ".join(f"{name} {MISSING.reason}: {len(frame)}" for name in empty)
         raise TooManyBadRows(
-            f"No member has {', '.join(empty)} as it can be used, and every one needs it "
-            f"({', '.join(f'{name} {MISSING.name}: {len(frame)}' for name in empty)}): check the permissions given to "
-            "the connection, and what the source sends there.",
+            f"No member has {', '.join(empty)} as it can be used, and every one needs it ({reasons}): check the "
+            "permissions given to the connection, and what the source sends there.",
             concat_quarantine([quarantine_rows(frame, name, frame["justworks_id"], MISSING) for name in empty]),
         )
 

@@ -121,7 +121,7 @@ def test_validation_and_mapping_count_together() -> None:
     bad = [member(number, email="no address") for number in range(3)]
     blank = [member(number, justworks_id=None) for number in range(10, 13)]
     good = [member(number) for number in range(100, 120)]
-    with pytest.raises(TooManyBadRows, match=r"6 of 26 employed members.*employee_id employee_id_missing: 3"):
+    with pytest.raises(TooManyBadRows, match=r"6 of 26 employed members.*employee_id is blank, so .* it: 3"):
         mapped(*bad, *blank, *good)
     assert len(mapped(*bad, *blank[:1], *good).users) == 24
 
@@ -133,11 +133,11 @@ def test_too_many_bad_rows_are_told_so_that_their_reasons_need_not_add_up() -> N
         validated(*twice, *left, member(100))
     assert str(stopped.value).startswith("The rows of 5 of 6 employed members cannot be used, more than 20%. All bad")
     assert "a row can fail several and those of people who left are counted too: " in str(stopped.value)
-    assert re.search(r"birth_date \w+: 5, email \w+: 7|email \w+: 7, birth_date \w+: 5", str(stopped.value))
+    assert re.search(r"birth_date is [\w ,]+: 5, email is [\w ]+: 7", str(stopped.value))
 
 
 def test_an_employee_id_that_nobody_has_stops_the_run_with_its_reasons() -> None:
-    with pytest.raises(TooManyBadRows, match=r"custom:Badge \(employee_id employee_id_missing: 2\)") as stopped:
+    with pytest.raises(TooManyBadRows, match=r"custom:Badge \(employee_id is blank, .*: 2\)") as stopped:
         mapped(member(1), member(2), mapping={"employee_id": "custom:Badge"})
     assert values(stopped.value.quarantined["hris_id"]) == ["m-1", "m-2"]
 
