@@ -228,18 +228,18 @@ def test_active_that_cannot_be_read_of_anybody_stops_the_run_also_on_a_first_imp
     acme = make_lite(12)
     for person in acme.company.persons():
         acme.company.edit(person.id, raw={"active": sent})
-    with pytest.raises(FrameInvalid, match="active missing: 12"):
+    with pytest.raises(FrameInvalid, match="active is needed and missing: 12"):
         acme.preview()
     for person in acme.company.persons():
         acme.company.edit(person.id, raw=None)
     acme.run()
     for person in acme.company.persons():
         acme.company.edit(person.id, raw={"active": sent})
-    with pytest.raises(FrameInvalid, match="active missing: 12"):
+    with pytest.raises(FrameInvalid, match="active is needed and missing: 12"):
         acme.preview()
     for person in acme.company.persons()[:6]:
         acme.company.edit(person.id, raw=None)
-    with pytest.raises(FrameInvalid, match="active missing: 6"):
+    with pytest.raises(FrameInvalid, match="active is needed and missing: 6"):
         acme.preview()
     assert acme.archived() == set()
 
