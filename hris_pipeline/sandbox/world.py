@@ -217,9 +217,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         pairs = [pair.partition("=")[::2] for pair in rest.split(",") if pair]
         fields = {key.strip(): value.strip().split("+") if key == "members" else value.strip() for key, value in pairs}
         unknown = sorted(fields.keys() - set(FAULT_KEYS))
-        known = {key: value for key, value in fields.items() if key not in unknown}
+        convertible = {key: value for key, value in fields.items() if key not in unknown}
         try:
-            fault = msgspec.convert({**known, "kind": kind.strip()}, cls, strict=False)
+            fault = msgspec.convert({**convertible, "kind": kind.strip()}, cls, strict=False)
         except msgspec.ValidationError as error:
             raise UsageError(f"The fault {text[:80]!r} cannot be read: {error}") from None
         if unknown:
