@@ -123,6 +123,8 @@ THREE_SPELLS: list[tuple[str, Spells, bool, str | None, tuple[bool, bool], str |
     ("both are over", [(FIRST, "2025-06-01"), ("2025-05-30", "2025-05-31")], True, "2025-06-01", LEFT, "2025-05-30"),
     ("the later one ends today", [(FIRST, "2025-06-01"), ("2025-05-30", "2025-06-02")], True, "2025-06-01", WORKS,
      "2025-05-30"),
+    ("starts today, one ahead", [(FIRST, "2022-05-01"), ("2025-06-02", None), (AHEAD, None)], True, None, WORKS,
+     "2025-06-02"),
     ("its end today is told", [(FIRST, "2022-05-01"), (BACK, "2025-06-02"), (AHEAD, None)], True, None, WORKS, BACK),
     ("the end is of none of them", [(FIRST, "2022-05-01"), (BACK, None)], True, "2025-06-01", LEFT, BACK),
     ("starts tomorrow again", [(FIRST, None), (BACK, None), ("2025-06-03", None)], True, "2024-01-01", LEFT, BACK),
