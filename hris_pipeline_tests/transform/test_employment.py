@@ -171,6 +171,8 @@ def test_a_first_start_to_come_gives_way_to_one_that_has_come() -> None:
     assert values(map_users(theirs, Settings(), Company(), TODAY).users["hire_date"]) == [date(2020, 1, 1)]
     today = people({"hire_date": AHEAD, "latest_rehire_date": None}, [(TODAY.isoformat(), None), (AHEAD, None)])
     assert values(map_users(today, Settings(), Company(), TODAY).users["hire_date"]) == [TODAY]
+    again = people({"hire_date": TODAY.isoformat(), "latest_rehire_date": None}, [(FIRST, None)])
+    assert values(map_users(again, Settings(), Company(), TODAY).users["hire_date"]) == [TODAY]
 
 
 def test_a_start_known_from_the_history_alone_is_one() -> None:
