@@ -173,6 +173,12 @@ def test_what_is_unread_is_told_by_the_columns_it_would_have_fed() -> None:
     ]
 
 
+@pytest.mark.parametrize(("priority", "fed"), [("original", []), ("latest", ["hire_date"])])
+def test_an_unread_re_hire_date_feeds_the_hire_date_where_it_counts(priority: str, fed: list[str]) -> None:
+    result = unread(["latest_rehire_date"], hire_date_priority=priority)
+    assert sorted(values(result.users["unread"])[0]) == [*fed, "latest_rehire_date"]
+
+
 def test_a_rule_archives_nobody_because_of_what_is_unread() -> None:
     rule = {"name": "None", "all": [{"field": "department", "operator": "is_empty"}], "archive_existing": True}
     members = columns(member(1), member(2), member(3, department="Sales"))
