@@ -16,6 +16,7 @@ from hris_pipeline.transform.user_file import USER_FILES, read_user_file
 from hris_pipeline_tests.kit.frames import text_frame
 
 HEADERS = ("Employee Id", "First Name", "Last Name", "Birth Date")
+DAY = date(1990, 2, 28)
 ROW = ("0001", "Zoë", 'O"Neil; the, first', "1990-02-28")
 
 
@@ -39,6 +40,7 @@ def test_a_workbook_holds_text_alone() -> None:
     cells = [cell for row in sheet.iter_rows() for cell in row]
     assert {(cell.data_type, cell.number_format) for cell in cells} == {("s", "@")}
     assert sheet.freeze_panes == "A2"
+    assert [{bool(cell.font.b) for cell in row} for row in sheet.iter_rows()] == [{True}, {False}]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,44 @@ def test_dates_and_numbers_of_a_sheet_are_text_again() -> None:
     assert frame["employee_id"].tolist() == ["1", "2"]
     assert frame["birth_date"].tolist() == [date(1990, 2, 28), date(1991, 1, 2)]
     assert read_table(data, HEADERS, "user file").numeric == {0}
+
+
+def test_only_numbers_below_the_header_are_numbers() -> None:
+    assert read_table(workbook(("Employee Id", 2024), ("1", "x")), HEADERS, "user file").numeric == frozenset()
+    assert read_table(workbook(("Employee Id", 2024), (1, "x")), HEADERS, "user file").numeric == {0}
+
+
+def test_blank_cells_beyond_the_header_are_no_columns() -> None:
+    rows = (*HEADERS, None), ("1", "F", "L", None, None), ("2", "G", "M", None, " ")
+    table = read_table(workbook(*rows), HEADERS, "user file")
+    assert (table.header, [len(row) for row in table.rows]) == (HEADERS, [4, 4])
+    beyond = read_table(workbook(HEADERS, ("1", "F", "L", None, "x")), HEADERS, "user file")
+    assert [len(row) for row in beyond.rows] == [5]
+
+
+def test_a_time_stays_and_a_formula_that_nobody_computed_is_blank() -> None:
+    data = workbook(HEADERS, ("1", datetime.combine(DAY, time(10, 30)), "=1+1", True))
+    assert list(read_table(data, HEADERS, "user file").rows[0]) == ["1", "1990-02-28 10:30:00", "", "true"]
+    midnight = workbook(HEADERS, ("1", datetime.combine(DAY, time()), DAY, 1.5))
+    assert list(read_table(midnight, HEADERS, "user file").rows[0]) == ["1", "1990-02-28", "1990-02-28", "1.5"]
+
+
+WRONG = ("", "F", "L", "1990-02-28")
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"Employee Id,First Name,Last Name\n,F,L\n", 2),
+        (b"sep=;\nEmployee Id;First Name;Last Name\n1;G;M\n;F;L\n", 4),
+        (workbook(HEADERS, WRONG), 2),
+        (workbook(HEADERS, ("1", "G", "M", "1990-02-28"), (None,) * 4, WRONG), 4),
+    ],
+    ids=["csv", "csv that says its separator", "workbook", "workbook with a blank row"],
+)
+def test_what_is_wrong_is_told_by_the_line_in_the_spreadsheet(data: bytes, line: int) -> None:
+    with pytest.raises(UsageError, match=rf"Employee Id: is needed and blank \(line {line}\)"):
+        read_user_file(data)
 
 
 @pytest.mark.parametrize("written", ["2/28/1990", "28.02.1990", "32932", "Feb 28, 1990"])
