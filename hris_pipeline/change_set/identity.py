@@ -51,6 +51,8 @@ __all__ = [
     "in_cycle",
     "match",
     "match_rates",
+    "names_of",
+    "without_others_ids",
 ]
 
 CONFLICT_COLUMNS: tuple[str, ...] = ("hris_id", "kind", "user_id", "employee_id", "incoming")
@@ -344,6 +346,17 @@ class PersonLookup:
 
     def _having(self, employee_ids: pd.Series) -> pd.Series:
         return employee_ids.where(is_in(employee_ids, self.employee_ids))
+
+
+def names_of(rows: pd.DataFrame) -> pd.Series:
+    """How each row is named to people: its stored EmployeeId, else the one it comes with, else its hris_id."""
+    return rows["stored_employee_id"].fillna(column_or_nulls(rows, "employee_id")).fillna(rows["hris_id"])
+
+
+def without_others_ids(names: pd.Series, hris_ids: pd.Series, snapshot: pd.DataFrame) -> pd.Series:
+    """The names, but the hris_id of whoever comes with the EmployeeId of a user who is linked to another member."""
+    linked = lookup(names, snapshot["employee_id"], snapshot["hris_id"])
+    return names.mask(null_as_false(linked != hris_ids), hris_ids)
 
 
 def in_cycle(employee_ids: pd.Series, supervisor_ids: pd.Series) -> pd.Series:

@@ -27,7 +27,7 @@ from hris_pipeline.change_set.desired_state import DesiredState, resolve_desired
 from hris_pipeline.change_set.diff import Difference, require_columns
 from hris_pipeline.change_set.directory import Directory, PlanContext, digest_of_hashes, row_hashes, source_hash
 from hris_pipeline.change_set.guards import Guard, GuardInputs, evaluate_guards
-from hris_pipeline.change_set.identity import conflict_lines
+from hris_pipeline.change_set.identity import conflict_lines, names_of, without_others_ids
 from hris_pipeline.contract import COUNT_OF_ACTION, COUNTS
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.transform.columns import (
@@ -83,14 +83,19 @@ def diagnose(
 ) -> dict[str, tuple[str, ...]]:
     """EmployeeIds (hris_ids where there is none), or names of fields, by reason; warnings as ``warning:<code>``."""
     rows = result.people.rows
-    names, outcome = _names(rows), result.outcome
+    names, outcome = names_of(rows), result.outcome
     lines: dict[str, Collection[str]] = {"protected": _named(result.leavers.kept)}
     for reason in ("conflict", "protected"):
         lines[reason] = (*lines.get(reason, ()), *names[outcome == reason])
     exclusions = _exclusions(result)
-    lines |= {reason: tuple(names[exclusions == reason]) for reason in set(exclusions.dropna())}
+    strangers = rows["hris_id"].where(rows["user_id"].isna())
+    excluded = without_others_ids(names, strangers, snapshot)
+    lines |= {reason: tuple(excluded[exclusions == reason]) for reason in set(exclusions.dropna())}
+    bad = pd.DataFrame(
+        {name: text_series(getattr(member, name) for member in context.quarantined) for name in ("name", "hris_id")}
+    )
     lines |= {
-        "quarantined": tuple(member.name for member in context.quarantined),
+        "quarantined": without_others_ids(bad["name"], bad["hris_id"], snapshot),
         "hole": context.holes,
         "awaiting_decision": _named(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.awaiting))),
         "listed_under_other_id": _named(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.relisted))),
@@ -118,7 +123,7 @@ def guard_inputs(
     touched = rows.loc[result.outcome.isin(WRITTEN) & rows["user_id"].notna(), stored_columns]
     linked = touched[touched["stored_integration_id"].isna()]
     active_linked = int(null_as_false(linked["stored_status"] == "active").sum())
-    names = _names(rows)
+    names = names_of(rows)
     wiped = {name: tuple(names[index]) for name, index in result.difference.wiped.items()}
     stored, mismatched = _stored_ids(result, snapshot, context)
     reidentified = _reidentified(result, snapshot, context)
@@ -165,11 +170,6 @@ def _unread(rows: pd.DataFrame, names: pd.Series, context: PlanContext, settings
         people = names[pd.concat(hit, axis="columns").any(axis="columns")].tolist() if hit else [column]
         lines.setdefault("warning:field_unread" + (f":{column}" if hit else ""), []).extend(people)
     return lines
-
-
-def _names(rows: pd.DataFrame) -> pd.Series:
-    """How each row is named to people: its stored EmployeeId, else the one it comes with, else its hris_id."""
-    return rows["stored_employee_id"].fillna(column_or_nulls(rows, "employee_id")).fillna(rows["hris_id"])
 
 
 def _named(users: pd.DataFrame) -> tuple[str, ...]:

@@ -243,11 +243,16 @@ class _Reader:
     def rows(self, user_ids: Sequence[str]) -> tuple[ReviewRow, ...]:
         rows = stored.read_rows(self.connection, self.query.import_id, user_ids)
         reasons = reasons_by_id(self.summary, frozenset(known_as(row) for row in rows))
-        for row in rows:
-            if row.action == "archive" and self.missing is not None:
-                reason = archive_reason(row, self.summary, self.missing, self.archiving_rules)
-                reasons.setdefault(known_as(row), []).append(reason)
-        return tuple(review_row(row, reasons, self.visible, reveal=self.reveal) for row in rows)
+        return tuple(
+            review_row(row, (*reasons.get(known_as(row), ()), *self._archived(row)), self.visible, reveal=self.reveal)
+            for row in rows
+        )
+
+    def _archived(self, row: stored.StoredRow) -> tuple[str, ...]:
+        """How the source says that somebody who is archived has left; a hire may have their EmployeeId."""
+        if row.action != "archive" or self.missing is None:
+            return ()
+        return (archive_reason(row, self.summary, self.missing, self.archiving_rules),)
 
     @cached_property
     def missing(self) -> frozenset[str] | None:

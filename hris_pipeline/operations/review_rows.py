@@ -5,7 +5,7 @@ Pure: from a stored row to what is shown. How rows are found is ``review``'s.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
@@ -138,9 +138,7 @@ def known_as(row: StoredRow) -> str:
     return next((str(name) for name in names if name), "")
 
 
-def review_row(
-    row: StoredRow, reasons: Mapping[str, Sequence[str]], visible: frozenset[str], *, reveal: bool
-) -> ReviewRow:
+def review_row(row: StoredRow, why: tuple[str, ...], visible: frozenset[str], *, reveal: bool) -> ReviewRow:
     before, after = row.before or {}, row.after
     every = _changes(row)
     visible_changes = {name: change for name, change in every.items() if not is_hidden(name, visible)}
@@ -160,7 +158,7 @@ def review_row(
         name=name if reveal else mask(name),
         changes=changes,
         hidden_changes=len(every) - len(visible_changes),
-        why=tuple(reasons.get(known_as(row), ())),
+        why=why,
         erased=row.erased,
     )
 

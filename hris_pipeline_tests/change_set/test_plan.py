@@ -208,6 +208,17 @@ def test_a_hire_or_rehire_takes_effect_so_many_days_before_its_start(days: int, 
     assert again.diagnostics.get("excluded:not_started") == (None if imported else ("0001",))
 
 
+def test_a_stranger_who_comes_with_a_users_employee_id_is_named_by_their_own() -> None:
+    people, directory = company(3)
+    to_come = person(9, employee_id="0002", hire_date=TODAY.replace(year=2027))
+    left = person(8, employee_id="0001", active=False)
+    planned = plan([*people, to_come, left], directory, quarantined=(QuarantinedMember("m-7", "0003"),))
+    assert (actions(planned), planned.diagnostics) == (
+        [],
+        {"excluded:inactive": ("m-8",), "excluded:not_started": ("m-9",), "quarantined": ("m-7",)},
+    )
+
+
 def test_an_active_user_with_a_start_ahead_stays_active_and_follows_the_source() -> None:
     people, directory = company(2)
     ahead = person(1, latest_rehire_date=TODAY + timedelta(days=9), first_name="New")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from hris_pipeline.operations.decisions import plan_undo
+from hris_pipeline.operations.review import review
 from hris_pipeline.operations.review_queues import open_conflicts, resolve
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
 from hris_pipeline_tests.kit.remembered_homes import remembered
@@ -109,3 +110,15 @@ def test_whom_a_person_decided_to_be_somebody_else_keeps_no_leaver(make_lite: Ma
         acme.lose([other])
     acme.run()
     assert acme.archived() == {other}
+
+
+def test_a_hire_who_gets_a_leavers_work_id_is_not_said_to_have_left(acme: Acme) -> None:
+    leaver = acme.active()[0]
+    acme.company.add(work_id=acme.users()[leaver]["employee_id"])
+    acme.company.edit(leaver, raw={"active": False})
+    acme.run()
+    [conflict] = open_conflicts(acme.services, "acme")
+    resolve(acme.services, conflict.conflict_id, "create", "lee")
+    rows = review(acme.services, acme.preview().import_id).rows
+    has_left = {row.action: "archived:not_employed" in row.why for row in rows if row.action in ("create", "archive")}
+    assert has_left == {"create": False, "archive": True}
