@@ -88,8 +88,7 @@ def diagnose(
     for reason in ("conflict", "protected"):
         lines[reason] = (*lines.get(reason, ()), *names[outcome == reason])
     exclusions = _exclusions(result)
-    strangers = rows["hris_id"].where(rows["user_id"].isna())
-    excluded = without_others_ids(names, strangers, snapshot)
+    excluded = without_others_ids(names, rows["hris_id"].where(rows["user_id"].isna()), snapshot)
     lines |= {reason: tuple(excluded[exclusions == reason]) for reason in set(exclusions.dropna())}
     bad = pd.DataFrame(
         {name: text_series(getattr(member, name) for member in context.quarantined) for name in ("name", "hris_id")}
