@@ -154,6 +154,9 @@ def test_a_quarantined_member_keeps_whoever_has_the_employee_id_unless_it_is_a_c
     bad = people[1] | {"leaver_only": True, "employee_id": None}
     planned = plan([people[0], bad], directory, quarantined=(QuarantinedMember("m-2", "0003"),), **gone)
     assert actions(planned) == ["archive"]
+    assert actions(plan(people[:1], directory, quarantined=(QuarantinedMember("m-2", "0003"),), **gone)) == ["archive"]
+    namesake = people[1] | {"leaver_only": True, "email": "p3@acme.test"}
+    assert actions(plan([people[0], namesake], directory, **gone)) == ["archive"]
 
 
 def test_a_hole_may_be_somebody_of_another_company_and_nobody_else() -> None:
