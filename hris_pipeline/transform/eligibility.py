@@ -41,6 +41,7 @@ __all__ = [
     "employment_columns",
     "exclusion_columns",
     "has_left",
+    "has_unknown_managers",
     "is_employed",
     "is_manager",
     "match_condition",
@@ -125,9 +126,18 @@ def has_left(employment: pd.DataFrame, today: date) -> pd.Series:
 
 def is_manager(employees: pd.DataFrame, employment: pd.DataFrame, today: date) -> pd.Series:
     """Whether somebody active, and not past the last day, reports to each of the employees."""
-    working = null_as_false(employees["active"]) & ~has_left(employment, today)
-    supervisors = employees.loc[working, "supervisor_hris_id"].dropna()
+    supervisors = employees.loc[_is_working(employees, employment, today), "supervisor_hris_id"].dropna()
     return is_in(employees["hris_id"], supervisors).astype(FLAG)
+
+
+def has_unknown_managers(employees: pd.DataFrame, employment: pd.DataFrame, today: date) -> bool:
+    """Whether somebody active reports to a member id of nobody active: it may be the former one of anybody."""
+    working = rows_where(employees, _is_working(employees, employment, today))
+    return not is_in(working["supervisor_hris_id"].dropna(), working["hris_id"]).all()
+
+
+def _is_working(employees: pd.DataFrame, employment: pd.DataFrame, today: date) -> pd.Series:
+    return null_as_false(employees["active"]) & ~has_left(employment, today)
 
 
 _END = "termination_date"
@@ -311,7 +321,7 @@ _RESIDENCE = ("residence_city", "residence_state", "residence_country")
 
 
 def exclusion_columns(
-    source: SourceColumns, settings: Settings, unread: UnreadFields, *, has_holes: bool
+    source: SourceColumns, settings: Settings, unread: UnreadFields, *, managers_known: bool
 ) -> pd.DataFrame:
     """``exclusion``: null, ``rule:<name>`` of the first rule that matches, or ``service_account``, which comes before
     any rule; and ``archive_existing``: whether that rule archives who is a user. Nobody is archived because of a field
@@ -322,7 +332,10 @@ def exclusion_columns(
     archive_existing = pd.Series(False, index=service.index)
     spared = pd.Series(False, index=service.index)
     for entry in settings.do_not_import if any(entry.archive_existing for entry in settings.do_not_import) else ():
-        lost = {field: _is_lost(field, source, unread, ~service, has_holes=has_holes) for field in asked_fields(entry)}
+        lost = {
+            field: _is_lost(field, source, unread, ~service, managers_known=managers_known)
+            for field in asked_fields(entry)
+        }
         if entry.archive_existing:
             doubtful = pd.concat(lost, axis="columns").any(axis="columns")
             archive_existing |= null_as_false(rule == entry.name) & ~doubtful & ~spared & ~service
@@ -345,13 +358,13 @@ def asked_fields(rule: Rule) -> frozenset[str]:
 
 
 def _is_lost(
-    field: str, source: SourceColumns, unread: UnreadFields, human: pd.Series, *, has_holes: bool
+    field: str, source: SourceColumns, unread: UnreadFields, human: pd.Series, *, managers_known: bool
 ) -> pd.Series:
     """Where a field is unread; for everybody, where no human has it (consent or scope is missing, a label changed), or
     where it is made of all rows together and one of them is unread or in none."""
     origins = _MADE_OF_ALL_ROWS.get(field, ())
     missing = any(not (source(name).notna() & human).any() for name in (field, *origins))
-    incomplete = bool(origins) and (has_holes or bool(unread.any_of(origins).any()))
+    incomplete = bool(origins) and (not managers_known or bool(unread.any_of(origins).any()))
     return unread.any_of((field,)) | missing | incomplete
 
 

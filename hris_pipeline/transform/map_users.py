@@ -39,6 +39,7 @@ from hris_pipeline.transform.eligibility import (
     employment_columns,
     exclusion_columns,
     has_left,
+    has_unknown_managers,
     is_employed,
     matches_everybody,
 )
@@ -182,7 +183,8 @@ def map_users(
     source = SourceColumns(rows, company)
     unread = UnreadFields(rows["hris_id"], people.unread)
     texts, fields = _core_fields(source, settings)
-    exclusion = exclusion_columns(source, settings, unread, has_holes=has_holes)
+    managers_known = not has_holes and not has_unknown_managers(rows, state.columns, today)
+    exclusion = exclusion_columns(source, settings, unread, managers_known=managers_known)
     quarantined = _quarantined(rows, texts, fields, settings, exclusion["exclusion"], state)
     bad = state.failed | rows.index.isin(quarantined.index)
     quarantined = quarantined.reset_index(drop=True)

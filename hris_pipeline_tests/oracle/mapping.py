@@ -226,6 +226,13 @@ def uncertain_for_everybody(employees: list[Employee], source: str) -> bool:
     return unread or any(uncertain_for_everybody(employees, origin) for origin in origins)
 
 
+def names_a_former_member(employees: list[Employee], today: date) -> bool:
+    """Somebody who works names a manager by an id that nobody has who works: whose it was, the reading does not tell."""
+    working = [employee for employee in employees if employee.active and employment(employee, today) != "left"]
+    named = {employee.supervisor_hris_id for employee in working if employee.supervisor_hris_id}
+    return not named <= {employee.hris_id for employee in working}
+
+
 def _certain(rule: Rule, earlier: tuple[Rule, ...], employee: Employee, uncertain: frozenset[str]) -> Rule:
     """The rule as it counts for this member: it archives nobody because of what is not known, be it asked by the rule
     itself or by an earlier one that would have kept the person."""
@@ -334,7 +341,8 @@ def map_everybody(
     uncertain = frozenset(
         source
         for source in asked
-        if uncertain_for_everybody(employees, source) or (source == "is_manager" and has_holes)
+        if uncertain_for_everybody(employees, source)
+        or (source == "is_manager" and (has_holes or names_a_former_member(employees, today)))
     )
     rows = [map_member(employee, settings, today, absent, uncertain) for employee in employees]
     holders: dict[str, int] = {}

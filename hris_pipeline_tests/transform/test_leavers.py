@@ -246,6 +246,18 @@ def test_who_is_a_manager_is_unknown_where_nobody_has_one() -> None:
     assert archived(NO_MANAGER, {}, {}, {"supervisor_hris_id": "m-2"}) == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("former", "known"),
+    [((), False), (({"active": False},), False), (({"termination_date": "2025-01-01"},), False), (({},), True)],
+    ids=["gone", "listed as inactive", "past the last day", "at work"],
+)
+def test_who_is_a_manager_is_unknown_while_somebody_reports_to_an_id_of_nobody_who_works(
+    former: tuple[dict[str, object], ...], known: bool
+) -> None:
+    reports = ({"supervisor_hris_id": "m-4"}, {"supervisor_hris_id": "m-2"})
+    assert archived(NO_MANAGER, {}, *reports, *former)[0] == known
+
+
 @pytest.mark.parametrize("column", ["supervisor_hris_id", "active"])
 def test_who_is_a_manager_is_unknown_while_a_manager_is_unread(column: str) -> None:
     rule = {"name": "Out", "all": [NO_MANAGER], "archive_existing": True}
