@@ -227,7 +227,7 @@ def uncertain_for_everybody(employees: list[Employee], source: str) -> bool:
 
 
 def names_a_former_member(employees: list[Employee], today: date) -> bool:
-    """Somebody who works names a manager by an id that nobody has who works: whose it was, the reading does not tell."""
+    """Somebody who works names a manager by an id of nobody who works: whose it was, the reading does not tell."""
     working = [employee for employee in employees if employee.active and employment(employee, today) != "left"]
     named = {employee.supervisor_hris_id for employee in working if employee.supervisor_hris_id}
     return not named <= {employee.hris_id for employee in working}

@@ -247,15 +247,15 @@ def test_who_is_a_manager_is_unknown_where_nobody_has_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("former", "known"),
+    ("former", "is_certain"),
     [((), False), (({"active": False},), False), (({"termination_date": "2025-01-01"},), False), (({},), True)],
     ids=["gone", "listed as inactive", "past the last day", "at work"],
 )
 def test_who_is_a_manager_is_unknown_while_somebody_reports_to_an_id_of_nobody_who_works(
-    former: tuple[dict[str, object], ...], known: bool
+    former: tuple[dict[str, object], ...], is_certain: bool
 ) -> None:
     reports = ({"supervisor_hris_id": "m-4"}, {"supervisor_hris_id": "m-2"})
-    assert archived(NO_MANAGER, {}, *reports, *former)[0] == known
+    assert archived(NO_MANAGER, {}, *reports, *former)[0] == is_certain
 
 
 @pytest.mark.parametrize("column", ["supervisor_hris_id", "active"])
