@@ -254,7 +254,7 @@ def test_who_is_a_manager_is_unknown_where_nobody_has_one() -> None:
 def test_who_is_a_manager_is_unknown_while_somebody_reports_to_an_id_of_nobody_who_works(
     former: tuple[dict[str, object], ...], is_certain: bool
 ) -> None:
-    reports = ({"supervisor_hris_id": "m-4"}, {"supervisor_hris_id": "m-2"})
+    reports: list[dict[str, object]] = [{"supervisor_hris_id": "m-4"}, {"supervisor_hris_id": "m-2"}]
     assert archived(NO_MANAGER, {}, *reports, *former)[0] == is_certain
 
 
