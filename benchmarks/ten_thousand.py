@@ -23,7 +23,7 @@ import httpx
 
 from benchmarks.servers import SECRET_KEY, postgres
 from hris_pipeline.environment import Environment
-from hris_pipeline.operations.automation import due_imports, stalled
+from hris_pipeline.operations.automation import due_imports, find_stalled_imports
 from hris_pipeline.operations.connection import connections_due
 from hris_pipeline.operations.overview import overview_page
 from hris_pipeline.operations.services import Services, open_services
@@ -88,7 +88,7 @@ def _of_the_store(name: str, services: Services) -> None:
     questions: dict[str, Callable[[], object]] = {
         "a tick, nothing due": lambda: due_imports(services, "daily", AT - timedelta(hours=1)),
         "a tick, all due": lambda: due_imports(services, "daily", AT),
-        "stalled": lambda: stalled(services, AT + timedelta(days=2)),
+        "stalled": lambda: find_stalled_imports(services, AT + timedelta(days=2)),
         "connections to renew": lambda: connections_due(services, AT),
         "overview_page": lambda: overview_page(services),
         "the console's first page": lambda: page.get("/").raise_for_status(),

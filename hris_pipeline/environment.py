@@ -38,7 +38,7 @@ Number = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WholeNumber = Annotated[int, Field(gt=0)]
 
 
-def _printable(name: str, path: Path) -> Path:
+def _require_printable(name: str, path: Path) -> Path:
     if not str(path).isprintable():
         raise EnvironmentInvalid(f"{name} holds characters that cannot be shown, such as a line break: name another.")
     return path
@@ -51,7 +51,7 @@ def _dagster_home(path: Path) -> Path:
             "DAGSTER_HOME, which is inside HRIS_HOME unless it is set, holds a ? or a %, by which Dagster would keep "
             "its databases elsewhere: let DAGSTER_HOME name a folder without them."
         )
-    return _printable("DAGSTER_HOME", path)
+    return _require_printable("DAGSTER_HOME", path)
 
 
 def _store_url(text: str) -> str:
@@ -95,7 +95,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _roles(text: str) -> tuple[tuple[str, Role], ...]:
+def _parse_roles(text: str) -> tuple[tuple[str, Role], ...]:
     entries: list[tuple[str, Role]] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         who, _, name = entry.rpartition("=")
@@ -108,7 +108,7 @@ def _roles(text: str) -> tuple[tuple[str, Role], ...]:
     return tuple(entries)
 
 
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
@@ -117,7 +117,7 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         ) from None
 
 
-def _variable(name: str, default: str, meaning: str) -> Any:
+def _declare_variable(name: str, default: str, meaning: str) -> Any:
     return Field(default, validation_alias=name, description=meaning)
 
 
@@ -174,28 +174,30 @@ class AccessEnvironment(_Variables):
     ``roles`` pairs an identity, ``group:NAME`` or ``*`` with a role; ``proxy_addresses`` are networks.
     """
 
-    console_url: str = _variable(
+    console_url: str = _declare_variable(
         "HRIS_CONSOLE_URL", "", "Where people open the console, when it is not where it listens: https://…"
     )
-    roles: Annotated[tuple[tuple[str, Role], ...], NoDecode] = _variable(
+    roles: Annotated[tuple[tuple[str, Role], ...], NoDecode] = _declare_variable(
         "HRIS_ROLES", "", "Who may do what: dana@acme.example=administrator, group:hr=reviewer; * is anybody."
     )
-    session_minutes: Number = _variable(
+    session_minutes: Number = _declare_variable(
         "HRIS_SESSION_MINUTES", "60", "How long a log-in to the console lasts without being used."
     )
-    oidc_issuer: str = _variable(
+    oidc_issuer: str = _declare_variable(
         "HRIS_OIDC_ISSUER", "", "The OpenID Connect provider that logs people in to the console."
     )
-    oidc_client_id: str = _variable("HRIS_OIDC_CLIENT_ID", "", "Issued by that provider.")
-    oidc_client_secret: str = _variable("HRIS_OIDC_CLIENT_SECRET", "", "Issued by that provider.")
-    oidc_groups_claim: str = _variable("HRIS_OIDC_GROUPS_CLAIM", "groups", "The claim that names a person's groups.")
-    proxy_user_header: str = _variable(
+    oidc_client_id: str = _declare_variable("HRIS_OIDC_CLIENT_ID", "", "Issued by that provider.")
+    oidc_client_secret: str = _declare_variable("HRIS_OIDC_CLIENT_SECRET", "", "Issued by that provider.")
+    oidc_groups_claim: str = _declare_variable(
+        "HRIS_OIDC_GROUPS_CLAIM", "groups", "The claim that names a person's groups."
+    )
+    proxy_user_header: str = _declare_variable(
         "HRIS_PROXY_USER_HEADER", "", "The header in which a proxy names whom it has logged in."
     )
-    proxy_groups_header: str = _variable(
+    proxy_groups_header: str = _declare_variable(
         "HRIS_PROXY_GROUPS_HEADER", "", "The header in which it names their groups, comma-separated."
     )
-    proxy_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = _variable(
+    proxy_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = _declare_variable(
         "HRIS_PROXY_ADDRESSES", "", "The addresses and networks whose proxy is believed, comma-separated."
     )
 
@@ -220,21 +222,21 @@ class AccessEnvironment(_Variables):
 
     @field_validator("roles", mode="before")
     @classmethod
-    def _roles(cls, text: str) -> tuple[tuple[str, Role], ...]:
-        return _roles(text)
+    def _parse_roles(cls, text: str) -> tuple[tuple[str, Role], ...]:
+        return _parse_roles(text)
 
     @field_validator("proxy_user_header", "proxy_groups_header")
     @classmethod
-    def _header(cls, text: str) -> str:
+    def _lower_header(cls, text: str) -> str:
         return text.lower()
 
     @field_validator("proxy_addresses", mode="before")
     @classmethod
-    def _networks(cls, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-        return _networks(text)
+    def _parse_networks(cls, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _parse_networks(text)
 
     @model_validator(mode="after")
-    def _whole(self) -> "AccessEnvironment":
+    def _refuse_half_given(self) -> "AccessEnvironment":
         """Refuses what is given by halves."""
         if self.oidc_issuer and not self.oidc_client_id:
             raise EnvironmentInvalid("HRIS_OIDC_ISSUER is set without HRIS_OIDC_CLIENT_ID: register the console there.")
@@ -259,43 +261,49 @@ class Environment(_Variables):
     ``secret_keys`` is empty when none were given; ``client_id`` and ``client_secret`` are empty until needed.
     """
 
-    home: Path = _variable("HRIS_HOME", ".hris", "Folder for everything kept on this machine.")
-    store_url: str = _variable(
+    home: Path = _declare_variable("HRIS_HOME", ".hris", "Folder for everything kept on this machine.")
+    store_url: str = _declare_variable(
         "HRIS_STORE_URL", "sqlite:///$HRIS_HOME/store.db", "The user store: a SQLite or PostgreSQL address."
     )
-    files_url: str = _variable("HRIS_FILES_URL", "$HRIS_HOME/files", "Extracts and frames: a folder or a bucket URL.")
-    secret_keys: Annotated[tuple[str, ...], NoDecode] = _variable(
+    files_url: str = _declare_variable(
+        "HRIS_FILES_URL", "$HRIS_HOME/files", "Extracts and frames: a folder or a bucket URL."
+    )
+    secret_keys: Annotated[tuple[str, ...], NoDecode] = _declare_variable(
         "HRIS_SECRET_KEY", "", "Fernet keys, comma-separated; the first encrypts. Made in HRIS_HOME with SQLite."
     )
-    api_url: str = _variable("JUSTWORKS_API_URL", "https://public-api.justworks.com", "The Partner API.")
-    authorize_url: str = _variable(
+    api_url: str = _declare_variable("JUSTWORKS_API_URL", "https://public-api.justworks.com", "The Partner API.")
+    authorize_url: str = _declare_variable(
         "JUSTWORKS_AUTHORIZE_URL", "https://secure.justworks.com/oauth/authorize", "Where an admin consents."
     )
-    client_id: str = _variable("JUSTWORKS_CLIENT_ID", "", "Issued by Justworks with access to the Partner API.")
-    client_secret: str = _variable("JUSTWORKS_CLIENT_SECRET", "", "Issued by Justworks with access to the Partner API.")
-    requests_per_second: Number = _variable(
+    client_id: str = _declare_variable("JUSTWORKS_CLIENT_ID", "", "Issued by Justworks with access to the Partner API.")
+    client_secret: str = _declare_variable(
+        "JUSTWORKS_CLIENT_SECRET", "", "Issued by Justworks with access to the Partner API."
+    )
+    requests_per_second: Number = _declare_variable(
         "JUSTWORKS_REQUESTS_PER_SECOND", "10", "Ceiling on calls to the Partner API for one integration."
     )
-    application_requests_per_second: Number = _variable(
+    application_requests_per_second: Number = _declare_variable(
         "JUSTWORKS_APPLICATION_REQUESTS_PER_SECOND", "100", "The same for all together; no limit is published."
     )
-    answer_seconds: Number = _variable(
+    answer_seconds: Number = _declare_variable(
         "HRIS_ANSWER_SECONDS", "120", "Until an answer of a source must be there wholly."
     )
-    answer_megabytes: Number = _variable(
+    answer_megabytes: Number = _declare_variable(
         "HRIS_ANSWER_MEGABYTES", "32", "The most that one answer of a source may hold, unpacked."
     )
-    reading_pages: WholeNumber = _variable(
+    reading_pages: WholeNumber = _declare_variable(
         "HRIS_READING_PAGES", "50000", "The most pages that one reading of a company may take."
     )
-    reading_hours: Number = _variable("HRIS_READING_HOURS", "12", "The longest that one reading of a company may take.")
-    finch_api_url: str = _variable(
+    reading_hours: Number = _declare_variable(
+        "HRIS_READING_HOURS", "12", "The longest that one reading of a company may take."
+    )
+    finch_api_url: str = _declare_variable(
         "FINCH_API_URL", "https://api.tryfinch.com", "The HRIS aggregator, for integrations with source finch."
     )
-    finch_requests_per_minute: Number = _variable(
+    finch_requests_per_minute: Number = _declare_variable(
         "FINCH_REQUESTS_PER_MINUTE", "20", "Ceiling on calls to each of its endpoints, for all integrations."
     )
-    dagster_home: Path = _variable("DAGSTER_HOME", "$HRIS_HOME/dagster", "Dagster's own instance.")
+    dagster_home: Path = _declare_variable("DAGSTER_HOME", "$HRIS_HOME/dagster", "Dagster's own instance.")
     access: AccessEnvironment = AccessEnvironment()
 
     @classmethod
@@ -314,8 +322,8 @@ class Environment(_Variables):
 
     @field_validator("home")
     @classmethod
-    def _home(cls, path: Path) -> Path:
-        return _printable("HRIS_HOME", path.expanduser().absolute())
+    def _expand_home(cls, path: Path) -> Path:
+        return _require_printable("HRIS_HOME", path.expanduser().absolute())
 
     @field_validator("store_url")
     @classmethod

@@ -45,7 +45,9 @@ def seal_document(sealer: Sealer, name: str, document: bytes) -> bytes:
     """A JSON object with its seal, in place of any it has, as one more key; ``name`` says what it is, so that none
     takes another's place."""
     content = {key: value for key, value in msgspec.json.decode(document).items() if key != "seal"}
-    return msgspec.json.format(msgspec.json.encode(content | {"seal": sealer.seal(_message(name, content))}), indent=2)
+    return msgspec.json.format(
+        msgspec.json.encode(content | {"seal": sealer.seal(_encode_message(name, content))}), indent=2
+    )
 
 
 def check_seal(sealer: Sealer, name: str, document: bytes) -> None:
@@ -58,14 +60,14 @@ def check_seal(sealer: Sealer, name: str, document: bytes) -> None:
         content = dict(msgspec.json.decode(document))
     except (msgspec.MsgspecError, TypeError, ValueError):
         content = {}
-    if not sealer.is_seal(str(content.pop("seal", "")), _message(name, content)):
+    if not sealer.is_seal(str(content.pop("seal", "")), _encode_message(name, content)):
         raise Tampered(
             f"The {name} was changed behind the pipeline's back, or was written without its key, and is not used: find "
             "out who writes to HRIS_FILES_URL, then take a new extract with `hris preview NAME`."
         )
 
 
-def _message(name: str, content: Mapping[str, Any]) -> bytes:
+def _encode_message(name: str, content: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode([name, content], order="sorted")
 
 
@@ -208,12 +210,15 @@ def replacing(path: "Path | UPath") -> Iterator[IO[bytes]]:
     Raises:
         MachineError: the disk is full, read-only, or the like.
     """
-    with explaining_machine(f"Writing {path}"), _renamed(path) if isinstance(path, Path) else _uploaded(path) as file:
+    with (
+        explaining_machine(f"Writing {path}"),
+        _write_and_rename(path) if isinstance(path, Path) else _write_and_upload(path) as file,
+    ):
         yield file
 
 
 @contextmanager
-def _renamed(path: Path) -> Iterator[IO[bytes]]:
+def _write_and_rename(path: Path) -> Iterator[IO[bytes]]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -228,7 +233,7 @@ def _renamed(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _uploaded(path: "UPath") -> Iterator[IO[bytes]]:
+def _write_and_upload(path: "UPath") -> Iterator[IO[bytes]]:
     """An object of a bucket appears whole or not at all, so it needs no temporary name there; but a writer that is
     closed by an exception uploads what it has, so what is written waits on this machine's disk."""
     with tempfile.NamedTemporaryFile(prefix="hris-") as file:

@@ -78,12 +78,12 @@ class JobResult:
 
 def members_config(extract: str) -> dict[str, Any]:
     """Config of jobs that read members: ``fresh``, ``latest`` or the id of a kept extract."""
-    return _ops(justworks_members={"config": {"extract": extract}})
+    return _ops_config(justworks_members={"config": {"extract": extract}})
 
 
 def apply_config(import_id: str) -> dict[str, Any]:
     """Config of ``save_import``: which import."""
-    return _ops(applied_changes={"ops": {"apply_change_set": {"config": {"import_id": import_id}}}})
+    return _ops_config(applied_changes={"ops": {"apply_change_set": {"config": {"import_id": import_id}}}})
 
 
 def open_instance(environment: Environment) -> dg.DagsterInstance:
@@ -93,7 +93,7 @@ def open_instance(environment: Environment) -> dg.DagsterInstance:
     """
     home = environment.dagster_home
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(home):
+    with _lock_home(home):
         if not (home / "dagster.yaml").exists():
             shutil.copy(_PACKAGE / "dagster.yaml", home / "dagster.yaml")
         _make_private(home)
@@ -115,7 +115,7 @@ def _explaining_configuration(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def _lock_home(home: Path) -> Iterator[None]:
     """One process of this machine at a time: Dagster makes its tables as if there were no other.
 
     Raises:
@@ -175,7 +175,7 @@ def run_job(
         HrisError: what made the run fail, as if no Dagster were between.
         RunInterrupted: somebody stopped it.
     """
-    with translating(_WHERE), _instance(environment, instance) as opened:
+    with translating(_WHERE), _use_instance(environment, instance) as opened:
         _ensure_partition(opened, integration_id)
         reap_dead_runs(opened, integration_id)
         return _run(
@@ -236,7 +236,7 @@ def dagster_ui(instance: dg.DagsterInstance, path_prefix: str, log: Path) -> Ite
         workspace = folder / "workspace.yaml"
         specs = code.get_code_server_specs()
         workspace.write_text(to_yaml({"load_from": [{key: dict(spec[key]) for key in spec} for spec in specs]}))
-        stack.enter_context(_daemon(workspace, log))
+        stack.enter_context(_run_daemon(workspace, log))
         yield stack.enter_context(dagster_pages(instance, path_prefix, workspace))
 
 
@@ -253,7 +253,7 @@ def dagster_pages(instance: dg.DagsterInstance, path_prefix: str, workspace: Pat
 
 
 @contextmanager
-def _daemon(workspace: Path, log: Path) -> Iterator[None]:
+def _run_daemon(workspace: Path, log: Path) -> Iterator[None]:
     """The daemon, until the block ends."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in what it starts behind itself
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
@@ -276,7 +276,7 @@ def _daemon(workspace: Path, log: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _instance(environment: Environment | None, instance: dg.DagsterInstance | None) -> Iterator[dg.DagsterInstance]:
+def _use_instance(environment: Environment | None, instance: dg.DagsterInstance | None) -> Iterator[dg.DagsterInstance]:
     if instance is not None:
         yield instance
         return
@@ -299,7 +299,7 @@ def _run(
     if assets:
         job = job.get_subset(asset_selection={dg.AssetKey(asset) for asset in assets})
     try:
-        with _holding(run_id), _stacks_afterwards():
+        with _hold_run_lock(run_id), _stacks_afterwards():
             job.execute_in_process(
                 run_config={**config, **_QUIET},
                 instance=instance,
@@ -309,14 +309,14 @@ def _run(
                 resources=resources,
             )
     except dg.DagsterExecutionInterruptedError:
-        raise RunInterrupted(_stopped(integration_id, run_id)) from None
+        raise RunInterrupted(_describe_stopped_run(integration_id, run_id)) from None
     except Exception as error:
         raise _own_error(error, name, run_id) from None
     tags = current_tags(instance, run_id)
     return JobResult(run_id, tags.get(APPLIED_TAG) or tags.get(PLANNED_TAG), tags.get(SKIPPED_TAG))
 
 
-def _stopped(integration_id: str, run_id: str) -> str:
+def _describe_stopped_run(integration_id: str, run_id: str) -> str:
     """What of a run was done that somebody stopped: its import was applied wholly, or not at all."""
     try:
         services = open_services()
@@ -353,7 +353,7 @@ def _ensure_partition(instance: dg.DagsterInstance, integration_id: str) -> None
 
 
 @contextmanager
-def _holding(run_id: str) -> Iterator[None]:
+def _hold_run_lock(run_id: str) -> Iterator[None]:
     """Holds the run's lock from before it starts until it has ended, as a worker does."""
     services = open_services()
     try:
@@ -394,5 +394,5 @@ def _own_error(error: BaseException, job: str, run_id: str) -> HrisError:
     return HrisError(f"The job {job} failed ({type(error).__name__}): look at run {run_id} with `hris ui`.")
 
 
-def _ops(**ops: Any) -> dict[str, Any]:
+def _ops_config(**ops: Any) -> dict[str, Any]:
     return {"ops": ops}

@@ -90,7 +90,7 @@ def classify_rows(
     mapped: pd.DataFrame, directory: Directory, snapshot: pd.DataFrame, context: PlanContext, settings: Settings
 ) -> ClassifiedRows:
     """Matches the mapped rows with users and says what becomes of each."""
-    rows = mapped.assign(**_employment(mapped, context, settings))
+    rows = mapped.assign(**_derive_employment(mapped, context, settings))
     candidate = rows["employed"] & rows["started"] & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)
     candidate &= ~rows["may_have_left"]
     gone = _gone_ids(rows, snapshot, context)
@@ -102,12 +102,12 @@ def classify_rows(
         settings.guards.identity_change,
         candidate=candidate,
         gone=gone,
-        releasable=_releasable(snapshot, gone, context, settings),
+        releasable=_releasable_users(snapshot, gone, context, settings),
     )
     stored = lookup_columns(identities.user_id, snapshot["user_id"], snapshot[list(_STORED)]).add_prefix("stored_")
     rows = pd.concat([rows.assign(user_id=identities.user_id), stored], axis="columns")
     rows = rows.assign(inactive_local=_inactive_local(rows, snapshot, context))
-    return ClassifiedRows(mapped, rows, _outcomes(rows, identities, context, settings), identities)
+    return ClassifiedRows(mapped, rows, _decide_outcomes(rows, identities, context, settings), identities)
 
 
 def kept_by_settings(users: pd.DataFrame, context: PlanContext, settings: Settings) -> pd.Series:
@@ -117,7 +117,7 @@ def kept_by_settings(users: pd.DataFrame, context: PlanContext, settings: Settin
     return null_as_false(users["protected"]) | named | is_in(users["user_id"], context.kept_users)
 
 
-def _employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> dict[str, pd.Series]:
+def _derive_employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) -> dict[str, pd.Series]:
     """``employed``: active, and not past the termination date, whose day counts as worked; one before the latest start
     belongs to an earlier spell. ``started``: the spell of some start runs. ``returning``: left, and another
     start is still to come. ``may_have_left``: nobody can say, so that they are neither archived nor brought in. A start
@@ -139,19 +139,19 @@ def _employment(rows: pd.DataFrame, context: PlanContext, settings: Settings) ->
 def _gone_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanContext) -> frozenset[str]:
     """hris_ids whose people are gone for sure: confirmed missing, listed but not employed today, or archived by an
     earlier import and still not in a list that is complete."""
-    gone = {*_unlisted(text_series(context.missing), rows, context), *rows.loc[~rows["employed"], "hris_id"]}
+    gone = {*_unlisted_ids(text_series(context.missing), rows, context), *rows.loc[~rows["employed"], "hris_id"]}
     if context.complete:
         archived = snapshot.loc[null_as_false(snapshot["archived_by"] == "import"), "hris_id"].dropna()
-        gone.update(_unlisted(archived, rows, context))
+        gone.update(_unlisted_ids(archived, rows, context))
     return frozenset(gone - context.holes)
 
 
-def _unlisted(hris_ids: pd.Series, rows: pd.DataFrame, context: PlanContext) -> pd.Series:
+def _unlisted_ids(hris_ids: pd.Series, rows: pd.DataFrame, context: PlanContext) -> pd.Series:
     """The hris_ids that are in no row, quarantined ones included."""
     return hris_ids[~(is_in(hris_ids, rows["hris_id"]) | is_in(hris_ids, context.quarantined_hris_ids))]
 
 
-def _releasable(
+def _releasable_users(
     snapshot: pd.DataFrame, gone: frozenset[str], context: PlanContext, settings: Settings
 ) -> frozenset[str]:
     """Users of this integration whom this plan would archive, and whoever an import has archived: they need no
@@ -172,7 +172,7 @@ def _inactive_local(rows: pd.DataFrame, snapshot: pd.DataFrame, context: PlanCon
     return ~rows["employed"] & rows["user_id"].isna() & (by_id | is_in(rows["hris_id"], former["former_hris_id"]))
 
 
-def _outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, settings: Settings) -> pd.Series:
+def _decide_outcomes(rows: pd.DataFrame, identities: Identities, context: PlanContext, settings: Settings) -> pd.Series:
     """The first line of the table that fits each row."""
     user, excluded = rows["user_id"].notna(), rows["exclusion"].notna()
     employed, started, leaver_only = rows["employed"], rows["started"], rows["leaver_only"].astype(bool)
@@ -244,7 +244,7 @@ def find_leavers(
     unlisted = frozenset(users["user_id"]) & frozenset(gone["user_id"])
     relisted = frozenset[str]()
     if len(users):
-        relisted |= {*_alike(users, suspects(), unlisted, context)["user_id"]}
+        relisted |= {*_match_suspects(users, suspects(), unlisted, context)["user_id"]}
     if _unknown_holes(snapshot, context):  # any of those who are not listed may be the member behind it
         relisted |= unlisted
     archived = users[~is_in(users["user_id"], relisted)]
@@ -267,7 +267,7 @@ def find_relisted_elsewhere(
     names = directory.names()
     named = lookup_columns(others["user_id"], names["user_id"], names[list(NAME_AND_BIRTH_DATE)])
     users = pd.concat([others, named], axis="columns")
-    pairs = _alike(users, members, users["user_id"], context)
+    pairs = _match_suspects(users, members, users["user_id"], context)
     return frozenset({*waiting, *zip(pairs["hris_id"].fillna(""), pairs["user_id"], strict=True)})
 
 
@@ -284,7 +284,7 @@ def _confirmed_gone(
     """The managed active users in no row whom the source confirmed to be gone."""
     if not (context.complete and settings.archive_employees):
         return snapshot.iloc[:0]
-    missing = _unlisted(text_series(context.missing - context.holes), rows, context)
+    missing = _unlisted_ids(text_series(context.missing - context.holes), rows, context)
     return snapshot[
         null_as_false(snapshot["integration_id"] == context.integration_id)
         & null_as_false(snapshot["status"] == "active")
@@ -293,7 +293,7 @@ def _confirmed_gone(
     ]
 
 
-def _alike(
+def _match_suspects(
     users: pd.DataFrame, suspects: pd.DataFrame, unlisted: Collection[str], context: PlanContext
 ) -> pd.DataFrame:
     """``hris_id`` and ``user_id`` of suspects and users who seem to be the same person: by equal email, or name and

@@ -86,7 +86,7 @@ def resolve_desired_state(
     ids = _employee_ids(written, snapshot, settings)
     rows = rows_where(written.assign(employee_id=ids.values), ~ids.lost)
     blocked_by_protection = ids.blocked_by_protection[~ids.lost]
-    references = _references(rows, settings)
+    references = _reference_columns(rows, settings)
     rows, retained, warnings = _resolve_references(
         rows, references, _person_lookup(rows, people, directory, snapshot, context, settings)
     )
@@ -99,7 +99,7 @@ def resolve_desired_state(
     if "email" in rows:
         if "email" in unread:
             rows["email"] = rows["email"].mask(unread["email"].loc[rows.index], rows["stored_email"])
-        emails = _emails(rows, snapshot, settings)
+        emails = _claim_emails(rows, snapshot, settings)
         replaced = is_distinct(emails.values, rows["stored_email"])
         rows["email"] = emails.values
         rows["email_edited_by_user"] = rows["stored_email_edited_by_user"].mask(replaced, False)
@@ -162,11 +162,11 @@ def _employee_ids(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings
     stored = rows["stored_employee_id"]
     if settings.employee_ids == "generated":
         no_row = pd.Series(False, index=rows.index)
-        return _Claimed(stored.fillna(_generated(rows, snapshot)), no_row, no_row)
+        return _Claimed(stored.fillna(_generate_employee_ids(rows, snapshot)), no_row, no_row)
     return _claim(rows, rows["employee_id"], stored, snapshot, "employee_id")
 
 
-def _generated(rows: pd.DataFrame, snapshot: pd.DataFrame) -> pd.Series:
+def _generate_employee_ids(rows: pd.DataFrame, snapshot: pd.DataFrame) -> pd.Series:
     """Numbers that count on from the largest in the directory, in order of hris_id, for whoever has no EmployeeId."""
     taken = snapshot["employee_id"].dropna()
     numbers = taken[taken.str.fullmatch(r"[0-9]{1,15}").astype(bool)].astype("int64[pyarrow]")
@@ -176,7 +176,7 @@ def _generated(rows: pd.DataFrame, snapshot: pd.DataFrame) -> pd.Series:
     return ids.reindex(rows.index)
 
 
-def _emails(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings) -> _Claimed:
+def _claim_emails(rows: pd.DataFrame, snapshot: pd.DataFrame, settings: Settings) -> _Claimed:
     """An email the user entered stays, unless the source has one and ``override_emails`` is on."""
     stored = rows["stored_email"]
     entered = null_as_false(rows["stored_email_edited_by_user"]) & stored.notna()
@@ -252,7 +252,7 @@ def _person_lookup(
         former[["former_hris_id", "employee_id"]].set_axis(["hris_id", "employee_id"], axis="columns"),
     ]
     named_by_justworks = effective_mapping(settings).get("employee_id") == "justworks_id"
-    members = _members(_with_former_rows(people.rows, rows), context, named_by_justworks=named_by_justworks)
+    members = _collect_members(_with_former_rows(people.rows, rows), context, named_by_justworks=named_by_justworks)
     undecided = people.rows.loc[
         (people.outcome == "conflict") | _shared_by_quarantined(people.rows, members), "hris_id"
     ]
@@ -269,12 +269,12 @@ def _person_lookup(
         employee_ids=pd.concat([rows["employee_id"], rest["employee_id"]], ignore_index=True),
         members=members,
         undecided=pd.concat([undecided, text_series([*context.holes, *unread])], ignore_index=True),
-        reused=_reused(people.rows, rows),
+        reused=_find_reused_ids(people.rows, rows),
         formerly_linked=formerly_linked,
     )
 
 
-def _members(rows: pd.DataFrame, context: PlanContext, *, named_by_justworks: bool) -> pd.DataFrame:
+def _collect_members(rows: pd.DataFrame, context: PlanContext, *, named_by_justworks: bool) -> pd.DataFrame:
     """``hris_id``, ``justworks_id`` and mapped ``employee_id`` of everybody in the extract, employed people first, and
     of quarantined members that are in no row."""
     listed = rows[["hris_id", "justworks_id"]].assign(employee_id=column_or_nulls(rows, "employee_id"))
@@ -295,7 +295,7 @@ def _shared_by_quarantined(rows: pd.DataFrame, members: pd.DataFrame) -> pd.Seri
     return bad & is_in(lookup(rows["hris_id"], members["hris_id"], members["employee_id"]), shared)
 
 
-def _reused(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
+def _find_reused_ids(rows: pd.DataFrame, written: pd.DataFrame) -> pd.Series:
     """hris_ids of members who are no user and whose EmployeeId another person's user will have: one who differs in
     email, and in name or birth date. Quarantined and left out rows are not among them."""
     is_unwritten = rows["user_id"].isna() & rows["exclusion"].isna() & ~rows["leaver_only"].astype(bool)
@@ -346,7 +346,7 @@ def _resolve_references(
     return rows, retained, warnings
 
 
-def _references(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
+def _reference_columns(rows: pd.DataFrame, settings: Settings) -> dict[str, str]:
     """Columns that name another person, with the source that feeds each."""
     named = {item.name.column: item.source for item in effective_metadata(settings) if item.type == "associated"}
     named["supervisor_id"] = effective_mapping(settings).get("supervisor_id", "")

@@ -42,13 +42,13 @@ __all__ = [
     "NO_CHANGES",
     "Difference",
     "Retention",
-    "archives",
+    "archive_rows",
     "change_rows_schema",
-    "creates",
-    "releases",
+    "create_rows",
+    "release_rows",
     "require_columns",
     "row_types",
-    "updates",
+    "update_rows",
 ]
 
 _ACTIONS = ("create", "update", "archive", "restore")
@@ -127,14 +127,14 @@ class Difference:
 NO_CHANGES = Difference(pd.DataFrame(columns=list(ROW_COLUMNS)).astype(row_types()), {}, pd.Index([]))
 
 
-def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
+def create_rows(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
     """New users, from target rows (user fields, ``#Name`` columns, ``hris_id``, ``hash``)."""
     index = target.index
-    state = _desired(target, integration_id)
-    state["metadata"] = encode_metadata(_metadata(target), index)
+    state = _build_desired_state(target, integration_id)
+    state["metadata"] = encode_metadata(_select_metadata(target), index)
     state["email_edited_by_user"] = pd.Series(False, index=index, dtype="bool[pyarrow]")
     blank = pd.DataFrame(index=index)
-    return _rows(
+    return _build_change_rows(
         {
             "user_id": text_series((str(uuid.uuid4()) for _ in index), index),
             "action": text_series(["create"] * len(index), index),
@@ -148,23 +148,23 @@ def creates(target: pd.DataFrame, integration_id: str) -> pd.DataFrame:
     )
 
 
-def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, retention: Retention) -> Difference:
+def update_rows(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, retention: Retention) -> Difference:
     """Users compared field by field with their target rows (which have ``user_id`` and ``email_edited_by_user`` too).
 
     An archived user is restored, even when no other field differs. A row where a stored value stays has no
     ``source_hash``: the user is not what the source says, and must be compared again next time.
     """
-    before = _aligned(target, stored)
+    before = _align_stored_users(target, stored)
     metadata = decode_metadata(before["metadata"])
-    held = {name: metadata_column(metadata, name, target.index) for name in _metadata(target)}
-    target, has_retained = _retaining(target, before, held, retention)
-    desired, values = _desired(target, integration_id), _metadata(target)
+    held = {name: metadata_column(metadata, name, target.index) for name in _select_metadata(target)}
+    target, has_retained = _apply_retention(target, before, held, retention)
+    desired, values = _build_desired_state(target, integration_id), _select_metadata(target)
     after = before.assign(
         **desired,
         email_edited_by_user=target["email_edited_by_user"],
         metadata=merge_metadata(metadata, values, target.index),
     )
-    compared = {name: (before[name], after[name]) for name in (*_LINK, *_fields(target))}
+    compared = {name: (before[name], after[name]) for name in (*_LINK, *_list_user_fields(target))}
     compared |= {f"#{name}": (held[name], value) for name, value in values.items()}
     restored = (before["status"] == "archived").astype(bool)
     unequal = {name: is_distinct(old, new) for name, (old, new) in compared.items()} | {"status": restored}
@@ -172,11 +172,13 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, ret
     cleared = {name: old.notna() & new.isna() & ~restored for name, (old, new) in compared.items()}
     email_changed = before["email"].notna() & unequal.get("email", False) & ~restored
     actions = text_series(["update"] * len(target), target.index).mask(restored, "restore")
-    rows = _rows(
+    rows = _build_change_rows(
         {
             "user_id": target.loc[touched, "user_id"],
             "action": actions[touched],
-            "changed": _changed({name: mask[touched] for name, mask in unequal.items()}, target.index[touched]),
+            "changed": _encode_changed_fields(
+                {name: mask[touched] for name, mask in unequal.items()}, target.index[touched]
+            ),
             "before": state_json(before[touched]),
             "after": state_json(after[touched]),
             "base_version": before.loc[touched, "version"],
@@ -188,26 +190,26 @@ def updates(target: pd.DataFrame, stored: pd.DataFrame, integration_id: str, ret
     return Difference(rows, wiped, target.index[email_changed])
 
 
-def archives(stored: pd.DataFrame, released: Collection[str] = ()) -> pd.DataFrame:
+def archive_rows(stored: pd.DataFrame, released: Collection[str] = ()) -> pd.DataFrame:
     """Users switched off: status alone, and the EmployeeId of those whose it goes to somebody new (``released``); other
     fields wait for a restore. ``stored`` has every column of users."""
     freed = is_in(stored["user_id"], released)
-    return _switched(stored, "archive", freed, status="archived", archived_by="import")
+    return _build_leaver_rows(stored, "archive", freed, status="archived", archived_by="import")
 
 
-def releases(stored: pd.DataFrame) -> pd.DataFrame:
+def release_rows(stored: pd.DataFrame) -> pd.DataFrame:
     """Archived users who give their EmployeeId up. ``stored`` has every column of users."""
-    return _switched(stored, "update", stored["user_id"].notna())
+    return _build_leaver_rows(stored, "update", stored["user_id"].notna())
 
 
-def _switched(stored: pd.DataFrame, action: str, freed: pd.Series, **changes: str) -> pd.DataFrame:
+def _build_leaver_rows(stored: pd.DataFrame, action: str, freed: pd.Series, **changes: str) -> pd.DataFrame:
     index = stored.index
     before = stored.assign(metadata=merge_metadata(decode_metadata(stored["metadata"]), {}, index))
     texts = {name: text_series([value] * len(index), index) for name, value in changes.items()}
     after = before.assign(**texts, employee_id=before["employee_id"].mask(freed))
     changed = ["status"] if "status" in changes else []
     lines = (msgspec.json.encode([*["employee_id"] * is_free, *changed]).decode() for is_free in freed)
-    return _rows(
+    return _build_change_rows(
         {
             "user_id": stored["user_id"],
             "action": text_series([action] * len(index), index),
@@ -220,13 +222,13 @@ def _switched(stored: pd.DataFrame, action: str, freed: pd.Series, **changes: st
     )
 
 
-def _retaining(
+def _apply_retention(
     target: pd.DataFrame, before: pd.DataFrame, held: Mapping[str, pd.Series], retention: Retention
 ) -> tuple[pd.DataFrame, pd.Series]:
     """The target rows with the stored value wherever it stays, and in which rows one does."""
     changes: dict[str, pd.Series] = {}
     has_retained = pd.Series(False, index=target.index)
-    for name in (*_fields(target), *(f"#{name}" for name in held)):
+    for name in (*_list_user_fields(target), *(f"#{name}" for name in held)):
         stored = held[name[1:]] if name.startswith("#") else before[name]
         stays = retention.of(name, stored, target[name])
         if stays.any():
@@ -238,10 +240,10 @@ def _retaining(
 _LINK = ("integration_id", "hris_id")
 
 
-def _desired(target: pd.DataFrame, integration_id: str) -> dict[str, pd.Series]:
+def _build_desired_state(target: pd.DataFrame, integration_id: str) -> dict[str, pd.Series]:
     """What an import wants a user to be, but for metadata and the mark on the email."""
     length, index = len(target), target.index
-    desired = {name: target[name] for name in _fields(target)}
+    desired = {name: target[name] for name in _list_user_fields(target)}
     if "email" in desired:
         desired["email_key"] = casefold_key(target["email"])
     desired["hris_id"] = target["hris_id"]
@@ -251,21 +253,21 @@ def _desired(target: pd.DataFrame, integration_id: str) -> dict[str, pd.Series]:
     return desired
 
 
-def _fields(target: pd.DataFrame) -> tuple[str, ...]:
+def _list_user_fields(target: pd.DataFrame) -> tuple[str, ...]:
     return tuple(name for name in USER_FIELD_NAMES if name in target.columns)
 
 
-def _metadata(target: pd.DataFrame) -> dict[str, pd.Series]:
+def _select_metadata(target: pd.DataFrame) -> dict[str, pd.Series]:
     return {name[1:]: target[name] for name in target.columns if name.startswith("#")}
 
 
-def _aligned(target: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+def _align_stored_users(target: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """The stored users beside their target rows, metadata as canonical JSON."""
     users = lookup_columns(target["user_id"], stored["user_id"], stored[[*USER_STATE, "version"]])
     return users.assign(metadata=merge_metadata(decode_metadata(users["metadata"]), {}, target.index))
 
 
-def _changed(unequal: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
+def _encode_changed_fields(unequal: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
     names: dict[object, list[str]] = {key: [] for key in index}
     for name, mask in unequal.items():
         for key in index[mask]:
@@ -273,5 +275,5 @@ def _changed(unequal: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
     return text_series((msgspec.json.encode(line).decode() for line in names.values()), index)
 
 
-def _rows(columns: Mapping[str, pd.Series], index: pd.Index) -> pd.DataFrame:
+def _build_change_rows(columns: Mapping[str, pd.Series], index: pd.Index) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index).reindex(columns=list(ROW_COLUMNS)).astype(row_types())

@@ -203,15 +203,15 @@ _encode = msgspec.json.Encoder(order="sorted", enc_hook=lambda number: msgspec.R
 
 def state_json(users: pd.DataFrame) -> pd.Series:
     """One canonical JSON object a row with the keys of ``USER_STATE``; ``metadata`` comes in as canonical JSON text."""
-    return map_chunks(_states, users)
+    return map_chunks(_encode_states, users)
 
 
-def _states(users: pd.DataFrame) -> Any:
-    values = {name: _json(name, users[name]) for name in USER_STATE}
+def _encode_states(users: pd.DataFrame) -> Any:
+    values = {name: _encode_column(name, users[name]) for name in USER_STATE}
     return json_objects(values, len(users), nulls=True)
 
 
-def _json(name: str, values: pd.Series) -> Any:
+def _encode_column(name: str, values: pd.Series) -> Any:
     if name == "metadata":
         return to_arrow(values)
     return json_literals(to_arrow(values)) if name in _FLAGS else json_strings(to_arrow(as_text(values)))
@@ -247,7 +247,7 @@ class _Number:
 def metadata_column(metadata: list[dict[str, Any]], name: str, index: pd.Index) -> pd.Series:
     """The value that each user has under one name, comparable with the text that an import would write: text is itself,
     any other value is its JSON after a mark that no text from a source holds; null and absent are null."""
-    return text_series((_comparable(entries.get(name)) for entries in metadata), index)
+    return text_series((_make_comparable(entries.get(name)) for entries in metadata), index)
 
 
 def merge_metadata(metadata: list[dict[str, Any]], values: Mapping[str, pd.Series], index: pd.Index) -> pd.Series:
@@ -259,7 +259,7 @@ def merge_metadata(metadata: list[dict[str, Any]], values: Mapping[str, pd.Serie
     for position, entries in enumerate(metadata):
         merged = dict(entries)
         for name, column in zip(values, columns, strict=True):
-            if column[position] == _comparable(entries.get(name)):
+            if column[position] == _make_comparable(entries.get(name)):
                 continue
             merged[name] = column[position]
             if column[position] is None:
@@ -271,7 +271,7 @@ def merge_metadata(metadata: list[dict[str, Any]], values: Mapping[str, pd.Serie
 _MARK = "\x00"
 
 
-def _comparable(value: Any) -> str | None:
+def _make_comparable(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else _MARK + _encode(value).decode()
 
 
@@ -322,12 +322,12 @@ def source_hash(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
     def fingerprints(some: pd.DataFrame) -> Any:
         parts = [pc.fill_null(to_arrow(as_text(some[name])), _ABSENT) for name in ordered]
         joined = pc.binary_join_element_wise(*parts, _SEPARATOR).to_pylist() if parts else [""] * len(some)
-        return pa.array(_fingerprint(salted.copy(), line) for line in joined)
+        return pa.array(_hash_line(salted.copy(), line) for line in joined)
 
     return map_chunks(fingerprints, rows)
 
 
-def _fingerprint(hashed: blake2b, line: str) -> str:
+def _hash_line(hashed: blake2b, line: str) -> str:
     hashed.update(line.encode())
     return hashed.hexdigest()
 

@@ -105,10 +105,10 @@ def _archive_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard
         or (n >= limit.small_people and 100 * n >= limit.small_percent * base)
     )
     words = (
-        f"{_words(limit)}, less than {limit.small_percent:g} % from {limit.small_people} people on, "
+        f"{_describe_limit(limit)}, less than {limit.small_percent:g} % from {limit.small_people} people on, "
         f"and never over {limit.people} people ({limit.people_percent:g} % where that is more)"
     )
-    return _judged(name, words, _of(n, base), tripped, inputs.archived)
+    return _build_guard(name, words, _format_share(n, base), tripped, inputs.archived)
 
 
 def _slow_bleed(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
@@ -116,22 +116,24 @@ def _slow_bleed(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     n = inputs.recently_archived + len(inputs.archived)
     base = inputs.managed_active + inputs.recently_archived
     tripped = bool(inputs.archived) and exceeds(limit, n, base)
-    return _judged(name, _words(limit, f" within {limit.days} days"), _of(n, base), tripped, inputs.archived)
+    return _build_guard(
+        name, _describe_limit(limit, f" within {limit.days} days"), _format_share(n, base), tripped, inputs.archived
+    )
 
 
 def _create_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit, n = limits.create_limit, len(inputs.created)
     tripped = not inputs.first_import and exceeds(limit, n, inputs.managed)
-    words = "not on a first import" if inputs.first_import else _words(limit)
-    return _judged(name, words, _of(n, inputs.managed), tripped, inputs.created)
+    words = "not on a first import" if inputs.first_import else _describe_limit(limit)
+    return _build_guard(name, words, _format_share(n, inputs.managed), tripped, inputs.created)
 
 
 def _employee_id_mismatch(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
-    return _share(name, inputs.mismatched, inputs.comparable, limits.employee_id_mismatch)
+    return _judge_share(name, inputs.mismatched, inputs.comparable, limits.employee_id_mismatch)
 
 
 def _email_change_limit(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
-    return _share(name, inputs.email_changed, inputs.changeable, limits.email_change_limit)
+    return _judge_share(name, inputs.email_changed, inputs.changeable, limits.email_change_limit)
 
 
 def _identity_change(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
@@ -139,55 +141,59 @@ def _identity_change(name: str, inputs: GuardInputs, limits: GuardLimits) -> Gua
         f"`hris resolve {inputs.integration_id} --relink` links them to their users by EmployeeId; approving leaves "
         "them as they are"
     )
-    return _share(name, inputs.reidentified, inputs.identifiable, limits.identity_change, remedy)
+    return _judge_share(name, inputs.reidentified, inputs.identifiable, limits.identity_change, remedy)
 
 
 def _quarantine_growth(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit, people, base = limits.quarantine_growth, inputs.newly_quarantined, inputs.managed_active
     checks = ", ".join(f"{check} {n}" for check, n in sorted(inputs.quarantine_checks.items()))
-    observed = _of(len(people), base) + (f": {checks}" if checks else "")
+    observed = _format_share(len(people), base) + (f": {checks}" if checks else "")
     remedy = f"`hris quarantine {inputs.integration_id}` shows their rows: mend the mapping or the source"
-    return _judged(name, _words(limit), observed, exceeds(limit, len(people), base), people, remedy)
+    return _build_guard(name, _describe_limit(limit), observed, exceeds(limit, len(people), base), people, remedy)
 
 
 def _unread_field(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit = limits.unread_field
     counted = {column: (int(seen["count"]), int(seen["of"])) for column, seen in inputs.unread.items()}
     tripped = [column for column, (n, base) in counted.items() if exceeds(limit, n, base)]
-    named = tripped or sorted(counted, key=lambda column: (-_ratio(*counted[column]), column))[:1]
-    observed = "; ".join(f"{column}: {_of(*counted[column])}" for column in sorted(named)) or "none"
+    named = tripped or sorted(counted, key=lambda column: (-_compute_ratio(*counted[column]), column))[:1]
+    observed = "; ".join(f"{column}: {_format_share(*counted[column])}" for column in sorted(named)) or "none"
     remedy = f"`hris mapping show {inputs.integration_id}` tells what the source sends instead"
-    return _judged(name, _words(limit, " of those who send a field"), observed, bool(tripped), (), remedy)
+    return _build_guard(name, _describe_limit(limit, " of those who send a field"), observed, bool(tripped), (), remedy)
 
 
 def _field_wipe(name: str, inputs: GuardInputs, limits: GuardLimits) -> Guard:
     limit = limits.field_wipe
     counted = {wiped: (len(ids), inputs.filled[wiped]) for wiped, ids in inputs.wiped.items()}
     tripped = [wiped for wiped, (n, base) in counted.items() if exceeds(limit, n, base)]
-    worst = max(tripped or counted, key=lambda wiped: (_ratio(*counted[wiped]), wiped), default="")
-    observed = f"{worst}: {_of(*counted[worst])}" if worst else "none"
+    worst = max(tripped or counted, key=lambda wiped: (_compute_ratio(*counted[wiped]), wiped), default="")
+    observed = f"{worst}: {_format_share(*counted[worst])}" if worst else "none"
     affected = dict.fromkeys(employee_id for wiped in tripped for employee_id in inputs.wiped[wiped])
-    return _judged(name, _words(limit, " of those who have a field"), observed, bool(tripped), tuple(affected))
+    return _build_guard(
+        name, _describe_limit(limit, " of those who have a field"), observed, bool(tripped), tuple(affected)
+    )
 
 
-def _share(name: str, affected: tuple[str, ...], base: int, limit: Limit, remedy: str = "") -> Guard:
+def _judge_share(name: str, affected: tuple[str, ...], base: int, limit: Limit, remedy: str = "") -> Guard:
     tripped = exceeds(limit, len(affected), base)
-    return _judged(name, _words(limit), _of(len(affected), base), tripped, affected, remedy)
+    return _build_guard(name, _describe_limit(limit), _format_share(len(affected), base), tripped, affected, remedy)
 
 
-def _ratio(n: int, base: int) -> float:
+def _compute_ratio(n: int, base: int) -> float:
     return n / max(base, 1)
 
 
-def _words(limit: Limit, of_whom: str = "") -> str:
+def _describe_limit(limit: Limit, of_whom: str = "") -> str:
     return f"at most {limit.percent:g} %{of_whom} from {limit.min_people} people on"
 
 
-def _of(n: int, base: int) -> str:
+def _format_share(n: int, base: int) -> str:
     return f"{n} of {base} ({100 * n / base:.1f} %)" if base else str(n)
 
 
-def _judged(name: str, limit: str, observed: str, tripped: bool, affected: Sequence[str], remedy: str = "") -> Guard:
+def _build_guard(
+    name: str, limit: str, observed: str, tripped: bool, affected: Sequence[str], remedy: str = ""
+) -> Guard:
     if not tripped:
         return Guard(name, limit, observed, tripped)
     return Guard(name, limit, observed, tripped, tuple(sorted(affected)), remedy)

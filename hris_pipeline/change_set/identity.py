@@ -233,9 +233,9 @@ class _Candidates:
         self._rows = rows
         self.holder = lookup(column_or_nulls(rows, "employee_id"), snapshot["employee_id"], snapshot["user_id"])
         self.email = lookup(casefold_key(column_or_nulls(rows, "email")), snapshot["email_key"], snapshot["user_id"])
-        self.namesakes = _namesakes(rows, directory, NAME_AND_BIRTH_DATE)
+        self.namesakes = _find_namesakes(rows, directory, NAME_AND_BIRTH_DATE)
         unread = unread_rows(rows).get("birth_date")
-        self.may_be = _namesakes(rows.iloc[:0] if unread is None else rows[unread], directory, _NAME)
+        self.may_be = _find_namesakes(rows.iloc[:0] if unread is None else rows[unread], directory, _NAME)
         agreeing = self.namesakes["user_id"] == self.holder.reindex(self.namesakes.index)
         by_name = self.holder.index.isin(self.namesakes.index[null_as_false(agreeing)])
         self.agrees = null_as_false(self.email == self.holder) | by_name
@@ -262,12 +262,15 @@ class _Candidates:
         """``kind`` and ``user_id`` of each user that an unmatched row collides with, one line a user; a collision of
         EmployeeIds comes first, and creating somebody anyway decides it only where the holder's is ``released``."""
         holders = self.holder[unmatched].dropna()
-        by_id = _collisions("employee_id", holders[~is_in(holders, released)])
+        by_id = _build_collisions("employee_id", holders[~is_in(holders, released)])
         rows = unmatched.index[unmatched]
         alike = pd.concat([self.namesakes, self.may_be])
         by_name = alike.loc[alike.index.isin(rows), "user_id"]
         others = pd.concat(
-            [_collisions("email", self.email[unmatched].dropna()), _collisions("name_and_birth_date", by_name)]
+            [
+                _build_collisions("email", self.email[unmatched].dropna()),
+                _build_collisions("name_and_birth_date", by_name),
+            ]
         )
         hris_ids = self._rows.loc[others.index, "hris_id"]
         is_decided = [pair in created for pair in zip(hris_ids, others["user_id"], strict=True)]
@@ -275,11 +278,11 @@ class _Candidates:
         return lines[~lines.assign(row=lines.index).duplicated(["row", "user_id"])]
 
 
-def _collisions(kind: str, users: pd.Series) -> pd.DataFrame:
+def _build_collisions(kind: str, users: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"kind": text_series([kind] * len(users), users.index), "user_id": users})
 
 
-def _namesakes(rows: pd.DataFrame, directory: Directory, parts: Sequence[str]) -> pd.DataFrame:
+def _find_namesakes(rows: pd.DataFrame, directory: Directory, parts: Sequence[str]) -> pd.DataFrame:
     """``user_id`` of every user who has those parts of name and birth date like a row, on the index of the rows."""
     if rows.empty or not set(NAME_AND_BIRTH_DATE).issubset(rows.columns):
         return pd.DataFrame({"user_id": text_series([], rows.index[:0])})
@@ -329,14 +332,14 @@ class PersonLookup:
             return self._by_hris_id(references)
         hris_ids = lookup(references, self.members["justworks_id"], self.members["hris_id"])
         by_justworks_id = self._by_hris_id(hris_ids)
-        employee_ids = self._having(references).fillna(by_justworks_id.employee_ids)
+        employee_ids = self._keep_known_ids(references).fillna(by_justworks_id.employee_ids)
         return Resolved(employee_ids, by_justworks_id.uncertain & employee_ids.isna())
 
     def _by_hris_id(self, hris_ids: pd.Series) -> Resolved:
         linked = lookup(hris_ids, self.links["hris_id"], self.links["employee_id"])
         is_linked = is_in(hris_ids, self.links["hris_id"])
         uncertain = ~is_linked & is_in(hris_ids, self.undecided)
-        listed = self._having(lookup(hris_ids, self.members["hris_id"], self.members["employee_id"]))
+        listed = self._keep_known_ids(lookup(hris_ids, self.members["hris_id"], self.members["employee_id"]))
         listed = listed.mask(uncertain | is_in(hris_ids, self.reused))
         resolved = linked.fillna(listed)
         unknown = hris_ids.notna() & resolved.isna() & ~is_linked & ~uncertain
@@ -344,7 +347,7 @@ class PersonLookup:
             resolved = resolved.fillna(self.formerly_linked(hris_ids[unknown]).reindex(hris_ids.index))
         return Resolved(resolved, uncertain & listed.isna())
 
-    def _having(self, employee_ids: pd.Series) -> pd.Series:
+    def _keep_known_ids(self, employee_ids: pd.Series) -> pd.Series:
         return employee_ids.where(is_in(employee_ids, self.employee_ids))
 
 

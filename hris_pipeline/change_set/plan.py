@@ -69,7 +69,7 @@ def count_people(result: Outcome, rows: pd.DataFrame, context: PlanContext) -> d
     for outcome, count in _COUNT_OF_OUTCOME.items():
         counts[count] = int((result.outcome == outcome).sum())
     counts["protected"] += len(result.leavers.kept)
-    counts["excluded"] = int(_exclusions(result).notna().sum())
+    counts["excluded"] = int(_exclusion_reasons(result).notna().sum())
     counts["quarantined"] = len(context.quarantined)
     return counts
 
@@ -84,10 +84,10 @@ def diagnose(
     """EmployeeIds (hris_ids where there is none), or names of fields, by reason; warnings as ``warning:<code>``."""
     rows = result.people.rows
     names, outcome = names_of(rows), result.outcome
-    lines: dict[str, Collection[str]] = {"protected": _named(result.leavers.kept)}
+    lines: dict[str, Collection[str]] = {"protected": _name_users(result.leavers.kept)}
     for reason in ("conflict", "protected"):
         lines[reason] = (*lines.get(reason, ()), *names[outcome == reason])
-    exclusions = _exclusions(result)
+    exclusions = _exclusion_reasons(result)
     excluded = without_others_ids(names, rows["hris_id"].where(rows["user_id"].isna()), snapshot)
     lines |= {reason: tuple(excluded[exclusions == reason]) for reason in set(exclusions.dropna())}
     bad = pd.DataFrame(
@@ -96,12 +96,12 @@ def diagnose(
     lines |= {
         "quarantined": without_others_ids(bad["name"], bad["hris_id"], snapshot),
         "hole": context.holes,
-        "awaiting_decision": _named(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.awaiting))),
-        "listed_under_other_id": _named(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.relisted))),
+        "awaiting_decision": _name_users(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.awaiting))),
+        "listed_under_other_id": _name_users(rows_where(snapshot, is_in(snapshot["user_id"], result.leavers.relisted))),
         "inactive_local": tuple(names[rows["inactive_local"]]),
         "warning:do_not_archive_unknown": _unknown_ids(snapshot, settings),
         "warning:field_missing_for_all": result.desired.vanished,
-        **_unread(rows, names, context, settings),
+        **_unread_lines(rows, names, context, settings),
     }
     for code, hris_ids in warnings.items():
         lines[f"warning:{code}"] = names[is_in(rows["hris_id"], hris_ids)].tolist()
@@ -125,7 +125,7 @@ def guard_inputs(
     names = names_of(rows)
     wiped = {name: tuple(names[index]) for name, index in result.difference.wiped.items()}
     stored, mismatched = _stored_ids(result, snapshot, context)
-    reidentified = _reidentified(result, snapshot, context)
+    reidentified = _find_reidentified_users(result, snapshot, context)
     grown, checks = _newly_quarantined(active, context)
     bled = is_in(snapshot["user_id"], context.recently_archived) & null_as_false(snapshot["status"] == "archived")
     return GuardInputs(
@@ -134,14 +134,14 @@ def guard_inputs(
         first_import=context.first_import,
         managed=int(managed.sum()) + len(linked),
         managed_active=len(active) + active_linked,
-        archived=_named(result.leavers.archived),
+        archived=_name_users(result.leavers.archived),
         recently_archived=int(bled.sum()),
         created=tuple(to_arrow(names[result.outcome == "create"]).to_pylist()),
         mismatched=tuple(stored[mismatched]),
         comparable=len(stored),
         email_changed=tuple(names[result.difference.email_changed]),
         changeable=_count_distinct(active["user_id"], touched["user_id"]),
-        reidentified=_named(reidentified),
+        reidentified=_name_users(reidentified),
         identifiable=_count_distinct(active["user_id"], reidentified["user_id"]),
         newly_quarantined=grown,
         quarantine_checks=checks,
@@ -155,13 +155,15 @@ def _count_distinct(*ids: pd.Series) -> int:
     return int(pd.concat(ids).nunique())
 
 
-def _exclusions(result: Outcome) -> pd.Series:
+def _exclusion_reasons(result: Outcome) -> pd.Series:
     """Why each row is left out, null for all others; whom a rule leaves out is so also when they are archived."""
     by_rule = "excluded:" + result.people.rows["exclusion"].mask(result.people.rows["leaver_only"].astype(bool))
     return result.outcome.where(result.outcome.str.startswith("excluded:")).fillna(by_rule)
 
 
-def _unread(rows: pd.DataFrame, names: pd.Series, context: PlanContext, settings: Settings) -> dict[str, list[str]]:
+def _unread_lines(
+    rows: pd.DataFrame, names: pd.Series, context: PlanContext, settings: Settings
+) -> dict[str, list[str]]:
     """Of each unread column in use the people; the column itself where none of those who are planned sends it."""
     masks, lines = unread_rows(rows), dict[str, list[str]]()
     for column, targets in context.unread_in_use(settings).items():
@@ -171,7 +173,7 @@ def _unread(rows: pd.DataFrame, names: pd.Series, context: PlanContext, settings
     return lines
 
 
-def _named(users: pd.DataFrame) -> tuple[str, ...]:
+def _name_users(users: pd.DataFrame) -> tuple[str, ...]:
     return tuple(users["employee_id"].fillna(users["hris_id"]).fillna(users["user_id"]))
 
 
@@ -195,7 +197,7 @@ def _stored_ids(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -
     return stored.dropna(), mismatched[stored.notna()]
 
 
-def _reidentified(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
+def _find_reidentified_users(result: Outcome, snapshot: pd.DataFrame, context: PlanContext) -> pd.DataFrame:
     """The active users who come back under another member id, re-linked or, because they are many, in conflict; before
     the first applied import also managed users whose EmployeeId somebody in conflict comes with."""
     people, conflicts = result.people, result.conflicts
@@ -217,7 +219,7 @@ def _newly_quarantined(active: pd.DataFrame, context: PlanContext) -> tuple[tupl
     failed = Counter(
         check for member in context.quarantined if member.hris_id in affected for check in dict.fromkeys(member.checks)
     )
-    return _named(users), dict(failed)
+    return _name_users(users), dict(failed)
 
 
 _STORE_DEPENDENT = ("email", "hire_date")
@@ -287,12 +289,12 @@ def make_plan(
     )
     suspects = functools.cache(functools.partial(find_suspects, people, snapshot, context))
     leavers = find_leavers(people, directory, snapshot, context, settings, in_conflict=in_conflict, suspects=suspects)
-    if spared := _active(snapshot, released).difference(leavers.archived["user_id"]):  # of whom no id is given away
+    if spared := _active_ids(snapshot, released).difference(leavers.archived["user_id"]):  # of whom no id is given away
         context = replace(context, waiting_elsewhere=context.waiting_elsewhere | spared)
         return make_plan(mapped, directory, context, settings, warnings)
     outcome = _final_outcome(people, desired, leavers)
-    written, difference, outcome = _difference(outcome, desired, directory, snapshot, context, in_conflict)
-    rows = pd.concat([written, *_left(leavers, directory, released)], ignore_index=True)
+    written, difference, outcome = _diff_users(outcome, desired, directory, snapshot, context, in_conflict)
+    rows = pd.concat([written, *_collect_leaver_rows(leavers, directory, released)], ignore_index=True)
     hashes = row_hashes(rows)
     result = Outcome(people, outcome, desired, leavers, difference, conflicts, in_conflict)
     guards = evaluate_guards(guard_inputs(result, directory, snapshot, context, settings), settings.guards)
@@ -315,20 +317,20 @@ def make_plan(
     )
 
 
-def _active(snapshot: pd.DataFrame, user_ids: Collection[str]) -> frozenset[str]:
+def _active_ids(snapshot: pd.DataFrame, user_ids: Collection[str]) -> frozenset[str]:
     """Those of the users who are active."""
     return frozenset(
         snapshot.loc[is_in(snapshot["user_id"], user_ids) & null_as_false(snapshot["status"] == "active"), "user_id"]
     )
 
 
-def _left(leavers: Leavers, directory: Directory, released: frozenset[str]) -> Iterator[pd.DataFrame]:
+def _collect_leaver_rows(leavers: Leavers, directory: Directory, released: frozenset[str]) -> Iterator[pd.DataFrame]:
     """The rows of those who leave, and of those who have left already and give their EmployeeId up."""
     if len(leavers.archived):
-        yield diff.archives(leavers.archived, released)
+        yield diff.archive_rows(leavers.archived, released)
     before = released.difference(leavers.archived["user_id"])
     if before:
-        yield diff.releases(directory.users(text_series(sorted(before))))
+        yield diff.release_rows(directory.users(text_series(sorted(before))))
 
 
 def _all_conflicts(people: ClassifiedRows, desired: DesiredState, snapshot: pd.DataFrame) -> pd.DataFrame:
@@ -352,7 +354,7 @@ def _final_outcome(people: ClassifiedRows, desired: DesiredState, leavers: Leave
     return outcome.mask((outcome == "archive") & ~archived, "spared")
 
 
-def _difference(
+def _diff_users(
     outcome: pd.Series,
     desired: DesiredState,
     directory: Directory,
@@ -367,13 +369,13 @@ def _difference(
     if "email_edited_by_user" not in rows:
         rows["email_edited_by_user"] = rows["stored_email_edited_by_user"]
     new = rows["user_id"].isna()
-    created = diff.creates(rows_where(rows, new), integration_id) if new.any() else diff.NO_CHANGES.rows
+    created = diff.create_rows(rows_where(rows, new), integration_id) if new.any() else diff.NO_CHANGES.rows
     compared = rows_where(rows, ~new & ~_as_synced(rows, integration_id))
     difference = diff.NO_CHANGES
     if len(compared):
         named = snapshot.loc[is_in(snapshot["user_id"], in_conflict), "employee_id"].dropna()
         retention = diff.Retention(desired.retained, desired.references, tuple(named))
-        difference = diff.updates(compared, directory.users(compared["user_id"]), integration_id, retention)
+        difference = diff.update_rows(compared, directory.users(compared["user_id"]), integration_id, retention)
     no_change = ~new & ~rows.index.isin(difference.rows.index)
     outcome = outcome.copy()
     outcome.loc[rows.index[no_change]] = "unchanged"

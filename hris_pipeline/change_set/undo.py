@@ -96,8 +96,8 @@ def undo_rows(
     protected: set[str] = set()
     for key, row in rows.items():
         user = users[key]
-        reverted = dict(_reverts(row))
-        changed = [name for name in reverted if _value(user.state, name) != _value(row.after, name)]
+        reverted = dict(_list_reverted_fields(row))
+        changed = [name for name in reverted if _read_field(user.state, name) != _read_field(row.after, name)]
         left += [(name, key) for name in changed]
         blocked_by_protection = [
             name for name in reverted if name not in changed and _is_forbidden(name, reverted[name], user)
@@ -107,8 +107,8 @@ def undo_rows(
             name: value for name, value in reverted.items() if name not in (*changed, *blocked_by_protection)
         }
     taken = _drop_taken(reverts, rows, users, owners)
-    targets = _targets(reverts, rows, users)
-    lines = [_line(key, users[key], target) for key, target in targets.items() if target != users[key].state]
+    targets = _build_target_states(reverts, rows, users)
+    lines = [_build_undo_row(key, users[key], target) for key, target in targets.items() if target != users[key].state]
     columns = {name: [line[name] for line in lines] for name in ROW_COLUMNS}
     names = {row.user_id: _employee_id(row, users.get(row.user_id)) for row in applied}
     return Undo(
@@ -139,18 +139,18 @@ def _with_names(row: AppliedRow, renamed: Mapping[str, str]) -> AppliedRow:
     return AppliedRow(row.user_id, None if row.before is None else follow(row.before), follow(row.after))
 
 
-def _reverts(row: AppliedRow) -> Iterator[tuple[str, Any]]:
+def _list_reverted_fields(row: AppliedRow) -> Iterator[tuple[str, Any]]:
     """Each field that the import changed, with its value before; a created person only goes."""
     if row.before is None:
         yield "status", ("archived", "import")
         return
     metadata = sorted({*row.before["metadata"], *row.after["metadata"]})
     for name in (*_FIELDS, *(f"{METADATA_PREFIX}{key}" for key in metadata)):
-        if _value(row.before, name) != _value(row.after, name):
-            yield name, _value(row.before, name)
+        if _read_field(row.before, name) != _read_field(row.after, name):
+            yield name, _read_field(row.before, name)
 
 
-def _value(state: State, name: str) -> Any:
+def _read_field(state: State, name: str) -> Any:
     if name.startswith(METADATA_PREFIX):
         return (state.get("metadata") or {}).get(name.removeprefix(METADATA_PREFIX))
     return tuple(state.get(column) for column in _FIELDS[name])
@@ -171,7 +171,7 @@ def _drop_taken(
     """Leaves out what somebody would get back that another user has now and keeps; gives whose."""
     taken: set[str] = set()
     while True:
-        targets = _targets(reverts, rows, users)
+        targets = _build_target_states(reverts, rows, users)
         kept = {value: key for key, target in targets.items() for _, value in unique_values(target)}
         blocked = [
             (key, name)
@@ -192,7 +192,7 @@ def _still_has(target: State, value: UniqueValue) -> bool:
     return any(other == value for _, other in unique_values(target))
 
 
-def _targets(
+def _build_target_states(
     reverts: Mapping[str, Mapping[str, Any]], rows: Mapping[str, AppliedRow], users: Mapping[str, CurrentUser]
 ) -> dict[str, State]:
     targets = {key: _with_values(users[key].state, values) for key, values in reverts.items()}
@@ -220,11 +220,11 @@ def _with_values(state: State, values: Mapping[str, Any]) -> State:
     return target
 
 
-def _line(user_id: str, user: CurrentUser, target: State) -> dict[str, Any]:
+def _build_undo_row(user_id: str, user: CurrentUser, target: State) -> dict[str, Any]:
     return {
         "user_id": user_id,
         "action": _ACTIONS.get((user.state["status"], target["status"]), "update"),
-        "changed": msgspec.json.encode(_changed(user.state, target)).decode(),
+        "changed": msgspec.json.encode(_list_changed_fields(user.state, target)).decode(),
         "before": _encode(user.state).decode(),
         "after": _encode(target).decode(),
         "base_version": user.version,
@@ -232,7 +232,7 @@ def _line(user_id: str, user: CurrentUser, target: State) -> dict[str, Any]:
     }
 
 
-def _changed(old: State, new: State) -> list[str]:
+def _list_changed_fields(old: State, new: State) -> list[str]:
     fields = ("integration_id", *(name for name in USER_STATE if name in _FIELDS))
     names = [name for name in fields if old.get(name) != new.get(name)]
     old_metadata, new_metadata = old.get("metadata") or {}, new.get("metadata") or {}

@@ -208,7 +208,7 @@ class _Commands(TyperGroup):
         return name, load_command(entry) if entry else command, rest
 
 
-def _group(name: str, commands: Iterable[Command], summary: str, panel: str | None = None) -> _Commands:
+def _build_group(name: str, commands: Iterable[Command], summary: str, panel: str | None = None) -> _Commands:
     table = {command.name: command for command in commands}
     group = _Commands(name=name, help=summary, rich_help_panel=panel, no_args_is_help=True, rich_markup_mode="markdown")
     group.table = table
@@ -219,15 +219,15 @@ def _group(name: str, commands: Iterable[Command], summary: str, panel: str | No
     return group
 
 
-def _root() -> _Commands:
-    root = _group(
+def _build_root_group() -> _Commands:
+    root = _build_group(
         "hris",
         [command for command in COMMANDS if not command.group],
         "Keeps a user store in step with Justworks. `hris --version` tells which this is.",
     )
     for name, summary in GROUPS.items():
         inside = [command for command in COMMANDS if command.group == name]
-        root.add_command(_group(name, inside, summary, inside[0].panel))
+        root.add_command(_build_group(name, inside, summary, inside[0].panel))
     return root
 
 
@@ -256,11 +256,11 @@ def _with_json(body: Callable[..., CommandResult]) -> Callable[..., CommandResul
     return command
 
 
-def _invoke(arguments: Sequence[str]) -> Any:
-    return _root().main(list(arguments), prog_name="hris", standalone_mode=False)
+def _invoke_command(arguments: Sequence[str]) -> Any:
+    return _build_root_group().main(list(arguments), prog_name="hris", standalone_mode=False)
 
 
-def _version() -> CommandResult:
+def _show_version() -> CommandResult:
     from importlib.metadata import version  # noqa: PLC0415 - nothing else needs it
 
     number = version("hris-pipeline")
@@ -272,7 +272,7 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     _open_streams()
     try:
-        result: Any = _version() if list(arguments[:1]) == [VERSION] else _invoke(arguments)
+        result: Any = _show_version() if list(arguments[:1]) == [VERSION] else _invoke_command(arguments)
         if result == INTERRUPTED:
             raise KeyboardInterrupt
         if not isinstance(result, CommandResult):
@@ -284,7 +284,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at the end complains again
         return 1
     except (Exception, KeyboardInterrupt, RunInterrupted) as error:
-        return _failed(error, as_json=as_json)
+        return _report_failure(error, as_json=as_json)
     return result.exit_code
 
 
@@ -311,10 +311,10 @@ def _stdout_takes_more() -> bool:
     return True
 
 
-def _failed(error: BaseException, *, as_json: bool) -> int:
+def _report_failure(error: BaseException, *, as_json: bool) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":  # it has printed the help already
         return 2
-    message, exit_code = _explained(error)
+    message, exit_code = _explain_error(error)
     error_line(message)
     if as_json and _stdout_takes_more():
         payload: dict[str, Any] = {"type": type(error).__name__, "message": message, "exit_code": exit_code}
@@ -331,7 +331,7 @@ def _command_of(error: TyperException) -> str:
     return str(context.command_path) if context is not None else "hris"
 
 
-def _explained(error: BaseException) -> tuple[str, int]:
+def _explain_error(error: BaseException) -> tuple[str, int]:
     """What to print about an error, and the exit code; of an unexpected error not the message, which may quote a
     person."""
     if isinstance(error, HrisError):

@@ -60,7 +60,7 @@ def breakdown(
 ) -> Iterator[RenderableType]:
     """Everything about one import, the four applied counts first; ``previewed`` when the command only previewed, so
     that nothing sounds applied."""
-    yield _headline(review.summary, time_zone, previewed=previewed)
+    yield _import_headline(review.summary, time_zone, previewed=previewed)
     yield ""
     yield counts_table(review.summary)
     if review.not_applied:
@@ -104,7 +104,9 @@ def guards_table(record: Import) -> RenderableType:
         verdict = cell("HOLDS", "bold red") if guard.tripped else cell("ok", "green")
         grid.add_row(cell(guard.name), cell(guard.observed), cell(guard.limit), verdict)
         if guard.tripped and guard.employee_ids:
-            grid.add_row(cell(""), cell(_some(guard.employee_ids, len(guard.employee_ids)), "dim"), cell(""), cell(""))
+            grid.add_row(
+                cell(""), cell(_abbreviate_list(guard.employee_ids, len(guard.employee_ids)), "dim"), cell(""), cell("")
+            )
         if guard.remedy:
             grid.add_row(cell(""), cell(guard.remedy, "bold"), cell(""), cell(""))
     return grid
@@ -126,16 +128,19 @@ def rows_tables(rows: Iterable[ReviewRow]) -> Iterator[RenderableType]:
 
 
 def _rows_table(rows: Sequence[ReviewRow]) -> RenderableType:
-    lines = [(cell(row.action, ROW_STYLES[row.action]), _ids(row), row.name or "", _changes(row)) for row in rows]
+    lines = [
+        (cell(row.action, ROW_STYLES[row.action]), _employee_id_change(row), row.name or "", _render_changes(row))
+        for row in rows
+    ]
     return table(("action", "EmployeeId", "name", "changes"), lines)
 
 
-def _ids(row: ReviewRow) -> str:
+def _employee_id_change(row: ReviewRow) -> str:
     ids = (row.employee_id_before, row.employee_id_after)
     return f"{ids[0]} → {ids[1] or 'none'}" if ids[0] and ids[0] != ids[1] else row.employee_id
 
 
-def _changes(row: ReviewRow) -> Text:
+def _render_changes(row: ReviewRow) -> Text:
     """One line a changed field, the old value and the new one; for somebody new only the new values."""
     text = Text()
     if row.erased:
@@ -145,8 +150,8 @@ def _changes(row: ReviewRow) -> Text:
             text.append("; " if row.action == "create" else "\n")
         text.append(f"{printable(name)} ", "dim")
         if row.action != "create":
-            text.append_text(_value(change.before)).append(" → ", "dim")
-        text.append_text(_value(change.after))
+            text.append_text(_render_value(change.before)).append(" → ", "dim")
+        text.append_text(_render_value(change.after))
     for why in row.why:
         if why.startswith("archived:"):
             text.append(f" ({reason_words(why).removeprefix('archived: ')})", "dim")
@@ -155,7 +160,7 @@ def _changes(row: ReviewRow) -> Text:
     return text
 
 
-def _value(value: object) -> Text:
+def _render_value(value: object) -> Text:
     return cell("–", "dim") if value in (None, "") else cell(value)
 
 
@@ -185,7 +190,7 @@ def next_step(record: Import, *, previewed: bool = False) -> Text:
     return Text("\n".join(printable(line) for line in words.splitlines()), style="bold")
 
 
-def _headline(record: Import, time_zone: str, *, previewed: bool) -> Text:
+def _import_headline(record: Import, time_zone: str, *, previewed: bool) -> Text:
     status = "nothing to change" if previewed and record.status == "applied" else record.status
     style = {"planned": "cyan", "held": "red", "applied": "green"}.get(status, "yellow")
     finished = moment(record.finished_at or record.planned_at, time_zone)
@@ -203,21 +208,21 @@ def not_applied_table(groups: Iterable[NotApplied], *, revealed: bool, most: int
     lines = [
         (group_words(group), "", "–")
         if group.reason in FIELD_REASONS
-        else (group_words(group), group.count, _who(group, revealed, most))
+        else (group_words(group), group.count, _list_people(group, revealed, most))
         for group in groups
     ]
     return table(("not applied, or warned about", ">people", "who"), lines)
 
 
-def _who(group: NotApplied, revealed: bool, most: int) -> str:
+def _list_people(group: NotApplied, revealed: bool, most: int) -> str:
     if not revealed:
-        return _some(group.ids, group.count, most)
-    return _some([_named(person) for person in group.people], group.count, most)
+        return _abbreviate_list(group.ids, group.count, most)
+    return _abbreviate_list([_id_and_name(person) for person in group.people], group.count, most)
 
 
-def _named(person: Person) -> str:
+def _id_and_name(person: Person) -> str:
     return f"{person.id} {person.name}" if person.name else person.id
 
 
-def _some(ids: Sequence[str], count: int, most: int = MOST_IDS) -> str:
+def _abbreviate_list(ids: Sequence[str], count: int, most: int = MOST_IDS) -> str:
     return ", ".join(ids[:most]) + (f" and {count - most} more" if count > most else "")

@@ -94,16 +94,16 @@ def takes_selection(*names: str) -> Callable[[Callable[..., CommandResult]], Cal
 
     def with_options(command: Callable[..., CommandResult]) -> Callable[..., CommandResult]:
         @wraps(command)
-        def expanded(**arguments: Any) -> CommandResult:
+        def command_with_selection(**arguments: Any) -> CommandResult:
             return command(selection=Selection(**{name: arguments.pop(name) for name in options}), **arguments)
 
         parameters: list[Parameter] = []
         for parameter in signature(command).parameters.values():
             parameters += options.values() if parameter.name == "selection" else [parameter]
         keywords = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
-        expanded.__signature__ = signature(command).replace(parameters=keywords)  # type: ignore[attr-defined]
-        expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
-        return expanded
+        command_with_selection.__signature__ = signature(command).replace(parameters=keywords)  # type: ignore[attr-defined]
+        command_with_selection.__annotations__ = {parameter.name: parameter.annotation for parameter in keywords}
+        return command_with_selection
 
     return with_options
 

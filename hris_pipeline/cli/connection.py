@@ -86,7 +86,7 @@ def code_in(pasted: str, is_ours: Callable[[str], bool]) -> str:
             "That address is not the answer to a request of ours for this integration, or it is too old: open the "
             "printed address again."
         )
-    return _code(outcome)
+    return _require_code(outcome)
 
 
 def ask_consent(services: Services, integration_id: str, redirect_uri: str = CALLBACK) -> str:
@@ -107,10 +107,10 @@ def ask_consent(services: Services, integration_id: str, redirect_uri: str = CAL
             status(
                 "Waiting for the browser. Without one, paste the code or the address you were sent to, and press Enter."
             )
-        return _waited(callback, state)
+        return _wait_for_code(callback, state)
 
 
-def _waited(callback: "_Callback", state: str) -> str:
+def _wait_for_code(callback: "_Callback", state: str) -> str:
     sources: list[Any] = [*callback.listening, *([sys.stdin] if at_terminal() else [])]
     if not sources:
         raise UsageError("Nobody can answer here: give the code with --code.")
@@ -122,19 +122,19 @@ def _waited(callback: "_Callback", state: str) -> str:
             if not line:
                 raise KeyboardInterrupt
             if line.strip():
-                return code_in(line, _equals(state))
+                return code_in(line, _match_state(state))
         elif ready and (outcome := callback.handle()) is not None:
-            return _code(outcome)
+            return _require_code(outcome)
     raise UsageError(f"Nobody logged in within {WAIT_SECONDS / 60:g} minutes: start again.")
 
 
-def _code(outcome: _Redirected) -> str:
+def _require_code(outcome: _Redirected) -> str:
     if outcome.error:
         raise ConnectionInvalid(f"Nobody agreed ({outcome.error}): log in again and allow the access.")
     return outcome.code
 
 
-def _equals(state: str) -> Callable[[str], bool]:
+def _match_state(state: str) -> Callable[[str], bool]:
     return lambda other: secrets.compare_digest(other.encode(), state.encode())
 
 
@@ -165,7 +165,7 @@ class _Callback:
         if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"):
             port = parts.port or 80
             try:
-                server = HTTPServer(("127.0.0.1", port), self._handler(parts.path or "/", state))
+                server = HTTPServer(("127.0.0.1", port), self._build_handler(parts.path or "/", state))
             except OSError as error:
                 raise UsageError(
                     f"Cannot listen at {redirect_uri} ({error.strerror}): end what uses port {port}, or give --code."
@@ -184,7 +184,7 @@ class _Callback:
         self.listening[0].handle_request()
         return self._outcome
 
-    def _handler(self, path: str, state: str) -> type[BaseHTTPRequestHandler]:
+    def _build_handler(self, path: str, state: str) -> type[BaseHTTPRequestHandler]:
         callback = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -192,7 +192,7 @@ class _Callback:
 
             def do_GET(self) -> None:
                 address = urlsplit(self.path)
-                outcome = _read(address.query, _equals(state)) if address.path == path else None
+                outcome = _read(address.query, _match_state(state)) if address.path == path else None
                 if outcome is None:
                     self._say(400, "This is not the answer to the request that is waiting.")
                     if address.path == path:

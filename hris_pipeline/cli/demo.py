@@ -52,20 +52,20 @@ def demo() -> CommandResult:
         status(cell(f"5. A week passes in the company: {len(events)} things happen."))
         later = run_import(services, name)
         status(cell(f"6. Imported again: {plural(later.changes, 'user')} to change."), "")
-        renderables = [*_story(services, first, later), "", *_next(name, first, later)]
+        renderables = [*_render_both_imports(services, first, later), "", *_next_steps(name, first, later)]
     payload = {"integration": name, "first": first.document(), "later": later.document()}
     return CommandResult(payload, renderables)
 
 
-def _story(services: Services, first: Import, later: Import) -> Iterator[RenderableType]:
+def _render_both_imports(services: Services, first: Import, later: Import) -> Iterator[RenderableType]:
     """Both imports, so that with what to try next they fit two screens of 24 lines: counts, whom the second one changed
     from what to what, and who was not applied."""
     pages = {
         action: review(services, later.import_id, filters=Filters(action=action), page_size=most, reveal=True)
         for action, most in SHOWN_ROWS.items()
     }
-    yield cell(f"The first import: {_counts(first)}", "bold")
-    yield cell(f"A week later: {_counts(later)}", "bold")
+    yield cell(f"The first import: {_counts_words(first)}", "bold")
+    yield cell(f"A week later: {_counts_words(later)}", "bold")
     yield ""
     yield from rows_tables(_few_fields(row) for page in pages.values() for row in page.rows)
     left = sum(max(0, page.total - len(page.rows)) for page in pages.values())
@@ -85,11 +85,11 @@ def _few_fields(row: ReviewRow) -> ReviewRow:
     return replace(row, changes={name: row.changes[name] for name in NEW_FIELDS if name in row.changes})
 
 
-def _counts(record: Import) -> str:
+def _counts_words(record: Import) -> str:
     return ", ".join(f"{record.counts[count]} {count}" for count in APPLIED_COUNTS)
 
 
-def _next(name: str, first: Import, later: Import) -> list[RenderableType]:
+def _next_steps(name: str, first: Import, later: Import) -> list[RenderableType]:
     lines = (
         (f"hris review {name} {later.import_id} -o review.html", "all of it, as a page"),
         (f"hris show {first.import_id} --rows --reveal", "every single change"),

@@ -59,7 +59,7 @@ def preview(
         from hris_pipeline.cli.jobs import run_preview  # noqa: PLC0415 - looking only needs no Dagster
 
         _require_environment(services, name)
-        result = _result(services, run_preview(services, name), selection, previewed=True)
+        result = _import_result(services, run_preview(services, name), selection, previewed=True)
         _show_matching_ids(services, name)
         if csv:
             _write_user_file(services, name, csv)
@@ -82,12 +82,12 @@ def save(
         record = import_to_save(services, name, import_id)
         if record.status == "applied":
             if selection.wants_rows:
-                return _result(services, record, selection)
+                return _import_result(services, record, selection)
             line = f"Import {record.import_id} is applied already; nothing was done: hris show {record.import_id}"
             return CommandResult(document(record), [cell(line)])
         with deciding(services, name, "save", record.import_id):
             saved = run_save(services, name, record.import_id)
-        return _result(services, saved, selection)
+        return _import_result(services, saved, selection)
 
 
 @takes_selection("rows", "reveal")
@@ -112,7 +112,7 @@ def import_(
             if held is None:
                 raise
             record = held
-        return _result(services, record, selection)
+        return _import_result(services, record, selection)
 
 
 def approve(
@@ -166,7 +166,7 @@ def history(
             moment(record.finished_at or record.planned_at, zone),
             record.status,
             f"{record.trigger} ({record.actor})",
-            _changes(record),
+            _changes_words(record),
             record.message or "",
         )
         for record in records
@@ -191,7 +191,7 @@ def _require_guard(guard: str | None) -> None:
             raise UsageError(f"There is no guard {guard[:40]!r}: use {', '.join(GUARDS)}.")
 
 
-def _changes(record: Import) -> str:
+def _changes_words(record: Import) -> str:
     """What it changes, or would; nothing at all is said so: a preview that finds nothing is recorded as applied."""
     counts = [f"{record.counts[count]} {count}" for count in APPLIED_COUNTS if record.counts[count]]
     return ", ".join(counts) or ("nothing to change" if record.status == "applied" else "")
@@ -215,7 +215,7 @@ def undo(import_id: ImportId, selection: Selection) -> CommandResult:
     with open_services() as services:
         with deciding_on_import(services, import_id, "undo"):
             planned = plan_undo(services, import_id, actor=actor())
-        result = _result(services, planned, selection, previewed=True)
+        result = _import_result(services, planned, selection, previewed=True)
         return replace(result, renderables=[*result.renderables, *_pause_notes(services, planned)])
 
 
@@ -231,7 +231,9 @@ def _pause_notes(services: Services, undo: Import) -> list[Text]:
     ]
 
 
-def _result(services: Services, record: Import, selection: Selection, *, previewed: bool = False) -> CommandResult:
+def _import_result(
+    services: Services, record: Import, selection: Selection, *, previewed: bool = False
+) -> CommandResult:
     exit_code = ImportHeld.exit_code if record.status == "held" else 0
     return _review_result(services, record.import_id, selection, previewed=previewed, exit_code=exit_code)
 

@@ -18,7 +18,7 @@ from hris_pipeline.operations.roles import decision_words, decisions_of, method_
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import Calendar, next_due
 from hris_pipeline.settings.text import nearest_or_all
-from hris_pipeline.store.automation import calendars
+from hris_pipeline.store.automation import read_calendars
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import Integration, get_integration, list_integrations
 from hris_pipeline.store.tables import imports, integration_settings
@@ -46,11 +46,11 @@ def integrations(
     changed since it was made.
     """
     if deleted:
-        return _deleted()
+        return _list_deleted()
     with open_services() as services:
         with services.store.read() as connection:
             listed = list_integrations(connection)
-            due = calendars(connection)
+            due = read_calendars(connection)
             last = _last_imports(connection)
             changed = _made_under_other_settings(connection)
         stale = (
@@ -60,7 +60,9 @@ def integrations(
         )
         now = services.now()
     rows = [
-        _row(integration, due.get(integration.integration_id), last.get(integration.integration_id), stale, now)
+        _integration_row(
+            integration, due.get(integration.integration_id), last.get(integration.integration_id), stale, now
+        )
         for integration in listed
     ]
     if not rows:
@@ -68,13 +70,13 @@ def integrations(
             {"integrations": []}, [cell("No integration yet. To set one up: hris setup NAME; to look: hris demo")]
         )
     columns = ("integration", "connection", "automatic", "next due", "last import", "out of date")
-    lines: list[Any] = [table(columns, [_line(row) for row in rows[:MOST_SHOWN]])]
+    lines: list[Any] = [table(columns, [_render_row(row) for row in rows[:MOST_SHOWN]])]
     if len(rows) > MOST_SHOWN:
         lines.append(cell(f"and {len(rows) - MOST_SHOWN} more: `hris integrations --json` tells of all"))
     return CommandResult({"integrations": rows}, lines)
 
 
-def _deleted() -> CommandResult:
+def _list_deleted() -> CommandResult:
     """What is left of the deleted ones."""
     with open_services() as services:
         formers = deleted_integrations(services)
@@ -98,7 +100,7 @@ def _deleted() -> CommandResult:
     return CommandResult({"integrations": rows}, [grid, "", next_line])
 
 
-def _row(
+def _integration_row(
     integration: Integration,
     calendar: Calendar | None,
     last_import: dict[str, Any] | None,
@@ -123,7 +125,7 @@ def _row(
     }
 
 
-def _line(row: dict[str, Any]) -> tuple[object, ...]:
+def _render_row(row: dict[str, Any]) -> tuple[object, ...]:
     automatic = {"paused": f"paused ({row['automatic_reason']})", "running": f"running, {row['frequency']}"}
     last = row["last_import"]
     finished = moment(last["finished_at"] or last["planned_at"], row["time_zone"]) if last else ""
@@ -213,7 +215,7 @@ def pause(name: IntegrationArgument, reason: Reason) -> CommandResult:
     with open_services() as services:
         with deciding(services, name, "pause", reason=reason):
             automation.pause(services, name, actor(), reason)
-        return _state(services, name)
+        return _automatic_result(services, name)
 
 
 def resume(name: IntegrationArgument, reason: Reason) -> CommandResult:
@@ -221,10 +223,10 @@ def resume(name: IntegrationArgument, reason: Reason) -> CommandResult:
     with open_services() as services:
         with deciding(services, name, "resume", reason=reason):
             automation.resume(services, name, actor(), reason)
-        return _state(services, name)
+        return _automatic_result(services, name)
 
 
-def _state(services: Services, name: str) -> CommandResult:
+def _automatic_result(services: Services, name: str) -> CommandResult:
     with services.store.read() as connection:
         integration = get_integration(connection, name)
     payload = {
@@ -259,7 +261,7 @@ def backfill(
 
     With `--asset` only those assets are made, from what was made before, as a backfill in Dagster does.
     """
-    make = _maker(asset or [], fresh=fresh, apply=apply)
+    make = _choose_maker(asset or [], fresh=fresh, apply=apply)
     with open_services() as services:
         with services.store.read() as connection:
             every_name = [integration.integration_id for integration in list_integrations(connection)]
@@ -267,7 +269,7 @@ def backfill(
                 get_integration(connection, name)
         if not (names or every_name):
             raise UsageError("There is no integration yet: `hris setup NAME` makes one.")
-        outcomes = [_outcome(make, services, name) for name in names or every_name]
+        outcomes = [_make_for_integration(make, services, name) for name in names or every_name]
     statuses = {outcome["status"] for outcome in outcomes}
     exit_code = 1 if "failed" in statuses else ImportHeld.exit_code if "held" in statuses else 0
     lines = [
@@ -278,7 +280,7 @@ def backfill(
     return CommandResult({"backfill": outcomes}, [grid], exit_code)
 
 
-def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Services, str], Made]:
+def _choose_maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Services, str], Made]:
     """What is done for each integration."""
     from hris_pipeline.cli.jobs import known_assets, run_assets, run_backfill  # noqa: PLC0415 - Dagster, only to run
 
@@ -297,7 +299,7 @@ def _maker(assets: Sequence[str], *, fresh: bool, apply: bool) -> Callable[[Serv
     return lambda services, name: run_assets(services, name, assets, fresh=fresh)
 
 
-def _outcome(make: Callable[[Services, str], Made], services: Services, name: str) -> dict[str, Any]:
+def _make_for_integration(make: Callable[[Services, str], Made], services: Services, name: str) -> dict[str, Any]:
     try:
         summary = make(services, name)
     except ImportHeld as error:

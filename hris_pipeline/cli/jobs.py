@@ -84,7 +84,9 @@ def run_assets(services: Services, integration_id: str, assets: Sequence[str], *
     """Materializes these assets alone, as a backfill in the UI does; gives the import, when one was planned or applied.
     ``fresh`` matters to ``justworks_members`` only."""
     config = members_config("fresh" if fresh else "latest") if "justworks_members" in assets else None
-    ended = _ended(services, ASSET_JOB, integration_id, "Making", config=config, assets=assets, trigger="backfill")
+    ended = _run_with_progress(
+        services, ASSET_JOB, integration_id, "Making", config=config, assets=assets, trigger="backfill"
+    )
     return read_import(services, ended.import_id) if ended.import_id else None
 
 
@@ -97,13 +99,13 @@ def _run(
     config: Mapping[str, Any] | None = None,
     trigger: str = "manual",
 ) -> Import:
-    ended = _ended(services, job, integration_id, title, config=config, trigger=trigger)
+    ended = _run_with_progress(services, job, integration_id, title, config=config, trigger=trigger)
     if ended.import_id is None:
         raise HrisError(f"{job} of {integration_id} made no import: {ended.skipped or 'nothing was planned'}.")
     return read_import(services, ended.import_id)
 
 
-def _ended(
+def _run_with_progress(
     services: Services,
     job: str,
     integration_id: str,

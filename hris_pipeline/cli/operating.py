@@ -23,7 +23,7 @@ from hris_pipeline.environment import Environment
 from hris_pipeline.errors import HrisError, UsageError
 from hris_pipeline.operations.health import STORE_STANDS, Finding, examine, examine_environment, needs_daemon
 from hris_pipeline.settings.text import plural
-from hris_pipeline.store.automation import automations
+from hris_pipeline.store.automation import read_automations
 from hris_pipeline.store.engine import upgrade_store
 
 if TYPE_CHECKING:
@@ -127,14 +127,14 @@ def doctor(
     except HrisError as error:
         findings.append(Finding("store", "failed", str(error)))
     if not process:
-        findings.append(_daemon(environment, needed=needed))
+        findings.append(_check_daemon(environment, needed=needed))
     failed = any(finding.verdict == "failed" for finding in findings)
     lines = [(cell(finding.verdict, STYLES[finding.verdict]), finding.what, finding.detail) for finding in findings]
     payload = {"ok": not failed, "findings": [vars(finding) for finding in findings]}
     return CommandResult(payload, [table(("", "what", ""), lines)], int(failed))
 
 
-def _daemon(environment: Environment, *, needed: bool) -> Finding:
+def _check_daemon(environment: Environment, *, needed: bool) -> Finding:
     """Dagster's daemon starts automatic imports; as long as no company imports automatically nothing is amiss."""
     if (environment.dagster_home / "dagster.yaml").exists() and ask_for_daemon(environment):
         return Finding("daemon", "ok", "running: it starts automatic imports when they are due")
@@ -186,12 +186,12 @@ def _serve(slots: int, queues: tuple[str, ...], name: str, metrics_port: int) ->
     from hris_pipeline.environment import Environment  # noqa: PLC0415
     from hris_pipeline.running import open_instance  # noqa: PLC0415
 
-    with _metrics(metrics_port):
+    with _serve_metrics(metrics_port):
         serve_runs(open_instance(Environment.read()), slots=slots, queues=queues, name=name)
 
 
 @contextmanager
-def _metrics(port: int) -> Iterator[None]:
+def _serve_metrics(port: int) -> Iterator[None]:
     """A process of its own: the worker opens no connection before it forks, and starts no thread; and what Prometheus
     asks stands behind no log-in of the console, which others reach."""
     if not port:
@@ -256,9 +256,9 @@ def _serve_console(
 
     name_console(access)
     with ExitStack() as stack:
-        stack.enter_context(_metrics(metrics_port))
+        stack.enter_context(_serve_metrics(metrics_port))
         services = stack.enter_context(open_services())
-        dagster = stack.enter_context(_dagster(services.environment, workspace)) if workspace else None
+        dagster = stack.enter_context(_open_dagster_pages(services.environment, workspace)) if workspace else None
         address = DAGSTER_PATH if dagster else dagster_url.rstrip("/")
         watch = DaemonWatch(partial(ask_for_daemon, services.environment))
         served = build_console(services, access, dagster_url=address, daemon_seen=watch)
@@ -266,7 +266,7 @@ def _serve_console(
 
 
 @contextmanager
-def _dagster(environment: Environment, workspace: Path) -> Iterator[Any]:
+def _open_dagster_pages(environment: Environment, workspace: Path) -> Iterator[Any]:
     from hris_pipeline.console.gateway import DAGSTER_PATH  # noqa: PLC0415
     from hris_pipeline.running import dagster_pages, open_instance  # noqa: PLC0415 - Dagster is only loaded to serve it
 
@@ -344,6 +344,6 @@ def _made_up_company(stack: ExitStack) -> None:
         name = integrations[-1].integration_id if integrations else add_company(services)
         connect_company(services, sandbox, name)
         with services.store.read() as connection:
-            if automations(connection, name)[0].saved:
+            if read_automations(connection, name)[0].saved:
                 sandbox.week_passes()
     status(cell(f"The made-up company {name} is ready."))

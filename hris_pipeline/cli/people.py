@@ -60,15 +60,15 @@ def explain(
             with services.store.read() as connection:
                 visible = visible_metadata(connection, name, None, services.now())
             fields = (field for field in explanation.fields if not is_hidden(field.field, visible))
-            explanation = replace(explanation, fields=tuple(_masked(field) for field in fields))
+            explanation = replace(explanation, fields=tuple(_mask_field(field) for field in fields))
     payload = {
         **vars(explanation),
         "fields": [_field_document(field) for field in explanation.fields],
     }
-    return CommandResult(payload, [*_headline(explanation), "", *_fields_table(explanation)])
+    return CommandResult(payload, [*_explanation_headline(explanation), "", *_fields_table(explanation)])
 
 
-def _masked(story: FieldExplanation) -> FieldExplanation:
+def _mask_field(story: FieldExplanation) -> FieldExplanation:
     member = {key: _masked_value(value) for key, value in story.member.items()}
     return replace(story, stored=mask(story.stored), normalised=mask(story.normalised), member=member)
 
@@ -85,7 +85,7 @@ def _field_document(story: FieldExplanation) -> dict[str, Any]:
     return {**vars(story), "written_by": vars(story.written_by) if story.written_by else None}
 
 
-def _headline(explanation: Explanation) -> list[Any]:
+def _explanation_headline(explanation: Explanation) -> list[Any]:
     user = f"user {explanation.user_id}, {explanation.status}" if explanation.user_id else "no user"
     lines = [cell(f"{explanation.employee_id}: {user}; hris_id {explanation.hris_id or 'none'}", "bold")]
     if explanation.others:
@@ -258,15 +258,15 @@ def load(
 
 def protect(name: IntegrationArgument, employee_id: EmployeeId) -> CommandResult:
     """Imports never archive a protected user, nor give them another email or EmployeeId."""
-    return _protected(name, employee_id, protected=True)
+    return _set_protection(name, employee_id, protected=True)
 
 
 def unprotect(name: IntegrationArgument, employee_id: EmployeeId) -> CommandResult:
     """Imports treat the user like any other again."""
-    return _protected(name, employee_id, protected=False)
+    return _set_protection(name, employee_id, protected=False)
 
 
-def _protected(name: str, employee_id: str, *, protected: bool) -> CommandResult:
+def _set_protection(name: str, employee_id: str, *, protected: bool) -> CommandResult:
     action = "protect" if protected else "unprotect"
     with open_services() as services, deciding(services, name, action, employee_id):
         users.protect(services, name, employee_id, protected=protected)
@@ -298,7 +298,7 @@ def erase(
 def milestones(name: IntegrationArgument) -> CommandResult:
     """Service anniversaries, onboarding days 30, 60 and 90, and birthdays of the active users, by date."""
     with open_services() as services:
-        records = _records(users.milestones(services, name))
+        records = _frame_to_records(users.milestones(services, name))
     lines = [(record["date"], record["employee_id"], record["milestone"], record["years_or_day"]) for record in records]
     grid = table(("date", "EmployeeId", "milestone", ">years or day"), lines)
     return CommandResult(
@@ -312,7 +312,7 @@ def reporting(name: IntegrationArgument) -> CommandResult:
     """
     with open_services() as services:
         lines_frame, counts_frame = users.reporting(services, name)
-    lines, counts = _records(lines_frame), _records(counts_frame)
+    lines, counts = _frame_to_records(lines_frame), _frame_to_records(counts_frame)
     people = [
         (
             record["employee_id"],
@@ -331,6 +331,6 @@ def reporting(name: IntegrationArgument) -> CommandResult:
     return CommandResult(payload, [chains, "", heads])
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _frame_to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
     return records

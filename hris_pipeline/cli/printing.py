@@ -62,17 +62,17 @@ class FittedTable:
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """As rich asks for it."""
-        widths = fit_columns(self._texts(), options.max_width, self._whole)
+        widths = fit_columns(self._column_texts(), options.max_width, self._whole)
         if widths is None:
-            yield from self._blocks()
+            yield from self._render_blocks()
         else:
-            yield self._grid(widths)
+            yield self._render_grid(widths)
 
-    def _texts(self) -> list[list[str]]:
+    def _column_texts(self) -> list[list[str]]:
         """The texts of each column, its name first."""
         return [[name, *(row[place].plain for row in self._rows)] for place, name in enumerate(self._names)]
 
-    def _grid(self, widths: Sequence[int]) -> Table:
+    def _render_grid(self, widths: Sequence[int]) -> Table:
         grid = Table(header_style="bold", box=None, pad_edge=False, show_header=any(self._names))
         for name, right, width in zip(self._names, self._right, widths, strict=True):
             grid.add_column(name, justify="right" if right else "left", overflow="fold", width=width)
@@ -80,7 +80,7 @@ class FittedTable:
             grid.add_row(*row)
         return grid
 
-    def _blocks(self) -> Iterator[RenderableType]:
+    def _render_blocks(self) -> Iterator[RenderableType]:
         for first, *others in self._rows:
             yield Text(first.plain, style="bold")
             lines = Table.grid(padding=(0, GAP, 0, 0))
@@ -158,7 +158,7 @@ class CommandResult:
     after: Callable[[], None] | None = None
 
 
-def _console(*, stderr: bool = False) -> Console:
+def _open_console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDTH_IN_FILES
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
@@ -171,7 +171,7 @@ def write(result: CommandResult, *, as_json: bool) -> None:
         text = json.dumps(result.payload, ensure_ascii=not takes_all, default=_json_value)
         sys.stdout.write(STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
     else:
-        _print(_console(), result.renderables)
+        _print(_open_console(), result.renderables)
     sys.stdout.flush()
 
 
@@ -194,13 +194,13 @@ def _json_value(value: Any) -> Any:
 
 def status(*renderables: RenderableType) -> None:
     """Part of a conversation, on stderr."""
-    _print(_console(stderr=True), renderables)
+    _print(_open_console(stderr=True), renderables)
 
 
 def error_line(message: str) -> None:
     """One line on stderr about what went wrong."""
     line = printable(" ".join(message.split()))
-    _console(stderr=True).print(Text.assemble(("Error: ", "bold red"), line), soft_wrap=True)
+    _open_console(stderr=True).print(Text.assemble(("Error: ", "bold red"), line), soft_wrap=True)
 
 
 def printable(value: str) -> str:
@@ -233,7 +233,7 @@ def moment(value: datetime | None, time_zone: str | None = None) -> str:
 @contextmanager
 def progress(title: str, unit: str = "") -> Iterator[Callable[[int], None]]:
     """A progress line on stderr that is told how many so far; nothing at all when stderr is no terminal."""
-    console = _console(stderr=True)
+    console = _open_console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
         return

@@ -140,7 +140,9 @@ def conflicts(
     """
     with open_services() as services:
         statuses = ("open", "resolved", "gone") if all_ else ("open",)
-        listed = [conflict if reveal else _masked(conflict) for conflict in open_conflicts(services, name, statuses)]
+        listed = [
+            conflict if reveal else _mask_conflict(conflict) for conflict in open_conflicts(services, name, statuses)
+        ]
         zone = services.time_zone(name)
     payload = {"integration": name, "conflicts": [vars(conflict) for conflict in listed]}
     renderables: list[Any] = []
@@ -170,11 +172,11 @@ def conflicts(
     return CommandResult(payload, renderables or [cell("No conflicts.")])
 
 
-def _masked(conflict: Conflict) -> Conflict:
-    def hidden(record: dict[str, Any]) -> dict[str, Any]:
+def _mask_conflict(conflict: Conflict) -> Conflict:
+    def mask_record(record: dict[str, Any]) -> dict[str, Any]:
         return {key: mask_value(key, value) for key, value in record.items()}
 
-    return replace(conflict, incoming=hidden(conflict.incoming), user=hidden(conflict.user))
+    return replace(conflict, incoming=mask_record(conflict.incoming), user=mask_record(conflict.user))
 
 
 def resolve(
@@ -203,7 +205,7 @@ def resolve(
     options: dict[Decision, bool] = {"link": link is not None, "create": create, "ignore": ignore}
     decisions = [decision for decision, is_set in options.items() if is_set]
     if relink:
-        return _relinked(subject, nothing_else=not decisions and not restore)
+        return _relink_all(subject, nothing_else=not decisions and not restore)
     if subject is None or len(decisions) != 1:
         raise UsageError("Give one conflict and one decision: CONFLICT_ID and --link USER_ID, --create or --ignore.")
     if restore and link is None:
@@ -211,12 +213,12 @@ def resolve(
     with open_services() as services:
         name = read_conflict(services, subject).integration
         with deciding(services, name, "resolve", subject):
-            decided = _masked(decide(services, subject, decisions[0], actor(), user_id=link, restore=restore))
+            decided = _mask_conflict(decide(services, subject, decisions[0], actor(), user_id=link, restore=restore))
     line = f"Decided: {decided.resolution}. The next preview follows it: hris preview {decided.integration}"
     return CommandResult(vars(decided), [cell(line, "bold")])
 
 
-def _relinked(name: str | None, *, nothing_else: bool) -> CommandResult:
+def _relink_all(name: str | None, *, nothing_else: bool) -> CommandResult:
     if name is None or not nothing_else:
         raise UsageError("--relink decides all EmployeeId conflicts at once: hris resolve NAME --relink, nothing else.")
     with open_services() as services, deciding(services, name, "relink"):

@@ -70,7 +70,7 @@ def show(
     payload = {"integration": name, "version": version, "digest": digest, "settings": public.document()}
     yaml = dump_settings(public, defaults=defaults)
     note = "" if defaults else "; all else is at its default: --all shows it"
-    return CommandResult(payload, [cell(f"# {name}, version {version}{note}", "dim"), *_lines(yaml)])
+    return CommandResult(payload, [cell(f"# {name}, version {version}{note}", "dim"), *_yaml_lines(yaml)])
 
 
 def set_(
@@ -115,7 +115,7 @@ def export(
         version, settings, digest = _in_force(services, name)
     payload = {"integration": name, "version": version, "digest": digest, "settings": settings.document()}
     if output is None:
-        return CommandResult(payload, list(_lines(dump_settings(settings, defaults=defaults))))
+        return CommandResult(payload, list(_yaml_lines(dump_settings(settings, defaults=defaults))))
     text = rewrite_settings(_present_text(output), settings, defaults=defaults)
     target = write_private(output, text.encode())
     return CommandResult({**payload, "file": str(target)}, [cell(f"Version {version} is in {target}.")])
@@ -145,7 +145,7 @@ def history(name: IntegrationArgument) -> CommandResult:
     for version, lines in zip(versions, changed, strict=True):
         renderables += [
             cell(f"version {version.version}, {moment(version.created_at, zone)}, {version.actor}", "bold"),
-            *_changes(lines),
+            *_render_differences(lines),
             "",
         ]
     return CommandResult({"integration": name, "versions": payload}, renderables)
@@ -179,7 +179,7 @@ def store_settings(services: "Services", name: str, old: Settings, new: Settings
     warnings = [cell(f"Warning: {warning}", "yellow") for warning in change.warnings]
     moved = f"The stored value of {plural(change.renamed, 'user')} moved to the new name."
     renamed = [cell(moved)] if change.renamed else []
-    return CommandResult(payload, [cell(line, "bold"), *_changes(changed), *renamed, *warnings])
+    return CommandResult(payload, [cell(line, "bold"), *_render_differences(changed), *renamed, *warnings])
 
 
 def _in_force(services: "Services", name: str) -> tuple[int, Settings, str]:
@@ -204,7 +204,7 @@ def _without_secrets(settings: Settings) -> Settings:
     return settings.model_copy(update={"notify": tuple(entries)})
 
 
-def _lines(yaml: str) -> Iterable[RenderableType]:
+def _yaml_lines(yaml: str) -> Iterable[RenderableType]:
     return [cell(line) for line in yaml.splitlines()]
 
 
@@ -212,7 +212,7 @@ def _difference_documents(changed: Iterable[Difference]) -> list[dict[str, Any]]
     return [difference._asdict() for difference in changed]
 
 
-def _changes(changed: Iterable[Difference]) -> list[RenderableType]:
+def _render_differences(changed: Iterable[Difference]) -> list[RenderableType]:
     lines = [(difference.key, difference.old or "–", "→", difference.new or "–") for difference in changed]
     return [table(("setting", "before", "", "now"), lines)] if lines else []
 
@@ -243,7 +243,7 @@ def show_mapping(name: IntegrationArgument, reveal: Reveal = False) -> CommandRe
             field.source,
             _further_title(field),
             field.filled,
-            row["sample"] if reveal else _shortened(row["sample"]),
+            row["sample"] if reveal else _shorten_sample(row["sample"]),
             ", ".join(field.feeds),
         )
         for field, row in zip(fields, rows, strict=True)
@@ -258,7 +258,7 @@ def _further_title(field: "SourceField") -> str:
     return "" if field.title.replace(" ", "").casefold() == folded_source else field.title
 
 
-def _shortened(sample: str | None) -> str:
+def _shorten_sample(sample: str | None) -> str:
     """So much of a masked sample that a narrow terminal has room for."""
     text = sample or ""
     return text if len(text) <= LONGEST_SAMPLE else f"{text[: LONGEST_SAMPLE - 1]}…"
@@ -266,12 +266,14 @@ def _shortened(sample: str | None) -> str:
 
 def set_mapping(name: IntegrationArgument, target: Target, source: Source) -> CommandResult:
     """For example `hris mapping set acme employee_id hris_id`, or `hris mapping set acme Buddy "custom:Buddy"`."""
-    return _changed(name, lambda settings: edits.set_source(settings, target, source))
+    return _store_edit(name, lambda settings: edits.set_source(settings, target, source))
 
 
 def add(name: IntegrationArgument, display_name: Display, source: Source, type_: Type = "default") -> CommandResult:
     """default: shown everywhere; associated: the EmployeeId of a further supervisor; hidden: stored, never shown."""
-    return _changed(name, lambda settings: edits.add_metadata(settings, display_name, source, _kind(type_)))
+    return _store_edit(
+        name, lambda settings: edits.add_metadata(settings, display_name, source, _parse_metadata_type(type_))
+    )
 
 
 def rename(
@@ -283,7 +285,7 @@ def rename(
     `--json` tells them apart: `users_renamed`, whose stored value moved, and `users_touched`, whom an import writes
     otherwise than without the change.
     """
-    return _changed(name, lambda settings: edits.rename_metadata(settings, display_name, new_name))
+    return _store_edit(name, lambda settings: edits.rename_metadata(settings, display_name, new_name))
 
 
 def change_type(
@@ -292,29 +294,31 @@ def change_type(
     type_: Annotated[str, typer.Argument(metavar="default|associated|hidden", show_default=False)],
 ) -> CommandResult:
     """default: shown everywhere; associated: the EmployeeId of a further supervisor; hidden: stored, never shown."""
-    return _changed(name, lambda settings: edits.change_metadata_type(settings, display_name, _kind(type_)))
+    return _store_edit(
+        name, lambda settings: edits.change_metadata_type(settings, display_name, _parse_metadata_type(type_))
+    )
 
 
 def delete(name: IntegrationArgument, display_name: Display) -> CommandResult:
     """Imports no longer write it; what is stored stays."""
-    return _changed(name, lambda settings: edits.delete_metadata(settings, display_name))
+    return _store_edit(name, lambda settings: edits.delete_metadata(settings, display_name))
 
 
-def _kind(text: str) -> MetadataType:
+def _parse_metadata_type(text: str) -> MetadataType:
     kinds: dict[str, MetadataType] = {"default": "default", "associated": "associated", "hidden": "hidden"}
     if text not in kinds:
         raise UsageError(f"There is no type {text[:40]!r} of metadata: use {', '.join(kinds)}.")
     return kinds[text]
 
 
-def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
+def _store_edit(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
     from hris_pipeline.store.integrations import current_settings  # noqa: PLC0415 - the store takes long to load
 
     with open_services() as services:
         with services.store.read() as connection:
             old = current_settings(connection, name).settings
         new = edit(old)
-        touched = _touched(services, name, new) if new != old else 0
+        touched = _count_touched_users(services, name, new) if new != old else 0
         result = store_settings(services, name, old, new)
     line = (
         "The next preview shows what it changes."
@@ -326,7 +330,7 @@ def _changed(name: str, edit: Callable[[Settings], Settings]) -> CommandResult:
     return CommandResult(payload, [*result.renderables, cell(line), cell(next_line, "bold")])
 
 
-def _touched(services: "Services", name: str, new: Settings) -> int | None:
+def _count_touched_users(services: "Services", name: str, new: Settings) -> int | None:
     """How many users an import of the latest extract would write otherwise under the new settings than under those in
     force; None when only reading again can say."""
     from hris_pipeline.operations.planning import what_if  # noqa: PLC0415 - reads frames

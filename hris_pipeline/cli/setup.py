@@ -42,7 +42,7 @@ from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import change_settings, set_up
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.loading import load_settings, set_values
-from hris_pipeline.store.automation import Automation, automations
+from hris_pipeline.store.automation import Automation, read_automations
 from hris_pipeline.store.imports import Import
 from hris_pipeline.store.integrations import (
     Integration,
@@ -88,7 +88,7 @@ class _Wizard:
     @property
     def automation(self) -> Automation:
         with self.services.store.read() as connection:
-            return automations(connection, self.name)[0]
+            return read_automations(connection, self.name)[0]
 
     @property
     def settings(self) -> Settings:
@@ -120,9 +120,9 @@ def setup(
         _check_environment(services, name, document)
         wizard = _Wizard(services, name, redirect_uri)
         if asked:
-            held = _guided(wizard)
-            return _result(wizard, ImportHeld.exit_code if held else 0)
-        return _unattended(wizard, document, code, accept=accept_terms)
+            held = _run_wizard(wizard)
+            return _setup_result(wizard, ImportHeld.exit_code if held else 0)
+        return _set_up_unattended(wizard, document, code, accept=accept_terms)
 
 
 setup.__doc__ = f"{setup.__doc__}\n" + "\n".join(f"    - {term}" for term in TERMS)
@@ -160,8 +160,8 @@ def made_up_notes(services: Services, name: str) -> list[Text]:
     return [cell(note, "yellow") for note in notes]
 
 
-def _unattended(wizard: _Wizard, document: Settings | None, code: str | None, *, accept: bool) -> CommandResult:
-    if not accept and not _accepted(wizard):
+def _set_up_unattended(wizard: _Wizard, document: Settings | None, code: str | None, *, accept: bool) -> CommandResult:
+    if not accept and not _has_accepted_terms(wizard):
         raise UsageError(
             f"Setting up {wizard.name} needs your agreement to the terms: read them with `hris setup --help`, then add "
             "--accept-terms."
@@ -172,52 +172,52 @@ def _unattended(wizard: _Wizard, document: Settings | None, code: str | None, *,
         authorization_code = read_code(wizard.services, wizard.name, code)
         with deciding(wizard.services, wizard.name, "connect"):
             connect(wizard.services, wizard.name, authorization_code, redirect_uri=wizard.redirect_uri)
-    return _result(wizard, 0)
+    return _setup_result(wizard, 0)
 
 
-def _accepted(wizard: _Wizard) -> bool:
+def _has_accepted_terms(wizard: _Wizard) -> bool:
     try:
         return wizard.integration.terms_accepted_at is not None
     except UnknownName:
         return False
 
 
-def _guided(wizard: _Wizard) -> bool:
+def _run_wizard(wizard: _Wizard) -> bool:
     """Asks what is not answered yet; gives whether it ended at a held import."""
     status(cell(f"Setting up {wizard.name}. Ctrl-C quits; starting again continues where you stopped.", "bold"), "")
     status(*made_up_notes(wizard.services, wizard.name))
-    _terms(wizard)
-    _connection(wizard)
-    for question, ask in zip(QUESTIONS, (_archive, _emails, _schedule), strict=True):
+    _ask_terms(wizard)
+    _connect_company(wizard)
+    for question, ask in zip(QUESTIONS, (_ask_archive, _ask_emails, _ask_schedule), strict=True):
         if question not in wizard.progress.answered() and not wizard.automation.saved:
             ask(wizard)
             wizard.progress.note(question)
     summary = _first_import(wizard)
     if summary == "saved":
-        _automatic(wizard)
+        _ask_automatic(wizard)
         wizard.progress.clear()
     return summary == "held"
 
 
-def _terms(wizard: _Wizard) -> None:
-    if _accepted(wizard):
+def _ask_terms(wizard: _Wizard) -> None:
+    if _has_accepted_terms(wizard):
         return
     status(cell("Terms and privacy", "bold"), *(cell(f"  • {term}") for term in TERMS), "")
     typer.confirm("Do you agree?", abort=True, err=True)
-    if not _exists(wizard):
+    if not _integration_exists(wizard):
         wizard.progress.clear()
     with deciding(wizard.services, wizard.name, "accept_terms"):
         set_up(wizard.services, wizard.name, actor=actor(), accept=True)
 
 
-def _exists(wizard: _Wizard) -> bool:
+def _integration_exists(wizard: _Wizard) -> bool:
     try:
         return bool(wizard.integration)
     except UnknownName:
         return False
 
 
-def _connection(wizard: _Wizard) -> None:
+def _connect_company(wizard: _Wizard) -> None:
     if wizard.integration.connection == "connected":
         return
     status(
@@ -234,7 +234,7 @@ def _connection(wizard: _Wizard) -> None:
     status(cell(f"Connected to {company.display_name}.", "bold green"), *notes, "")
 
 
-def _archive(wizard: _Wizard) -> None:
+def _ask_archive(wizard: _Wizard) -> None:
     status("When somebody leaves, their user can be archived. Users are never deleted.")
     _store(
         wizard,
@@ -242,7 +242,7 @@ def _archive(wizard: _Wizard) -> None:
     )
 
 
-def _emails(wizard: _Wizard) -> None:
+def _ask_emails(wizard: _Wizard) -> None:
     status("", "People may have entered another email in their profile.")
     _store(
         wizard,
@@ -252,7 +252,7 @@ def _emails(wizard: _Wizard) -> None:
     )
 
 
-def _schedule(wizard: _Wizard) -> None:
+def _ask_schedule(wizard: _Wizard) -> None:
     status("", "How often are automatic imports to run, and when?")
     _ask(wizard, "frequency", "Frequency (daily, weekly, monthly)")
     frequency = wizard.settings.frequency
@@ -318,7 +318,7 @@ def _review(wizard: _Wizard, record: Import) -> Review:
     return review(wizard.services, record.import_id, page_size=1)
 
 
-def _automatic(wizard: _Wizard) -> None:
+def _ask_automatic(wizard: _Wizard) -> None:
     if wizard.automation.automatic != "off":
         return
     start = typer.confirm("Start automatic imports? Otherwise they are kept paused.", default=True, err=True)
@@ -327,7 +327,7 @@ def _automatic(wizard: _Wizard) -> None:
         switch(wizard.services, wizard.name, actor(), "chosen in the setup")
 
 
-def _result(wizard: _Wizard, exit_code: int) -> CommandResult:
+def _setup_result(wizard: _Wizard, exit_code: int) -> CommandResult:
     integration, state = wizard.integration, wizard.automation
     payload: dict[str, Any] = {
         "integration": wizard.name,

@@ -63,9 +63,12 @@ def build_app(console: Console, *, link: login.OneTimeLink | None = None, dagste
         *login.ROUTES,
         *(route_of(page) for page in PAGES),
         Mount("/static", StaticFiles(directory=STATIC)),
-        Route("/favicon.ico", _favicon),
+        Route("/favicon.ico", _no_favicon),
     ]
-    app = Starlette(routes=routes, exception_handlers={404: _nothing, 405: _nothing, 413: _too_much, 500: _unexpected})
+    app = Starlette(
+        routes=routes,
+        exception_handlers={404: _not_found_page, 405: _not_found_page, 413: _too_much, 500: _unexpected_error_page},
+    )
     app.state.console = console
     app.state.link = link
 
@@ -76,11 +79,11 @@ def build_app(console: Console, *, link: login.OneTimeLink | None = None, dagste
     return Gateway(app, console.access, console.sessions, DagsterGuard(dagster, log) if dagster else None)
 
 
-async def _favicon(_: Request) -> Response:
+async def _no_favicon(_: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _nothing(_: Request, __: Exception) -> Response:
+async def _not_found_page(_: Request, __: Exception) -> Response:
     return plain_page(404, "There is no such page", "Its address is wrong, or it is no more.", home_link=True)
 
 
@@ -88,7 +91,7 @@ async def _too_much(_: Request, __: Exception) -> Response:
     return plain_page(413, "That is too much", "No page sends as much as that.")
 
 
-async def _unexpected(_: Request, error: Exception) -> Response:
+async def _unexpected_error_page(_: Request, error: Exception) -> Response:
     """The message of an unexpected error may quote a person: only its kind is told."""
     if isinstance(error, HrisError):
         return plain_page(503, "That did not work", browser_words(str(error)), home_link=True)

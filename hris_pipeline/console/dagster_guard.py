@@ -110,8 +110,8 @@ def read_request(body: Any) -> Request | str:
         body: The decoded JSON: ``query``, ``variables``, ``operationName``. What launches is only let through in the
             variables in which Dagster's own pages send it: who asks is written there.
     """
-    document = _document(body)
-    operations = _operations(document)
+    document = _parse_document(body)
+    operations = _operation_nodes(document)
     kinds = {operation.operation for operation in operations}
     if document is None or not operations:
         return "This is no GraphQL that can be read: JSON with `query`, and `variables` where it has any."
@@ -120,10 +120,10 @@ def read_request(body: Any) -> Request | str:
     if kinds == {OperationType.QUERY}:
         return Request(frozenset({"see"}))
     mutations = [node for node in operations if node.operation is OperationType.MUTATION]
-    fields = [field for node in mutations for field in _fields(node.selection_set, document)]
+    fields = [field for node in mutations for field in _top_level_fields(node.selection_set, document)]
     launching = next((field.name.value for field in fields if field.name.value in LAUNCHES), None)
     if launching:
-        launches = _launches(fields[0], body.get("variables")) if len(operations) == len(fields) == 1 else ()
+        launches = _read_launches(fields[0], body.get("variables")) if len(operations) == len(fields) == 1 else ()
         variables = " or ".join(f"${name}" for name in LAUNCHES[launching])
         return (
             Request(frozenset(launch.action for launch in launches), launches)
@@ -141,14 +141,14 @@ def is_subscription(message: Any) -> bool:
         return False
     if message.get("type") != "start":
         return message.get("type") in ("connection_init", "connection_terminate", "stop")
-    operations = _operations(_document(message.get("payload")))
+    operations = _operation_nodes(_parse_document(message.get("payload")))
     return bool(operations) and all(node.operation is OperationType.SUBSCRIPTION for node in operations)
 
 
 def with_tags(body: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
     """The same request with these tags on every run that it launches, whatever tags of the project's they had."""
     changed = deepcopy(body)
-    for variable, parameters in _parameters(changed["variables"]):
+    for variable, parameters in _launch_parameters(changed["variables"]):
         *outer, last = TAG_PLACES[variable]
         place = parameters
         for key in outer:
@@ -159,7 +159,7 @@ def with_tags(body: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
     return changed
 
 
-def _document(body: Any) -> DocumentNode | None:
+def _parse_document(body: Any) -> DocumentNode | None:
     if not isinstance(body, dict) or not isinstance(body.get("query"), str):
         return None
     try:
@@ -168,11 +168,11 @@ def _document(body: Any) -> DocumentNode | None:
         return None
 
 
-def _operations(document: DocumentNode | None) -> list[OperationDefinitionNode]:
+def _operation_nodes(document: DocumentNode | None) -> list[OperationDefinitionNode]:
     return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)] if document else []
 
 
-def _fields(
+def _top_level_fields(
     selection_set: SelectionSetNode, document: DocumentNode, visited: frozenset[str] = frozenset()
 ) -> Iterator[FieldNode]:
     """The fields at the top of a mutation, wherever they stand: in itself, or in a fragment."""
@@ -181,14 +181,14 @@ def _fields(
         if isinstance(selection, FieldNode):
             yield selection
         elif isinstance(selection, InlineFragmentNode):
-            yield from _fields(selection.selection_set, document, visited)
+            yield from _top_level_fields(selection.selection_set, document, visited)
         elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in visited:
             name = selection.name.value
             if name in fragments:
-                yield from _fields(fragments[name].selection_set, document, visited | {name})
+                yield from _top_level_fields(fragments[name].selection_set, document, visited | {name})
 
 
-def _launches(field: FieldNode, variables: Any) -> tuple[Launch, ...]:
+def _read_launches(field: FieldNode, variables: Any) -> tuple[Launch, ...]:
     """The launches, when they stand in the variables in which Dagster's own pages send them; otherwise none."""
     expected = LAUNCHES[field.name.value]
     if not isinstance(variables, dict) or not all(_is_variable(argument, expected) for argument in field.arguments):
@@ -196,13 +196,13 @@ def _launches(field: FieldNode, variables: Any) -> tuple[Launch, ...]:
     sent = {name for name, value in variables.items() if value is not None}
     if not sent or not sent <= {argument.name.value for argument in field.arguments}:
         return ()
-    listed = _parameters(variables)
+    listed = _launch_parameters(variables)
     if not listed or not all(_has_readable_tags(variable, parameters) for variable, parameters in listed):
         return ()
     if field.name.value not in BY_JOB:
         names = [name for _, parameters in listed for name in parameters.get("partitionNames") or [""]]
         return tuple(Launch("administer", field.name.value, str(name)[:80], None) for name in names)
-    launches = [_launch(parameters) for _, parameters in listed]
+    launches = [_read_launch(parameters) for _, parameters in listed]
     return tuple(launch for launch in launches if launch) if all(launches) else ()
 
 
@@ -212,7 +212,7 @@ def _is_variable(argument: ArgumentNode, expected: tuple[str, ...]) -> bool:
     return name in expected and isinstance(value, VariableNode) and value.name.value == name
 
 
-def _parameters(variables: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _launch_parameters(variables: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """What is launched, with the variable in which it stands."""
     return [
         (variable, parameters)
@@ -234,7 +234,7 @@ def _has_readable_tags(variable: str, parameters: Any) -> bool:
     return isinstance(place, list) and all(isinstance(tag, dict) for tag in place)
 
 
-def _launch(parameters: Mapping[str, Any]) -> Launch | None:
+def _read_launch(parameters: Mapping[str, Any]) -> Launch | None:
     selector = parameters.get("selector")
     if not isinstance(selector, dict):
         return None
@@ -243,10 +243,10 @@ def _launch(parameters: Mapping[str, Any]) -> Launch | None:
     if not isinstance(job, str):
         return None
     action = JOB_ACTIONS.get(job, "administer")
-    return Launch(action, job[:80], _partition(parameters), _import_id(parameters.get("runConfigData")))
+    return Launch(action, job[:80], _read_partition(parameters), _import_id(parameters.get("runConfigData")))
 
 
-def _partition(parameters: Mapping[str, Any]) -> str:
+def _read_partition(parameters: Mapping[str, Any]) -> str:
     tags = (parameters.get("executionMetadata") or {}).get("tags") or []
     return str({tag.get("key"): tag.get("value") for tag in tags}.get("dagster/partition") or "")
 
@@ -290,45 +290,45 @@ class DagsterGuard:
         if scope["type"] == "websocket":
             await self._dagster(scope, _subscriptions_only(receive), send)
         elif scope["path"].rstrip("/") == GRAPHQL:
-            await self._graphql(session, scope, receive, send)
+            await self._answer_graphql(session, scope, receive, send)
         elif scope["method"] in ("GET", "HEAD") or may(session.role, "administer"):
             await self._dagster(scope, receive, send)
         else:
-            await _refused(403, f"It takes the role {ACTIONS['administer']}.")(scope, receive, send)
+            await _refusal_response(403, f"It takes the role {ACTIONS['administer']}.")(scope, receive, send)
 
-    async def _graphql(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_graphql(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.lower(): value for name, value in scope["headers"]}
         content_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         asked_by_address = set(parse_qs(scope.get("query_string", b""), keep_blank_values=True)) - {LABEL}
         if scope["method"] != "POST" or content_type != b"application/json" or asked_by_address:
-            await _refused(405, "GraphQL is only answered to JSON by POST.")(scope, receive, send)
+            await _refusal_response(405, "GraphQL is only answered to JSON by POST.")(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await _read_body(receive)
         try:
             decoded = json.loads(body)
         except (ValueError, RecursionError):
             decoded = None
         request = read_request(decoded)
         if isinstance(request, str):
-            await _refused(400, request)(scope, receive, send)
+            await _refusal_response(400, request)(scope, receive, send)
             return
         roles_needed = sorted({ACTIONS[action] for action in request.actions if not may(session.role, action)})
         if roles_needed:
-            await _refused(403, f"It takes the role {', '.join(roles_needed)}; you are {session.role}.")(
+            await _refusal_response(403, f"It takes the role {', '.join(roles_needed)}; you are {session.role}.")(
                 scope, receive, send
             )
             return
         if request.launches:
-            decoded = await run_in_threadpool(self._launching, session, request, decoded)
+            decoded = await run_in_threadpool(self._tag_launches, session, request, decoded)
         body = json.dumps(decoded).encode()  # what was read is what is sent, however it was written
         scope["query_string"] = b""
         scope["headers"] = [
             *((name, value) for name, value in scope["headers"] if name.lower() != b"content-length"),
             (b"content-length", str(len(body)).encode()),
         ]
-        await self._dagster(scope, _replayed(body, receive), send)
+        await self._dagster(scope, _replay_body(body, receive), send)
 
-    def _launching(self, session: Session, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    def _tag_launches(self, session: Session, request: Request, body: dict[str, Any]) -> dict[str, Any]:
         """The request with who asks on every run, after what no run writes down was written down."""
         by = session.by
         for launch in request.launches:
@@ -337,7 +337,7 @@ class DagsterGuard:
         return with_tags(body, {"hris/actor": by.identity, "hris/method": by.method, "hris/address": by.address or ""})
 
 
-async def _body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     body, more = b"", True
     while more:
         message = await receive()
@@ -346,24 +346,24 @@ async def _body(receive: Receive) -> bytes:
     return body
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     """The body again, as the webserver expects it, and then whatever comes."""
     sent = False
 
-    async def replayed() -> Message:
+    async def receive_replayed() -> Message:
         nonlocal sent
         if sent:
             return await receive()
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return replayed
+    return receive_replayed
 
 
 def _subscriptions_only(receive: Receive) -> Receive:
     """Hangs up on whoever sends anything but subscriptions."""
 
-    async def subscriptions() -> Message:
+    async def receive_subscriptions() -> Message:
         message = await receive()
         if message["type"] != "websocket.receive":
             return message
@@ -373,8 +373,8 @@ def _subscriptions_only(receive: Receive) -> Receive:
             decoded = None
         return message if is_subscription(decoded) else {"type": "websocket.disconnect", "code": 4400}
 
-    return subscriptions
+    return receive_subscriptions
 
 
-def _refused(status: int, words: str) -> Response:
+def _refusal_response(status: int, words: str) -> Response:
     return JSONResponse({"errors": [{"message": words}]}, status)

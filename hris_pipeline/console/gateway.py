@@ -273,8 +273,10 @@ class Gateway:
             return
         path = head.path
         to_dagster = self._dagster is not None and (path == DAGSTER_PATH or path.startswith(f"{DAGSTER_PATH}/"))
-        protected_send = self._protected(send, of_console=not to_dagster, cacheable=path.startswith("/static/"))
-        session, cookie = self._session(scope, head)
+        protected_send = self._with_security_headers(
+            send, of_console=not to_dagster, cacheable=path.startswith("/static/")
+        )
+        session, cookie = self._find_session(scope, head)
         scope.setdefault("state", {})["session"] = session
         if cookie:
             protected_send = _with_cookie(protected_send, session_cookie(self._access, cookie))
@@ -286,11 +288,11 @@ class Gateway:
             await plain_page(403, "You have no role", words)(scope, receive, protected_send)
             return
         app = self._dagster if to_dagster and self._dagster is not None else self._console
-        await app(scope, _limited(receive), protected_send)
+        await app(scope, _limit_body(receive), protected_send)
 
-    def _session(self, scope: Scope, head: RequestHead) -> tuple[Session | None, str]:
+    def _find_session(self, scope: Scope, head: RequestHead) -> tuple[Session | None, str]:
         """The session of whoever asks, and the cookie to set when it is new."""
-        session = self._sessions.get(_cookie(head, cookie_name(self._access)))
+        session = self._sessions.get(_read_cookie(head, cookie_name(self._access)))
         if self._access.mode != "proxy":
             return session, ""
         by, groups = self._named_by_proxy(scope, head)
@@ -330,10 +332,10 @@ class Gateway:
             await send({"type": "websocket.close", "code": 4403, "reason": refused.reason})
             return
         answer = plain_page(refused.status, "Refused", refused.reason)
-        await answer(scope, receive, self._protected(send, of_console=True, cacheable=False))
+        await answer(scope, receive, self._with_security_headers(send, of_console=True, cacheable=False))
 
-    def _protected(self, send: Send, *, of_console: bool, cacheable: bool) -> Send:
-        async def protected(message: Message) -> None:
+    def _with_security_headers(self, send: Send, *, of_console: bool, cacheable: bool) -> Send:
+        async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
                 sent_headers = message.get("headers", [])
                 lasting = cacheable and message["status"] in (200, 304)
@@ -342,7 +344,7 @@ class Gateway:
                 )
             await send(message)
 
-        return protected
+        return send_protected
 
 
 def cookie_name(access: Access) -> str:
@@ -358,7 +360,7 @@ def session_cookie(access: Access, value: str, *, name: str = "", seconds: int |
     return f"{name or cookie_name(access)}={value}; Path=/; HttpOnly; SameSite=Lax{max_age}{secure}"
 
 
-def _cookie(head: RequestHead, name: str) -> str:
+def _read_cookie(head: RequestHead, name: str) -> str:
     try:
         jar = SimpleCookie("; ".join(head.headers.get("cookie", ())))
     except CookieError:
@@ -382,11 +384,11 @@ def _with_cookie(send: Send, cookie: str) -> Send:
     return with_cookie
 
 
-def _limited(receive: Receive) -> Receive:
+def _limit_body(receive: Receive) -> Receive:
     """Reads no more of a body than any page needs."""
     received = 0
 
-    async def limited() -> Message:
+    async def receive_limited() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b"") or b"")
@@ -394,4 +396,4 @@ def _limited(receive: Receive) -> Receive:
             raise HTTPException(413, "That is too much: no page sends as much.")
         return message
 
-    return limited
+    return receive_limited

@@ -69,7 +69,7 @@ class Jobs:
             request: What the job's process (``main``) needs beside: ``actor``, ``run_id``, ``started_at``, ``tags`` and
                 ``import_id``, which one is saved.
         """
-        path = self._path(integration_id)
+        path = self._job_path(integration_id)
         state = {"name": name, "state": "starting", "run_id": request["run_id"], "started_at": request["started_at"]}
         write_state(path, state | {"pid": 0})
         order = {**request, "job": name, "integration": integration_id, "path": str(path)}
@@ -90,18 +90,18 @@ class Jobs:
         if child is not None:
             child.poll()
         try:
-            state = json.loads(self._path(integration_id).read_text())
+            state = json.loads(self._job_path(integration_id).read_text())
         except (OSError, ValueError):
             return None
         pid = state.pop("pid", 0)
         job = Job(**state)
         if job.ended and child is not None and child.pid == pid:
             child.wait()  # it has said its last word
-        if job.ended or (_lives(pid) if pid else child is not None and child.returncode is None):
+        if job.ended or (_is_process_alive(pid) if pid else child is not None and child.returncode is None):
             return job
         return Job(**{**state, "state": "failed", "message": "Its process ended without saying why: start it again."})
 
-    def _path(self, integration_id: str) -> Path:
+    def _job_path(self, integration_id: str) -> Path:
         return self._environment.home / "console" / f"{integration_id}.json"
 
 
@@ -114,15 +114,15 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
     draft.replace(path)
 
 
-def _lives(pid: int) -> bool:
+def _is_process_alive(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
-        return _answers(pid)
+        return _answers_signal(pid)
     return stat[0] != "Z"
 
 
-def _answers(pid: int) -> bool:
+def _answers_signal(pid: int) -> bool:
     """Whether a process of that id lives, on systems without /proc."""
     try:
         os.kill(pid, 0)

@@ -71,7 +71,7 @@ def begin(access: AccessEnvironment, redirect_uri: str, address: str, now: datet
         started_at=now,
     )
     with open_client(timeout=_TIMEOUT) as client:
-        endpoint = _endpoint(_provider(client, access), "authorization_endpoint")
+        endpoint = _provider_endpoint(_discover_provider(client, access), "authorization_endpoint")
     parameters = {
         "response_type": "code",
         "client_id": access.oidc_client_id,
@@ -99,19 +99,19 @@ def finish(access: AccessEnvironment, redirect_uri: str, pending: PendingLogin, 
     if not answer.get("code"):
         raise LoginRefused("The provider did not log you in: log in again, or ask whoever runs it.")
     with open_client(timeout=_TIMEOUT) as client:
-        provider = _provider(client, access)
+        provider = _discover_provider(client, access)
         try:
-            token = _token(client, access, provider, redirect_uri, pending, answer["code"])
-            claims = _claims(client, access, provider, token, pending.nonce)
+            token = _exchange_code(client, access, provider, redirect_uri, pending, answer["code"])
+            claims = _verify_claims(client, access, provider, token, pending.nonce)
             claims = _with_userinfo(client, access, provider, claims, str(token.get("access_token", "")))
         except (JoseError, httpx.HTTPError, ValueError, KeyError) as error:
             raise LoginRefused(
                 f"The provider's answer cannot be believed ({type(error).__name__}): log in again."
             ) from None
-    return _person(access, claims)
+    return _person_from_claims(access, claims)
 
 
-def _token(
+def _exchange_code(
     client: httpx.Client,
     access: AccessEnvironment,
     provider: Mapping[str, Any],
@@ -131,14 +131,14 @@ def _token(
     if auth is None:
         form["client_id"] = access.oidc_client_id
     token = (
-        client.post(_endpoint(provider, "token_endpoint"), data=form, auth=auth or httpx.USE_CLIENT_DEFAULT)
+        client.post(_provider_endpoint(provider, "token_endpoint"), data=form, auth=auth or httpx.USE_CLIENT_DEFAULT)
         .raise_for_status()
         .json()
     )
     return token if isinstance(token, dict) else {}
 
 
-def _provider(client: httpx.Client, access: AccessEnvironment) -> Mapping[str, Any]:
+def _discover_provider(client: httpx.Client, access: AccessEnvironment) -> Mapping[str, Any]:
     address = access.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration"
     try:
         provider = client.get(address).raise_for_status().json()
@@ -149,18 +149,18 @@ def _provider(client: httpx.Client, access: AccessEnvironment) -> Mapping[str, A
     return provider
 
 
-def _endpoint(provider: Mapping[str, Any], name: str) -> str:
+def _provider_endpoint(provider: Mapping[str, Any], name: str) -> str:
     endpoint = provider.get(name)
     if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
         raise LoginRefused(f"The log-in provider names no {name}.")
     return endpoint
 
 
-def _claims(
+def _verify_claims(
     client: httpx.Client, access: AccessEnvironment, provider: Mapping[str, Any], token: Mapping[str, Any], nonce: str
 ) -> Mapping[str, Any]:
     """The claims of the ID token, once its signature, issuer, audience, times and nonce are right."""
-    keys = KeySet.import_key_set(client.get(_endpoint(provider, "jwks_uri")).json())
+    keys = KeySet.import_key_set(client.get(_provider_endpoint(provider, "jwks_uri")).json())
     decoded = jwt.decode(token["id_token"], keys, algorithms=list(SIGNED_WITH))
     claims = CodeIDToken(
         decoded.claims,
@@ -186,11 +186,11 @@ def _with_userinfo(
     if (access.oidc_groups_claim in claims and "email" in claims) or not provider.get("userinfo_endpoint"):
         return claims
     bearer = {"authorization": f"Bearer {access_token}"}
-    userinfo = client.get(_endpoint(provider, "userinfo_endpoint"), headers=bearer).raise_for_status().json()
+    userinfo = client.get(_provider_endpoint(provider, "userinfo_endpoint"), headers=bearer).raise_for_status().json()
     return {**userinfo, **claims} if isinstance(userinfo, dict) and userinfo.get("sub") == claims["sub"] else claims
 
 
-def _person(access: AccessEnvironment, claims: Mapping[str, Any]) -> Person:
+def _person_from_claims(access: AccessEnvironment, claims: Mapping[str, Any]) -> Person:
     subject, email = str(claims["sub"]), claims.get("email")
     names = (str(email), subject) if email and claims.get("email_verified") is True else (subject,)
     groups = claims.get(access.oidc_groups_claim)
@@ -230,12 +230,12 @@ class OneTimeLink:
         return DecidedBy(self._account, self._account, "link", "127.0.0.1") if matches else None
 
 
-def _console(request: Request) -> Console:
+def _console_of(request: Request) -> Console:
     console: Console = request.app.state.console
     return console
 
 
-def _destination(text: str) -> str:
+def _local_destination(text: str) -> str:
     """A path of this console, whatever was asked for."""
     is_local_path = (
         text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable() and "\\" not in text
@@ -245,7 +245,7 @@ def _destination(text: str) -> str:
 
 async def login(request: Request) -> Response:
     """Where whoever is not logged in is sent."""
-    console = _console(request)
+    console = _console_of(request)
     if console.access.mode == "link":
         words = "Open the newest link in the terminal in which hris ui or hris console runs. Each link works once."
         return plain_page(401, "Log in", words)
@@ -256,7 +256,7 @@ async def login(request: Request) -> Response:
             begin,
             console.access.environment,
             f"{console.access.origin}{CALLBACK}",
-            _destination(request.query_params.get("to", "/")),
+            _local_destination(request.query_params.get("to", "/")),
             console.services.now(),
         )
     except LoginRefused as error:
@@ -269,7 +269,7 @@ async def login(request: Request) -> Response:
 
 async def use_link(request: Request) -> Response:
     """The one-time link."""
-    console = _console(request)
+    console = _console_of(request)
     link: OneTimeLink | None = request.app.state.link
     by = link.use(request.query_params.get("token", "")) if link else None
     if by is None or link is None:
@@ -281,7 +281,7 @@ async def use_link(request: Request) -> Response:
 
 async def callback(request: Request) -> Response:
     """Back from the provider."""
-    console = _console(request)
+    console = _console_of(request)
     pending = console.sessions.end_login(request.cookies.get(LOGIN_COOKIE, ""))
     if pending is None:
         return plain_page(400, "This log-in is over", "It was ended already, took too long, or began elsewhere.")
@@ -302,7 +302,7 @@ async def callback(request: Request) -> Response:
 
 async def logout(request: Request) -> Response:
     """Ends the session, or all of the person's; only by a form of the console."""
-    console = _console(request)
+    console = _console_of(request)
     session: Session = request.scope["state"]["session"]
     form = await request.form(max_files=0, max_fields=10)
     if not secrets.compare_digest(str(form.get("csrf", "")).encode(), session.csrf.encode()):

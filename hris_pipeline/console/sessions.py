@@ -81,7 +81,7 @@ class Sessions:
 
     def get(self, cookie: str) -> Session | None:
         """The session of a cookie, seen now; None when there is none, or it is over."""
-        session_id = self._unsigned(cookie)
+        session_id = self._unsign_cookie(cookie)
         with self._lock:
             session = self._sessions.get(session_id)
             if session is None:
@@ -118,14 +118,14 @@ class Sessions:
     def end_login(self, cookie: str) -> PendingLogin | None:
         """The log-in that the browser began, once; None when there is none, or it took too long."""
         with self._lock:
-            pending = self._pending.pop(self._unsigned(cookie), None)
+            pending = self._pending.pop(self._unsign_cookie(cookie), None)
         return pending if pending and self._now() - pending.started_at <= LOGIN_LASTS else None
 
     def _is_over(self, session: Session) -> bool:
         now = self._now()
         return now - session.seen_at > self._idle or now - session.started_at > LONGEST
 
-    def _unsigned(self, cookie: str) -> str:
+    def _unsign_cookie(self, cookie: str) -> str:
         try:
             return self._signer.unsign(cookie).decode()
         except BadSignature:

@@ -49,13 +49,13 @@ __all__ = ["STATIC", "TEMPLATES", "Console", "Page", "Visit", "error_page", "rou
 STATIC = Path(__file__).with_name("static")
 
 
-def _query(values: Mapping[str, Any], **changes: Any) -> str:
+def _change_query(values: Mapping[str, Any], **changes: Any) -> str:
     """An address's query with some of its values changed; empty ones are left out."""
     merged = {**values, **changes}
     return urlencode({key: value for key, value in merged.items() if value not in (None, "")}, doseq=True)
 
 
-def _asset(name: str) -> str:
+def _asset_address(name: str) -> str:
     """The address of a file of ours that changes when the file does, so that a browser may keep it."""
     return f"/static/{name}?{_DIGESTS[name]}"
 
@@ -86,7 +86,7 @@ TEMPLATES.filters |= {
     "value": value_words,
 }
 
-TEMPLATES.globals |= {"asset": _asset, "query": _query, "plural": plural, "due_words": due_words}
+TEMPLATES.globals |= {"asset": _asset_address, "query": _change_query, "plural": plural, "due_words": due_words}
 
 MOST_FIELDS = 2000
 

@@ -36,10 +36,10 @@ from hris_pipeline.operations.automation import (
     SkippedIntegration,
     attempt_failed,
     due_imports,
-    stalled,
+    find_stalled_imports,
 )
 from hris_pipeline.operations.connection import RETENTION, connections_due, purge_old
-from hris_pipeline.operations.notification import notify, untold
+from hris_pipeline.operations.notification import notify, untold_integrations
 from hris_pipeline.operations.planning import record_failure
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_changed
@@ -95,7 +95,7 @@ def import_request(due: Due, schedule: str, skipped_before: int) -> dg.RunReques
         DUE_TAG: due.due_at.isoformat(),
         DUE_KEY_TAG: due.key,
         ATTEMPT_TAG: str(due.attempt),
-        **_partition(due.integration_id),
+        **_partition_tag(due.integration_id),
         **BEHIND_PEOPLE,
         **(LARGE_QUEUE if due.large else {}),
     }
@@ -106,11 +106,13 @@ def refresh_request(integration_id: str, tick: datetime) -> dg.RunRequest:
     """The run that renews one connection."""
     key = f"{integration_id}:{tick.isoformat()}"
     return dg.RunRequest(
-        run_key=key, partition_key=integration_id, tags={ACTOR_TAG: "connection_refresh", **_partition(integration_id)}
+        run_key=key,
+        partition_key=integration_id,
+        tags={ACTOR_TAG: "connection_refresh", **_partition_tag(integration_id)},
     )
 
 
-def _partition(integration_id: str) -> dict[str, str]:
+def _partition_tag(integration_id: str) -> dict[str, str]:
     """The partition's tag; with it Dagster does not look for the partition once for every request."""
     return {"dagster/partition": integration_id}
 
@@ -321,11 +323,11 @@ def dead_runs(
 )
 def stalled_imports(services: dg.ResourceParam[Services]) -> dg.SkipReason:
     """Tells about imports that are overdue: nothing happening is an alarm too."""
-    findings = stalled(services, services.now())
+    findings = find_stalled_imports(services, services.now())
     to_tell = frozenset(
-        untold(services, "stalled", {finding.integration_id: finding.due_at.isoformat() for finding in findings})[
-            :TOLD_A_LOOK
-        ]
+        untold_integrations(
+            services, "stalled", {finding.integration_id: finding.due_at.isoformat() for finding in findings}
+        )[:TOLD_A_LOOK]
     )
     for finding in findings:
         if finding.integration_id not in to_tell:

@@ -174,10 +174,10 @@ class CompanyRunLauncher(CeleryRunLauncher):
 
 def declared_queues() -> tuple[Queue, ...]:
     """Every queue with the routing keys that dagster-celery publishes under."""
-    return tuple(Queue(name, _exchange(name), routing_key=f"{name}.#") for name in QUEUES)  # type: ignore[no-untyped-call]
+    return tuple(Queue(name, _topic_exchange(name), routing_key=f"{name}.#") for name in QUEUES)  # type: ignore[no-untyped-call]
 
 
-def _exchange(name: str) -> Exchange:
+def _topic_exchange(name: str) -> Exchange:
     return Exchange(name, type="topic")  # type: ignore[no-untyped-call]
 
 
@@ -378,12 +378,12 @@ def _interrupt_run(state: Any, task_id: str, grace_seconds: float) -> dict[str, 
     for request in tuple(worker_state.active_requests):
         if request.id == task_id and request.worker_pid:
             _send(request.worker_pid, signal.SIGTERM)
-            state.consumer.timer.call_after(grace_seconds, _kill, (task_id, request.worker_pid))
+            state.consumer.timer.call_after(grace_seconds, _kill_task, (task_id, request.worker_pid))
             return {"ok": "interrupted"}
     return {"ok": "not here"}
 
 
-def _kill(task_id: str, pid: int) -> None:
+def _kill_task(task_id: str, pid: int) -> None:
     if any(request.id == task_id and request.worker_pid == pid for request in tuple(worker_state.active_requests)):
         _send(pid, signal.SIGKILL)
 

@@ -13,7 +13,7 @@ import dagster as dg
 import pandas as pd
 
 from hris_pipeline.change_set.guards import GUARDS
-from hris_pipeline.defs.metadata import console_link, failed_rows_table, ids
+from hris_pipeline.defs.metadata import console_link, failed_rows_table, join_ids
 from hris_pipeline.defs.runs import FAILURE_TAG, SKIPPED_TAG, RunInfo, run_info, tag_run
 from hris_pipeline.environment import Environment
 from hris_pipeline.errors import (
@@ -69,7 +69,7 @@ def recording_failures(context: _Context, services: Services, extract_id: str | 
     """
     run = require_integration(context.run)
     try:
-        with redacted_errors(_name(context)):
+        with redacted_errors(_op_name(context)):
             require_current(context.instance, run.run_id)
             yield run
     except HrisError as error:
@@ -129,7 +129,7 @@ def _record(context: _Context, services: Services, run: RunInfo, error: HrisErro
         context.log.warning("The failure could not be recorded in the store (%s).", type(unrecorded).__name__)
 
 
-def _name(context: _Context) -> str:
+def _op_name(context: _Context) -> str:
     op_context = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
     return op_context.op.name
 
@@ -272,6 +272,6 @@ def guard_results(summary: Import) -> Iterator[dg.AssetCheckResult]:
                 "limit": guard.limit,
                 "observed": guard.observed,
                 "import_id": summary.import_id,
-                **({"EmployeeIds": ids(guard.employee_ids)} if guard.employee_ids else {}),
+                **({"EmployeeIds": join_ids(guard.employee_ids)} if guard.employee_ids else {}),
             },
         )

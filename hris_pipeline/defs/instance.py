@@ -90,9 +90,9 @@ class FilesComputeLogManager(TruncatingCloudStorageComputeLogManager[dg.DagsterI
         self._local.delete_logs(log_key, prefix)
         if log_key is not None:
             for io_type in ComputeIOType:
-                self._path(log_key, io_type).unlink(missing_ok=True)
+                self._log_path(log_key, io_type).unlink(missing_ok=True)
         elif prefix:
-            folder = self._root().joinpath(*prefix)
+            folder = self._logs_root().joinpath(*prefix)
             for path in list(folder.rglob("*")) if folder.exists() else []:
                 if path.is_file():
                     path.unlink(missing_ok=True)
@@ -107,11 +107,11 @@ class FilesComputeLogManager(TruncatingCloudStorageComputeLogManager[dg.DagsterI
 
     def display_path_for_type(self, log_key: Sequence[str], io_type: ComputeIOType) -> str:
         """Where it is."""
-        return str(self._path(log_key, io_type))
+        return str(self._log_path(log_key, io_type))
 
     def cloud_storage_has_logs(self, log_key: Sequence[str], io_type: ComputeIOType, partial: bool = False) -> bool:
         """Whether it was uploaded."""
-        return not partial and self._path(log_key, io_type).exists()
+        return not partial and self._log_path(log_key, io_type).exists()
 
     def download_from_cloud_storage(
         self, log_key: Sequence[str], io_type: ComputeIOType, partial: bool = False
@@ -119,23 +119,23 @@ class FilesComputeLogManager(TruncatingCloudStorageComputeLogManager[dg.DagsterI
         """Fetches it for whoever looks at the run."""
         local = UPath(self._local.get_captured_local_path(log_key, IO_TYPE_EXTENSION[io_type], partial=partial))
         local.parent.mkdir(parents=True, exist_ok=True)
-        local.write_bytes(self._path(log_key, io_type).read_bytes())
+        local.write_bytes(self._log_path(log_key, io_type).read_bytes())
 
     def _upload_file_obj(
         self, data: IO[bytes], log_key: Sequence[str], io_type: ComputeIOType, partial: bool = False
     ) -> None:
         content = data.read()
         if content and not partial:
-            path = self._path(log_key, io_type)
+            path = self._log_path(log_key, io_type)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
-    def _root(self) -> UPath:
+    def _logs_root(self) -> UPath:
         return open_root(Environment.read().files_url) / "compute_logs"
 
-    def _path(self, log_key: Sequence[str], io_type: ComputeIOType) -> UPath:
+    def _log_path(self, log_key: Sequence[str], io_type: ComputeIOType) -> UPath:
         *folders, name = log_key
-        return self._root().joinpath(*folders, f"{name}.{IO_TYPE_EXTENSION[io_type]}")
+        return self._logs_root().joinpath(*folders, f"{name}.{IO_TYPE_EXTENSION[io_type]}")
 
 
 class PooledPostgresStorage(DagsterPostgresStorage):
@@ -167,11 +167,11 @@ def share_connections(instance: dg.DagsterInstance) -> None:
 
 def _share(part: object) -> None:
     if isinstance(part, _PARTS) and part._token_provider is None:
-        part._engine = _engine(part.postgres_url, os.getpid())
+        part._engine = _create_engine(part.postgres_url, os.getpid())
 
 
 @cache
-def _engine(url: str, _pid: int) -> sa.Engine:
+def _create_engine(url: str, _pid: int) -> sa.Engine:
     """One engine a process: a forked child may not share a session."""
     engine = sa.create_engine(
         url,

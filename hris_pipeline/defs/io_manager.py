@@ -88,20 +88,20 @@ def frames_root(files_url: str) -> UPath:
 
 def remove_frames(root: UPath, integration_id: str) -> None:
     """Removes every asset's value of one integration."""
-    for path in _files(root):
+    for path in _frame_files(root):
         if path.name.partition(".")[0] == integration_id:
             path.unlink(missing_ok=True)
 
 
 def purge_frames(root: UPath, before: datetime) -> int:
     """Removes what was written before that moment; gives how many files."""
-    old = [path for path in _files(root) if path.stat().st_mtime < before.timestamp()]
+    old = [path for path in _frame_files(root) if path.stat().st_mtime < before.timestamp()]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
 
 
-def _files(root: UPath) -> list[UPath]:
+def _frame_files(root: UPath) -> list[UPath]:
     folders = [folder for folder in root.iterdir() if folder.is_dir()] if root.exists() else []
     return [path for folder in folders for path in folder.iterdir() if path.is_file()]
 
@@ -149,7 +149,7 @@ class _WholeFiles(dg.UPathIOManager):
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         with redacted_errors(f"keeping {context.asset_key.to_user_string()}"), replacing(path) as file:
-            file.write(self.encode(obj, _name(context)))
+            file.write(self.encode(obj, _output_name(context)))
 
     def keep(self, asset: str, integration_id: str, value: Any) -> None:
         """Keeps a value as the asset of that name would."""
@@ -237,7 +237,7 @@ def reseal_frames(root: UPath, sealer: Sealer) -> tuple[int, int]:
         manager.extension: manager for manager in (FrameIOManager(root, sealer), ManifestIOManager(root, sealer))
     }
     resealed, foreign = 0, 0
-    for path in _files(root):
+    for path in _frame_files(root):
         manager = managers.get(path.suffix)
         if manager is None:
             continue
@@ -265,12 +265,12 @@ def check_frames(root: UPath, sealer: Sealer, integration_id: str) -> None:
     Raises:
         Tampered: naming one that is not what this pipeline wrote.
     """
-    for path in _files(root):
+    for path in _frame_files(root):
         if path.name == f"{integration_id}{FrameIOManager.extension}":
             check_frame(sealer, path.read_bytes(), f"{path.parent.name} of {integration_id}")
 
 
-def _name(context: dg.OutputContext) -> str:
+def _output_name(context: dg.OutputContext) -> str:
     return f"{context.asset_key.to_user_string()} of {context.asset_partition_key}"
 
 

@@ -110,10 +110,10 @@ class _LatestMaterializations:
         if partition is None:
             return False
         if partition not in self._runs:
-            self._runs[partition] = frozenset(self._latest(partition))
+            self._runs[partition] = frozenset(self._latest_run_ids(partition))
         return run.run_id in self._runs[partition]
 
-    def _latest(self, partition: str) -> Iterator[str]:
+    def _latest_run_ids(self, partition: str) -> Iterator[str]:
         for asset in self._assets:
             latest = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[partition])
             yield from (record.run_id for record in self._instance.fetch_materializations(latest, limit=1).records)

@@ -30,9 +30,9 @@ __all__ = [
     "failed_rows_table",
     "fields_read",
     "frame_metadata",
-    "ids",
     "import_markdown",
     "import_metadata",
+    "join_ids",
     "lines_table",
     "mapped_users_lineage",
     "mapped_users_table_schema",
@@ -68,7 +68,7 @@ _EXTRA_FIELDS = {
 }
 
 
-def ids(values: Sequence[str]) -> str:
+def join_ids(values: Sequence[str]) -> str:
     """Ids in one line, cut when there are very many."""
     more = len(values) - MOST_IDS
     return ", ".join(values[:MOST_IDS]) + (f" and {more} more" if more > 0 else "")
@@ -94,7 +94,7 @@ def failed_rows_table(counts: Iterable[CheckCount]) -> dg.TableMetadataValue:
                     "field": check.field,
                     "check": check.check,
                     "rows": check.count,
-                    "EmployeeIds": ids(check.employee_ids),
+                    "EmployeeIds": join_ids(check.employee_ids),
                 }
             )
             for check in counts
@@ -158,25 +158,28 @@ def import_markdown(summary: Import) -> str:
     lines = ["| | people |", "|---|---|", *(f"| {name} | {number} |" for name, number in summary.counts.items())]
     if summary.tripped:
         lines += ["", "Held:", ""]
-        lines += [f"- **{guard.name}**: {_plain(guard.observed)}, limit {guard.limit}" for guard in summary.tripped]
+        lines += [
+            f"- **{guard.name}**: {_escape_markdown(guard.observed)}, limit {guard.limit}" for guard in summary.tripped
+        ]
     if summary.diagnostics:
         lines += ["", "| not applied, or warned about | people | EmployeeIds |", "|---|---|---|"]
         lines += [
-            f"| {_plain(reason)} | {len(who)} | {_first_ids(who)} |" for reason, who in summary.diagnostics.items()
+            f"| {_escape_markdown(reason)} | {len(who)} | {_first_ids(who)} |"
+            for reason, who in summary.diagnostics.items()
         ]
     return "\n".join(lines)
 
 
 def _first_ids(who: Sequence[str]) -> str:
-    return ", ".join(map(_code, who[:FIRST_IDS])) + (" …" if len(who) > FIRST_IDS else "")
+    return ", ".join(map(_code_span, who[:FIRST_IDS])) + (" …" if len(who) > FIRST_IDS else "")
 
 
-def _code(name: str) -> str:
+def _code_span(name: str) -> str:
     """An id as code; as escaped text where it could end the code or the cell."""
-    return f"`{name}`" if _HARMLESS.fullmatch(name) else _plain(name)
+    return f"`{name}`" if _HARMLESS.fullmatch(name) else _escape_markdown(name)
 
 
-def _plain(text: str) -> str:
+def _escape_markdown(text: str) -> str:
     """Text of a source or an administrator, escaped so that Markdown reads no markup in it."""
     return _MARKUP.sub(r"\\\1", "".join(letter for letter in text if letter.isprintable()))
 
@@ -283,15 +286,15 @@ def fields_read(source: str) -> tuple[str, ...]:
 def employees_lineage(source: str) -> dg.TableColumnLineage:
     """Employee column → the member's fields."""
     fields = MEMBER_FIELDS[source]
-    return _lineage(_MEMBERS, {column: fields[column] for column in EMPLOYEE_COLUMNS if column in fields})
+    return _column_lineage(_MEMBERS, {column: fields[column] for column in EMPLOYEE_COLUMNS if column in fields})
 
 
 def mapped_users_lineage(settings: Settings) -> dg.TableColumnLineage:
     """User field, or ``#Name`` of metadata that is not hidden → the employee columns, from the mapping in force."""
-    return _lineage(_EMPLOYEES, column_lineage(settings))
+    return _column_lineage(_EMPLOYEES, column_lineage(settings))
 
 
-def _lineage(upstream: dg.AssetKey, columns: Mapping[str, tuple[str, ...]]) -> dg.TableColumnLineage:
+def _column_lineage(upstream: dg.AssetKey, columns: Mapping[str, tuple[str, ...]]) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
             column: [dg.TableColumnDep(asset_key=upstream, column_name=source) for source in sources]

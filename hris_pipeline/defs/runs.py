@@ -211,13 +211,13 @@ def hold_run(store: Store, run_id: str) -> Iterator[bool]:
     if run_id in _held_by_this_process:
         yield True
         return
-    with named_lock(store, _name(run_id), PATIENCE_SECONDS) as held:
+    with named_lock(store, _lock_name(run_id), PATIENCE_SECONDS) as held:
         if not held:
             yield False
             return
         _held_by_this_process.add(run_id)
         try:
-            with _retaken(store, _name(run_id)):
+            with _retake_lost_lock(store, _lock_name(run_id)):
                 yield True
         finally:
             _held_by_this_process.discard(run_id)
@@ -225,12 +225,12 @@ def hold_run(store: Store, run_id: str) -> Iterator[bool]:
 
 def living_runs(store: Store, run_ids: Collection[str]) -> frozenset[str]:
     """Those of the runs whose process lives; one question to the store, however many."""
-    by_name = {_name(run_id): run_id for run_id in run_ids}
+    by_name = {_lock_name(run_id): run_id for run_id in run_ids}
     return frozenset(by_name[name] for name in held_locks(store, by_name))
 
 
 @contextmanager
-def _retaken(store: Store, name: str) -> Iterator[None]:
+def _retake_lost_lock(store: Store, name: str) -> Iterator[None]:
     """Looks at the lock every few seconds and takes it again when its session was lost; a file lock cannot be."""
     if store.dialect != "postgresql":
         yield
@@ -255,7 +255,7 @@ def _keep(store: Store, name: str, over: threading.Event) -> None:
                 continue  # the database is not there yet: at the next beat
 
 
-def _name(run_id: str) -> str:
+def _lock_name(run_id: str) -> str:
     return f"run/{run_id}"
 
 

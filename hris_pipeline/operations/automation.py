@@ -43,11 +43,11 @@ __all__ = [
     "carry_over_due",
     "complete_due_import",
     "due_imports",
+    "find_stalled_imports",
     "oldest_due",
     "pause",
     "resume",
     "skip_reason",
-    "stalled",
     "start_if_configured",
 ]
 
@@ -119,7 +119,7 @@ def due_imports(services: Services, frequency: str, now: datetime) -> DueImports
     why some must wait. The same few statements for one integration and for ten thousand."""
     with services.store.read() as connection:
         states = automation_states(connection, frequency)
-        pending = [(state, due_at) for state in states if (due_at := _pending(state, now)) is not None]
+        pending = [(state, due_at) for state in states if (due_at := _unhandled_due(state, now)) is not None]
         names = [state.integration_id for state, _ in pending]
         saved = saved_integrations(connection, names) if names else frozenset()
         large = large_integrations(connection, names, LARGE_PEOPLE) if names else frozenset()
@@ -128,7 +128,7 @@ def due_imports(services: Services, frequency: str, now: datetime) -> DueImports
     left_out: list[SkippedIntegration] = []
     for state, due_at in pending:
         name = state.integration_id
-        reason = _obstacle(state, now, saved=name in saved) or (_RUNNING if name in running else None)
+        reason = _find_obstacle(state, now, saved=name in saved) or (_RUNNING if name in running else None)
         if reason:
             left_out.append(SkippedIntegration(name, reason))
         else:
@@ -141,20 +141,20 @@ def oldest_due(services: Services, now: datetime) -> datetime | None:
     """The earliest due moment of running automatic imports that was not handled yet; one statement."""
     with services.store.read() as connection:
         states = automation_states(connection)
-    moments = (_pending(state, now) for state in states if state.automatic == "running")
+    moments = (_unhandled_due(state, now) for state in states if state.automatic == "running")
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _pending(state: AutomationState, now: datetime) -> datetime | None:
+def _unhandled_due(state: AutomationState, now: datetime) -> datetime | None:
     """The due moment that was not handled yet. One handled later than now, by a clock that was wrong, is none."""
     due_at = latest_due(state.calendar, now)
     handled = state.last_due_at is not None and due_at <= state.last_due_at <= now
     return None if handled else due_at
 
 
-def _obstacle(state: AutomationState, now: datetime, *, saved: bool) -> str | None:
+def _find_obstacle(state: AutomationState, now: datetime, *, saved: bool) -> str | None:
     if state.automatic == "paused":
-        return _paused(state)
+        return _paused_words(state)
     if not saved:
         return f"no saved manual import yet: run `hris import {state.integration_id} --yes`"
     if state.connection != "connected":
@@ -167,7 +167,7 @@ def _obstacle(state: AutomationState, now: datetime, *, saved: bool) -> str | No
 _RUNNING = "an import of it is running"
 
 
-def _paused(state: AutomationState) -> str:
+def _paused_words(state: AutomationState) -> str:
     when = local_moment(state.automatic_at, state.calendar.time_zone) if state.automatic_at else "an unknown time"
     return f"paused by {state.automatic_by} at {when}: {state.automatic_reason}"
 
@@ -184,7 +184,7 @@ def skip_reason(services: Services, integration_id: str) -> str | None:
             prove_automatic(connection, integration_id)
     if state.automatic == "running":
         return _RUNNING if import_running(services.store, integration_id) else None
-    return _paused(state) if state.automatic == "paused" else "automatic imports are off"
+    return _paused_words(state) if state.automatic == "paused" else "automatic imports are off"
 
 
 def complete_due_import(services: Services, integration_id: str, due_at: datetime) -> None:
@@ -273,7 +273,7 @@ def _required_reason(reason: str) -> str:
     return reason.strip()
 
 
-def stalled(services: Services, now: datetime) -> tuple[Stalled, ...]:
+def find_stalled_imports(services: Services, now: datetime) -> tuple[Stalled, ...]:
     """Integrations with running automatic imports whose last good import is older than their frequency allows, or of
     which a due moment was handled, or an import made, later than now; the time before they were started, or
     started again, does not count.
@@ -283,11 +283,11 @@ def stalled(services: Services, now: datetime) -> tuple[Stalled, ...]:
         names = [state.integration_id for state in running]
         last_good = last_good_imports(connection, names, now)
         ahead = imports_ahead(connection, names, now)
-    findings = (_finding(state, last_good, ahead, now) for state in running)
+    findings = (_find_stall(state, last_good, ahead, now) for state in running)
     return tuple(finding for finding in findings if finding is not None)
 
 
-def _finding(
+def _find_stall(
     state: AutomationState, last_good: Mapping[str, datetime], ahead: Mapping[str, datetime], now: datetime
 ) -> Stalled | None:
     last_good_at = last_good.get(state.integration_id)

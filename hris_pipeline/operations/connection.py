@@ -79,7 +79,7 @@ def new_state(services: Services, integration_id: str) -> str:
     integration, and it is good for an hour. So an answer can be told from a foreign one in another process, later."""
     issued = str(int(services.now().timestamp()))
     nonce = secrets.token_urlsafe(12)
-    message = _message("state", integration_id, issued, nonce)
+    message = _message_to_seal("state", integration_id, issued, nonce)
     return f"{issued}.{nonce}.{load_keyring(services.environment).seal(message)}"
 
 
@@ -89,7 +89,7 @@ def is_own_state(services: Services, integration_id: str, state: str) -> bool:
     nonce, _, seal = rest.partition(".")
     if not (issued.isascii() and issued.isdigit() and len(issued) < 12):
         return False
-    message = _message("state", integration_id, issued, nonce)
+    message = _message_to_seal("state", integration_id, issued, nonce)
     age = services.now().timestamp() - int(issued)
     is_ours = load_keyring(services.environment).is_seal(seal, message)
     return is_ours and -CLOCKS_DIFFER.total_seconds() <= age <= STATE_LIVES.total_seconds()
@@ -97,10 +97,10 @@ def is_own_state(services: Services, integration_id: str, state: str) -> bool:
 
 def _code_verifier(services: Services, integration_id: str) -> str:
     """What only this installation can show for a code that its consent link asked for (PKCE)."""
-    return load_keyring(services.environment).seal(_message("pkce", integration_id))
+    return load_keyring(services.environment).seal(_message_to_seal("pkce", integration_id))
 
 
-def _message(*parts: str) -> bytes:
+def _message_to_seal(*parts: str) -> bytes:
     return "/".join(("connection", *parts)).encode()
 
 

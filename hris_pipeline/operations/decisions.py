@@ -38,7 +38,7 @@ from hris_pipeline.store.imports import (
 )
 from hris_pipeline.store.imports import open_import as stored_open_import
 from hris_pipeline.store.integrations import current_settings, get_integration, settings_history
-from hris_pipeline.store.keyring import tampered
+from hris_pipeline.store.keyring import tampered_error
 from hris_pipeline.store.locks import integration_lock
 from hris_pipeline.store.seals import followed_users
 from hris_pipeline.store.stored_json import read_states
@@ -226,7 +226,7 @@ def _check_applied(services: Services, record: Import) -> None:
     with services.store.read() as connection:
         broken = tampered_parts(connection, record, rows=False)
     if broken:
-        raise tampered(record.integration_id, record.import_id, broken)
+        raise tampered_error(record.integration_id, record.import_id, broken)
 
 
 def _just_applied(services: Services, integration_id: str) -> Import | None:
@@ -265,10 +265,10 @@ def plan_undo(services: Services, import_id: str, *, actor: str) -> Import:
                 f"Import {import_id} was made before {record.integration_id} was deleted and set up anew: it is "
                 "history only, and its users have been let go since."
             )
-        undo = _undo(connection, integration.directory_id, record)
+        undo = _compute_undo(connection, integration.directory_id, record)
         version = current_settings(connection, record.integration_id).version
         now = next_timestamp(connection, integration.directory_id, services.now())
-        draft = replace(_draft(record, undo, actor, now), settings_version=version)
+        draft = replace(_draft_undo(record, undo, actor, now), settings_version=version)
         staged = stage_import(connection, draft, undo.rows)
         paused = _pause(connection, record.integration_id, actor, services.now())
     if paused:
@@ -277,7 +277,7 @@ def plan_undo(services: Services, import_id: str, *, actor: str) -> Import:
     return staged
 
 
-def _draft(record: Import, undo: Undo, actor: str, now: datetime) -> Import:
+def _draft_undo(record: Import, undo: Undo, actor: str, now: datetime) -> Import:
     import_id = record.import_id
     return Import(
         integration_id=record.integration_id,
@@ -291,18 +291,18 @@ def _draft(record: Import, undo: Undo, actor: str, now: datetime) -> Import:
         extract_id=record.extract_id,
         undoes=import_id,
         life=record.life,
-        diagnostics=_diagnostics(undo),
+        diagnostics=_undo_diagnostics(undo),
     )
 
 
-def _diagnostics(undo: Undo) -> dict[str, tuple[str, ...]]:
+def _undo_diagnostics(undo: Undo) -> dict[str, tuple[str, ...]]:
     """Whoever is left as they are, and why."""
     left = {f"warning:changed_since:{name}": ids for name, ids in undo.changed_since.items()}
     left |= {"warning:gone_since": undo.gone, "warning:value_taken": undo.taken, "protected": undo.protected}
     return {reason: ids for reason, ids in left.items() if ids}
 
 
-def _undo(connection: sa.Connection, directory_id: str, record: Import) -> Undo:
+def _compute_undo(connection: sa.Connection, directory_id: str, record: Import) -> Undo:
     of_import = import_rows.c.import_id == record.import_id
     rows = connection.execute(sa.select(import_rows).where(of_import, ~import_rows.c.erased)).all()
     applied = [AppliedRow(row.user_id, *read_states(row)[1:]) for row in rows]
@@ -310,19 +310,19 @@ def _undo(connection: sa.Connection, directory_id: str, record: Import) -> Undo:
     never_archived = followed_users(connection, record.integration_id)
     present = connection.execute(sa.select(users).where(users.c.user_id.in_(touched)))
     current = {
-        row.user_id: CurrentUser(_state(row), row.version, row.protected, row.user_id in never_archived)
+        row.user_id: CurrentUser(_user_state(row), row.version, row.protected, row.user_id in never_archived)
         for row in present
     }
-    return undo_rows(applied, current, _owners(connection, directory_id), _renames_since(connection, record))
+    return undo_rows(applied, current, _owners_by_value(connection, directory_id), _renames_since(connection, record))
 
 
-def _state(row: sa.Row[Any]) -> dict[str, Any]:
+def _user_state(row: sa.Row[Any]) -> dict[str, Any]:
     """A user's state as imports keep it, dates as ISO text."""
     values = {name: row._mapping[name] for name in USER_STATE}
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
 
 
-def _owners(connection: sa.Connection, directory_id: str) -> dict[tuple[str, ...], str]:
+def _owners_by_value(connection: sa.Connection, directory_id: str) -> dict[tuple[str, ...], str]:
     names = ("integration_id", "hris_id", "employee_id", "email_key")
     everybody = sa.select(users.c.user_id, *(users.c[name] for name in names))
     rows = connection.execute(everybody.where(users.c.directory_id == directory_id))

@@ -118,14 +118,14 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
         sources |= {entry.name.column: entry.source for entry in effective_metadata(settings)}
         if field is not None and field not in sources:
             raise UnknownName(f"There is no field {field[:80]!r}: one of {', '.join(sources)}.")
-        user = _user(connection, integration.directory_id, employee_id)
-        person = _person(services, connection, integration_id, settings, user, employee_id)
+        user = _find_user(connection, integration.directory_id, employee_id)
+        person = _read_person(services, connection, integration_id, settings, user, employee_id)
         if user is None and person.hris_id is None and not person.outcome:
             raise UnknownName(
                 f"Nobody known as {employee_id[:80]!r} is a user of {integration_id} or in its latest extract."
             )
         explained_sources = {field: sources[field]} if field else sources
-        origins = _origins(connection, user, explained_sources)
+        origins = _find_origins(connection, user, explained_sources)
     return Explanation(
         integration=integration_id,
         employee_id=employee_id,
@@ -143,7 +143,9 @@ def explain(services: Services, integration_id: str, employee_id: str, field: st
     )
 
 
-def _employment(mapped: pd.DataFrame, hris_id: str | None, failed: Collection[str], today: date) -> Employment:
+def _employment_in_extract(
+    mapped: pd.DataFrame, hris_id: str | None, failed: Collection[str], today: date
+) -> Employment:
     """How the extract has somebody, in a word that holds no person's data; an end of an earlier spell is none."""
     row = mapped[mapped["hris_id"] == hris_id]
     if row.empty or "active" in failed or null_as_false(row["may_have_left"]).any():
@@ -162,7 +164,7 @@ def user_as_of(services: Services, integration_id: str, employee_id: str, at: da
     """
     with services.store.read() as connection:
         integration = get_integration(connection, integration_id)
-        user = _user(connection, integration.directory_id, employee_id)
+        user = _find_user(connection, integration.directory_id, employee_id)
         if user is None:
             raise UnknownName(f"{integration_id} has no user with EmployeeId {employee_id[:80]!r}.")
         return history.user_as_of(connection, user["user_id"], at)
@@ -180,7 +182,7 @@ def directory_as_of(services: Services, integration_id: str, at: datetime | str 
         return history.directory_as_of(connection, directory_id, at)
 
 
-def _user(connection: sa.Connection, directory_id: str, known_as: str) -> User | None:
+def _find_user(connection: sa.Connection, directory_id: str, known_as: str) -> User | None:
     """By EmployeeId, or else by hris_id."""
     named = sa.or_(users.c.employee_id == known_as, users.c.hris_id == known_as)
     first = sa.case((users.c.employee_id == known_as, 0), else_=1)
@@ -189,7 +191,7 @@ def _user(connection: sa.Connection, directory_id: str, known_as: str) -> User |
     return None if row is None else dict(row)
 
 
-def _person(
+def _read_person(
     services: Services,
     connection: sa.Connection,
     integration_id: str,
@@ -215,23 +217,26 @@ def _person(
         _hris_ids(people, "hris_id", linked) if linked else [*_hris_ids(people, "hris_id", known_as), *carriers]
     )
     hris_id = next(iter(candidates), None)
-    people = people[_named(people, "hris_id", {str(hris_id)})]
-    unidentified = bad["hris_id"].isna() & (not linked) & _named(bad, "employee_id", names)
-    bad_rows = bad[_named(bad, "hris_id", {str(hris_id)}) | unidentified]
+    people = people[_rows_named(people, "hris_id", {str(hris_id)})]
+    unidentified = bad["hris_id"].isna() & (not linked) & _rows_named(bad, "employee_id", names)
+    bad_rows = bad[_rows_named(bad, "hris_id", {str(hris_id)}) | unidentified]
     sent = dict(zip(bad_rows["field"], bad_rows["value"], strict=True))
     today = local_date(settings, services.now())
     is_listed = hris_id is not None or not names.isdisjoint(manifest.holes)
     called = {*names, hris_id, *([user["employee_id"]] if user else _employee_ids(mapped.users, hris_id))}
-    outcome = [*_actions(plan, called), *(reason for reason, whom in plan.diagnostics.items() if called & set(whom))]
+    outcome = [
+        *_planned_actions(plan, called),
+        *(reason for reason, whom in plan.diagnostics.items() if called & set(whom)),
+    ]
     outcome += [f"{line.field}: {line.check} ({line.reason})" for line in bad_rows.itertuples()]
     columns = SourceColumns(people, manifest.company)
     return _Person(
         manifest,
         hris_id,
-        lambda source: _first(as_text(columns(source))) or sent.get(source),
+        lambda source: _first_text(as_text(columns(source))) or sent.get(source),
         read_member(manifest, services.archive, hris_id) if hris_id else {},
         tuple(outcome) or _no_change_reason(settings, manifest, user, hris_id),
-        _employment(mapped.users, hris_id, set(bad_rows["field"]), today) if is_listed else "missing",
+        _employment_in_extract(mapped.users, hris_id, set(bad_rows["field"]), today) if is_listed else "missing",
         tuple(dict.fromkeys(name for name in carriers if name != hris_id)),
     )
 
@@ -244,18 +249,18 @@ def _employee_ids(mapped: pd.DataFrame, hris_id: str | None) -> list[str]:
 
 def _hris_ids(frame: pd.DataFrame, column: str, name: str) -> list[str]:
     """Of the rows that are called so."""
-    return [str(hris_id) for hris_id in frame.loc[_named(frame, column, {name}), "hris_id"].dropna()]
+    return [str(hris_id) for hris_id in frame.loc[_rows_named(frame, column, {name}), "hris_id"].dropna()]
 
 
-def _named(frame: pd.DataFrame, column: str, names: set[str]) -> pd.Series:
+def _rows_named(frame: pd.DataFrame, column: str, names: set[str]) -> pd.Series:
     return frame[column].isin(names).fillna(False).astype(bool)
 
 
-def _first(values: pd.Series) -> str | None:
+def _first_text(values: pd.Series) -> str | None:
     return None if values.empty or pd.isna(values.iloc[0]) else str(values.iloc[0])
 
 
-def _actions(plan: Plan, called: set[str | None]) -> list[str]:
+def _planned_actions(plan: Plan, called: set[str | None]) -> list[str]:
     """What the plan would do to the person."""
     states = zip(plan.rows["action"].tolist(), plan.rows["after"].tolist(), strict=True)
     return [action for action, after in states if json.loads(after)["hris_id"] in called]
@@ -297,13 +302,13 @@ def _explain_field(
     )
 
 
-def _origins(connection: sa.Connection, user: User | None, names: Iterable[str]) -> dict[str, Origin]:
+def _find_origins(connection: sa.Connection, user: User | None, names: Iterable[str]) -> dict[str, Origin]:
     """Of each field the import that last wrote it."""
     past = history.user_history(connection, user["user_id"]) if user else ()
     last = {name: row for name in names for row in past if row.action == "create" or name in row.changed}
     written_by = {row.import_id: get_import(connection, row.import_id) for row in last.values()}
-    return {name: _origin(row, written_by[row.import_id]) for name, row in last.items()}
+    return {name: _build_origin(row, written_by[row.import_id]) for name, row in last.items()}
 
 
-def _origin(row: history.HistoryRow, by: Import) -> Origin:
+def _build_origin(row: history.HistoryRow, by: Import) -> Origin:
     return Origin(by.import_id, row.finished_at, row.action, by.trigger, by.actor, by.settings_version, by.extract_id)

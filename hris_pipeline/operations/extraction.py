@@ -34,12 +34,12 @@ def _extract(services: Services, integration_id: str, progress: Callable[[int], 
     from hris_pipeline.sources.extract import extract  # noqa: PLC0415
     from hris_pipeline.sources.raw_columns import ColumnBuilder  # noqa: PLC0415 - finding what is kept reads nothing
     from hris_pipeline.store.frames import expected_hris_ids  # noqa: PLC0415
-    from hris_pipeline.store.review_queues import unsettled  # noqa: PLC0415
+    from hris_pipeline.store.review_queues import read_unsettled  # noqa: PLC0415
 
     with services.store.read() as connection:
         get_integration(connection, integration_id)
         settings = services.settings.read(connection, integration_id).settings
-        members = {hris_id for pairs in unsettled(connection, integration_id) for hris_id, _ in pairs}
+        members = {hris_id for pairs in read_unsettled(connection, integration_id) for hris_id, _ in pairs}
         expected = expected_hris_ids(connection, integration_id) | (members - {""})
         source = services.open_source(connection, integration_id, settings.source)
     columns = ColumnBuilder(services.now().date())

@@ -66,14 +66,14 @@ def examine_environment(environment: Environment) -> Iterator[Finding]:
     """What needs no store: the keys and the disk."""
     if environment.embedded and not environment.home.exists():
         yield Finding("keys", "ok", "none yet: the first `hris setup` makes one")
-        yield _disk(environment.home)
+        yield _check_disk(environment.home)
         return
     try:
         load_keyring(environment)
         yield Finding("keys", "ok", "usable")
     except EnvironmentInvalid as error:
         yield Finding("keys", "failed", str(error))
-    yield _disk(environment.home)
+    yield _check_disk(environment.home)
 
 
 def examine(services: Services) -> Iterator[Finding]:
@@ -87,8 +87,8 @@ def examine(services: Services) -> Iterator[Finding]:
     now = services.now()
     for state in states:
         name = state.integration_id
-        yield _connection(services, name, state.connection, tokens.get(name), now)
-        yield _imports(state, last_good.get(name), now)
+        yield _check_connection(services, name, state.connection, tokens.get(name), now)
+        yield _check_imports(state, last_good.get(name), now)
 
 
 def needs_daemon(services: Services) -> bool:
@@ -97,7 +97,7 @@ def needs_daemon(services: Services) -> bool:
         return any(state.automatic == "running" for state in automation_states(connection))
 
 
-def _connection(
+def _check_connection(
     services: Services, name: str, state: str, tokens: "sa.Row[tuple[object, ...]] | None", now: datetime
 ) -> Finding:
     subject = f"connection of {name}"
@@ -111,22 +111,24 @@ def _connection(
                 keyring.decrypt(secret)
     except HrisError as error:
         return Finding(subject, "failed", str(error))
-    age = _age(now - tokens.updated_at)
+    age = _age_words(now - tokens.updated_at)
     until = tokens.refresh_expires_at
     if until is not None and until <= now:
-        return Finding(subject, "failed", f"expired {_age(now - until)} ago: connect it with `hris connect {name}`")
+        return Finding(
+            subject, "failed", f"expired {_age_words(now - until)} ago: connect it with `hris connect {name}`"
+        )
     if until is not None and until - now < EXPIRES_SOON:
-        return Finding(subject, "warning", f"refreshed {age} ago, and expires in {_age(until - now)}")
-    return Finding(subject, "ok", f"refreshed {age} ago" + (f", good for {_age(until - now)}" if until else ""))
+        return Finding(subject, "warning", f"refreshed {age} ago, and expires in {_age_words(until - now)}")
+    return Finding(subject, "ok", f"refreshed {age} ago" + (f", good for {_age_words(until - now)}" if until else ""))
 
 
-def _imports(state: AutomationState, last: datetime | None, now: datetime) -> Finding:
+def _check_imports(state: AutomationState, last: datetime | None, now: datetime) -> Finding:
     """How old the newest good import is, against when the next was due after it."""
     name = state.integration_id
     subject = f"imports of {name}"
     if last is None:
         return Finding(subject, "ok" if state.automatic != "running" else "warning", "no import was applied yet")
-    detail = f"the newest good one is {_age(now - last)} old"
+    detail = f"the newest good one is {_age_words(now - last)} old"
     if last > now:
         return Finding(subject, "failed", "the newest good one is later than now: the clock of this machine jumped")
     if state.automatic == "paused":
@@ -138,14 +140,14 @@ def _imports(state: AutomationState, last: datetime | None, now: datetime) -> Fi
     return Finding(subject, "ok", detail)
 
 
-def _disk(home: Path) -> Finding:
+def _check_disk(home: Path) -> Finding:
     folder = next(path for path in (home, *home.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
     verdict: Verdict = "failed" if free < TOO_LITTLE_SPACE else "warning" if free < LITTLE_SPACE else "ok"
     return Finding("disk", verdict, f"{free / (1 << 30):.1f} GiB free where HRIS_HOME is")
 
 
-def _age(span: timedelta) -> str:
+def _age_words(span: timedelta) -> str:
     """A span in the one unit that says enough."""
     seconds = span.total_seconds()
     for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
@@ -179,9 +181,9 @@ class StoreCollector(Collector):
                 metrics = [
                     *_recent_imports(connection, now - WINDOW),
                     _open_imports(connection),
-                    _integrations(connection),
-                    _quarantined(connection),
-                    _expiring(connection, now),
+                    _count_integrations(connection),
+                    _count_quarantined(connection),
+                    _measure_expiry(connection, now),
                 ]
             metrics.append(_due_age(services, now))
         finally:
@@ -220,10 +222,10 @@ def _recent_imports(connection: sa.Connection, since: datetime) -> Iterator[Metr
         people.add_metric((status, trigger), int(changes or 0))
     yield ended
     yield people
-    yield _durations(connection, since)
+    yield _measure_durations(connection, since)
 
 
-def _durations(connection: sa.Connection, since: datetime) -> Metric:
+def _measure_durations(connection: sa.Connection, since: datetime) -> Metric:
     times = sa.select(imports.c.planned_at, imports.c.finished_at).where(
         imports.c.status == "applied", imports.c.trigger != "manual", imports.c.finished_at >= since
     )
@@ -252,7 +254,7 @@ def _open_imports(connection: sa.Connection) -> Metric:
     return metric
 
 
-def _integrations(connection: sa.Connection) -> Metric:
+def _count_integrations(connection: sa.Connection) -> Metric:
     rows = connection.execute(
         sa.select(integrations.c.automatic, integrations.c.connection, sa.func.count())
         .where(integrations.c.deleted_at.is_(None))
@@ -264,14 +266,14 @@ def _integrations(connection: sa.Connection) -> Metric:
     return metric
 
 
-def _quarantined(connection: sa.Connection) -> Metric:
+def _count_quarantined(connection: sa.Connection) -> Metric:
     rows = sa.select(sa.func.count()).select_from(quarantine)
     return GaugeMetricFamily(
         "hris_quarantined_values", "Values kept in quarantine", connection.execute(rows).scalar_one()
     )
 
 
-def _expiring(connection: sa.Connection, now: datetime) -> Metric:
+def _measure_expiry(connection: sa.Connection, now: datetime) -> Metric:
     oldest = sa.select(sa.func.min(connections.c.refresh_expires_at)).join(
         integrations, integrations.c.integration_id == connections.c.integration_id
     )

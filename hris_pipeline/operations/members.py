@@ -77,10 +77,10 @@ def read_employees(services: Services, manifest: Manifest, settings: Settings) -
         FrameInvalid: the extract as a whole cannot be used.
     """
     give_back_memory()
-    return validate(_normalised(services, manifest), local_date(settings, services.now()))
+    return validate(_normalise_extract(services, manifest), local_date(settings, services.now()))
 
 
-def _normalised(services: Services, manifest: Manifest) -> Normalised:
+def _normalise_extract(services: Services, manifest: Manifest) -> Normalised:
     """The extract normalised; its raw columns are freed on the way, nothing needs them later."""
     return normalise(services.fresh.take(manifest, services.archive) or read_columns(manifest, services.archive))
 
@@ -229,7 +229,7 @@ def read_mapping(services: Services, integration_id: str) -> tuple[SourceField, 
     everybody = SourceColumns(employees, manifest.company)
     asked = SourceColumns(who_was_asked(employees, manifest), manifest.company)
     fields = (
-        _field(source, title, (everybody if custom_label(source) is None else asked)(source), settings, manifest)
+        _source_field(source, title, (everybody if custom_label(source) is None else asked)(source), settings, manifest)
         for source, title in titles.items()
     )
     refused = fields_refused(services, integration_id)
@@ -262,7 +262,7 @@ def matching_ids(services: Services, integration_id: str, extract_id: str | None
     return dict(sorted(rates.items(), key=lambda rate: (-rate[1], rate[0])))
 
 
-def _field(source: str, title: str, values: pd.Series, settings: Settings, manifest: Manifest) -> SourceField:
+def _source_field(source: str, title: str, values: pd.Series, settings: Settings, manifest: Manifest) -> SourceField:
     filled = as_text(values.dropna())
     feeds = [target for target, feeding in effective_mapping(settings).items() if feeding == source]
     feeds += [entry.name.column for entry in effective_metadata(settings) if entry.source == source]

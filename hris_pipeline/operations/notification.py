@@ -25,7 +25,7 @@ __all__ = [
     "notify_import",
     "reset_notification",
     "send_with_apprise",
-    "untold",
+    "untold_integrations",
 ]
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def notify(
         return False
 
 
-def untold(services: Services, event: Event, states: Mapping[str, str]) -> tuple[str, ...]:
+def untold_integrations(services: Services, event: Event, states: Mapping[str, str]) -> tuple[str, ...]:
     """Of the integrations those whose settings name somebody to be told of anything, and who were not told of
     ``states`` (by integration) yet, in order of name; one statement, however many."""
     document = sound_object(services.store.dialect, integration_settings.c.document)
@@ -111,7 +111,7 @@ def notify_import(services: Services, summary: Import, *, send: Sender = send_wi
             ended |= {"conflict"} & sent.states.keys()
         if ended:
             _forget(services, name, ended)
-        for event, state, body in chain(_ending(summary), _new_in_queues(summary, sent)):
+        for event, state, body in chain(_outcome_messages(summary), _new_in_queues(summary, sent)):
             _notify(services, sent, event, state, body, send)
     except Exception as failure:
         log.warning("Nobody could be told of import %s of %s: %s", summary.import_id, name, type(failure).__name__)
@@ -130,7 +130,7 @@ _Message = tuple[Event, str, str]
 """The event, its state, and what is said of it."""
 
 
-def _ending(summary: Import) -> Iterator[_Message]:
+def _outcome_messages(summary: Import) -> Iterator[_Message]:
     import_id = summary.import_id
     counted = ", ".join(f"{summary.counts[count]} {count}" for count in APPLIED_COUNTS)
     if summary.status == "applied" and summary.changes:
@@ -196,17 +196,17 @@ def forget_notifications(connection: sa.Connection, integration_id: str) -> None
 
 def _forget(services: Services, integration_id: str, events: Collection[str]) -> None:
     with services.store.begin() as connection:
-        connection.execute(sa.delete(notifications).where(_key(integration_id, *events)))
+        connection.execute(sa.delete(notifications).where(_match_events(integration_id, *events)))
 
 
 def _remember(services: Services, integration_id: str, event: Event, state: str) -> None:
     line = {"integration_id": integration_id, "event": event, "state": state, "sent_at": services.now()}
     with services.store.begin() as connection:
-        connection.execute(sa.delete(notifications).where(_key(integration_id, event)))
+        connection.execute(sa.delete(notifications).where(_match_events(integration_id, event)))
         connection.execute(sa.insert(notifications), line)
 
 
-def _key(integration_id: str, *events: str) -> sa.ColumnElement[bool]:
+def _match_events(integration_id: str, *events: str) -> sa.ColumnElement[bool]:
     return sa.and_(notifications.c.integration_id == integration_id, notifications.c.event.in_(events))
 
 

@@ -10,7 +10,7 @@ from hris_pipeline.contract import is_made_up
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.store.automation import Automation, automations
+from hris_pipeline.store.automation import Automation, read_automations
 from hris_pipeline.store.imports import Import, count_imports, get_import, imports_of
 from hris_pipeline.store.integrations import Integration, current_settings, get_integration, list_integrations
 from hris_pipeline.store.overviews import (
@@ -112,7 +112,7 @@ def overview_page(services: Services, *, search: str = "", only_waiting: bool = 
         page = page if 1 <= page <= pages else 1
         offset = (page - 1) * PAGE_SIZE
         names = integration_names(connection, search, only_waiting=only_waiting, offset=offset, limit=PAGE_SIZE)
-        overviews = _overviews(connection, names, services.now())
+        overviews = _read_overviews(connection, names, services.now())
     return OverviewPage(overviews, counts, page, pages)
 
 
@@ -125,16 +125,16 @@ def overview(services: Services, integration_id: str) -> Overview:
     with services.store.read() as connection:
         get_integration(connection, integration_id)
         current_settings(connection, integration_id)
-        return _overviews(connection, (integration_id,), services.now())[0]
+        return _read_overviews(connection, (integration_id,), services.now())[0]
 
 
-def _overviews(connection: sa.Connection, names: Sequence[str], now: datetime) -> tuple[Overview, ...]:
-    states = {state.integration_id: state for state in automations(connection, *names)}
+def _read_overviews(connection: sa.Connection, names: Sequence[str], now: datetime) -> tuple[Overview, ...]:
+    states = {state.integration_id: state for state in read_automations(connection, *names)}
     newest, waiting = newest_imports(connection, names), open_imports(connection, names)
     readings = newest_readings(connection, names)
     undecided, companies = open_conflicts(connection, names), company_names(connection, names)
     return tuple(
-        _overview(
+        _build_overview(
             facts,
             states[name],
             now,
@@ -149,7 +149,7 @@ def _overviews(connection: sa.Connection, names: Sequence[str], now: datetime) -
     )
 
 
-def _overview(
+def _build_overview(
     facts: IntegrationFacts,
     state: Automation,
     now: datetime,
@@ -173,11 +173,11 @@ def _overview(
         open_import=open_import,
         last_good_at=state.last_good_at,
         company_name=company_name,
-        waiting=_waiting(facts.integration, undecided, open_import, last_reading),
+        waiting=_list_waiting(facts.integration, undecided, open_import, last_reading),
     )
 
 
-def _waiting(
+def _list_waiting(
     integration: Integration, undecided: int, open_import: Import | None, last_reading: Import | None
 ) -> tuple[Waiting, ...]:
     """What waits for a person; ``store.overviews`` asks the same of all integrations at once."""

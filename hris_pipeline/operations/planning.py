@@ -35,10 +35,10 @@ from hris_pipeline.store.imports import Import, next_timestamp, record_failed, s
 from hris_pipeline.store.integrations import current_settings, get_integration
 from hris_pipeline.store.review_queues import (
     quarantined,
+    read_unsettled,
     record_conflicts,
     record_relisted,
     resolutions,
-    unsettled,
     users_waiting_elsewhere,
 )
 from hris_pipeline.store.seals import followed_users, record_kept_users
@@ -94,7 +94,7 @@ def read_context(
     integration_id = manifest.integration_id
     any_applied, last_extract = last_applied_extract(connection, integration_id)
     before = quarantined(connection, integration_id, last_extract) if last_extract is not None else bad.iloc[:0]
-    pairs = unsettled(connection, integration_id)
+    pairs = read_unsettled(connection, integration_id)
     return PlanContext(
         integration_id=integration_id,
         today=local_date(settings, now),
@@ -103,7 +103,7 @@ def read_context(
         first_import=not any_applied,
         missing=frozenset(manifest.missing),
         holes=frozenset(manifest.holes),
-        quarantined=_members(bad),
+        quarantined=_quarantined_members(bad),
         previously_quarantined=frozenset(before["hris_id"].dropna()),
         resolutions=resolutions(connection, integration_id),
         recently_archived=frozenset(
@@ -117,7 +117,7 @@ def read_context(
     )
 
 
-def _members(bad: pd.DataFrame) -> tuple[QuarantinedMember, ...]:
+def _quarantined_members(bad: pd.DataFrame) -> tuple[QuarantinedMember, ...]:
     """The quarantined members, each once, with every check that their row failed."""
     lines = bad.assign(failed=bad["field"] + ": " + bad["check"])[["hris_id", "employee_id", "failed"]]
     checks: dict[tuple[str | None, str | None], list[str]] = {}
@@ -258,21 +258,21 @@ class WhatIf:
     def touched(self) -> int:
         """How many users the two plans write differently, or only one of them writes; what has another name alone is
         no difference."""
-        today, then = _writes(self.today, self.renames), _writes(self.then, self.renames)
+        today, then = _writes_by_person(self.today, self.renames), _writes_by_person(self.then, self.renames)
         return sum(today.get(whom) != then.get(whom) for whom in today.keys() | then.keys())
 
 
-def _writes(plan: Plan, renames: Mapping[str, str]) -> dict[str, tuple[str, str | bytes]]:
+def _writes_by_person(plan: Plan, renames: Mapping[str, str]) -> dict[str, tuple[str, str | bytes]]:
     """By user, or by member where somebody is new, what a plan would do to them, metadata under its new name."""
     columns = (plan.rows[name].tolist() for name in ("user_id", "action", "after"))
     writes: dict[str, tuple[str, str | bytes]] = {}
     for user_id, action, after in zip(*columns, strict=True):
         whom = msgspec.json.decode(after)["hris_id"] if action == "create" else user_id
-        writes[whom] = (action, _renamed(after, renames) if renames else after)
+        writes[whom] = (action, _rename_in_state(after, renames) if renames else after)
     return writes
 
 
-def _renamed(after: str, renames: Mapping[str, str]) -> bytes:
+def _rename_in_state(after: str, renames: Mapping[str, str]) -> bytes:
     """A state whose metadata has its new names, in one order of keys, so that states can be compared."""
     state = msgspec.json.decode(after)
     metadata = {renames.get(name, name): value for name, value in (state["metadata"] or {}).items()}

@@ -243,12 +243,11 @@ class _Reader:
     def rows(self, user_ids: Sequence[str]) -> tuple[ReviewRow, ...]:
         rows = stored.read_rows(self.connection, self.query.import_id, user_ids)
         reasons = reasons_by_id(self.summary, frozenset(known_as(row) for row in rows))
-        return tuple(
-            review_row(row, (*reasons.get(known_as(row), ()), *self._archived(row)), self.visible, reveal=self.reveal)
-            for row in rows
-        )
+        why = ((*reasons.get(known_as(row), ()), *self._reasons_to_archive(row)) for row in rows)
+        pairs = zip(rows, why, strict=True)
+        return tuple(review_row(row, reason, self.visible, reveal=self.reveal) for row, reason in pairs)
 
-    def _archived(self, row: stored.StoredRow) -> tuple[str, ...]:
+    def _reasons_to_archive(self, row: stored.StoredRow) -> tuple[str, ...]:
         """How the source says that somebody who is archived has left; a hire may have their EmployeeId."""
         if row.action != "archive" or self.missing is None:
             return ()
@@ -271,19 +270,18 @@ class _Reader:
 
     def fields(self) -> dict[str, dict[str, int]]:
         counts = stored.changed_fields(self.connection, self.query.import_id)
-        return {name: by_action for name, by_action in counts.items() if self._shows(name)}
+        return {name: by_action for name, by_action in counts.items() if self._shows_field(name)}
 
     def not_applied(self) -> tuple[NotApplied, ...]:
-        groups = sorted(
-            [*self._by_reason(), *self._quarantine()], key=lambda group: (_place(group.reason), group.reason)
-        )
+        groups = [*self._by_reason(), *self._quarantine_by_check()]
+        groups.sort(key=lambda group: (_reason_order(group.reason), group.reason))
         return self._with_people([group for group in groups if group.count])
 
     def ids_under(self, reason: str) -> list[str]:
         """Whom the filters leave of a reason's people."""
         ids: Collection[str] = self.summary.diagnostics.get(reason, ())
         if reason in FIELD_REASONS:
-            return [name for name in ids if self._shows(name)]
+            return [name for name in ids if self._shows_field(name)]
         if self.query.people is not None:
             ids = [name for name in ids if name in self.query.people]
         if self.filters.text and ids:
@@ -296,9 +294,9 @@ class _Reader:
 
     def people(self, ids: Sequence[str]) -> tuple[Person, ...]:
         names = stored.names_of_people(self.connection, self.summary.integration_id, self.directory_id, ids)
-        return tuple(self._person(key, names.get(key)) for key in ids)
+        return tuple(self._build_person(key, names.get(key)) for key in ids)
 
-    def _person(self, key: str, name: stored.PersonName | None) -> Person:
+    def _build_person(self, key: str, name: stored.PersonName | None) -> Person:
         if name is None:
             return Person(key, None, None, None)
         return Person(key, name.name if self.reveal else mask(name.name), name.user_id, name.hris_id)
@@ -318,7 +316,7 @@ class _Reader:
                 ids = self.ids_under(reason)
                 yield NotApplied(reason, len(ids), tuple(ids[:PREVIEWED_PEOPLE]), ())
 
-    def _quarantine(self) -> Iterator[NotApplied]:
+    def _quarantine_by_check(self) -> Iterator[NotApplied]:
         """By field and check; as the plan counted them when the quarantined rows are not kept any more."""
         extract_id = self.summary.extract_id
         if "quarantined" not in self.summary.diagnostics or extract_id is None:
@@ -337,14 +335,14 @@ class _Reader:
             first = tuple(dict.fromkeys(people))[:PREVIEWED_PEOPLE]
             yield NotApplied("quarantined", len(people), first, (), field, check, min(line.reason for line in failed))
 
-    def _shows(self, name: str) -> bool:
+    def _shows_field(self, name: str) -> bool:
         return name not in SYSTEM_FIELDS and not stored.is_hidden(name, self.visible)
 
 
 _ORDER = ("conflict", "awaiting_decision", "quarantined", "protected", "inactive_local", "hole", "excluded", "warning")
 
 
-def _place(reason: str) -> int:
+def _reason_order(reason: str) -> int:
     kind = reason.partition(":")[0]
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
@@ -356,7 +354,7 @@ def _open_reader(
     visible = stored.visible_metadata(connection, summary.integration_id, summary.settings_version, summary.planned_at)
     _refuse_unknown_guard(filters, summary)
     hidden = filters.field is not None and stored.is_hidden(filters.field, visible)
-    people = _guarded(summary, filters.guard) if filters.guard else None
+    people = _ids_of_guard(summary, filters.guard) if filters.guard else None
     query = stored.RowQuery(
         import_id=import_id,
         action=filters.action,
@@ -396,5 +394,5 @@ def _refuse_unknown_guard(filters: Filters, summary: Import) -> None:
         )
 
 
-def _guarded(summary: Import, guard: str) -> frozenset[str]:
+def _ids_of_guard(summary: Import, guard: str) -> frozenset[str]:
     return frozenset(name for judged in summary.guards if judged.name == guard for name in judged.employee_ids)

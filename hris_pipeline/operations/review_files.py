@@ -172,35 +172,35 @@ def write_review(
 
 def _write_html(source: _Source, file: IO[bytes]) -> None:
     page = source.page
-    style, script = _part("review.css"), _part("review.js")
-    stream = _template().generate(
+    style, script = _read_page_part("review.css"), _read_page_part("review.js")
+    stream = _load_template().generate(
         summary=page.summary,
-        headline=_headline(page.summary),
+        headline=_import_headline(page.summary),
         planned_at=local_moment(page.summary.planned_at, source.services.time_zone(page.summary.integration_id)),
         applied_counts=APPLIED_COUNTS,
         by_action=page.by_action,
         filtered=_filters_words(page.filters),
-        fields=_columns(page),
-        reasons=_reasons(page.summary),
+        fields=_difference_columns(page),
+        reasons=_row_reasons(page.summary),
         rows=source.rows(),
         groups=[(group, source.people(group, MOST_PEOPLE)) for group in page.not_applied],
-        decision=_decision(page.summary),
+        decision=_decision_commands(page.summary),
         words=reason_words,
         field_reasons=FIELD_REASONS,
         group_words=group_words,
         title=field_title,
-        value=_text,
-        style=_trusted(style),
-        script=_trusted(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        value=_value_text,
+        style=_mark_trusted(style),
+        script=_mark_trusted(script),
+        style_hash=_policy_hash(style),
+        script_hash=_policy_hash(script),
     )
     for part in stream:
         file.write(part.encode("utf-8", "replace"))
 
 
 def _write_csv(source: _Source, file: IO[bytes]) -> None:
-    header, rows = _difference(source)
+    header, rows = _difference_table(source)
     write_csv(file, header, rows)
 
 
@@ -211,7 +211,7 @@ def _write_xlsx(source: _Source, file: IO[bytes]) -> None:
         for person in source.people(group, group.count) or [Person("", None, None, None)]
     )
     not_applied = (("Reason", "Id", "Name"), others)
-    write_xlsx(file, {"Changes": _difference(source), "Not applied": not_applied})
+    write_xlsx(file, {"Changes": _difference_table(source), "Not applied": not_applied})
 
 
 REVIEW_FILES: Mapping[str, Callable[[_Source, IO[bytes]], None]] = {
@@ -222,22 +222,24 @@ REVIEW_FILES: Mapping[str, Callable[[_Source, IO[bytes]], None]] = {
 """How a review is written, by the ending of the file's name."""
 
 
-def _difference(source: _Source) -> tuple[Sequence[str], Iterable[Sequence[str | None]]]:
+def _difference_table(source: _Source) -> tuple[Sequence[str], Iterable[Sequence[str | None]]]:
     """A column for the old and for the new value of every field that the import changes, or brings."""
-    columns = _columns(source.page)
+    columns = _difference_columns(source.page)
     header = ["Action", "EmployeeId (old)", "EmployeeId (new)", "HRIS id", "Name", "Why"]
     header += [f"{field_title(name)} ({age})" for name in columns for age in ("old", "new")]
 
-    def cells(row: ReviewRow) -> list[str | None]:
+    def row_cells(row: ReviewRow) -> list[str | None]:
         fixed = [row.action, row.employee_id_before, row.employee_id_after, row.hris_id, row.name]
         changes = [row.changes.get(name) for name in columns]
-        values = [_cell(value) for change in changes for value in (change and change.before, change and change.after)]
+        values = [
+            _text_or_none(value) for change in changes for value in (change and change.before, change and change.after)
+        ]
         return [*fixed, "; ".join(map(reason_words, row.why)), *values]
 
-    return header, (cells(row) for row in source.rows())
+    return header, (row_cells(row) for row in source.rows())
 
 
-def _columns(page: Review) -> list[str]:
+def _difference_columns(page: Review) -> list[str]:
     """The fields that rows of the import change; where it creates people, also every one that they may come with."""
     names = set(page.fields)
     if page.by_action.get("create"):
@@ -246,17 +248,17 @@ def _columns(page: Review) -> list[str]:
     return sorted(names - {"employee_id"}, key=lambda name: (order.get(name, len(order)), name))
 
 
-def _cell(value: Any) -> str | None:
-    return None if value is None else _text(value)
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _value_text(value)
 
 
-def _text(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "–" if value in (None, "") else str(value)
 
 
-def _headline(record: Import) -> str:
+def _import_headline(record: Import) -> str:
     if record.status == "planned":
         return (
             f"{plural(record.changes, 'person', 'people')} would change" if record.changes else "nothing would change"
@@ -269,7 +271,7 @@ def _filters_words(filters: Filters) -> str:
     return ", ".join(f"{name} {value!r}" for name, value in named.items() if value)
 
 
-def _reasons(record: Import) -> list[str]:
+def _row_reasons(record: Import) -> list[str]:
     """What rows can stand in."""
     warnings = [
         reason for reason in record.diagnostics if reason.startswith("warning:") and reason not in FIELD_REASONS
@@ -277,7 +279,7 @@ def _reasons(record: Import) -> list[str]:
     return [*(f"guard:{guard.name}" for guard in record.tripped), *warnings]
 
 
-def _decision(record: Import) -> list[dict[str, str]]:
+def _decision_commands(record: Import) -> list[dict[str, str]]:
     """What whoever decides has to say, word for word."""
     save = f"hris save {record.integration_id} {record.import_id}"
     discard = {"words": "To drop it:", "command": f"hris discard {record.import_id}"}
@@ -299,24 +301,24 @@ def _decision(record: Import) -> list[dict[str, str]]:
             return [{"words": f"It is {status}, and can no longer be applied. A new one:", "command": preview}]
 
 
-def _part(name: str) -> str:
+def _read_page_part(name: str) -> str:
     return (files("hris_pipeline.operations") / "templates" / name).read_text("utf-8").strip()
 
 
-def _hash(text: str) -> str:
+def _policy_hash(text: str) -> str:
     """As a content policy names what it allows."""
     return b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @cache
-def _template() -> Any:
+def _load_template() -> Any:
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only for a page
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    return environment.from_string(_part("review.html"))
+    return environment.from_string(_read_page_part("review.html"))
 
 
-def _trusted(text: str) -> Any:
+def _mark_trusted(text: str) -> Any:
     from markupsafe import Markup  # noqa: PLC0415
 
     return Markup(text)  # noqa: S704 - the package's own files

@@ -164,7 +164,7 @@ def _refuse_impossible(connection: sa.Connection, conflict: Conflict, decision: 
             f"Conflict {conflict.conflict_id} is about an EmployeeId, which only one user can have, and that user has "
             "not left: link, ignore, or give the person another id in Justworks."
         )
-    if decision == "link" and connection.execute(_linked(conflict)).first() is not None:
+    if decision == "link" and connection.execute(_select_linked_user(conflict)).first() is not None:
         raise UsageError(
             f"Conflict {conflict.conflict_id} is about somebody who is a user already and would carry the EmployeeId "
             "of another: ignore, or give one of them another id in Justworks."
@@ -223,7 +223,7 @@ def _to_be_linked() -> sa.Select[tuple[str]]:
     return sa.select(decided.c.user_id).where(pending_link(decided))
 
 
-def _linked(conflict: Conflict) -> sa.Select[tuple[str]]:
+def _select_linked_user(conflict: Conflict) -> sa.Select[tuple[str]]:
     return sa.select(users.c.user_id).where(
         users.c.integration_id == conflict.integration, users.c.hris_id == conflict.hris_id
     )

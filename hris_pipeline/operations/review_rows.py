@@ -140,13 +140,13 @@ def known_as(row: StoredRow) -> str:
 
 def review_row(row: StoredRow, why: tuple[str, ...], visible: frozenset[str], *, reveal: bool) -> ReviewRow:
     before, after = row.before or {}, row.after
-    every = _changes(row)
+    every = _field_changes(row)
     visible_changes = {name: change for name, change in every.items() if not is_hidden(name, visible)}
     changes = {
         name: change if reveal else Change(mask_value(name, change.before), mask_value(name, change.after))
         for name, change in visible_changes.items()
     }
-    name = _name(after) or _name(before)
+    name = _person_name(after) or _person_name(before)
     ids = (after.get("employee_id"), before.get("employee_id"), after.get("hris_id"), before.get("hris_id"))
     return ReviewRow(
         user_id=row.user_id,
@@ -163,7 +163,7 @@ def review_row(row: StoredRow, why: tuple[str, ...], visible: frozenset[str], *,
     )
 
 
-def _changes(row: StoredRow) -> dict[str, Change]:
+def _field_changes(row: StoredRow) -> dict[str, Change]:
     """Each changed field with both values; of a create each field that it comes with, in the order of the catalogue."""
     before, after = row.before or {}, row.after
     if row.action == "create" and row.before is None:
@@ -171,14 +171,14 @@ def _changes(row: StoredRow) -> dict[str, Change]:
         names += [f"#{name}" for name in sorted(after.get("metadata") or {})]
     else:
         names = [name for name in row.changed if name not in SYSTEM_FIELDS]
-    return {name: Change(_value(before, name), _value(after, name)) for name in names}
+    return {name: Change(_state_value(before, name), _state_value(after, name)) for name in names}
 
 
-def _value(state: Mapping[str, Any], name: str) -> Any:
+def _state_value(state: Mapping[str, Any], name: str) -> Any:
     return (state.get("metadata") or {}).get(name[1:]) if name.startswith("#") else state.get(name)
 
 
-def _name(state: Mapping[str, Any]) -> str | None:
+def _person_name(state: Mapping[str, Any]) -> str | None:
     return " ".join(part for part in (state.get("first_name"), state.get("last_name")) if part) or None
 
 

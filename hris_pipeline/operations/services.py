@@ -264,11 +264,11 @@ def _partner_api(services: Services, keeper: "StoredTokens", connection: sa.Conn
     )
 
 
-def _finch(services: Services, keeper: "StoredTokens", connection: sa.Connection) -> Source:
+def _open_finch(services: Services, keeper: "StoredTokens", connection: sa.Connection) -> Source:
     return services.finch(keeper.integration_id, keeper.read(connection).access, on_expired=keeper.mark_expired)
 
 
 _SOURCES: dict[str, Callable[[Services, "StoredTokens", sa.Connection], Source]] = {
     "justworks": _partner_api,
-    "finch": _finch,
+    "finch": _open_finch,
 }

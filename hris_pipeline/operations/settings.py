@@ -115,7 +115,7 @@ def check_settings(services: Services, integration_id: str, settings: Settings) 
     Raises:
         SettingsInvalid: something is impossible for this company.
     """
-    errors, warnings = _checked(services, integration_id, settings)
+    errors, warnings = _check_on_extract(services, integration_id, settings)
     if errors:
         raise SettingsInvalid(errors)
     return warnings
@@ -170,7 +170,7 @@ def _refuse_late_changes(connection: sa.Connection, integration_id: str, old: Se
         )
 
 
-def _checked(
+def _check_on_extract(
     services: Services, integration_id: str, settings: Settings
 ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     """Errors and warnings; none while there is no extract that can be used. The people of the extract are read only for

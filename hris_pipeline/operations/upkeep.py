@@ -92,7 +92,7 @@ def verify(services: Services, integration_id: str) -> Verification:
         integration = get_integration(connection, integration_id)
         everything = tuple(reversed(imports_of(connection, integration_id)))
         erased = tuple(record.import_id for record in everything if has_erased_rows(connection, record.import_id))
-        altered = {record.import_id: _altered(connection, record) for record in everything}
+        altered = {record.import_id: _altered_parts(connection, record) for record in everything}
         divergences = diverging_users(connection, integration.directory_id)
         settings = broken_settings(connection, integration_id)
         decided = broken_decisions(connection, integration_id)
@@ -102,7 +102,7 @@ def verify(services: Services, integration_id: str) -> Verification:
     return Verification(checked, altered_parts, erased, divergences, settings, decided, other_key)
 
 
-def _altered(connection: sa.Connection, record: Import) -> tuple[str, ...]:
+def _altered_parts(connection: sa.Connection, record: Import) -> tuple[str, ...]:
     """The parts of an import that are not what was written; the rows of those never applied go in time."""
     parts = tampered_parts(connection, record, rows=record.status in ("applied", *OPEN))
     try:

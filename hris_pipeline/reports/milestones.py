@@ -31,7 +31,9 @@ def upcoming_milestones(users: pd.DataFrame, today: date, days: int = 90) -> pd.
     """
     active = users[users["status"] == "active"].reset_index(drop=True)
     last = today + timedelta(days=days)
-    frame = pd.concat([pd.DataFrame(columns=list(MILESTONE_COLUMNS)).astype(_TYPES), *_milestones(active, today, last)])
+    frame = pd.concat(
+        [pd.DataFrame(columns=list(MILESTONE_COLUMNS)).astype(_TYPES), *_candidate_milestones(active, today, last)]
+    )
     within = frame[frame["date"].between(today, last)]
     return within.sort_values(["date", "milestone", "employee_id", "user_id"], ignore_index=True)
 
@@ -49,17 +51,17 @@ def by_week(milestones: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(counts).rename_axis("week").reset_index().astype({"week": TEXT})
 
 
-def _milestones(users: pd.DataFrame, today: date, last: date) -> Iterator[pd.DataFrame]:
+def _candidate_milestones(users: pd.DataFrame, today: date, last: date) -> Iterator[pd.DataFrame]:
     """Every milestone that can lie in the period, with some that do not."""
     hired, born = to_date(users["hire_date"]), to_date(users["birth_date"])
     for year in range(today.year, last.year + 1):
         years = year - from_arrow(pc.year(to_arrow(hired)))
         served = years.fillna(0) > 0
-        yield _lines(users[served], "service_anniversary", _in_year(hired[served], year), years[served])
-        yield _lines(users, "birthday", _in_year(born, year))
+        yield _build_milestone_lines(users[served], "service_anniversary", _in_year(hired[served], year), years[served])
+        yield _build_milestone_lines(users, "birthday", _in_year(born, year))
     for day in ONBOARDING_DAYS:
         on = from_arrow(pc.add(to_arrow(hired), pa.scalar(timedelta(days=day))).cast(pa.date32()))
-        yield _lines(users, "onboarding", on, day)
+        yield _build_milestone_lines(users, "onboarding", on, day)
 
 
 def _in_year(dates: pd.Series, year: int) -> pd.Series:
@@ -70,7 +72,7 @@ def _in_year(dates: pd.Series, year: int) -> pd.Series:
     return to_date(from_arrow(pc.binary_join_element_wise(f"{year:04}", days, "-"), dates.index))
 
 
-def _lines(
+def _build_milestone_lines(
     users: pd.DataFrame, milestone: str, on: pd.Series, years_or_day: pd.Series | int | None = None
 ) -> pd.DataFrame:
     lines = users[["user_id", "employee_id"]].assign(milestone=milestone, date=on, years_or_day=years_or_day)

@@ -56,14 +56,14 @@ def reporting_lines(users: pd.DataFrame, associated: Sequence[MetadataName] = ()
     users = users[users["employee_id"].notna()].reset_index(drop=True)
     ids, supervisors = _known_people(users)
     cyclic = _on_cycle(supervisors)
-    rows, above = _chains(supervisors, cyclic, len(users))
+    rows, above = _walk_chains(supervisors, cyclic, len(users))
     lines = pd.DataFrame(
         {
             "employee_id": users["employee_id"],
             "depth": pd.Series(np.bincount(rows, minlength=len(users)), dtype=INTEGER),
             "chain": list_column(rows, to_arrow(ids).take(pa.array(above)), len(users)),
             "in_cycle": pd.Series(cyclic[: len(users)], dtype=FLAG),
-            "approvers": _approvers(users, associated),
+            "approvers": _collect_approvers(users, associated),
         }
     )
     return lines[users["status"] == "active"].sort_values("employee_id", ignore_index=True)
@@ -139,7 +139,7 @@ def _on_cycle(supervisors: Rows) -> npt.NDArray[np.bool_]:
     return remaining
 
 
-def _chains(supervisors: Rows, cyclic: npt.NDArray[np.bool_], length: int) -> tuple[Rows, Rows]:
+def _walk_chains(supervisors: Rows, cyclic: npt.NDArray[np.bool_], length: int) -> tuple[Rows, Rows]:
     """Pairs of a person and somebody above, by person and upwards; all persons climb one level at a time."""
     rows = np.arange(length)
     current = rows
@@ -159,7 +159,7 @@ def _chains(supervisors: Rows, cyclic: npt.NDArray[np.bool_], length: int) -> tu
     return people[order], above[order]
 
 
-def _approvers(users: pd.DataFrame, associated: Sequence[MetadataName]) -> pd.Series:
+def _collect_approvers(users: pd.DataFrame, associated: Sequence[MetadataName]) -> pd.Series:
     columns: list[Any] = [to_arrow(column_or_nulls(users, name.column)) for name in associated]
     rows = np.tile(np.arange(len(users)), len(columns))
     pairs = pd.DataFrame({"row": rows, "approver": pd.Series(pa.chunked_array(columns, pa.string()), dtype=TEXT)})

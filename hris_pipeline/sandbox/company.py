@@ -53,7 +53,7 @@ class Company:
         self._listed = {person.id: person for person in members}
         self._order = list(self._listed)
         for person in members:
-            person.created_at = person.updated_at = self._moment()
+            person.created_at = person.updated_at = self._next_timestamp()
 
     def _draw(self, employees: int) -> tuple[list[Person], int]:
         """The org tree, breadth first: everyone, and how many of them, from the first on, have reports."""
@@ -64,7 +64,7 @@ class Company:
             members.append(self.people.plain(head.id if head else None, department))
         return members, max(0, employees - 2) // REPORTS + 1
 
-    def _moment(self) -> str:
+    def _next_timestamp(self) -> str:
         self._clock += timedelta(seconds=1)
         return self._clock.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -147,7 +147,7 @@ class Company:
                 raise UnknownName(f"A sandbox person has no field {min(unknown)!r}.")
             for field, value in changes.items():
                 setattr(person, field, value)
-            person.updated_at = self._moment()
+            person.updated_at = self._next_timestamp()
             if "work_id" in changes:
                 self._encoded.clear()
             self._forget(member_id)
@@ -163,7 +163,7 @@ class Company:
             self._listed[person.id] = person
             self._by_finch_id = {}
             self.gone.pop(person.id, None)
-            person.created_at = person.created_at or self._moment()
+            person.created_at = person.created_at or self._next_timestamp()
             self.edit(person.id, **fields)
             return person.id
 

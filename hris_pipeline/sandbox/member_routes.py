@@ -75,7 +75,7 @@ class QueryError(Exception):
 Handler = Callable[[Call], Response]
 
 
-def _needs(scope: str) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
+def _require_scope(scope: str) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
     """Lets a handler answer only calls with a living token that has the scope."""
 
     def decorate(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -99,25 +99,25 @@ def _needs(scope: str) -> Callable[[Handler], Callable[[Request], Awaitable[Resp
     return decorate
 
 
-def _cursor(offset: int, mark: str = "") -> str:
+def _encode_cursor(offset: int, mark: str = "") -> str:
     """A cursor; another for the same place with a mark."""
     return base64.urlsafe_b64encode(f"after:{offset}:{mark}".encode()).decode()
 
 
-def _offset(cursor: str) -> int:
+def _decode_cursor(cursor: str) -> int:
     try:
         return int(base64.urlsafe_b64decode(cursor).decode().split(":")[1]) if cursor else 0
     except (ValueError, IndexError):
         raise QueryError("The cursor is not one of ours.") from None
 
 
-def _limit(text: str) -> int:
+def _parse_limit(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 100:
         raise QueryError("The limit must be from 1 to 100.")
     return int(text)
 
 
-def _moment(text: str) -> datetime:
+def _parse_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -134,15 +134,15 @@ def _filters_of(request: Request) -> list[Callable[[Person], bool]]:
         filters.append(lambda person: person.active is STATUSES[status])
     for name, holds in MOMENTS.items():
         if text := request.query_params.get(name):
-            filters.append(_at(holds, _moment(text.replace(" ", "+"))))
+            filters.append(_filter_updated(holds, _parse_moment(text.replace(" ", "+"))))
     return filters
 
 
-def _at(holds: Callable[[datetime, datetime], bool], moment: datetime) -> Callable[[Person], bool]:
-    return lambda person: holds(_moment(person.updated_at), moment)
+def _filter_updated(holds: Callable[[datetime, datetime], bool], moment: datetime) -> Callable[[Person], bool]:
+    return lambda person: holds(_parse_moment(person.updated_at), moment)
 
 
-def _listed(call: Call) -> Sequence[str]:
+def _listed_ids(call: Call) -> Sequence[str]:
     """The ids the list shows, after filters and faults; without any, the company's own list, not a copy."""
     filters = _filters_of(call.request)
     listed = call.company.order
@@ -155,20 +155,23 @@ def _listed(call: Call) -> Sequence[str]:
     return listed
 
 
-@_needs("member.detail:read")
+@_require_scope("member.detail:read")
 def members(call: Call) -> Response:
     """A page of members; the cursor is a place in the list, which may have moved by the next page."""
     request = call.request
-    limit, offset = _limit(request.query_params.get("limit", "100")), _offset(request.query_params.get("cursor", ""))
+    limit, offset = (
+        _parse_limit(request.query_params.get("limit", "100")),
+        _decode_cursor(request.query_params.get("cursor", "")),
+    )
     with call.company.lock:
-        listed = _listed(call)
-        items = _encoded(call, listed[offset : offset + limit])
+        listed = _listed_ids(call)
+        items = _encode_members(call, listed[offset : offset + limit])
         count = len(listed)
-    following, cursor = offset + limit, _cursor(offset + limit)
+    following, cursor = offset + limit, _encode_cursor(offset + limit)
     if call.strike("repeated_page"):
-        following, cursor = offset, _cursor(offset, secrets.token_hex(4))
+        following, cursor = offset, _encode_cursor(offset, secrets.token_hex(4))
     if call.strike("cursor_loop"):
-        following, cursor = limit, _cursor(limit)
+        following, cursor = limit, _encode_cursor(limit)
     if call.strike("long_cursor"):
         cursor = "x" * (64 << 10)
     end = f',"next_cursor":"{cursor}"'.encode()
@@ -177,7 +180,7 @@ def members(call: Call) -> Response:
     return Response(b'{"items":[' + items + b"]" + end + b"}", media_type="application/json")
 
 
-def _encoded(call: Call, member_ids: Sequence[str]) -> bytes:
+def _encode_members(call: Call, member_ids: Sequence[str]) -> bytes:
     birth_date, employment = call.may("member.dob:read"), call.may("member.employment:read")
     encoded = call.company.encoded
     members = (encoded(member_id, birth_date=birth_date, employment=employment) for member_id in member_ids)
@@ -194,16 +197,16 @@ def _details_fail(call: Call, member_id: str) -> Response | None:
     return JSONResponse({"error": "details_failed"}, status_code=fault.status, headers={"Location": "/elsewhere"})
 
 
-@_needs("member.detail:read")
+@_require_scope("member.detail:read")
 def one_member(call: Call) -> Response:
     """One member, listed or 404."""
     member_id = call.request.path_params["member_id"]
     if call.strike("error_document", member_id):
         return JSONResponse({"error": "temporarily_unavailable", "message": "Please try again."})
-    return _details_fail(call, member_id) or Response(_encoded(call, [member_id]), media_type="application/json")
+    return _details_fail(call, member_id) or Response(_encode_members(call, [member_id]), media_type="application/json")
 
 
-@_needs("member.detail:read")
+@_require_scope("member.detail:read")
 def custom_values(call: Call) -> Response:
     """The custom values of one member."""
     member_id = call.request.path_params["member_id"]
@@ -211,13 +214,13 @@ def custom_values(call: Call) -> Response:
     return failed or JSONResponse({"items": wire.custom_values(call.company.person(member_id))})
 
 
-@_needs("company.detail:read")
+@_require_scope("company.detail:read")
 def company(call: Call) -> Response:
     """The company."""
     return JSONResponse(wire.profile(call.company.id, call.company.display_name))
 
 
-@_needs("company.detail:read")
+@_require_scope("company.detail:read")
 def custom_fields(call: Call) -> Response:
     """The definitions of the custom fields."""
     more = {"next_cursor": "again"} if call.strike("cursor_loop") else {}
@@ -262,7 +265,7 @@ def _answer(status: int, body: object, retrieved: datetime) -> Response:
     return Response(msgspec.json.encode(body), status, headers, "application/json")
 
 
-def _connected(handler: FinchHandler) -> Callable[[Request], Awaitable[Response]]:
+def _require_connection(handler: FinchHandler) -> Callable[[Request], Awaitable[Response]]:
     """Lets a handler answer only calls with a living token and a version."""
 
     @wraps(handler)
@@ -281,7 +284,7 @@ def _connected(handler: FinchHandler) -> Callable[[Request], Awaitable[Response]
     return answer
 
 
-@_connected
+@_require_connection
 async def directory(state: SandboxState, username: str, request: Request) -> tuple[int, object]:
     """A page of the directory."""
     limit, offset = request.query_params.get("limit", "100"), request.query_params.get("offset", "0")
@@ -301,10 +304,10 @@ async def directory(state: SandboxState, username: str, request: Request) -> tup
     }
 
 
-def _batch(describe: Callable[[Company, Person], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
-    @_connected
+def _answer_batch(describe: Callable[[Company, Person], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    @_require_connection
     async def batch(state: SandboxState, username: str, request: Request) -> tuple[int, object]:
-        asked = _asked(await request.body())
+        asked = _requested_ids(await request.body())
         if asked is None:
             return 400, problem(400)
         company = state.companies[username]
@@ -331,7 +334,7 @@ class _Batch(msgspec.Struct):
     requests: list[_Request]
 
 
-def _asked(body: bytes) -> Iterable[str] | None:
+def _requested_ids(body: bytes) -> Iterable[str] | None:
     try:
         asked = [request.individual_id for request in msgspec.json.decode(body, type=_Batch).requests]
     except msgspec.DecodeError:
@@ -339,7 +342,7 @@ def _asked(body: bytes) -> Iterable[str] | None:
     return asked if 1 <= len(asked) <= MOST else None
 
 
-@_connected
+@_require_connection
 async def introspect(state: SandboxState, username: str, _: Request) -> tuple[int, object]:
     """What the token stands for."""
     return 200, {
@@ -352,7 +355,7 @@ async def introspect(state: SandboxState, username: str, _: Request) -> tuple[in
     }
 
 
-@_connected
+@_require_connection
 async def finch_company(state: SandboxState, username: str, _: Request) -> tuple[int, object]:
     """The company."""
     return 200, wire.finch_company(state.companies[username].id, state.companies[username].display_name)
@@ -360,10 +363,12 @@ async def finch_company(state: SandboxState, username: str, _: Request) -> tuple
 
 FINCH_ROUTES = [
     Route("/finch/employer/directory", directory),
-    Route("/finch/employer/individual", _batch(lambda _, person: wire.finch_individual(person)), methods=["POST"]),
+    Route(
+        "/finch/employer/individual", _answer_batch(lambda _, person: wire.finch_individual(person)), methods=["POST"]
+    ),
     Route(
         "/finch/employer/employment",
-        _batch(lambda company, person: wire.finch_employment(person, company.today.isoformat())),
+        _answer_batch(lambda company, person: wire.finch_employment(person, company.today.isoformat())),
         methods=["POST"],
     ),
     Route("/finch/employer/company", finch_company),

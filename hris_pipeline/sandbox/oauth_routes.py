@@ -41,7 +41,7 @@ button{padding:.65rem 1.2rem;border:0;border-radius:8px;font:inherit;font-weight
 """
 
 
-def _page(title: str, body: str) -> str:
+def _render_page(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
@@ -58,7 +58,7 @@ def login_page(asked: Iterable[str], hidden: Mapping[str, str], problem: str = "
         for scope in asked
     )
     problem_line = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
-    return _page(
+    return _render_page(
         "Sign in to Justworks (sandbox)",
         "<p>An application asks to read the people of your company.</p>"
         f'<p class="hint">This is a sandbox: username <b>{USERNAME}</b>, password <b>{PASSWORD}</b>.</p>{problem_line}'
@@ -73,19 +73,19 @@ def login_page(asked: Iterable[str], hidden: Mapping[str, str], problem: str = "
 
 def problem_page(problem: str) -> str:
     """A page that only says what is wrong."""
-    return _page("This link does not work", f'<p class="problem" role="alert">{escape(problem)}</p>')
+    return _render_page("This link does not work", f'<p class="problem" role="alert">{escape(problem)}</p>')
 
 
 CARRIED = ("response_type", "client_id", "redirect_uri", "state", "scope", "code_challenge")
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def _read_form(request: Request) -> dict[str, str]:
     """The fields of a form body; the boxes ticked are joined by spaces."""
     sent = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True)
     return {key: " ".join(values) if key == "consent" else values[-1] for key, values in sent.items()}
 
 
-def _problem(query: Mapping[str, str]) -> str:
+def _consent_problem(query: Mapping[str, str]) -> str:
     """What makes a consent link unusable; such a link is never redirected anywhere."""
     address = urlsplit(query.get("redirect_uri", ""))
     if query.get("client_id") != CLIENT_ID:
@@ -97,7 +97,7 @@ def _problem(query: Mapping[str, str]) -> str:
     return ""
 
 
-def _back(query: Mapping[str, str], **answer: str) -> Response:
+def _redirect_back(query: Mapping[str, str], **answer: str) -> Response:
     address = query["redirect_uri"]
     joined = "&" if urlsplit(address).query else "?"
     return RedirectResponse(f"{address}{joined}{urlencode({**answer, 'state': query['state']})}", status_code=302)
@@ -105,30 +105,30 @@ def _back(query: Mapping[str, str], **answer: str) -> Response:
 
 async def authorize(request: Request) -> Response:
     """GET shows the form, POST answers it with a redirect that carries ``code`` or ``error``, and ``state``."""
-    query = dict(request.query_params) | (await _form(request) if request.method == "POST" else {})
-    if problem := _problem(query):
+    query = dict(request.query_params) | (await _read_form(request) if request.method == "POST" else {})
+    if problem := _consent_problem(query):
         return HTMLResponse(problem_page(problem), status_code=400)
     asked = query.get("scope", "").split()
     if query.get("response_type") != "code":
-        return _back(query, error="unsupported_response_type")
+        return _redirect_back(query, error="unsupported_response_type")
     if not asked or set(asked) - set(SCOPES):
-        return _back(query, error="invalid_scope")
-    return _answered(world(request), query, asked) if request.method == "POST" else _asking(query, asked)
+        return _redirect_back(query, error="invalid_scope")
+    return _answer_login(world(request), query, asked) if request.method == "POST" else _show_login(query, asked)
 
 
-def _asking(query: Mapping[str, str], asked: Sequence[str], problem: str = "") -> Response:
+def _show_login(query: Mapping[str, str], asked: Sequence[str], problem: str = "") -> Response:
     page = login_page(asked, {key: query[key] for key in CARRIED if key in query}, problem)
     return HTMLResponse(page, status_code=401 if problem else 200)
 
 
-def _answered(state: SandboxState, query: Mapping[str, str], asked: Sequence[str]) -> Response:
+def _answer_login(state: SandboxState, query: Mapping[str, str], asked: Sequence[str]) -> Response:
     username = query.get("username", "")
     if query.get("decision") == "deny":
-        return _back(query, error="access_denied")
+        return _redirect_back(query, error="access_denied")
     if username not in state.companies or query.get("password") != PASSWORD:
-        return _asking(query, asked, "Wrong username or password.")
+        return _show_login(query, asked, "Wrong username or password.")
     granted = set(query.get("consent", "").split()) & set(asked)
-    return _back(
+    return _redirect_back(
         query, code=state.tokens.code(username, granted, query["redirect_uri"], query.get("code_challenge", ""))
     )
 
@@ -139,7 +139,7 @@ def _is_client(form: Mapping[str, str]) -> bool:
 
 async def token(request: Request) -> Response:
     """Tokens for a code or a refresh token."""
-    form = await _form(request)
+    form = await _read_form(request)
     state = world(request)
     tokens = state.tokens
     if not _is_client(form):
@@ -162,7 +162,7 @@ async def token(request: Request) -> Response:
 
 async def revoke(request: Request) -> Response:
     """Kills a token; an unknown one is no error."""
-    form = await _form(request)
+    form = await _read_form(request)
     if not _is_client(form):
         return JSONResponse({"error": "invalid_client"}, status_code=401)
     world(request).tokens.revoke(form.get("token", ""))
@@ -189,90 +189,90 @@ class _Body(msgspec.Struct):
 Handler = Callable[[SandboxState, bytes], object]
 
 
-def _control(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _control_endpoint(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
     @wraps(handler)
     async def answer(request: Request) -> Response:
         try:
-            return _json(200, handler(world(request), await request.body() or b"{}"))
+            return _json_response(200, handler(world(request), await request.body() or b"{}"))
         except (msgspec.ValidationError, msgspec.DecodeError, HrisError) as error:
-            return _json(400, {"error": str(error)})
+            return _json_response(400, {"error": str(error)})
 
     return answer
 
 
-def _json(status: int, body: object) -> Response:
+def _json_response(status: int, body: object) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
 
-def _company(sandbox: SandboxState, body: _Body) -> Company:
+def _find_company(sandbox: SandboxState, body: _Body) -> Company:
     if body.username not in sandbox.companies:
         raise UnknownName(f"No company of the sandbox belongs to {body.username[:40]!r}.")
     return sandbox.companies[body.username]
 
 
-@_control
+@_control_endpoint
 def week(sandbox: SandboxState, body: bytes) -> object:
     """A week passes; gives its events."""
     said = msgspec.json.decode(body, type=_Body)
-    return {"events": _company(sandbox, said).week(said.today)}
+    return {"events": _find_company(sandbox, said).week(said.today)}
 
 
-@_control
+@_control_endpoint
 def inject(sandbox: SandboxState, body: bytes) -> object:
     """Puts a fault in force."""
     sandbox.inject(msgspec.json.decode(body, type=Fault))
     return {"faults": sandbox.faults.injected}
 
 
-@_control
+@_control_endpoint
 def clear(sandbox: SandboxState, _: bytes) -> object:
     """Clears all faults."""
     sandbox.clear_faults()
     return {"faults": sandbox.faults.injected}
 
 
-def _fields(changes: dict[str, Any]) -> dict[str, Any]:
+def _person_changes(changes: dict[str, Any]) -> dict[str, Any]:
     """Changes as JSON gives them, in the types a person has."""
     types = Person.__annotations__
     return {key: msgspec.convert(value, types[key]) if key in types else value for key, value in changes.items()}
 
 
-@_control
+@_control_endpoint
 def edit(sandbox: SandboxState, body: bytes) -> object:
     """Changes one person."""
     said = msgspec.json.decode(body, type=_Body)
-    _company(sandbox, said).edit(said.member_id, **_fields(said.changes))
+    _find_company(sandbox, said).edit(said.member_id, **_person_changes(said.changes))
     return {"member_id": said.member_id}
 
 
-@_control
+@_control_endpoint
 def add(sandbox: SandboxState, body: bytes) -> object:
     """Hires a person."""
     said = msgspec.json.decode(body, type=_Body)
-    return {"member_id": _company(sandbox, said).add(**_fields(said.changes))}
+    return {"member_id": _find_company(sandbox, said).add(**_person_changes(said.changes))}
 
 
-@_control
+@_control_endpoint
 def remove(sandbox: SandboxState, body: bytes) -> object:
     """Takes a person off the list."""
     said = msgspec.json.decode(body, type=_Body)
-    _company(sandbox, said).remove(said.member_id)
+    _find_company(sandbox, said).remove(said.member_id)
     return {"member_id": said.member_id}
 
 
-@_control
+@_control_endpoint
 def terminate(sandbox: SandboxState, body: bytes) -> object:
     """Ends an employment on ``last_day``, today unless given."""
     said = msgspec.json.decode(body, type=_Body)
-    company = _company(sandbox, said)
+    company = _find_company(sandbox, said)
     company.terminate(said.member_id, said.last_day or company.today)
     return {"member_id": said.member_id}
 
 
-@_control
+@_control_endpoint
 def state(sandbox: SandboxState, body: bytes) -> object:
     """Counts, dates, faults, requests so far and what has happened."""
-    company = _company(sandbox, msgspec.json.decode(body, type=_Body))
+    company = _find_company(sandbox, msgspec.json.decode(body, type=_Body))
     return {
         "today": company.today,
         "employees": len(company.member_ids),
@@ -284,10 +284,10 @@ def state(sandbox: SandboxState, body: bytes) -> object:
     }
 
 
-@_control
+@_control_endpoint
 def truth(sandbox: SandboxState, body: bytes) -> object:
     """Every listed member with every key."""
-    return {"members": _company(sandbox, msgspec.json.decode(body, type=_Body)).members()}
+    return {"members": _find_company(sandbox, msgspec.json.decode(body, type=_Body)).members()}
 
 
 CONTROL_ROUTES = [

@@ -154,7 +154,7 @@ class Person(msgspec.Struct, kw_only=True, gc=False):
 
 
 @cache
-def _pool(locale: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _name_pool(locale: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Given names and family names of a locale, in Faker's own order; reading them once is what makes people cheap."""
     provider = importlib.import_module(f"faker.providers.person.{locale}").Provider
     return tuple(provider.first_names), tuple(provider.last_names)
@@ -165,7 +165,7 @@ def new_id(random: Random) -> str:
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
-def _latin(text: str) -> str:
+def _latin_letters(text: str) -> str:
     """The letters a-z in a name, accents removed; '' for most scripts."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return "".join(letter for letter in plain if letter.isalpha())
@@ -187,12 +187,12 @@ class People:
     def name(self, locale: str = "") -> tuple[str, str]:
         """A given and a family name, of the locale or of one drawn by weight."""
         locale = locale or self.random.choices(self._locales, cum_weights=self._weights)[0]
-        first, last = _pool(locale)
+        first, last = _name_pool(locale)
         return self.random.choice(first), self.random.choice(last)
 
     def address(self, first: str, last: str) -> str:
         """A work address nobody else has."""
-        stem = ".".join(part for part in (_latin(first), _latin(last)) if part) or f"person{self.made}"
+        stem = ".".join(part for part in (_latin_letters(first), _latin_letters(last)) if part) or f"person{self.made}"
         numbers = count(self.made)
         local = stem
         while local in self._addresses:
@@ -209,7 +209,7 @@ class People:
         self.made += 1
         return str(self.made).zfill(self.width)
 
-    def hired(self, *, earliest: int, latest: int) -> str:
+    def draw_past_date(self, *, earliest: int, latest: int) -> str:
         """A day between ``earliest`` and ``latest`` days before today."""
         return (self.today - timedelta(days=self.random.randint(latest, earliest))).isoformat()
 
@@ -233,30 +233,30 @@ class People:
             personal_email=f"{email.partition('@')[0]}.{self.made}@home.example" if random.random() < 0.6 else None,
             phones=(("mobile", self.phone(place)),),
             birth_date=born.isoformat(),
-            start_date=start_date or self.hired(earliest=12 * 365, latest=30),
+            start_date=start_date or self.draw_past_date(earliest=12 * 365, latest=30),
             department=department,
             job_title=random.choice(DEPARTMENTS[department]),
             office=random.choice(OFFICES).id if random.random() < 0.85 else None,
             manager=manager,
-            custom=self._custom(),
+            custom=self._draw_custom_fields(),
             salary=random.randrange(50_000, 180_000, 500),
             sex=random.choice(("F", "M", "X")),
         )
 
-    def foreign(self, person: Person) -> None:
+    def move_abroad(self, person: Person) -> None:
         """Moves a person abroad, with a name and a number of the place."""
         place = self.random.choice(FOREIGN_PLACES)
         person.first_name, person.last_name = self.name(place.locale)
         person.home, person.country, person.office = place, place.country, None
         person.phones = (("mobile", self.phone(place)),)
 
-    def _custom(self) -> dict[str, tuple[str, ...]]:
+    def _draw_custom_fields(self) -> dict[str, tuple[str, ...]]:
         random = self.random
         values: dict[str, Sequence[str]] = {
             "cf-badge": [str(random.randrange(100_000)).zfill(6)],
             "cf-shirt": random.choices(CUSTOM_FIELDS[0].options) if random.random() < 0.8 else (),
             "cf-languages": random.sample(CUSTOM_FIELDS[1].options, random.choice((0, 1, 1, 2, 3))),
             "cf-buddy": [str(random.randint(1, self.made)).zfill(self.width)] if random.random() < 0.2 else (),
-            "cf-volunteer": [self.hired(earliest=0, latest=-300)] if random.random() < 0.1 else (),
+            "cf-volunteer": [self.draw_past_date(earliest=0, latest=-300)] if random.random() < 0.1 else (),
         }
         return {id_: tuple(items) for id_, items in values.items() if items}

@@ -62,10 +62,10 @@ class Gate:
         username = self.world.owner(bearer(Request(scope)))
         if slow := self.world.faults.strike("slow", path, username):
             await asyncio.sleep(slow.seconds)
-        struck = self._struck(path, username)
+        struck = self._fault_response(path, username)
         await (struck or self.app)(scope, receive, send)
 
-    def _struck(self, path: str, username: str | None) -> Response | None:
+    def _fault_response(self, path: str, username: str | None) -> Response | None:
         strike = self.world.faults.strike
         if fault := strike("rate_limited", path, username):
             wait = f"{fault.retry_after:g}"
@@ -208,7 +208,7 @@ class Sandbox:
         return self.company.members()
 
 
-def _server(world: SandboxState) -> uvicorn.Server:
+def _build_server(world: SandboxState) -> uvicorn.Server:
     app = create_app(world)
     config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     return uvicorn.Server(config)
@@ -235,7 +235,7 @@ def running(
     for text in faults:
         world.inject(Fault.parse(text))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = _server(world)
+        server = _build_server(world)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
         thread.start()
         try:
@@ -268,4 +268,4 @@ def serve(port: int = 8085, employees: int = 100, seed: int = 0, faults: Sequenc
     except OSError as error:
         raise UsageError(f"The sandbox cannot listen on port {port} ({error.strerror}): give another --port.") from None
     with listener, suppress(KeyboardInterrupt):
-        _server(world).run(sockets=[listener])
+        _build_server(world).run(sockets=[listener])

@@ -43,7 +43,7 @@ class Surprise:
 Change = Callable[[Person, People], None]
 
 
-def _each(change: Change) -> Callable[[list[Person], People], None]:
+def _change_each(change: Change) -> Callable[[list[Person], People], None]:
     def apply(struck: list[Person], people: People) -> None:
         for person in struck:
             change(person, people)
@@ -79,21 +79,21 @@ def _shared_work_id(struck: list[Person], _: People) -> None:
         person.work_id = struck[0].work_id
 
 
-def _terminated(person: Person, people: People) -> None:
+def _terminated_person(person: Person, people: People) -> None:
     person.active = False
-    person.start_date = people.hired(earliest=9 * 365, latest=3 * 365)
-    person.termination_date = people.hired(earliest=2 * 365, latest=10)
+    person.start_date = people.draw_past_date(earliest=9 * 365, latest=3 * 365)
+    person.termination_date = people.draw_past_date(earliest=2 * 365, latest=10)
     if people.random.random() < 0.6:
         person.work_email = None
 
 
 def _new_id_rehire(struck: list[Person], people: People) -> None:
     before, after = struck
-    _terminated(before, people)
+    _terminated_person(before, people)
     for name in ("first_name", "last_name", "preferred_name", "birth_date", "home", "phones", "personal_email"):
         setattr(after, name, getattr(before, name))
-    after.start_date = people.hired(earliest=300, latest=30)
-    before.work_email, before.termination_date = None, people.hired(earliest=2 * 365, latest=400)
+    after.start_date = people.draw_past_date(earliest=300, latest=30)
+    before.work_email, before.termination_date = None, people.draw_past_date(earliest=2 * 365, latest=400)
 
 
 def _future_termination(person: Person, people: People) -> None:
@@ -105,23 +105,23 @@ def _future_hire(person: Person, people: People) -> None:
     person.work_email = None
 
 
-def _contractor(person: Person, _: People) -> None:
+def _domestic_contractor(person: Person, _: People) -> None:
     person.kind, person.employment_type, person.department = "contractor", None, None
 
 
 def _international_contractor(person: Person, people: People) -> None:
-    people.foreign(person)
+    people.move_abroad(person)
     person.kind, person.employment_type, person.work_email = "international_contractor", None, None
 
 
 def _international_employee(person: Person, people: People) -> None:
-    people.foreign(person)
+    people.move_abroad(person)
     person.kind = people.random.choice(("international_employee", "employee_eor"))
 
 
-def _rehired(person: Person, people: People) -> None:
-    person.start_date = people.hired(earliest=9 * 365, latest=4 * 365)
-    person.rehire_dates = (people.hired(earliest=3 * 365, latest=60),)
+def _rehired_person(person: Person, people: People) -> None:
+    person.start_date = people.draw_past_date(earliest=9 * 365, latest=4 * 365)
+    person.rehire_dates = (people.draw_past_date(earliest=3 * 365, latest=60),)
 
 
 def _no_work_email(person: Person, _: People) -> None:
@@ -145,7 +145,7 @@ def _managers_in_a_circle(struck: list[Person], _: People) -> None:
         person.manager = manager.id
 
 
-def _hyphens(person: Person, people: People) -> None:
+def _hyphenated_name(person: Person, people: People) -> None:
     person.last_name = f"{people.name('es_MX')[1]}-{people.name('en_US')[1]}"
 
 
@@ -178,31 +178,31 @@ def _two_phones(person: Person, _: People) -> None:
 
 SURPRISES: tuple[Surprise, ...] = (
     Surprise("manager_circle", _managers_in_a_circle, at_least=2, among_managers=True),
-    Surprise("terminated_manager", _each(_terminated), share=0.002, among_managers=True),
-    Surprise("service_account", _each(_service_account)),
-    Surprise("overlong_last_name", _each(_overlong_last_name)),
-    Surprise("impossible_date", _each(_impossible_date)),
-    Surprise("missing_last_name", _each(_missing_last_name)),
+    Surprise("terminated_manager", _change_each(_terminated_person), share=0.002, among_managers=True),
+    Surprise("service_account", _change_each(_service_account)),
+    Surprise("overlong_last_name", _change_each(_overlong_last_name)),
+    Surprise("impossible_date", _change_each(_impossible_date)),
+    Surprise("missing_last_name", _change_each(_missing_last_name)),
     Surprise("shared_work_id", _shared_work_id, at_least=2, smallest=100),
     Surprise("rehired_under_new_id", _new_id_rehire, at_least=2, smallest=100),
-    Surprise("terminated", _each(_terminated), share=0.08, at_least=2),
-    Surprise("future_termination", _each(_future_termination), share=0.01),
-    Surprise("future_hire", _each(_future_hire), share=0.01),
-    Surprise("contractor", _each(_contractor), share=0.03),
-    Surprise("international_contractor", _each(_international_contractor), share=0.02),
-    Surprise("international_employee", _each(_international_employee), share=0.02),
-    Surprise("rehired", _each(_rehired), share=0.03),
-    Surprise("no_work_email", _each(_no_work_email), share=0.02),
-    Surprise("no_email", _each(_no_email), share=0.005),
-    Surprise("manager_outside", _each(_manager_outside), share=0.004),
-    Surprise("own_manager", _each(_own_manager)),
-    Surprise("hyphens", _each(_hyphens), share=0.03),
-    Surprise("several_given_names", _each(_several_given_names), share=0.03),
-    Surprise("untidy_text", _each(_untidy_text), share=0.005),
-    Surprise("nothing_optional", _each(_nothing_optional), share=0.005),
-    Surprise("two_phones", _each(_two_phones), share=0.03),
-    Surprise("free_text_phone", _each(_free_text_phone), share=0.01),
-    Surprise("bare_phone", _each(_bare_phone), share=0.2),
+    Surprise("terminated", _change_each(_terminated_person), share=0.08, at_least=2),
+    Surprise("future_termination", _change_each(_future_termination), share=0.01),
+    Surprise("future_hire", _change_each(_future_hire), share=0.01),
+    Surprise("contractor", _change_each(_domestic_contractor), share=0.03),
+    Surprise("international_contractor", _change_each(_international_contractor), share=0.02),
+    Surprise("international_employee", _change_each(_international_employee), share=0.02),
+    Surprise("rehired", _change_each(_rehired_person), share=0.03),
+    Surprise("no_work_email", _change_each(_no_work_email), share=0.02),
+    Surprise("no_email", _change_each(_no_email), share=0.005),
+    Surprise("manager_outside", _change_each(_manager_outside), share=0.004),
+    Surprise("own_manager", _change_each(_own_manager)),
+    Surprise("hyphens", _change_each(_hyphenated_name), share=0.03),
+    Surprise("several_given_names", _change_each(_several_given_names), share=0.03),
+    Surprise("untidy_text", _change_each(_untidy_text), share=0.005),
+    Surprise("nothing_optional", _change_each(_nothing_optional), share=0.005),
+    Surprise("two_phones", _change_each(_two_phones), share=0.03),
+    Surprise("free_text_phone", _change_each(_free_text_phone), share=0.01),
+    Surprise("bare_phone", _change_each(_bare_phone), share=0.2),
 )
 
 UNTOUCHED = (
@@ -229,9 +229,9 @@ def apply_anomaly(members: list[Person], managers: int, people: People) -> dict[
         people_struck = list(islice(waiting[surprise.among_managers], surprise.size(len(members))))
         if people_struck:
             surprise.apply(people_struck, people)
-            struck[surprise.name] = _ids(people_struck)
+            struck[surprise.name] = _person_ids(people_struck)
     return struck
 
 
-def _ids(people_struck: Iterable[Person]) -> tuple[str, ...]:
+def _person_ids(people_struck: Iterable[Person]) -> tuple[str, ...]:
     return tuple(person.id for person in people_struck)

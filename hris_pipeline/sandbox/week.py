@@ -42,23 +42,23 @@ def pass_week(company: "Company", today: date | None = None) -> list[Event]:
 
     Companies too small for surprises only hire one and change one.
     """
-    events = _due(company, today or company.today)
+    events = _advance_date(company, today or company.today)
     size = len(company.member_ids)
-    settled = _settled(company)
+    settled = _settled_people(company)
     company.random.shuffle(settled)
 
     def take(share: float, least: int = 1) -> list[Person]:
         return [settled.pop() for _ in range(min(len(settled), max(least, round(share * size))))]
 
-    heads = _heads(company)
+    heads = _head_ids(company)
     events += [_change(company, person, number, heads) for number, person in enumerate(take(0.05))]
     if size >= SMALLEST:
-        returning = _returning(company, max(1, round(0.004 * size)))
+        returning = _find_returning(company, max(1, round(0.004 * size)))
         leavers, vanishing = take(0.01), take(0.004)
         events += [_return(company, person) for person in returning]
         events += [_leave(company, person) for person in leavers]
         events += [_vanish(company, person) for person in vanishing]
-        heads = _heads(company)
+        heads = _head_ids(company)
         if size >= WITH_CONFLICTS and len(vanishing) > 1:
             events += [_reuse(company, vanishing[0], heads), *_rehire(company)]
     events += [Event("hired", _hire(company, heads)) for _ in range(max(1, round(0.015 * size)))]
@@ -66,7 +66,7 @@ def pass_week(company: "Company", today: date | None = None) -> list[Event]:
     return events
 
 
-def _settled(company: "Company") -> list[Person]:
+def _settled_people(company: "Company") -> list[Person]:
     """Active people, started, not about to leave, and good enough to be users; never the head of the tree."""
     today, untouched = company.today.isoformat(), company.ids_of(UNTOUCHED)
     return [
@@ -81,10 +81,10 @@ def _settled(company: "Company") -> list[Person]:
 
 
 def _days_ago(company: "Company", latest: int = 1) -> str:
-    return company.people.hired(earliest=6, latest=latest)
+    return company.people.draw_past_date(earliest=6, latest=latest)
 
 
-def _due(company: "Company", until: date) -> list[Event]:
+def _advance_date(company: "Company", until: date) -> list[Event]:
     """Moves the company's date on: who starts by then, and whose last day is past."""
     before, now = company.today.isoformat(), until.isoformat()
     company.people.today = until
@@ -96,22 +96,22 @@ def _due(company: "Company", until: date) -> list[Event]:
     return [Event("started", member_id) for member_id in started] + [Event("left", member_id) for member_id in left]
 
 
-def _title(company: "Company", person: Person, _: list[str]) -> str:
+def _draw_title(company: "Company", person: Person, _: list[str]) -> str:
     titles = [title for group in DEPARTMENTS.values() for title in group if title != (person.job_title or "").strip()]
     return company.random.choice(titles)
 
 
-def _department(company: "Company", person: Person, _: list[str]) -> str:
+def _draw_department(company: "Company", person: Person, _: list[str]) -> str:
     return company.random.choice([name for name in DEPARTMENTS if name != person.department])
 
 
-def _heads(company: "Company") -> list[str]:
+def _head_ids(company: "Company") -> list[str]:
     """Active people who have reports; anybody, where nobody has."""
     active = {person.id for person in company.persons() if person.active}
     return sorted({p.manager for p in company.persons() if p.manager in active and p.manager != p.id} or active)
 
 
-def _manager(company: "Company", person: Person, heads: list[str]) -> str:
+def _draw_manager(company: "Company", person: Person, heads: list[str]) -> str:
     """Somebody who already has reports, so that nobody comes to report to their own reports."""
     return company.random.choice([head for head in heads if head not in (person.id, person.manager)])
 
@@ -121,15 +121,15 @@ def _first_half(person: Person) -> str:
 
 
 CHANGES: tuple[tuple[str, Callable[["Company", Person, list[str]], Any]], ...] = (
-    ("job_title", _title),
-    ("department", _department),
+    ("job_title", _draw_title),
+    ("department", _draw_department),
     (
         "work_email",
         lambda company, person, _: company.people.address("new", person.last_name or ""),
     ),
     ("phones", lambda company, _, __: (("mobile", f"+1917555{company.random.randrange(100, 200):04d}"),)),
     ("last_name", lambda company, person, _: f"{_first_half(person)}-{company.people.name('en_US')[1]}"),
-    ("manager", _manager),
+    ("manager", _draw_manager),
     ("work_id", lambda company, _, __: company.people.next_work_id()),
     ("preferred_name", lambda company, _, __: f"{company.people.name('en_US')[0]} Jo"),
 )
@@ -155,7 +155,7 @@ def _vanish(company: "Company", person: Person) -> Event:
     return Event("vanished", person.id)
 
 
-def _returning(company: "Company", number: int) -> list[Person]:
+def _find_returning(company: "Company", number: int) -> list[Person]:
     """Who comes back: first those an earlier week lost, then the terminated of old."""
     former = {event.former_id for event in company.events}
     lost = [event.member_id for event in company.events if event.kind in ("vanished", "left")]

@@ -29,15 +29,15 @@ DEPARTMENT_IDS = {name: f"department-{number}" for number, name in enumerate(DEP
 OFFICES_BY_ID: Mapping[str | None, Office] = {office.id: office for office in OFFICES}
 
 
-def _filled(**pairs: Any) -> Json:
+def _drop_empty(**pairs: Any) -> Json:
     return {key: value for key, value in pairs.items() if value not in (None, "", {})}
 
 
-def _address(person: Person) -> Json:
+def _home_address(person: Person) -> Json:
     place = person.home
     if place is None:
         return {}
-    return _filled(
+    return _drop_empty(
         line1="12 Example Street",
         city=place.city,
         state=place.state,
@@ -46,22 +46,24 @@ def _address(person: Person) -> Json:
     )
 
 
-def _employment(person: Person, manager_work_id: str | None) -> Json:
+def _describe_employment(person: Person, manager_work_id: str | None) -> Json:
     starts = [start for start in (person.start_date, *person.rehire_dates) if start]
     ends = [*starts[1:], person.termination_date]
-    return _filled(
+    return _drop_empty(
         type=person.kind,
         employment_location_type=person.location_type,
-        current_employment=_filled(
+        current_employment=_drop_empty(
             **{
-                person.country or "US": _filled(
+                person.country or "US": _drop_empty(
                     employment_type=person.employment_type, start_date=starts[-1] if starts else None
                 )
             }
         )
         if person.active
         else None,
-        employment_history=[_filled(start_date=start, end_date=end) for start, end in zip(starts, ends, strict=True)],
+        employment_history=[
+            _drop_empty(start_date=start, end_date=end) for start, end in zip(starts, ends, strict=True)
+        ],
         employment_start_date=person.start_date,
         employment_termination_date=person.termination_date,
         job_title=person.job_title,
@@ -69,10 +71,10 @@ def _employment(person: Person, manager_work_id: str | None) -> Json:
         if person.department
         else None,
         office={"id": person.office, "name": OFFICES_BY_ID[person.office].name} if person.office else None,
-        manager=_filled(id=person.manager, work_id=manager_work_id) if person.manager else None,
+        manager=_drop_empty(id=person.manager, work_id=manager_work_id) if person.manager else None,
         current_pay={"amount": person.salary, "currency": "USD"},
         current_pay_frequency="semi_monthly",
-        pay_history=[_filled(amount=person.salary, start_date=person.start_date)],
+        pay_history=[_drop_empty(amount=person.salary, start_date=person.start_date)],
     )
 
 
@@ -88,12 +90,12 @@ def member(
 
     ``manager_work_id`` is known when the manager is listed. Pay, tax and sex are in it: clients must drop them.
     """
-    home = _address(person)
-    sent = _filled(
+    home = _home_address(person)
+    sent = _drop_empty(
         id=person.id,
         company_id=company_id,
         work_id=person.work_id,
-        name=_filled(
+        name=_drop_empty(
             given_name=person.first_name,
             family_name=person.last_name,
             preferred_name=person.preferred_name,
@@ -118,7 +120,7 @@ def member(
         updated_at=person.updated_at,
     )
     if employment:
-        sent |= _employment(person, manager_work_id)
+        sent |= _describe_employment(person, manager_work_id)
     return sent | (person.raw or {})
 
 
@@ -134,7 +136,7 @@ def profile(company_id: str, display_name: str) -> Json:
             {
                 "id": office.id,
                 "name": office.name,
-                "address": _filled(
+                "address": _drop_empty(
                     line1="1 Sample Avenue", city=office.city, state=office.state, country=office.country
                 ),
             }
@@ -209,7 +211,7 @@ def finch_individual(person: Person) -> Json:
         "dob": person.birth_date,
         "gender": {"F": "female", "M": "male"}.get(person.sex or "", "other"),
         "ethnicity": "decline_to_specify",
-        "residence": _finch_location(**_address(person)) if person.home else None,
+        "residence": _finch_location(**_home_address(person)) if person.home else None,
     }
 
 

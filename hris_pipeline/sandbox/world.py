@@ -73,7 +73,7 @@ class Grant:
     challenge: str = ""
 
 
-def _challenge(verifier: str) -> str:
+def _code_challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
@@ -104,15 +104,19 @@ class Tokens:
             grant = self._codes.pop(code, None)
             if grant is None or grant.redirect_uri != redirect_uri or grant.expires <= self.clock.now():
                 return None
-            return self._issue(grant) if not grant.challenge or _challenge(verifier) == grant.challenge else None
+            return (
+                self._issue_tokens(grant)
+                if not grant.challenge or _code_challenge(verifier) == grant.challenge
+                else None
+            )
 
     def refresh(self, token: str) -> dict[str, Any] | None:
         """New tokens for a refresh token, which is used up; None when it is unknown, used or expired."""
         with self._lock:
             grant = self._refresh.pop(token, None)
-            return None if grant is None or grant.expires <= self.clock.now() else self._issue(grant)
+            return None if grant is None or grant.expires <= self.clock.now() else self._issue_tokens(grant)
 
-    def _issue(self, grant: Grant) -> dict[str, Any]:
+    def _issue_tokens(self, grant: Grant) -> dict[str, Any]:
         now = self.clock.now()
         access, refresh = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self._access[access] = replace(grant, expires=now + self.access_life)

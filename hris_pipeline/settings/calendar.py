@@ -56,7 +56,7 @@ def next_due(settings: Settings | Calendar, after: datetime) -> datetime:
 
 def _moments_around(settings: Settings | Calendar, instant: datetime) -> tuple[datetime, ...]:
     days = _due_days(settings.frequency, settings.weekday, settings.day_of_month, local_date(settings, instant))
-    return _moments(days, settings.at, settings.time_zone)
+    return _due_moments(days, settings.at, settings.time_zone)
 
 
 @lru_cache(maxsize=4096)
@@ -72,12 +72,12 @@ def _due_days(frequency: str, weekday: str, day_of_month: int, day: date) -> tup
 
 
 @lru_cache(maxsize=4096)
-def _moments(days: tuple[date, ...], at: str, time_zone: str) -> tuple[datetime, ...]:
+def _due_moments(days: tuple[date, ...], at: str, time_zone: str) -> tuple[datetime, ...]:
     zone = ZoneInfo(time_zone)
-    return tuple(_instant(datetime.combine(day, time.fromisoformat(at)), zone) for day in days)
+    return tuple(_resolve_wall_time(datetime.combine(day, time.fromisoformat(at)), zone) for day in days)
 
 
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
+def _resolve_wall_time(wall: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which clocks in ``zone`` first show ``wall``, or the first one after it when they never do."""
     instant = wall.replace(tzinfo=zone).astimezone(UTC)
     if instant.astimezone(zone).replace(tzinfo=None) == wall:

@@ -301,7 +301,7 @@ class Settings(StrictModel):
         return document_digest(self.model_dump(mode="json", exclude=set(NOT_IN_PLAN)))
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_consistency(self) -> Self:
         if "metadata" not in self.model_fields_set:  # what the source never sends is no default of it
             available = tuple(entry for entry in self.metadata if self.source not in sources_without(entry.source))
             object.__setattr__(self, "metadata", available)

@@ -78,9 +78,9 @@ def set_values(settings: Settings, assignments: Sequence[str]) -> Settings:
 
 def differences(old: Settings, new: Settings) -> list[Difference]:
     """Every setting that differs; metadata fields and rules are told apart by name, and their order as a whole."""
-    before, after = (dict(_leaves(settings.document())) for settings in (old, new))
+    before, after = (dict(_flatten_settings(settings.document())) for settings in (old, new))
     differences = [
-        Difference(key, _shown(key, before.get(key, "")), _shown(key, after.get(key, "")))
+        Difference(key, _mask_secret(key, before.get(key, "")), _mask_secret(key, after.get(key, "")))
         for key in dict.fromkeys((*before, *after))
         if before.get(key, "") != after.get(key, "")
     ]
@@ -119,17 +119,17 @@ def _assign(document: dict[str, Any], assignment: str) -> Iterator[Problem]:
         yield from (Problem(key, problem.message) for problem in value.problems)
 
 
-def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def _flatten_settings(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Dotted key and text of every value that is set; what has a name is one value."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else name)
+            yield from _flatten_settings(inner, f"{key}.{name}" if key else name)
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         for position, item in enumerate(value):
             if "name" in item:
                 yield f"{key}.{item['name']}", _as_text({name: item[name] for name in item if name != "name"})
             else:
-                yield from _leaves(item, f"{key}[{position}]")
+                yield from _flatten_settings(item, f"{key}[{position}]")
     elif value not in (None, []):
         yield key, _as_text(value)
 
@@ -140,7 +140,7 @@ def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _shown(key: str, value: str) -> str:
+def _mask_secret(key: str, value: str) -> str:
     secret = key.startswith("notify[") and key.endswith(".to")
     return f"{value.partition('://')[0]}://…" if secret and value else value
 
@@ -161,20 +161,20 @@ def rewrite_settings(text: str, settings: Settings, *, defaults: bool = False) -
         return fresh
     if defaults is False and old == settings:
         return text
-    merged = _merged(text, old, settings, defaults=defaults)
-    if not _holds(merged, settings):
+    merged = _merge_into_text(text, old, settings, defaults=defaults)
+    if not _is_equivalent(merged, settings):
         merged = fresh
-    return merged + "".join(f"{comment}\n" for comment in _lost(text, merged))
+    return merged + "".join(f"{comment}\n" for comment in _find_lost_comments(text, merged))
 
 
-def _holds(text: str, settings: Settings) -> bool:
+def _is_equivalent(text: str, settings: Settings) -> bool:
     try:
         return load_settings(text) == settings
     except SettingsInvalid:
         return False
 
 
-def _merged(text: str, old: Settings, new: Settings, *, defaults: bool) -> str:
+def _merge_into_text(text: str, old: Settings, new: Settings, *, defaults: bool) -> str:
     yaml = make_yaml(comments=True)
     _keep_indentation(yaml, text)
     node = yaml.load(text)
@@ -223,11 +223,11 @@ def _merge(node: Any, before: Any, after: Any, written: Any) -> Any:
 
 def _merge_list(node: CommentedSeq, before: list[Any], after: list[Any], written: list[Any]) -> Any:
     """Entries are told apart by their name, or by what they are. What is moved is written anew."""
-    names = [_name(entry) for entry in after]
+    names = [_entry_name(entry) for entry in after]
     for position in reversed(range(len(before))):
-        if _name(before[position]) not in names:
+        if _entry_name(before[position]) not in names:
             del node[position], before[position]
-    if [_name(entry) for entry in before] != names[: len(before)]:
+    if [_entry_name(entry) for entry in before] != names[: len(before)]:
         return written
     for position, entry in enumerate(after):
         if position < len(before):
@@ -237,16 +237,16 @@ def _merge_list(node: CommentedSeq, before: list[Any], after: list[Any], written
     return node
 
 
-def _name(entry: Any) -> Any:
+def _entry_name(entry: Any) -> Any:
     return entry.get("name", str(entry)) if isinstance(entry, dict) else entry
 
 
-def _lost(text: str, merged: str) -> Iterable[str]:
+def _find_lost_comments(text: str, merged: str) -> Iterable[str]:
     """The comments of ``text`` that ``merged`` has not."""
-    return (Counter(_comments(text)) - Counter(_comments(merged))).elements()
+    return (Counter(_scan_comments(text)) - Counter(_scan_comments(merged))).elements()
 
 
-def _comments(text: str) -> Iterator[str]:
+def _scan_comments(text: str) -> Iterator[str]:
     """What stands between two tokens is blanks and comments."""
     tokens = list(make_yaml().scan(text))
     for token, following in pairwise(tokens):

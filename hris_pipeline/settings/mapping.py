@@ -72,7 +72,7 @@ def effective_metadata(settings: Settings) -> tuple[MetadataField, ...]:
 
 def needs_custom_fields(settings: Settings) -> bool:
     """Whether custom field values must be extracted: the mapping, metadata or a rule in force names a custom field."""
-    return any(custom_label(source) is not None for source in _sources(settings))
+    return any(custom_label(source) is not None for source in _list_used_sources(settings))
 
 
 def column_lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -84,7 +84,8 @@ def column_lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
     sources |= {entry.name.column: entry.source for entry in effective_metadata(settings) if entry.type != "hidden"}
     also = {"hire_date": ("latest_rehire_date",)} if settings.hire_date_priority == "latest" else {}
     return {
-        target: tuple(dict.fromkeys((_column(source), *also.get(target, ())))) for target, source in sources.items()
+        target: tuple(dict.fromkeys((_source_column(source), *also.get(target, ()))))
+        for target, source in sources.items()
     }
 
 
@@ -115,8 +116,8 @@ def set_source(settings: Settings, target: str, source: str) -> Settings:
         SettingsInvalid: the source cannot feed it.
     """
     if target in USER_FIELD_NAMES:
-        return _changed(settings, mapping={**settings.mapping, target: source})
-    return _changed(settings, metadata=_replaced(settings, target, source=source))
+        return _change_settings(settings, mapping={**settings.mapping, target: source})
+    return _change_settings(settings, metadata=_edit_metadata_entry(settings, target, source=source))
 
 
 def add_metadata(settings: Settings, name: str, source: str, type: MetadataType = "default") -> Settings:  # noqa: A002
@@ -126,7 +127,7 @@ def add_metadata(settings: Settings, name: str, source: str, type: MetadataType 
         SettingsInvalid: the name is taken, or the source or type is none.
     """
     added = {"name": name, "source": source, "type": type}
-    return _changed(settings, metadata=[*_entries(settings), added])
+    return _change_settings(settings, metadata=[*_dump_metadata(settings), added])
 
 
 def rename_metadata(settings: Settings, name: str, new_name: str) -> Settings:
@@ -136,9 +137,9 @@ def rename_metadata(settings: Settings, name: str, new_name: str) -> Settings:
         UnknownName: there is no metadata field ``name``.
         SettingsInvalid: ``new_name`` is taken or no name.
     """
-    metadata = _replaced(settings, name, name=new_name)
+    metadata = _edit_metadata_entry(settings, name, name=new_name)
     excluded = [new_name if field == name else field for field in settings.exclude_fields]
-    return _changed(settings, metadata=metadata, exclude_fields=excluded)
+    return _change_settings(settings, metadata=metadata, exclude_fields=excluded)
 
 
 def change_metadata_type(settings: Settings, name: str, type: MetadataType) -> Settings:  # noqa: A002
@@ -148,7 +149,7 @@ def change_metadata_type(settings: Settings, name: str, type: MetadataType) -> S
         UnknownName: there is no metadata field ``name``.
         SettingsInvalid: there is no such type.
     """
-    return _changed(settings, metadata=_replaced(settings, name, type=type))
+    return _change_settings(settings, metadata=_edit_metadata_entry(settings, name, type=type))
 
 
 def delete_metadata(settings: Settings, name: str) -> Settings:
@@ -162,29 +163,29 @@ def delete_metadata(settings: Settings, name: str) -> Settings:
         raise UsageError(
             f"{name} is a core user field and cannot be deleted: to leave it alone, add it to exclude_fields."
         )
-    _position(settings, name)
-    return _changed(
+    _find_position(settings, name)
+    return _change_settings(
         settings,
-        metadata=[entry for entry in _entries(settings) if entry["name"] != name],
+        metadata=[entry for entry in _dump_metadata(settings) if entry["name"] != name],
         exclude_fields=[field for field in settings.exclude_fields if field != name],
     )
 
 
-def _sources(settings: Settings) -> Iterator[str]:
+def _list_used_sources(settings: Settings) -> Iterator[str]:
     yield from effective_mapping(settings).values()
     yield from (entry.source for entry in effective_metadata(settings))
     yield from (condition.field for rule in settings.do_not_import for condition in rule.conditions)
 
 
-def _column(source: str) -> str:
+def _source_column(source: str) -> str:
     return "custom_fields" if custom_label(source) is not None else source
 
 
-def _entries(settings: Settings) -> list[dict[str, Any]]:
+def _dump_metadata(settings: Settings) -> list[dict[str, Any]]:
     return [entry.model_dump() for entry in settings.metadata]
 
 
-def _position(settings: Settings, name: str) -> int:
+def _find_position(settings: Settings, name: str) -> int:
     names: list[str] = [entry.name for entry in settings.metadata]
     if name not in names:
         raise UnknownName(
@@ -193,12 +194,12 @@ def _position(settings: Settings, name: str) -> int:
     return names.index(name)
 
 
-def _replaced(settings: Settings, name: str, /, **changes: str) -> list[dict[str, Any]]:
-    position = _position(settings, name)
-    entries = _entries(settings)
+def _edit_metadata_entry(settings: Settings, name: str, /, **changes: str) -> list[dict[str, Any]]:
+    position = _find_position(settings, name)
+    entries = _dump_metadata(settings)
     entries[position] |= changes
     return entries
 
 
-def _changed(settings: Settings, **changes: Any) -> Settings:
+def _change_settings(settings: Settings, **changes: Any) -> Settings:
     return settings_from({**settings.document(), **changes})

@@ -32,7 +32,7 @@ def settings_schema() -> dict[str, Any]:
 
 def setting_rows(part: type[BaseModel] = Settings) -> tuple[SettingRow, ...]:
     """Every setting of a part of the document (the whole by default) in order; a part inside it with its own keys."""
-    return tuple(_rows(part, ""))
+    return tuple(_walk_fields(part, ""))
 
 
 def settings_page() -> str:
@@ -42,24 +42,28 @@ def settings_page() -> str:
     columns = ("Key", "Values", "Default", "Meaning")
     sections = (
         _HEAD,
-        _table(columns, [row for row in rows if row.name not in guards]),
+        _render_table(columns, [row for row in rows if row.name not in guards]),
         _GUARDS,
-        _table(columns, [row for row in rows if row.name in guards]),
+        _render_table(columns, [row for row in rows if row.name in guards]),
         "## Metadata\n\nOne entry of `metadata`.",
-        _table(columns, setting_rows(MetadataField)),
+        _render_table(columns, setting_rows(MetadataField)),
         "## Rules\n\nOne entry of `do_not_import`; the first rule that matches gives the reason.",
-        _table(columns, setting_rows(Rule)),
+        _render_table(columns, setting_rows(Rule)),
         "### Conditions\n\nOne entry of `all` or `any`.",
-        _table(columns, setting_rows(Condition)),
+        _render_table(columns, setting_rows(Condition)),
         "### Operators\n\nThe value each one takes, by kind of field; a blank cell: it cannot be asked.",
-        _table(("Operator", *_KINDS), [(name, *(by.get(kind, "") for kind in _KINDS)) for name, by in _OPERATORS]),
+        _render_table(
+            ("Operator", *_KINDS), [(name, *(by.get(kind, "") for kind in _KINDS)) for name, by in _OPERATORS]
+        ),
         "\n".join(f"- {line}" for line in COMPARISON),
         "## Notifications\n\nOne entry of `notify`.",
-        _table(columns, setting_rows(Notify)),
+        _render_table(columns, setting_rows(Notify)),
         "## User fields\n\nWhat `mapping` can feed, and from what it is fed otherwise.",
-        _table(("Key", "Title", "Kind", "Default source"), [(f.name, f.title, f.kind, f.source) for f in USER_FIELDS]),
+        _render_table(
+            ("Key", "Title", "Kind", "Default source"), [(f.name, f.title, f.kind, f.source) for f in USER_FIELDS]
+        ),
         "## Employee columns\n\nWhat `mapping`, `metadata` and rules can read, besides `custom:Label`.",
-        _table(("Key", "Title", "Kind", "Meaning"), list(_column_cells())),
+        _render_table(("Key", "Title", "Kind", "Meaning"), list(_column_cells())),
     )
     return "\n\n".join(sections) + "\n"
 
@@ -95,35 +99,35 @@ class _Schema(GenerateJsonSchema):
         return False
 
 
-def _rows(part: type[BaseModel], prefix: str) -> Iterator[SettingRow]:
+def _walk_fields(part: type[BaseModel], prefix: str) -> Iterator[SettingRow]:
     properties = part.model_json_schema(schema_generator=_Schema)["properties"]
     for name, field in part.model_fields.items():
         inner = field.annotation
         meaning = field.description or ""
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield SettingRow(f"{prefix}{name}", "keys below", "", meaning)
-            yield from _rows(inner, f"{prefix}{name}.")
+            yield from _walk_fields(inner, f"{prefix}{name}.")
         else:
-            default = "" if field.is_required() else _default(properties[name].get("default"))
-            yield SettingRow(f"{prefix}{name}", _values(properties[name]), default, meaning)
+            default = "" if field.is_required() else _describe_default(properties[name].get("default"))
+            yield SettingRow(f"{prefix}{name}", _describe_values(properties[name]), default, meaning)
 
 
-def _values(schema: Mapping[str, Any]) -> str:
+def _describe_values(schema: Mapping[str, Any]) -> str:
     named = schema.get("title") or schema.get("$ref", "").rpartition("/")[2]
     if named:
         return str(named)
     if "enum" in schema:
         return ", ".join(schema["enum"])
     if "anyOf" in schema:
-        return _values(schema["anyOf"][0]) if len(schema["anyOf"]) == 2 else "see operators"
+        return _describe_values(schema["anyOf"][0]) if len(schema["anyOf"]) == 2 else "see operators"
     if schema["type"] == "array":
-        return f"list of {_values(schema['items'])}"
+        return f"list of {_describe_values(schema['items'])}"
     if schema["type"] == "object":
         return "user field: source"
     return f"{schema['minimum']} to {schema['maximum']}" if "maximum" in schema else f"{schema['minimum']} or more"
 
 
-def _default(value: Any) -> str:
+def _describe_default(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -140,6 +144,6 @@ def _column_cells() -> Iterator[Sequence[str]]:
             yield field.name, field.title, field.kind, f"{field.description}{without}"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _render_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *((f"`{name}`", *cells) for name, *cells in rows)]
     return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)

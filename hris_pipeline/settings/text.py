@@ -69,16 +69,16 @@ def iso_date(text: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _category(character: str) -> str:
+def _unicode_category(character: str) -> str:
     return unicodedata.category(character)
 
 
 def _is_visible(character: str) -> bool:
-    return not character.isspace() and _category(character) != "Cf"
+    return not character.isspace() and _unicode_category(character) != "Cf"
 
 
 def _without_format(text: str) -> list[str]:
-    return [character for character in text if _category(character) != "Cf"]
+    return [character for character in text if _unicode_category(character) != "Cf"]
 
 
 def _inside_words(text: str) -> list[str]:
@@ -86,18 +86,18 @@ def _inside_words(text: str) -> list[str]:
     letters: list[str] = []
     waiting = ""
     for character in text:
-        if _category(character) == "Cf":
+        if _unicode_category(character) == "Cf":
             waiting = waiting or (character if character in _JOINERS else "")
             continue
-        if waiting and letters and _joins(letters[-1]) and _joins(character):
+        if waiting and letters and _is_letter_or_mark(letters[-1]) and _is_letter_or_mark(character):
             letters.append(waiting)
         waiting = ""
         letters.append(character)
     return letters
 
 
-def _joins(character: str) -> bool:
-    return _category(character)[0] in "LM"
+def _is_letter_or_mark(character: str) -> bool:
+    return _unicode_category(character)[0] in "LM"
 
 
 def _strip(text: str) -> str:

@@ -55,7 +55,7 @@ def check_document(document: Mapping[str, Any]) -> tuple[Settings | None, list[t
         try:
             settings = Settings.model_validate(_restore_lists(remaining))
         except ValidationError as error:
-            findings = list(_problems(error, remaining))
+            findings = list(_list_problems(error, remaining))
         else:
             return (None if problems else settings), problems
         wrong = {path[0] for path, _ in problems if path}
@@ -130,19 +130,19 @@ def _remove(part: Any, path: Path) -> bool:
     return False
 
 
-def _problems(error: ValidationError, remaining: Any) -> Iterator[tuple[Path, str, str]]:
+def _list_problems(error: ValidationError, remaining: Any) -> Iterator[tuple[Path, str, str]]:
     """(path in the whole document, message, the setting it clashes with or "")."""
     for detail in error.errors(include_url=False):
         reason = detail.get("ctx", {}).get("error")
         if isinstance(reason, InconsistencyError):
             for clash in reason.clashes:
-                yield _path(clash.path, remaining), clash.message, clash.other_setting
+                yield _resolve_path(clash.path, remaining), clash.message, clash.other_setting
         else:
-            path = _path(detail["loc"], remaining)
-            yield path, _message(detail, path), ""
+            path = _resolve_path(detail["loc"], remaining)
+            yield path, _translate_message(detail, path), ""
 
 
-def _path(location: Path, remaining: Any) -> Path:
+def _resolve_path(location: Path, remaining: Any) -> Path:
     path: Path = ()
     for step in location:
         if isinstance(remaining, _Numbered) and isinstance(step, int):
@@ -154,7 +154,7 @@ def _path(location: Path, remaining: Any) -> Path:
     return path
 
 
-def _message(detail: ErrorDetails, path: Path) -> str:
+def _translate_message(detail: ErrorDetails, path: Path) -> str:
     translate = _MESSAGES.get(detail["type"])
     return translate(detail, path) if translate else detail["msg"]
 
@@ -302,20 +302,20 @@ class YamlText:
 
     def _read(self, node: Node, path: Path) -> Any:
         if isinstance(node, SequenceNode) and str(node.tag) == f"{_TAG}seq":
-            return [self._entered(item, item, (*path, position)) for position, item in enumerate(node.value)]
+            return [self._read_entry(item, item, (*path, position)) for position, item in enumerate(node.value)]
         if isinstance(node, MappingNode) and str(node.tag) == f"{_TAG}map":
-            return self._mapping(node, path)
+            return self._read_mapping(node, path)
         scalar = _SCALARS.get(str(node.tag).removeprefix(_TAG)) if isinstance(node, ScalarNode) else None
         if scalar is None or not scalar[0].fullmatch(node.value):
             self._refuse(node, path, "tags are not supported")
             return None
         return scalar[2](node.value)
 
-    def _entered(self, at: Node, node: Node, path: Path) -> Any:
+    def _read_entry(self, at: Node, node: Node, path: Path) -> Any:
         self._lines[path] = at.start_mark.line + 1
         return self._read(node, path)
 
-    def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
+    def _read_mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, ScalarNode):
@@ -323,7 +323,7 @@ class YamlText:
             elif key.value in values:
                 self._refuse(key, (*path, key.value), "is given twice; keep one")
             else:
-                values[key.value] = self._entered(key, value, (*path, key.value))
+                values[key.value] = self._read_entry(key, value, (*path, key.value))
         return values
 
     def _refuse(self, node: Node, path: Path, message: str) -> None:

@@ -92,7 +92,7 @@ def is_date(value: object) -> bool:
     return True
 
 
-def _source(value: str) -> str:
+def _check_source(value: str) -> str:
     label = custom_label(value)
     if label is not None:
         if not label.strip() or label != label.strip():
@@ -113,10 +113,10 @@ def _user_field(value: str) -> str:
 
 def _employee_id(value: str) -> str:
     """As the store keeps it, so that it is found however somebody wrote it."""
-    return _label(clean_value(value, "id"))
+    return _check_label(clean_value(value, "id"))
 
 
-def _label(value: str) -> str:
+def _check_label(value: str) -> str:
     if not value.strip() or value != value.strip():
         raise ValueError("must not be blank nor have blanks around it")
     if len(value) > 100:
@@ -135,13 +135,13 @@ def _calling_country(value: str) -> str:
     return country
 
 
-def _slug(value: str) -> str:
+def _check_slug(value: str) -> str:
     if not re.fullmatch(_SLUG, value):
         raise ValueError("must be a slug: lower-case letters, digits and hyphens, at most 63, no hyphen first")
     return value
 
 
-def _zone(value: str) -> str:
+def _check_time_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ValueError, KeyError, OSError):
@@ -166,27 +166,29 @@ def _apprise_url(value: str) -> str:
     return value
 
 
-def _switch(value: Any) -> Any:
+def _read_switch(value: Any) -> Any:
     return _SWITCH_WORDS.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def _items(value: Any) -> Any:
+def _require_list(value: Any) -> Any:
     if not isinstance(value, list | tuple):
         raise PydanticCustomError("list_type", "must be a list")
     return value
 
 
-list_of = (BeforeValidator(_items), Strict(False))
+list_of = (BeforeValidator(_require_list), Strict(False))
 """For ``Annotated[tuple[X, ...], *Items]``: a list is a tuple; anything else is refused."""
 
 OnOff = Annotated[
     bool,
-    BeforeValidator(_switch),
+    BeforeValidator(_read_switch),
     WithJsonSchema({"title": "on or off", "anyOf": [{"type": "boolean"}, {"enum": list(_SWITCH_WORDS)}]}),
 ]
 """true or false; the words on, off, yes and no are understood."""
 
-Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"title": "text", "type": "string", "maxLength": 100})]
+Label = Annotated[
+    str, AfterValidator(_check_label), WithJsonSchema({"title": "text", "type": "string", "maxLength": 100})
+]
 
 EmployeeId = Annotated[
     str, AfterValidator(_employee_id), WithJsonSchema({"title": "text", "type": "string", "maxLength": 100})
@@ -194,12 +196,12 @@ EmployeeId = Annotated[
 
 MetadataLabel = Annotated[
     MetadataName,
-    AfterValidator(lambda value: MetadataName(_label(value))),
+    AfterValidator(lambda value: MetadataName(_check_label(value))),
     WithJsonSchema({"title": "text", "type": "string", "maxLength": 100}),
 ]
 
 Slug = Annotated[
-    str, AfterValidator(_slug), WithJsonSchema({"title": "slug", "type": "string", "pattern": f"^{_SLUG}$"})
+    str, AfterValidator(_check_slug), WithJsonSchema({"title": "slug", "type": "string", "pattern": f"^{_SLUG}$"})
 ]
 
 CallingCountry = Annotated[
@@ -208,7 +210,7 @@ CallingCountry = Annotated[
     WithJsonSchema({"title": "country", "type": "string", "pattern": "^[A-Za-z]{2}$"}),
 ]
 
-ZoneName = Annotated[str, AfterValidator(_zone), WithJsonSchema({"title": "time zone", "type": "string"})]
+ZoneName = Annotated[str, AfterValidator(_check_time_zone), WithJsonSchema({"title": "time zone", "type": "string"})]
 
 QuarterHour = Annotated[
     str,
@@ -224,7 +226,7 @@ AppriseUrl = Annotated[
 
 SourceName = Annotated[
     str,
-    AfterValidator(_source),
+    AfterValidator(_check_source),
     WithJsonSchema(
         {
             "title": "source",
@@ -293,16 +295,16 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _all(holds: Callable[[object], bool], value: object) -> bool:
+def _is_tuple_of(holds: Callable[[object], bool], value: object) -> bool:
     return isinstance(value, tuple) and bool(value) and all(holds(item) for item in value)
 
 
 _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "nothing": (lambda value: value is None, "takes no value"),
     "text": (_is_text, f"needs a text (to ask for a blank, use is_empty){_QUOTE_IT}"),
-    "texts": (lambda value: _all(_is_text, value), f"needs a list of texts{_QUOTE_IT}"),
+    "texts": (lambda value: _is_tuple_of(_is_text, value), f"needs a list of texts{_QUOTE_IT}"),
     "date": (is_date, "needs a date, YYYY-MM-DD"),
-    "dates": (lambda value: _all(is_date, value), "needs a list of dates, YYYY-MM-DD"),
+    "dates": (lambda value: _is_tuple_of(is_date, value), "needs a list of dates, YYYY-MM-DD"),
     "flag": (lambda value: isinstance(value, bool), "needs true or false"),
     "number": (_is_number, "needs a number"),
     "number or date": (lambda value: _is_number(value) or is_date(value), "needs a number or a date, YYYY-MM-DD"),
@@ -334,7 +336,7 @@ class Condition(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _possible(self) -> Self:
+    def _check_condition(self) -> Self:
         kind = source_kind(self.field)
         values = OPERATORS[self.operator]
         if kind not in values:

@@ -65,7 +65,7 @@ def read_answer(response: httpx.Response, ceilings: Ceilings) -> Answer:
     """
     body = bytearray()
     until = time.monotonic() + ceilings.answer_seconds
-    unpack = _unpacking(response.headers.get("Content-Encoding", ""), ceilings.answer_bytes + 1)
+    unpack = _make_unpacker(response.headers.get("Content-Encoding", ""), ceilings.answer_bytes + 1)
     for part in response.iter_raw():
         packed = part
         while packed:
@@ -80,7 +80,7 @@ def read_answer(response: httpx.Response, ceilings: Ceilings) -> Answer:
     return Answer(response.status_code, response.headers, _as_utf8(bytes(body), response.headers))
 
 
-def _unpacking(encoding: str, most: int) -> Callable[[bytes], tuple[bytes, bytes]]:
+def _make_unpacker(encoding: str, most: int) -> Callable[[bytes], tuple[bytes, bytes]]:
     """Unpacks a piece of the body, at most 64 KiB at a time; gives what came out and what is left to unpack."""
     word = encoding.strip().lower()
     if word in _PLAIN:
@@ -103,25 +103,29 @@ def _unpacking(encoding: str, most: int) -> Callable[[bytes], tuple[bytes, bytes
 
 
 def _as_utf8(body: bytes, headers: httpx.Headers) -> bytes:
-    charset = _charset(headers.get("Content-Type", ""))
+    charset = _read_charset(headers.get("Content-Type", ""))
     try:
         codec = codecs.lookup(charset)
         if codec.name in _UNICODE:
             return body
-        return bytes(str(codec.decode(body, "strict")[0]), "utf-8", "replace") if _is_text(codec) else _unknown(charset)
+        return (
+            bytes(str(codec.decode(body, "strict")[0]), "utf-8", "replace")
+            if _is_text(codec)
+            else _refuse_charset(charset)
+        )
     except (LookupError, ValueError, TypeError):
-        return _unknown(charset)
+        return _refuse_charset(charset)
 
 
 def _is_text(codec: codecs.CodecInfo) -> bool:
     return bool(getattr(codec, "_is_text_encoding", True))
 
 
-def _unknown(charset: str) -> bytes:
+def _refuse_charset(charset: str) -> bytes:
     raise AnswerUnreadable(f"text in the character set {charset[:30]!r}, in which it cannot be read")
 
 
-def _charset(content_type: str) -> str:
+def _read_charset(content_type: str) -> str:
     for part in content_type.split(";")[1:]:
         key, _, value = part.partition("=")
         if key.strip().lower() == "charset":
@@ -150,7 +154,7 @@ def open_client(**options: Any) -> httpx.Client:
         MachineError: certificates or proxies of this machine cannot be used.
     """
     with _explaining_proxies(), explaining_machine("Opening a connection"):
-        return httpx.Client(verify=_tls(), **options)
+        return httpx.Client(verify=_create_tls_context(), **options)
 
 
 def failure_words(error: httpx.RequestError) -> str:
@@ -166,7 +170,7 @@ def failure_words(error: httpx.RequestError) -> str:
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
+def _create_tls_context() -> ssl.SSLContext:
     """One TLS context for all clients: reading the certificates takes longer than most requests."""
     folder = os.environ.get("SSL_CERT_DIR")
     if folder and not os.environ.get("SSL_CERT_FILE") and not any(Path(part).is_dir() for part in folder.split(":")):

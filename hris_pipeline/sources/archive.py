@@ -69,28 +69,30 @@ class Archive:
     def new_id(self, integration_id: str, moment: datetime) -> str:
         """An id that sorts by time, and after every other of the same second."""
         second = moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        count = sum(extract_id.startswith(second) for extract_id in self._ids(integration_id, LINES))
+        count = sum(extract_id.startswith(second) for extract_id in self._list_ids(integration_id, LINES))
         return f"{second}-{count:03x}{secrets.token_hex(2)[:3]}"
 
     def write(self, integration_id: str, extract_id: str, lines: Iterable[bytes]) -> Stored:
         """Stores the lines as they come, none of them kept in memory; if ``lines`` raises, nothing stays."""
         import pyarrow as pa  # noqa: PLC0415 - most commands write nothing
 
-        path = self._path(integration_id, extract_id, LINES)
-        with self._replacing(path) as file:
+        path = self._locate_file(integration_id, extract_id, LINES)
+        with self._open_replacement(path) as file:
             counted = _Counted(file)
             with pa.CompressedOutputStream(pa.PythonFile(counted, mode="w"), "zstd") as stream:
-                for block in _blocks(lines):
+                for block in _join_blocks(lines):
                     stream.write(block)
         return Stored(path.relative_to(self._root).as_posix(), counted.sha256.hexdigest(), counted.size)
 
     def record(self, manifest: Manifest) -> None:
         """Writes the manifest of a written extract: from now on the extract exists."""
-        path = self._path(manifest.integration_id, manifest.extract_id, MANIFEST)
+        path = self._locate_file(manifest.integration_id, manifest.extract_id, MANIFEST)
         body = msgspec.json.encode(manifest)
         if self._sealer is not None:
-            body = seal_document(self._sealer(), self._name(manifest.integration_id, manifest.extract_id), body)
-        with self._replacing(path) as file:
+            body = seal_document(
+                self._sealer(), self._manifest_name(manifest.integration_id, manifest.extract_id), body
+            )
+        with self._open_replacement(path) as file:
             file.write(body)
 
     def lines(self, manifest: Manifest) -> Iterator[bytes]:
@@ -108,7 +110,7 @@ class Archive:
 
     def _proven_lines(self, manifest: Manifest) -> Iterator[bytes]:
         self.check(manifest)
-        return _lines(self._path(manifest.integration_id, manifest.extract_id, LINES))
+        return _read_lines(self._locate_file(manifest.integration_id, manifest.extract_id, LINES))
 
     def check(self, manifest: Manifest) -> None:
         """Proves that what is stored is what the manifest says.
@@ -118,9 +120,11 @@ class Archive:
             FrameInvalid: the file is damaged.
         """
         try:
-            damaged = _sha256(self._path(manifest.integration_id, manifest.extract_id, LINES)) != manifest.sha256
+            damaged = (
+                _hash_file(self._locate_file(manifest.integration_id, manifest.extract_id, LINES)) != manifest.sha256
+            )
         except FileNotFoundError:
-            raise self._unknown(manifest.integration_id, manifest.extract_id) from None
+            raise self._unknown_extract(manifest.integration_id, manifest.extract_id) from None
         if damaged:
             raise FrameInvalid(
                 f"Extract {manifest.extract_id} of {manifest.integration_id} is damaged (not the recorded checksum): "
@@ -136,11 +140,11 @@ class Archive:
             Tampered: the manifest is not what this pipeline wrote.
         """
         if not _EXTRACT_ID.fullmatch(extract_id) or not _SLUG.fullmatch(integration_id):
-            raise self._unknown(integration_id, extract_id)
+            raise self._unknown_extract(integration_id, extract_id)
         try:
-            body = self._path(integration_id, extract_id, MANIFEST).read_bytes()
+            body = self._locate_file(integration_id, extract_id, MANIFEST).read_bytes()
         except FileNotFoundError:
-            raise self._unknown(integration_id, extract_id) from None
+            raise self._unknown_extract(integration_id, extract_id) from None
         try:
             manifest = msgspec.json.decode(body, type=Manifest)
         except msgspec.MsgspecError:
@@ -149,7 +153,7 @@ class Archive:
                 f"take a new extract with `hris preview {integration_id}`."
             ) from None
         if self._sealer is not None:
-            check_seal(self._sealer(), self._name(integration_id, extract_id), body)
+            check_seal(self._sealer(), self._manifest_name(integration_id, extract_id), body)
         return manifest
 
     def mentions(self, integration_id: str, text: str) -> bool:
@@ -158,12 +162,12 @@ class Archive:
         return any(
             quoted in line
             for extract_id in self.extracts(integration_id)
-            for line in _lines(self._path(integration_id, extract_id, LINES))
+            for line in _read_lines(self._locate_file(integration_id, extract_id, LINES))
         )
 
     def extracts(self, integration_id: str) -> tuple[str, ...]:
         """The ids of the integration's extracts, oldest first."""
-        return self._ids(integration_id, MANIFEST)
+        return self._list_ids(integration_id, MANIFEST)
 
     def latest(self, integration_id: str) -> Manifest | None:
         """The newest extract of all members, if there is any."""
@@ -182,22 +186,25 @@ class Archive:
         renewed, left = 0, 0
         for folder in list(extracts.iterdir()) if extracts.exists() else []:
             for extract_id in self.extracts(folder.name):
-                path, name = self._path(folder.name, extract_id, MANIFEST), self._name(folder.name, extract_id)
+                path, name = (
+                    self._locate_file(folder.name, extract_id, MANIFEST),
+                    self._manifest_name(folder.name, extract_id),
+                )
                 document = path.read_bytes()
                 try:
                     check_seal(sealer, name, document)
                 except Tampered:
                     left += 1
                     continue
-                with self._replacing(path) as file:
+                with self._open_replacement(path) as file:
                     file.write(seal_document(sealer, name, document))
                 renewed += 1
         return renewed, left
 
     def delete(self, integration_id: str) -> None:
         """Removes every extract of an integration; what is already gone is no error."""
-        folder = self._folder(integration_id)
-        for path in self._files(folder):
+        folder = self._locate_folder(integration_id)
+        for path in self._list_files(folder):
             path.unlink(missing_ok=True)
         if folder.exists() and not any(folder.iterdir()):
             folder.rmdir()
@@ -208,33 +215,33 @@ class Archive:
         first_kept = before.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         extracts = self._root / "extracts"
         folders = list(extracts.iterdir()) if extracts.exists() else []
-        old = [path for folder in folders for path in self._files(folder) if _id_of(path.name) < first_kept]
+        old = [path for folder in folders for path in self._list_files(folder) if _id_of(path.name) < first_kept]
         for path in sorted(
             old, key=lambda path: path.name.endswith(LINES)
         ):  # manifests first: no manifest without lines
             path.unlink(missing_ok=True)
         return sum(path.name.endswith(LINES) and not path.name.startswith(".") for path in old)
 
-    def _folder(self, integration_id: str) -> "UPath":
+    def _locate_folder(self, integration_id: str) -> "UPath":
         return self._root / "extracts" / integration_id
 
-    def _path(self, integration_id: str, extract_id: str, suffix: str) -> "UPath":
-        return self._folder(integration_id) / f"{extract_id}{suffix}"
+    def _locate_file(self, integration_id: str, extract_id: str, suffix: str) -> "UPath":
+        return self._locate_folder(integration_id) / f"{extract_id}{suffix}"
 
-    def _ids(self, integration_id: str, suffix: str) -> tuple[str, ...]:
-        names = (path.name for path in self._files(self._folder(integration_id)))
+    def _list_ids(self, integration_id: str, suffix: str) -> tuple[str, ...]:
+        names = (path.name for path in self._list_files(self._locate_folder(integration_id)))
         return tuple(sorted(_id_of(name) for name in names if name.endswith(suffix) and not name.startswith(".")))
 
     @staticmethod
-    def _name(integration_id: str, extract_id: str) -> str:
+    def _manifest_name(integration_id: str, extract_id: str) -> str:
         return f"manifest of extract {extract_id} of {integration_id}"
 
     @staticmethod
-    def _files(folder: "UPath") -> "list[UPath]":
+    def _list_files(folder: "UPath") -> "list[UPath]":
         return [path for path in folder.iterdir() if _id_of(path.name)] if folder.exists() else []
 
     @staticmethod
-    def _unknown(integration_id: str, extract_id: str) -> UnknownName:
+    def _unknown_extract(integration_id: str, extract_id: str) -> UnknownName:
         name = extract_id if _EXTRACT_ID.fullmatch(extract_id) else "of that name"
         return UnknownName(
             f"There is no extract {name} of {integration_id}, or no longer: "
@@ -242,7 +249,7 @@ class Archive:
         )
 
     @contextmanager
-    def _replacing(self, path: "UPath") -> Iterator[IO[bytes]]:
+    def _open_replacement(self, path: "UPath") -> Iterator[IO[bytes]]:
         """A file to write that takes its name when it is whole; nothing of it stays when writing fails."""
         for folder in (self._root, self._root / "extracts", path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -277,7 +284,7 @@ def _id_of(name: str) -> str:
     return match.group() if match else ""
 
 
-def _sha256(path: "UPath") -> str:
+def _hash_file(path: "UPath") -> str:
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while block := file.read(BLOCK):
@@ -285,7 +292,7 @@ def _sha256(path: "UPath") -> str:
     return digest.hexdigest()
 
 
-def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
+def _join_blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
     """The lines in blocks worth compressing at once."""
     waiting: list[bytes] = []
     size = 0
@@ -298,7 +305,7 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
     yield b"\n".join((*waiting, b""))
 
 
-def _lines(path: "UPath") -> Iterator[bytes]:
+def _read_lines(path: "UPath") -> Iterator[bytes]:
     import pyarrow as pa  # noqa: PLC0415 - most commands read nothing
 
     with path.open("rb") as file, pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd") as stream:

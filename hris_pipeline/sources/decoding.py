@@ -24,7 +24,7 @@ __all__ = [
     "encode",
     "encode_sorted",
     "error_code",
-    "redacted",
+    "redact_text",
 ]
 
 UNREADABLE = "\ufffd"
@@ -61,7 +61,7 @@ def decode(body: bytes) -> object:
     except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError, OverflowError):
         pass
     try:
-        return _clean(_TOLERANT.decode(_flattened(body.decode("utf-8", "replace"))))
+        return _clean(_TOLERANT.decode(_replace_deep_values(body.decode("utf-8", "replace"))))
     except (RecursionError, ValueError):
         raise ValueError("no JSON") from None
 
@@ -76,19 +76,21 @@ def as_text(value: object) -> str | None:
         return UNREADABLE
 
 
-def _integer(digits: str) -> int | str:
+def _parse_integer(digits: str) -> int | str:
     return int(digits) if len(digits) < _LONGEST_NUMBER else UNREADABLE
 
 
-def _number(digits: str) -> float | str:
+def _parse_number(digits: str) -> float | str:
     value = float(digits)
     return value if math.isfinite(value) else UNREADABLE
 
 
-_TOLERANT = json.JSONDecoder(strict=False, parse_constant=lambda _: UNREADABLE, parse_int=_integer, parse_float=_number)
+_TOLERANT = json.JSONDecoder(
+    strict=False, parse_constant=lambda _: UNREADABLE, parse_int=_parse_integer, parse_float=_parse_number
+)
 
 
-def _flattened(body: str) -> str:
+def _replace_deep_values(body: str) -> str:
     """The text with every value nested deeper than ``DEEPEST`` replaced."""
     parts, depth, copied = [], 0, 0
     for token in _TOKEN.finditer(body):
@@ -135,41 +137,41 @@ _SHORTEST_SECRET = 6
 _CONTROL = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+")
 
 
-def redacted(text: str, secrets: Iterable[str] = ()) -> str:
+def redact_text(text: str, secrets: Iterable[str] = ()) -> str:
     """``text`` on one line, without addresses, tokens, long numbers and the ``secrets``, at most 500 characters; error
     codes stay."""
     for secret in secrets:
         text = text.replace(secret, "[token]") if len(secret) >= _SHORTEST_SECRET else text
     text = " ".join(_CONTROL.sub(" ", text[:4000]).split())
     for pattern, instead in _SECRETS:
-        text = pattern.sub(lambda match, instead=instead: _kept(match.group()) or instead, text)  # type: ignore[misc]
+        text = pattern.sub(lambda match, instead=instead: _keep_code(match.group()) or instead, text)  # type: ignore[misc]
     return text[:LONGEST]
 
 
-def _kept(match: str) -> str:
+def _keep_code(match: str) -> str:
     return match if _CODE.fullmatch(match) else ""
 
 
 def describe(status: int, body: bytes, content_type: str, secrets: Iterable[str] = ()) -> str:
     """The status, and what the source says of the error; of a JSON answer only the keys that tell an error, because
     others may hold a record."""
-    answer = _object(body)
+    answer = _decode_object(body)
     parts = [error_code(body)]
     parts += [str(answer[key]) for key in _TEXT_KEYS if isinstance(answer.get(key), str | int)]
     if not answer and "html" not in content_type and body[:1] not in b"{[<":
         parts = [body[: LONGEST * 4].decode("utf-8", "replace")]
-    said = redacted(" ".join(dict.fromkeys(filter(None, parts))), secrets)
+    said = redact_text(" ".join(dict.fromkeys(filter(None, parts))), secrets)
     return f"status {status}: {said}" if said else f"status {status}"
 
 
 def error_code(body: bytes) -> str:
     """The word by which a source tells what kind of error this is, '' when it gives none."""
-    answer = _object(body)
+    answer = _decode_object(body)
     codes = (answer.get(key) for key in _CODE_KEYS)
     return next((code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)), "")
 
 
-def _object(body: bytes) -> dict[str, object]:
+def _decode_object(body: bytes) -> dict[str, object]:
     try:
         answer = decode(body) if body[:1] == b"{" and len(body) < 1 << 20 else {}
     except ValueError:

@@ -106,7 +106,7 @@ class DocumentedReader:
     def read(self, members: Sequence[Member]) -> list[Reading | None]:
         """Of each member the line that is kept and the raw columns; None for one that does not look as documented."""
         readings: list[Reading | None] = [None] * len(members)
-        places, documented = self._typed(members)
+        places, documented = self._convert_members(members)
         members = [members[place] for place in places]
         odd: Odd = set()
         columns: Columns = dict.fromkeys((*RAW_COLUMNS, SPELLS), [None] * len(members))
@@ -130,7 +130,7 @@ class DocumentedReader:
         self._count(members)
         return readings
 
-    def _typed(self, members: Sequence[Member]) -> tuple[list[int], list[Any]]:
+    def _convert_members(self, members: Sequence[Member]) -> tuple[list[int], list[Any]]:
         """Where those members stand who look as documented, and what is kept of each, typed."""
         places: list[int] = []
         documented: list[Any] = []
@@ -161,8 +161,8 @@ class DocumentedReader:
         _note_odd(departments, names, odd)
 
     def _read_department(self, department: Any) -> str | None:
-        name = _text(department, _DEPARTMENT["name"])
-        return name or self._departments.get(_text(department, _DEPARTMENT["id"]) or "")
+        name = _pick_text(department, _DEPARTMENT["name"])
+        return name or self._departments.get(_pick_text(department, _DEPARTMENT["id"]) or "")
 
     def _read_offices(self, offices: list[Any], columns: Columns, odd: Odd) -> None:
         places = [self._office_of(office) if office else None for office in offices]
@@ -170,7 +170,7 @@ class DocumentedReader:
         _note_odd(offices, places, odd)
 
     def _read_office(self, office: Any) -> Place | None:
-        return self._places.get(_text(office, ("id",)) or "")
+        return self._places.get(_pick_text(office, ("id",)) or "")
 
 
 def _object_type(shape: Shape, **types: Any) -> Any:
@@ -197,7 +197,7 @@ def _member_type(shape: Shape) -> Any:
     return _object_type(shape, **types)
 
 
-def _text(item: Any, keys: tuple[str, ...]) -> str | None:
+def _pick_text(item: Any, keys: tuple[str, ...]) -> str | None:
     """The first text under one of the keys that holds something."""
     for key in keys:
         value: str = getattr(item, key)
@@ -206,8 +206,8 @@ def _text(item: Any, keys: tuple[str, ...]) -> str | None:
     return None
 
 
-def _texts(items: Sequence[Any], keys: tuple[str, ...]) -> list[str | None]:
-    """``_text`` of each object; None where there is no object."""
+def _pick_texts(items: Sequence[Any], keys: tuple[str, ...]) -> list[str | None]:
+    """``_pick_text`` of each object; None where there is no object."""
     texts: list[str | None] = [None] * len(items)
     for key in keys:
         values = [getattr(item, key) if item else None for item in items]
@@ -232,20 +232,20 @@ def _set_places(columns: Columns, which: str, places: Sequence[Place]) -> None:
 
 
 def _read_names(names: list[Any], columns: Columns, odd: Odd) -> None:
-    parts = [_texts(names, keys) for keys in _NAMES]
+    parts = [_pick_texts(names, keys) for keys in _NAMES]
     columns["first_name"], columns["last_name"], columns["preferred_first_name"] = parts
     _note_odd(names, [True if any(texts) else None for texts in zip(*parts, strict=True)], odd)
 
 
 @lru_cache(maxsize=1024)
-def _word(kind: str, other_kind: str) -> str:
+def _pick_type_word(kind: str, other_kind: str) -> str:
     return type_word(next((text for text in (kind, other_kind) if text and not text.isspace()), None))
 
 
 Choice = Callable[[tuple[str, ...]], tuple[int | None, ...]]
 
 
-def _choice(choose: Callable[[list[tuple[str, str | None, bool]]], Sequence[Any]], columns: int) -> Choice:
+def _make_choice(choose: Callable[[list[tuple[str, str | None, bool]]], Sequence[Any]], columns: int) -> Choice:
     """Which of a person's contacts ``choose`` takes for each of the columns, by the words of their types alone."""
 
     @lru_cache(maxsize=4096)
@@ -256,7 +256,7 @@ def _choice(choose: Callable[[list[tuple[str, str | None, bool]]], Sequence[Any]
     return places
 
 
-_email_places, _phone_places = _choice(pick_emails, 2), _choice(chosen_phone, 1)
+_email_places, _phone_places = _make_choice(pick_emails, 2), _make_choice(chosen_phone, 1)
 
 
 def _read_contacts(
@@ -264,8 +264,8 @@ def _read_contacts(
 ) -> None:
     """The chosen contacts of each person; odd is who has one without a text."""
     items = list(chain.from_iterable(group for group in groups if group))
-    texts = _texts(items, keys)
-    words = [_word(item.type, item.kind) for item in items]
+    texts = _pick_texts(items, keys)
+    words = [_pick_type_word(item.type, item.kind) for item in items]
     rows: list[tuple[str | None, ...]] = []
     nothing = (None,) * len(names)
     start = 0
@@ -315,13 +315,13 @@ def _read_home(addresses: list[Any]) -> Place:
 @lru_cache(maxsize=4096)
 def _read_address(address: Any) -> tuple[str, Place]:
     """The word of its type, and the place."""
-    return _word(address.type, address.kind), Place(*(_text(address, keys) for keys in _PLACE))
+    return _pick_type_word(address.type, address.kind), Place(*(_pick_text(address, keys) for keys in _PLACE))
 
 
 def _read_managers(managers: list[Any], columns: Columns, odd: Odd) -> None:
-    supervisors: list[str | None] = _texts(managers, _MANAGER["id"])
+    supervisors: list[str | None] = _pick_texts(managers, _MANAGER["id"])
     if None in supervisors:
-        work_ids = _texts(managers, _MANAGER["work_id"])
+        work_ids = _pick_texts(managers, _MANAGER["work_id"])
         pairs = zip(supervisors, work_ids, strict=True)
         supervisors = [hris_id or (work_id and WorkId(work_id)) for hris_id, work_id in pairs]
     columns["supervisor_hris_id"] = supervisors
@@ -356,7 +356,7 @@ def _read_work(documented: list[Any], members: Sequence[Member], columns: Column
             if began is not None and began != first:
                 rehired[at], texts[at] = sum_up_spells((), began, scalar(first))
             continue
-        spells = list(filter(None, map(_spell, item.employment_history)))
+        spells = list(filter(None, map(_read_spell, item.employment_history)))
         if len(spells) < len(item.employment_history) or any(
             map(_has_country, map(tuple, members[at]["employment_history"]))
         ):
@@ -368,7 +368,7 @@ def _read_work(documented: list[Any], members: Sequence[Member], columns: Column
 @lru_cache(maxsize=8192)
 def _read_employment(employment: Any) -> tuple[str | None, str | None] | None:
     """Start and subtype of an employment; None when it tells neither."""
-    start, subtype = _text(employment, _BEGAN), _text(employment, _SUBTYPE)
+    start, subtype = _pick_text(employment, _BEGAN), _pick_text(employment, _SUBTYPE)
     return (start and iso_date(start), subtype) if start or subtype else None
 
 
@@ -376,10 +376,10 @@ _starts_of = attrgetter(*_PERIOD["start"])
 
 
 @lru_cache(maxsize=8192)
-def _spell(period: Any) -> Spell | None:
+def _read_spell(period: Any) -> Spell | None:
     """A period of the history; None when it does not tell one start, or a date that is none."""
     starts = [start for start in _starts_of(period) if start]
-    end = _text(period, _PERIOD["end"])
+    end = _pick_text(period, _PERIOD["end"])
     began, ended = iso_date(starts[0]) if len(starts) == 1 else None, end and iso_date(end)
     if not began or (end and not ended):
         return None

@@ -171,7 +171,7 @@ class _ExtractTally:
                 received += 1
                 records += len(page.records)
                 self._progress(records)
-                if reason := self._over(received, stale):
+                if reason := self._find_stop_reason(received, stale):
                     self.reasons.append(reason)
                     break
         except _FAILED as failure:
@@ -241,7 +241,7 @@ class _ExtractTally:
         self._definitions.update((field.id, field) for field in page.custom_fields)
         return len(self.seen) + len(self.holes) > before
 
-    def _over(self, received: int, stale: int) -> str | None:
+    def _find_stop_reason(self, received: int, stale: int) -> str | None:
         """Why reading must end here, if it must."""
         if stale >= STALE_PAGES:
             return f"the list goes round in circles: {STALE_PAGES} pages in a row brought nobody new"
@@ -260,7 +260,7 @@ class _ExtractTally:
             )
             return False
         hris_id = chance.choice(sorted(self.active))
-        if list(self._answers(source, [hris_id])) == [(hris_id, "active")]:
+        if list(self._ask_source(source, [hris_id])) == [(hris_id, "active")]:
             return True
         self.reasons.append(
             f"nobody's absence can be confirmed: {hris_id} is active in the list, and asked for singly the source did "
@@ -271,7 +271,7 @@ class _ExtractTally:
     def _ask(self, source: Source, absent: list[str], chance: random.Random) -> None:
         absent = chance.sample(absent, len(absent))
         remaining, errors = set(absent), 0
-        for hris_id, status in self._answers(source, absent):
+        for hris_id, status in self._ask_source(source, absent):
             remaining.discard(hris_id)
             if status == "active":
                 self.reasons.append(f"the list was short: {hris_id} is missing from it and answered active")
@@ -282,7 +282,7 @@ class _ExtractTally:
                 break
         self.holes |= remaining
 
-    def _answers(self, source: Source, hris_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def _ask_source(self, source: Source, hris_ids: Sequence[str]) -> Iterator[tuple[str, str]]:
         """What the source says of each, asked by every id that it gave them: of several answers the one that counts
         most."""
         asked = {hris_id: {hris_id, *self.wire_ids.get(hris_id, ())} for hris_id in hris_ids}
@@ -315,16 +315,16 @@ def read_columns(manifest: Manifest, archive: Archive) -> RawColumns:
         SourceRefused: the extract came from a source that this code does not know.
         UnknownName, FrameInvalid: the extract's lines are gone or damaged.
     """
-    return _columns(manifest, archive.lines(manifest))
+    return _read_wire_columns(manifest, archive.lines(manifest))
 
 
 def read_holes(manifest: Manifest, archive: Archive) -> RawColumns:
     """What the list itself tells of the holes of an extract, as far as it tells anything; otherwise as
     ``read_columns``."""
-    return _columns(manifest, archive.hole_lines(manifest))
+    return _read_wire_columns(manifest, archive.hole_lines(manifest))
 
 
-def _columns(manifest: Manifest, lines: Iterable[bytes]) -> RawColumns:
+def _read_wire_columns(manifest: Manifest, lines: Iterable[bytes]) -> RawColumns:
     if manifest.source not in _WIRES:
         raise SourceRefused(
             f"Extract {manifest.extract_id} came from the unknown source {manifest.source}: "
@@ -343,11 +343,11 @@ def read_member(manifest: Manifest, archive: Archive, hris_id: str) -> dict[str,
 
 def member_fields(source: str, column: str, member: Mapping[str, Any]) -> dict[str, Any]:
     """Of the member's fields that an employee column is read from, those that are there: dotted path → value."""
-    values = {path: _at(member, path) for path in MEMBER_FIELDS[source].get(column, ())}
+    values = {path: _read_path(member, path) for path in MEMBER_FIELDS[source].get(column, ())}
     return {path: value for path, value in values.items() if value is not None}
 
 
-def _at(member: Any, path: str) -> Any:
+def _read_path(member: Any, path: str) -> Any:
     for key in path.split("."):
         member = member.get(key) if isinstance(member, dict) else None
     return member

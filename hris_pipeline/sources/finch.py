@@ -77,7 +77,7 @@ class Finch:
         self._http = Http(
             api_url,
             title="The HRIS aggregator",
-            advice=self._advice,
+            advice=self._suggest_remedy,
             tokens=FixedToken(credential),
             rate_limiter=rate_limiter or AdaptiveRateLimiter(PER_SECOND, burst=5),
             retries=retries,
@@ -91,13 +91,13 @@ class Finch:
         self._entities = self._read_entities()
         body = self._get("/employer/company", self._entities[0], {})
         name, company_id = scalar(body.get("legal_name")), scalar(body.get("id"))
-        return Company(company_id or "", name or "", data_as_of=_moment(self._retrieved))
+        return Company(company_id or "", name or "", data_as_of=_parse_moment(self._retrieved))
 
     def pages(self, *, custom_fields: bool) -> Iterator[Page]:  # noqa: ARG002 (they come with the employment)
         """All people of the directory; one whose details came with another code than 200, or are somebody
         else's, is a hole."""
         reception = self._reception = finch_wire.Reception()
-        for listed, individuals, employments in prefetch(self._batches()):
+        for listed, individuals, employments in prefetch(self._read_batches()):
             holes: list[str] = []
             hole_lines: list[bytes] = []
             records: list[Record] = []
@@ -122,7 +122,7 @@ class Finch:
         """Some people a request; each has its own answer."""
         for first in range(0, len(hris_ids), ASKED_AT_ONCE):
             batch = hris_ids[first : first + ASKED_AT_ONCE]
-            answers = [self._answers(batch, entity) for entity in self._entities]
+            answers = [self._ask_entity(batch, entity) for entity in self._entities]
             for hris_id in batch:
                 said = {answer[hris_id] for answer in answers}
                 yield LookupResult(hris_id, next(status for status in STRONGEST_FIRST if status in said))
@@ -135,12 +135,12 @@ class Finch:
         """Gives back connections."""
         self._http.close()
 
-    def _answers(self, hris_ids: Sequence[str], entity: str) -> dict[str, LookupStatus]:
+    def _ask_entity(self, hris_ids: Sequence[str], entity: str) -> dict[str, LookupStatus]:
         try:
-            items = self._items("/employer/employment", hris_ids, entity)
+            items = self._fetch_items("/employer/employment", hris_ids, entity)
         except (SourceUnavailable, SourceRefused):
             items = {}
-        return {hris_id: _answered(clean_id(hris_id), items.get(hris_id)) for hris_id in hris_ids}
+        return {hris_id: _judge_answer(clean_id(hris_id), items.get(hris_id)) for hris_id in hris_ids}
 
     def _read_entities(self) -> tuple[str, ...]:
         """The entities to read one after the other; the API takes one a request, and none where there is only one."""
@@ -152,7 +152,7 @@ class Finch:
     def _get(self, path: str, entity: str, default: dict[str, Any]) -> dict[str, Any]:
         """An object that not every connection may read."""
         try:
-            return self._noting_expiry(lambda: self._http.get(path, _object, _of(entity)))
+            return self._noting_expiry(lambda: self._http.get(path, _require_object, _entity_query(entity)))
         except HttpRefused:
             return default
 
@@ -162,19 +162,19 @@ class Finch:
             return ask()
         except (Unauthorized, HttpRefused) as refusal:
             if refusal.code == REAUTHENTICATE:
-                raise self._expired() from None  # with whatever status
+                raise self._report_expiry() from None  # with whatever status
             raise
 
-    def _expired(self) -> Unauthorized:
+    def _report_expiry(self) -> Unauthorized:
         """Notes that the connection must be made again; gives the error that says so."""
         self._on_expired()
-        remedy = self._advice(401, "")
+        remedy = self._suggest_remedy(401, "")
         return Unauthorized(
             f"The HRIS aggregator says that the employer must connect again ({REAUTHENTICATE}): {remedy}.",
             REAUTHENTICATE,
         )
 
-    def _batches(self) -> Iterator["_Batch"]:
+    def _read_batches(self) -> Iterator["_Batch"]:
         for entity in self._entities:
             yield from self._batches_of(entity)
 
@@ -185,8 +185,8 @@ class Finch:
             listed = [(clean_id(scalar(person.get("id"))), person) for person in people]
             ids = [_wire_id(person) for hris_id, person in listed if hris_id]
             if listed:
-                individuals = self._bodies("/employer/individual", ids, entity)
-                yield listed, individuals, self._bodies("/employer/employment", ids, entity)
+                individuals = self._fetch_bodies("/employer/individual", ids, entity)
+                yield listed, individuals, self._fetch_bodies("/employer/employment", ids, entity)
             offset += len(people)
             if count is not None and offset >= count:
                 return
@@ -202,20 +202,20 @@ class Finch:
         )
 
     def _directory_page(self, offset: int, entity: str) -> tuple[list[Body], int | None]:
-        query = {"limit": str(self._page_size), "offset": str(offset), **_of(entity)}
-        return self._noting_expiry(lambda: self._http.get("/employer/directory", _directory, query))
+        query = {"limit": str(self._page_size), "offset": str(offset), **_entity_query(entity)}
+        return self._noting_expiry(lambda: self._http.get("/employer/directory", _read_directory_page, query))
 
-    def _bodies(self, path: str, hris_ids: Sequence[str], entity: str) -> dict[str, Body]:
+    def _fetch_bodies(self, path: str, hris_ids: Sequence[str], entity: str) -> dict[str, Body]:
         if not hris_ids:
             return {}
-        items = self._items(path, hris_ids, entity)
+        items = self._fetch_items(path, hris_ids, entity)
         bodies = {
             hris_id: body
             for hris_id, (code, body) in items.items()
             if code == 200 and body and not finch_wire.is_of_another(body, clean_id(hris_id))
         }
         if not bodies and any(error_code(encode(body or {})) == REAUTHENTICATE for _, body in items.values()):
-            raise self._expired()
+            raise self._report_expiry()
         if not bodies and len(hris_ids) > 1:
             codes = ", ".join(sorted({"none" if code is None else str(code) for code, _ in items.values()}))
             raise SourceUnavailable(
@@ -224,10 +224,10 @@ class Finch:
             )
         return bodies
 
-    def _items(self, path: str, hris_ids: Sequence[str], entity: str) -> dict[str, "_Item"]:
+    def _fetch_items(self, path: str, hris_ids: Sequence[str], entity: str) -> dict[str, "_Item"]:
         """Of those asked for: the code and body of each item; an item that names nobody says nothing of anybody."""
         body = {"requests": [{"individual_id": hris_id} for hris_id in hris_ids]}
-        items = self._noting_expiry(lambda: self._http.post(path, _responses, body, _of(entity)))
+        items = self._noting_expiry(lambda: self._http.post(path, _read_responses, body, _entity_query(entity)))
         if any(code == 202 for code, _ in items.values()):
             raise SourceNotReady(
                 f"The HRIS aggregator has no data ready for POST {path} (code 202): run it again later."
@@ -242,14 +242,14 @@ class Finch:
     def _note_age(self, headers: Mapping[str, str]) -> None:
         self._retrieved = headers.get("Finch-Data-Retrieved", self._retrieved)
 
-    def _advice(self, status: int, path: str) -> str:
+    def _suggest_remedy(self, status: int, path: str) -> str:
         remedy = f"connect again with `hris connect {self._integration_id}`"
         if status == 403:
             return f"the connection may not read {path.rpartition('/')[2]}; {remedy} and grant it"
         return remedy if status == 401 else "check whether the aggregator changed its API"
 
 
-def _of(entity: str) -> dict[str, str]:
+def _entity_query(entity: str) -> dict[str, str]:
     return {"entity_ids[]": entity} if entity else {}
 
 
@@ -259,34 +259,34 @@ _CONTRADICTORY: _Item = (None, None)
 _Batch = tuple[list[tuple[str, Body]], dict[str, Body], dict[str, Body]]
 
 
-def _object(answer: object) -> dict[str, Any]:
+def _require_object(answer: object) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise ValueError("no object")
     return answer
 
 
-def _directory(answer: object) -> tuple[list[Body], int | None]:
+def _read_directory_page(answer: object) -> tuple[list[Body], int | None]:
     """The people of a page, and how many there are in all where the source says it.
 
     Raises:
         ValueError: it is no page of people.
     """
-    page = _object(answer)
+    page = _require_object(answer)
     people, paging = page.get("individuals"), page.get("paging")
     if not isinstance(people, list) or not isinstance(paging, dict):
         raise ValueError("no individuals")
     return [person if isinstance(person, dict) else {} for person in people], _whole_number(paging.get("count"))
 
 
-def _responses(answer: object) -> dict[str, _Item]:
-    items = _object(answer).get("responses")
+def _read_responses(answer: object) -> dict[str, _Item]:
+    items = _require_object(answer).get("responses")
     if not isinstance(items, list):
         raise ValueError("no responses")
     by_id: dict[str, _Item] = {}
     for item in items:
         if isinstance(item, dict) and (wire_id := scalar(item.get("individual_id"))):
             body = item.get("body")
-            answer = _code(item.get("code")), body if isinstance(body, dict) else None
+            answer = _read_code(item.get("code")), body if isinstance(body, dict) else None
             by_id[wire_id] = answer if by_id.get(wire_id, answer) == answer else _CONTRADICTORY
     return by_id
 
@@ -304,13 +304,13 @@ def _whole_number(value: object) -> int | None:
     return int(number) if number is not None and number.is_integer() else None
 
 
-def _code(value: object) -> int | None:
+def _read_code(value: object) -> int | None:
     """The code of an item; a text is read as one, but for 404, which would confirm that somebody is gone."""
     code = _whole_number(value)
     return None if code == 404 and isinstance(value, str) else code
 
 
-def _answered(hris_id: str, item: "_Item | None") -> LookupStatus:
+def _judge_answer(hris_id: str, item: "_Item | None") -> LookupStatus:
     """What an item says of the person asked for: something only when it is that very person's."""
     code, body = item or (None, None)
     if code == 404:
@@ -319,21 +319,21 @@ def _answered(hris_id: str, item: "_Item | None") -> LookupStatus:
         return "error"
     if finch_wire.is_of_another(body, hris_id):
         return "error"
-    employed = finch_wire.employed(body)
-    if employed is True:
+    is_called_employed = finch_wire.is_called_employed(body)
+    if is_called_employed is True:
         return "active"
-    return "inactive" if employed is False and body.get("is_active") is False else "error"
+    return "inactive" if is_called_employed is False and body.get("is_active") is False else "error"
 
 
 def _is_error_document(body: Mapping[str, object]) -> bool:
     """Whether the source's own words for this very error, wholly readable, and no record of somebody."""
-    is_not_found = "code" not in body or _code(body["code"]) == 404
+    is_not_found = "code" not in body or _read_code(body["code"]) == 404
     is_of_a_person = "connection" not in str(body.get("finch_code", ""))
     is_record = bool(body.keys() & {"is_active", "individual_id"})
     return is_not_found and is_of_a_person and not is_record and UNREADABLE_BYTES not in encode(body)
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

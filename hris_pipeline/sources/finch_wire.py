@@ -37,7 +37,7 @@ from hris_pipeline.sources.records import (
 )
 from hris_pipeline.sources.shapes import NOWHERE, Place, custom_fields_text, holds_unknown, place_in
 
-__all__ = ["FIELDS", "Reception", "arrow_columns", "employed", "is_of_another"]
+__all__ = ["FIELDS", "Reception", "arrow_columns", "is_called_employed", "is_of_another"]
 
 Part = Mapping[str, Any]
 
@@ -50,7 +50,7 @@ _NAMED = ("name",)
 _NAMES = ("first_name", "last_name")
 
 
-def _shape(place: str, *singles: str, **more: Any) -> Shape:
+def _make_shape(place: str, *singles: str, **more: Any) -> Shape:
     return Shape(place, {**dict.fromkeys(singles, SINGLE), **more})
 
 
@@ -58,31 +58,31 @@ SHAPE = Shape(
     MEMBER,
     {
         "id": SINGLE,
-        "directory": _shape(
+        "directory": _make_shape(
             "directory",
             *_NAMES,
             "is_active",
-            manager=_shape("directory.manager", *_REFERENCE),
-            department=_shape("directory.department", *_NAMED),
+            manager=_make_shape("directory.manager", *_REFERENCE),
+            department=_make_shape("directory.department", *_NAMED),
         ),
-        "individual": _shape(
+        "individual": _make_shape(
             "individual",
             *_NAMES,
             "preferred_name",
             "dob",
             emails=Shape.of("email", "individual.emails"),
             phone_numbers=Shape.of("phone", "individual.phone_numbers"),
-            residence=_shape("individual.residence", *_PLACE),
+            residence=_make_shape("individual.residence", *_PLACE),
         ),
-        "employment": _shape(
+        "employment": _make_shape(
             "employment",
             *(*_NAMES, "title", "start_date", "end_date", "latest_rehire_date", "is_active", "employment_status"),
             *("class_code", "source_id"),
-            manager=_shape("employment.manager", *_REFERENCE),
-            department=_shape("employment.department", *_NAMED),
-            employment=_shape("employment.employment", "type", "subtype"),
-            location=_shape("employment.location", *_PLACE),
-            custom_fields=_shape("employment.custom_fields", "name", value=ANY),
+            manager=_make_shape("employment.manager", *_REFERENCE),
+            department=_make_shape("employment.department", *_NAMED),
+            employment=_make_shape("employment.employment", "type", "subtype"),
+            location=_make_shape("employment.location", *_PLACE),
+            custom_fields=_make_shape("employment.custom_fields", "name", value=ANY),
         ),
     },
 )
@@ -113,7 +113,7 @@ class Person:
     def __init__(self, line: Part) -> None:
         self.line = line
         self.directory, self.individual, self.employment = (
-            _part(line.get(name)) for name in ("directory", "individual", "employment")
+            _as_part(line.get(name)) for name in ("directory", "individual", "employment")
         )
         self.unread: dict[tuple[str, str], tuple[str, ...]] = {}
         individual, employment = self.individual, self.employment
@@ -124,19 +124,21 @@ class Person:
             self.unread["individual", "emails"] = unread
         self.phone, no_phone = chosen_phone(read_contacts(individual.get("phone_numbers"), SPELLINGS["phone"]))
         self._note(no_phone, "individual", "phone_numbers")
-        self.home, self.office = _place(individual.get("residence")), _place(employment.get("location"))
+        self.home, self.office = _read_place(individual.get("residence")), _read_place(employment.get("location"))
         self._note(_is_unread(individual.get("residence"), self.home), "individual", "residence")
         self._note(_is_unread(employment.get("location"), self.office), "employment", "location")
-        self.department = self._named("department", "name")
-        self.supervisor = self._named("manager", "id")
-        self.kind = _part(employment.get("employment"))
+        self.department = self._read_inner_text("department", "name")
+        self.supervisor = self._read_inner_text("manager", "id")
+        self.kind = _as_part(employment.get("employment"))
         kinds = (spelled(self.kind, ("type",)), spelled(self.kind, ("subtype",)))
         self._note(kinds == (None, None), "employment", "employment")
         self.custom, no_custom = _custom_fields(employment.get("custom_fields"))
         self._note(no_custom, "employment", "custom_fields")
 
-    def _named(self, key: str, inner: str) -> str | None:
-        value = spelled(_part(self.employment.get(key)), (inner,)) or spelled(_part(self.directory.get(key)), (inner,))
+    def _read_inner_text(self, key: str, inner: str) -> str | None:
+        value = spelled(_as_part(self.employment.get(key)), (inner,)) or spelled(
+            _as_part(self.directory.get(key)), (inner,)
+        )
         self._note(value is None, "employment", key)
         return value
 
@@ -146,11 +148,11 @@ class Person:
             self.unread[part, key] = COLUMNS_OF[part, key]
 
 
-def _from(part: str, key: str) -> WireField[Person]:
+def _part_field(part: str, key: str) -> WireField[Person]:
     return WireField((f"{part}.{key}",), lambda person: getattr(person, part).get(key))
 
 
-def _first(key: str, *parts: str) -> WireField[Person]:
+def _first_part_field(key: str, *parts: str) -> WireField[Person]:
     return WireField(
         (f"individual.{key}",),
         lambda person: next((value for part in parts if (value := getattr(person, part).get(key))), None),
@@ -159,32 +161,32 @@ def _first(key: str, *parts: str) -> WireField[Person]:
 
 FIELDS: Mapping[str, WireField[Person]] = {
     "hris_id": WireField(("id",), lambda person: person.line.get("id")),
-    "justworks_id": _from("employment", "source_id"),
+    "justworks_id": _part_field("employment", "source_id"),
     "supervisor_hris_id": WireField(
         ("employment.manager.id", "directory.manager.id"), lambda person: person.supervisor
     ),
     "supervisor_justworks_id": WireField(("employment.manager.id", "directory.manager.id"), None),
-    "first_name": _first("first_name", "individual", "employment", "directory"),
-    "last_name": _first("last_name", "individual", "employment", "directory"),
-    "preferred_first_name": _from("individual", "preferred_name"),
+    "first_name": _first_part_field("first_name", "individual", "employment", "directory"),
+    "last_name": _first_part_field("last_name", "individual", "employment", "directory"),
+    "preferred_first_name": _part_field("individual", "preferred_name"),
     "email": WireField(("individual.emails",), lambda person: person.email),
     "secondary_email": WireField(("individual.emails",), lambda person: person.secondary_email),
     "phone_number": WireField(("individual.phone_numbers",), lambda person: person.phone),
-    "birth_date": _from("individual", "dob"),
-    "hire_date": _from("employment", "start_date"),
-    "latest_rehire_date": _from("employment", "latest_rehire_date"),
+    "birth_date": _part_field("individual", "dob"),
+    "hire_date": _part_field("employment", "start_date"),
+    "latest_rehire_date": _part_field("employment", "latest_rehire_date"),
     "country_code": WireField(
         ("employment.location.country", "individual.residence.country"),
         lambda person: person.office.country or person.home.country,
     ),
-    "job_title": _from("employment", "title"),
+    "job_title": _part_field("employment", "title"),
     "department": WireField(
         ("employment.department.name", "directory.department.name"), lambda person: person.department
     ),
     "employment_type": WireField(("employment.employment.type",), lambda person: person.kind.get("type")),
     "employment_subtype": WireField(("employment.employment.subtype",), lambda person: person.kind.get("subtype")),
     "is_manager": WireField(("employment.manager.id", "employment.is_active"), None),
-    "class_code": _from("employment", "class_code"),
+    "class_code": _part_field("employment", "class_code"),
     "residence_city": WireField(("individual.residence.city",), lambda person: person.home.city),
     "residence_state": WireField(("individual.residence.state",), lambda person: person.home.state),
     "residence_country": WireField(("individual.residence.country",), lambda person: person.home.country),
@@ -194,9 +196,9 @@ FIELDS: Mapping[str, WireField[Person]] = {
     "custom_fields": WireField(("employment.custom_fields",), lambda person: person.custom),
     "active": WireField(
         ("employment.is_active", "employment.employment_status", "directory.is_active"),
-        lambda person: employed(person.employment, person.directory),
+        lambda person: is_called_employed(person.employment, person.directory),
     ),
-    "termination_date": _from("employment", "end_date"),
+    "termination_date": _part_field("employment", "end_date"),
 }
 """One getter a field: the only place where an employee column and the aggregator meet."""
 
@@ -219,11 +221,11 @@ _INNER: Mapping[tuple[str, str], tuple[str, ...]] = {
 """By place and key of what stands deeper and holds a single value: the columns read from it."""
 
 
-def employed(employment: Part, directory: Part = {}) -> bool | None:  # noqa: B006 (never changed)
+def is_called_employed(employment: Part, directory: Part = {}) -> bool | None:  # noqa: B006 (never changed)
     """Whether the source calls somebody employed: ``is_active``, but on leave is employed and so is who has not started
     yet (the start date tells); without ``is_active`` by the status, and without either by the directory. False only
     when nothing that the source says speaks against it. None when nothing tells, or what tells contradicts itself."""
-    status, is_active, listed = _status(employment), employment.get("is_active"), directory.get("is_active")
+    status, is_active, listed = _read_status(employment), employment.get("is_active"), directory.get("is_active")
     if is_active is True:
         return True
     if _is_filled(is_active) and is_active is not False:
@@ -260,10 +262,10 @@ class Reception:
         line = {"id": hris_id, "directory": directory, "individual": individual, "employment": employment}
         self._pruner.misfits.clear()
         kept = self._pruner.prune(line, SHAPE)
-        unread = self._unread(line, kept)
+        unread = self._tally_unread(line, kept)
         encoded = encode(kept)
         if UNREADABLE_BYTES in encoded:
-            spoiled = unreadable_columns(_row(Person(kept)))
+            spoiled = unreadable_columns(_build_row(Person(kept)))
             self._tally.unread(spoiled, None)
             unread.update(spoiled)
         if unread:
@@ -273,13 +275,15 @@ class Reception:
             if isinstance(item, dict) and (name := scalar(item.get("name"))):
                 self.custom_fields.setdefault(name, CustomField(name, name))
         row, columns = _read_kept(kept, encoded)
-        return Record(clean_id(hris_id), "", encoded, employed(employment, directory) is True, row, tuple(columns))
+        return Record(
+            clean_id(hris_id), "", encoded, is_called_employed(employment, directory) is True, row, tuple(columns)
+        )
 
     def report(self) -> ShapeReport:
         """What was noticed so far."""
         return ShapeReport(*self._pruner.counted(), self._tally.counted())
 
-    def _unread(self, line: Part, kept: Part) -> set[str]:
+    def _tally_unread(self, line: Part, kept: Part) -> set[str]:
         unread: set[str] = set()
         for (part, key), columns in COLUMNS_OF.items():
             if _is_filled(line[part].get(key)):
@@ -292,7 +296,7 @@ class Reception:
             unread.update(columns)
         for place, key, value in self._pruner.misfits:
             names: tuple[str, ...] = _SINGLES.get((place, key), ())
-            names = names or tuple(blank_columns(_row(Person(kept)), _INNER.get((place, key), ())))
+            names = names or tuple(blank_columns(_build_row(Person(kept)), _INNER.get((place, key), ())))
             if holds_something(value):
                 self._tally.unread(names, value)
                 unread.update(names)
@@ -310,19 +314,19 @@ def arrow_columns(lines: Iterable[bytes], on: date = date.max) -> RawColumns:
 def _read_kept(kept: Part, line: bytes) -> tuple[list[object], Sequence[str]]:
     """The raw columns of what was kept of a person, and which of them are unread."""
     person = Person(kept)
-    row = _row(person)
+    row = _build_row(person)
     return row, unread_columns(kept, person.unread, row, line)
 
 
-def _row(person: Person) -> list[object]:
+def _build_row(person: Person) -> list[object]:
     return [*(getter(person) for getter in _GETTERS), None]
 
 
-def _part(value: object) -> Part:
+def _as_part(value: object) -> Part:
     return value if isinstance(value, dict) else {}
 
 
-def _status(employment: Part) -> str:
+def _read_status(employment: Part) -> str:
     """The status as a word; one that is none, of whatever kind, is a word that nobody knows."""
     status = employment.get("employment_status")
     if not _is_filled(status):
@@ -338,7 +342,7 @@ def _is_unread(value: object, place: Place) -> bool:
     return place == NOWHERE and (holds_unknown(value) if isinstance(value, dict) else True)
 
 
-def _place(value: object) -> Place:
+def _read_place(value: object) -> Place:
     return place_in(value) if isinstance(value, dict) else NOWHERE
 
 
@@ -347,7 +351,7 @@ def _custom_fields(items: object) -> tuple[str | None, bool]:
         return None, False
     listed = items if isinstance(items, list) else [items]
     objects = [item for item in listed if isinstance(item, dict)]
-    values = [(spelled(item, ("name",)), _texts(item.get("value"))) for item in objects]
+    values = [(spelled(item, ("name",)), _list_texts(item.get("value"))) for item in objects]
     broken = any(holds_something(item) for item in listed if not isinstance(item, dict)) or any(
         (name is None and texts) or (not texts and _holds_other(item))
         for item, (name, texts) in zip(objects, values, strict=True)
@@ -360,5 +364,5 @@ def _holds_other(field: Part) -> bool:
     return any(holds_something(value) for key, value in field.items() if key not in ("id", "name", "type", "value"))
 
 
-def _texts(value: object) -> list[str]:
+def _list_texts(value: object) -> list[str]:
     return [text for part in (value if isinstance(value, list) else [value]) if (text := as_text(part))]

@@ -97,15 +97,15 @@ class _BearerAuth(httpx.Auth):
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         token = self.last = self._tokens.token()
-        request.headers["Authorization"] = _bearer(token)
+        request.headers["Authorization"] = _format_bearer(token)
         response = yield request
         if response.status_code == 401 and (other := self._tokens.refresh(token)) is not None:
             self.last = other
-            request.headers["Authorization"] = _bearer(other)
+            request.headers["Authorization"] = _format_bearer(other)
             yield request
 
 
-def _bearer(token: str) -> str:
+def _format_bearer(token: str) -> str:
     if not (token.isascii() and token.isprintable()):
         raise ConnectionInvalid(
             "The access token holds characters that no header can carry: enter it anew, as the provider shows it."
@@ -186,7 +186,7 @@ class Http:
         last, retry_after = "", None
         for attempt in range(1, self._retries.attempts + 1):
             try:
-                return self._attempt(method, path, read, once, request)
+                return self._try_call(method, path, read, once, request)
             except _Transient as failure:
                 last, retry_after = failure.seen, failure.retry_after
             if attempt == self._retries.attempts or (retry_after or 0.0) > self._retries.max_retry_after:
@@ -198,7 +198,7 @@ class Http:
             "run it again later."
         )
 
-    def _attempt(self, method: str, path: str, read: Callable[[object], T], once: bool, request: dict[str, Any]) -> T:
+    def _try_call(self, method: str, path: str, read: Callable[[object], T], once: bool, request: dict[str, Any]) -> T:
         answer = self._exchange(method, path, once, request)
         status = answer.status
         if status in (200, 201):
@@ -208,14 +208,14 @@ class Http:
                 return read(decode(answer.body))
             except (ValueError, RecursionError):
                 # A body that came with success may hold people's data: nothing of it goes into an error.
-                raise self._unreadable("an answer that is not the JSON it should be", path, once, status) from None
+                raise self._unusable_answer("an answer that is not the JSON it should be", path, once, status) from None
         if status == 202 and not once:
             raise SourceNotReady(
                 f"{self._title} has no data ready for {method} {path} (status 202): run it again later."
             )
-        raise self._failure(method, path, answer, request)
+        raise self._explain_failure(method, path, answer, request)
 
-    def _failure(self, method: str, path: str, answer: Answer, request: dict[str, Any]) -> Exception:
+    def _explain_failure(self, method: str, path: str, answer: Answer, request: dict[str, Any]) -> Exception:
         """What a status that is no success means."""
         status = answer.status
         secrets = [*request.get("data", {}).values(), self._auth.last if self._auth else ""]
@@ -243,7 +243,7 @@ class Http:
         message = f"{self._title} refused {method} {path} ({seen}): {self._advice(status, path)}."
         return HttpRefused(message, status, code, says_so=_is_error_document(answer.body))
 
-    def _unreadable(self, seen: str, path: str, once: bool, status: int) -> Exception:
+    def _unusable_answer(self, seen: str, path: str, once: bool, status: int) -> Exception:
         """The error for an answer that came but cannot be used."""
         if once and 200 <= status < 300:
             return HttpRefused(f"{self._title} gave {path} {seen}: {self._advice(status, path)}.", status)
@@ -268,11 +268,11 @@ class Http:
         except TimeoutError:
             seconds = self._ceilings.answer_seconds
             seen = f"no whole answer within {seconds:g} seconds (HRIS_ANSWER_SECONDS)"
-            raise self._unreadable(seen, path, once, statuses[-1]) from None
+            raise self._unusable_answer(seen, path, once, statuses[-1]) from None
         except AnswerUnreadable as error:
-            raise self._unreadable(str(error), path, once, statuses[-1]) from None
+            raise self._unusable_answer(str(error), path, once, statuses[-1]) from None
         except httpx.RequestError as error:
-            raise self._unreadable(failure_words(error), path, once, statuses[-1]) from None
+            raise self._unusable_answer(failure_words(error), path, once, statuses[-1]) from None
         except RuntimeError:
             if not self._closed.is_set():
                 raise

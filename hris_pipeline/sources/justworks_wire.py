@@ -67,33 +67,33 @@ _NESTED: Mapping[str, Shape] = {
 """What is kept of the keys that hold a list or an object."""
 
 
-def _key(name: str) -> WireField[Person]:
+def _key_field(name: str) -> WireField[Person]:
     return WireField((name,), lambda person: person.member.get(name))
 
 
-def _name(meaning: str) -> WireField[Person]:
+def _name_field(meaning: str) -> WireField[Person]:
     keys = SPELLINGS["name"][meaning]
     return WireField(tuple(f"name.{key}" for key in keys), lambda person: spelled(person.name, keys))
 
 
 FIELDS: Mapping[str, WireField[Person]] = {
-    "hris_id": _key("id"),
-    "justworks_id": _key("work_id"),
+    "hris_id": _key_field("id"),
+    "justworks_id": _key_field("work_id"),
     "supervisor_hris_id": WireField(("manager.id",), lambda person: person.supervisor),
     "supervisor_justworks_id": WireField(("manager.id",), None),
-    "first_name": _name("first"),
-    "last_name": _name("last"),
-    "preferred_first_name": _name("preferred"),
+    "first_name": _name_field("first"),
+    "last_name": _name_field("last"),
+    "preferred_first_name": _name_field("preferred"),
     "email": WireField(("emails",), lambda person: person.email),
     "secondary_email": WireField(("emails",), lambda person: person.secondary_email),
     "phone_number": WireField(("phones",), lambda person: person.phone),
-    "birth_date": _key("date_of_birth"),
-    "hire_date": _key("employment_start_date"),
+    "birth_date": _key_field("date_of_birth"),
+    "hire_date": _key_field("employment_start_date"),
     "latest_rehire_date": WireField(("employment_history",), lambda person: person.rehired),
     "country_code": WireField(("current_employment", "addresses"), lambda person: person.country),
-    "job_title": _key("job_title"),
+    "job_title": _key_field("job_title"),
     "department": WireField(("department.name", "department.id"), lambda person: person.department),
-    "employment_type": _key("type"),
+    "employment_type": _key_field("type"),
     "employment_subtype": WireField(("current_employment",), lambda person: person.subtype),
     "is_manager": WireField(("manager.id", "active"), None),
     "residence_city": WireField(("addresses",), lambda person: person.home.city),
@@ -103,8 +103,8 @@ FIELDS: Mapping[str, WireField[Person]] = {
     "employment_state": WireField(("office",), lambda person: person.office.state),
     "employment_country": WireField(("office",), lambda person: person.office.country),
     "custom_fields": WireField((CUSTOM_VALUES_KEY,), lambda person: person.custom),
-    "active": WireField(("active",), lambda person: _flag(person.member.get("active"))),
-    "termination_date": _key("employment_termination_date"),
+    "active": WireField(("active",), lambda person: _as_flag(person.member.get("active"))),
+    "termination_date": _key_field("employment_termination_date"),
 }
 """One getter a field: the only place where an employee column and the Partner API meet."""
 
@@ -170,37 +170,37 @@ class Reception:
         records: list[Record | None] = []
         for member in members:
             if not isinstance(member, dict):
-                records.append(Record("", "", b"{}", row=_row(Person({}, self._company, self._offices))))
+                records.append(Record("", "", b"{}", row=_build_row(Person({}, self._company, self._offices))))
             elif (reading := next(readings)) is not None:
-                records.append(_record(member, *reading, ()))
+                records.append(_build_record(member, *reading, ()))
             else:
-                records.append(self._kept(member))
+                records.append(self._read_or_none(member))
         return records
 
     def report(self) -> ShapeReport:
         """What was noticed so far."""
         return ShapeReport(*self._pruner.counted(), self._tally.counted())
 
-    def _kept(self, member: Member) -> Record | None:
+    def _read_or_none(self, member: Member) -> Record | None:
         try:
-            return self._tolerant(member)
+            return self._read_tolerantly(member)
         except (ValueError, RecursionError):
             return None
 
-    def _tolerant(self, member: Member) -> Record:
+    def _read_tolerantly(self, member: Member) -> Record:
         self._pruner.misfits.clear()
         kept = self._pruner.prune(member, SHAPE)
         self._drop_offices(kept, member)
-        unread = self._unread(member, kept)
+        unread = self._tally_unread(member, kept)
         line = encode_sorted(kept)
         if UNREADABLE_BYTES in line:
-            spoiled = unreadable_columns(_row(Person(kept, self._company, self._offices)))
+            spoiled = unreadable_columns(_build_row(Person(kept, self._company, self._offices)))
             self._tally.unread(spoiled, None)
             unread.update(spoiled)
         if unread:
             kept |= {UNREAD: sorted(unread)}
             line = encode_sorted(kept)
-        return _record(kept, line, *_read_kept(kept, line, self._company, self._offices))
+        return _build_record(kept, line, *_read_kept(kept, line, self._company, self._offices))
 
     def _drop_offices(self, kept: dict[str, Any], member: Member) -> None:
         """An untyped address that is an office's is told by its street, which is not kept: so it is told here."""
@@ -209,7 +209,7 @@ class Reception:
             pairs = zip(addresses, kept["addresses"], strict=True)
             kept["addresses"] = [item for address, item in pairs if not is_an_office(address, self._company.offices)]
 
-    def _unread(self, member: Member, kept: Member) -> set[str]:
+    def _tally_unread(self, member: Member, kept: Member) -> set[str]:
         unread: set[str] = set()
         for key, columns in COLUMNS_OF.items():
             if key in member and holds_something(member[key]):
@@ -223,7 +223,7 @@ class Reception:
         for place, key, value in filter(_holds_value, self._pruner.misfits):
             columns = _SINGLES.get(key, ())
             if place != MEMBER:
-                row = _row(Person(kept, self._company, self._offices))
+                row = _build_row(Person(kept, self._company, self._offices))
                 columns = tuple(blank_columns(row, _INNER.get((place, key), ())))
             self._tally.unread(columns, value)
             unread.update(columns)
@@ -234,7 +234,7 @@ def _holds_value(misfit: tuple[str, str, object]) -> bool:
     return holds_something(misfit[2])
 
 
-def _record(kept: Member, line: bytes, row: list[object], unread: Sequence[str]) -> Record:
+def _build_record(kept: Member, line: bytes, row: list[object], unread: Sequence[str]) -> Record:
     updated_at = scalar(kept.get("updated_at")) or ""
     return Record(clean_id(kept.get("id")), updated_at, line, kept.get("active") is True, row, tuple(unread))
 
@@ -253,19 +253,19 @@ def _read_kept(
 ) -> tuple[list[object], Sequence[str]]:
     """The raw columns of what was kept of a member, and which of them are unread."""
     person = Person(kept, company, offices)
-    row = _row(person)
+    row = _build_row(person)
     return row, unread_columns(kept, person.unread, row, line)
 
 
-def _row(person: Person) -> list[object]:
+def _build_row(person: Person) -> list[object]:
     return [*[getter(person) for getter in _GETTERS], person.spells]
 
 
 def read_company(body: object, custom_fields: tuple[CustomField, ...] = ()) -> Company:
     """The company, with its offices and the names of its departments."""
     company: Member = body if isinstance(body, dict) else {}
-    offices = (read_office(office) for office in _list(company.get("offices")))
-    departments = (item for item in _list(company.get("departments")) if isinstance(item, dict))
+    offices = (read_office(office) for office in _as_list(company.get("offices")))
+    departments = (item for item in _as_list(company.get("departments")) if isinstance(item, dict))
     names = ((spelled(item, ("id",)), spelled(item, ("name",))) for item in departments)
     return Company(
         scalar(company.get("id")) or "",
@@ -284,22 +284,22 @@ def read_custom_fields(items: Iterable[object]) -> tuple[CustomField, ...]:
             field_id,
             spelled(item, ("label", "name")) or field_id,
             spelled(item, ("type",)) or "",
-            tuple(filter(None, map(_option, _list(item.get("options"))))),
+            tuple(filter(None, map(_read_option, _as_list(item.get("options"))))),
         )
         for item in objects
         if (field_id := spelled(item, ("id", "custom_field_id")))
     )
 
 
-def _option(option: object) -> str | None:
+def _read_option(option: object) -> str | None:
     return spelled(option, SPELLINGS["option"]["label"]) if isinstance(option, dict) else scalar(option)
 
 
-def _list(value: object) -> Sequence[object]:
+def _as_list(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else ()
 
 
-def _flag(value: object) -> bool | None:
+def _as_flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 

@@ -141,7 +141,7 @@ class OAuth:
         """
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         try:
-            return self._tokens(form | ({"code_verifier": verifier} if verifier else {}), None)
+            return self._request_tokens(form | ({"code_verifier": verifier} if verifier else {}), None)
         except TokensSpent as failure:
             raise SourceRefused(str(failure)) from None
         except ConnectionInvalid:
@@ -165,7 +165,7 @@ class OAuth:
             "refresh_token": tokens.refresh,
             "scope": " ".join(tokens.scopes or SCOPES),
         }
-        return self._tokens(form, tokens)
+        return self._request_tokens(form, tokens)
 
     def revoke(self, tokens: Tokens) -> None:
         """Ends the connection at Justworks; tokens that are already dead are no error."""
@@ -176,7 +176,7 @@ class OAuth:
                 )
             except HttpRefused as refusal:
                 if refusal.code == "invalid_client":
-                    self._refused(refusal)
+                    self._raise_refusal(refusal)
                 if refusal.status not in (204, 400, 401, 404):
                     raise
 
@@ -188,7 +188,7 @@ class OAuth:
     def _remedy(self) -> str:
         return f"connect again with `hris connect {self._integration_id}`"
 
-    def _tokens(self, form: dict[str, str], before: Tokens | None) -> Tokens:
+    def _request_tokens(self, form: dict[str, str], before: Tokens | None) -> Tokens:
         try:
             answer = self._http.post_form("/oauth/token", _token_answer, {**self._client, **form}, once=True)
         except HttpRefused as refusal:
@@ -197,19 +197,19 @@ class OAuth:
                     f"{str(refusal).partition(': ')[0]}, which cannot be read, and what it was asked with serves once: "
                     f"{self._remedy}."
                 ) from None
-            self._refused(refusal)
+            self._raise_refusal(refusal)
         now = self._clock()
         kept_until = before.refresh_expires_at if before else None
         refresh = scalar(answer.get("refresh_token")) or ""
         return Tokens(
             access=str(answer["access_token"]),
             refresh=refresh or (before.refresh if before else ""),
-            scopes=_scopes(answer.get("scope")) or (before.scopes if before else SCOPES),
-            expires_at=now + _lifetime(answer, now),
+            scopes=_read_scopes(answer.get("scope")) or (before.scopes if before else SCOPES),
+            expires_at=now + _read_lifetime(answer, now),
             refresh_expires_at=now + REFRESH_LIFETIME if refresh else kept_until,
         )
 
-    def _refused(self, refusal: HttpRefused) -> NoReturn:
+    def _raise_refusal(self, refusal: HttpRefused) -> NoReturn:
         if refusal.code in ("invalid_client", "unauthorized_client"):
             raise SourceRefused(
                 f"Justworks does not know this client ({refusal.code}): "
@@ -301,23 +301,23 @@ def _token_answer(answer: object) -> dict[str, object]:
     return answer
 
 
-def _scopes(scope: object) -> tuple[str, ...]:
+def _read_scopes(scope: object) -> tuple[str, ...]:
     """Scopes as one text or as a list."""
     parts = scope if isinstance(scope, list) else [scope]
     return tuple(word for part in parts if isinstance(part, str) for word in part.replace(",", " ").split())
 
 
-def _lifetime(answer: Mapping[str, object], now: datetime) -> timedelta:
+def _read_lifetime(answer: Mapping[str, object], now: datetime) -> timedelta:
     """How long the access token lives, as the answer says it in whatever way, within reason."""
-    seconds = _seconds(answer.get("expires_in"))
-    if seconds is None and (end := _moment(answer.get("expires_at"))) is not None:
+    seconds = _parse_seconds(answer.get("expires_in"))
+    if seconds is None and (end := _parse_moment(answer.get("expires_at"))) is not None:
         seconds = (end - now).total_seconds()
     if seconds is None:
         return ACCESS_LIFETIME
     return timedelta(seconds=min(max(seconds, SHORTEST.total_seconds()), LONGEST.total_seconds()))
 
 
-def _seconds(value: object) -> float | None:
+def _parse_seconds(value: object) -> float | None:
     try:
         seconds = float(value) if isinstance(value, int | float | str) else None
     except (ValueError, OverflowError):
@@ -325,9 +325,9 @@ def _seconds(value: object) -> float | None:
     return seconds if seconds is not None and math.isfinite(seconds) else None
 
 
-def _moment(value: object) -> datetime | None:
+def _parse_moment(value: object) -> datetime | None:
     """A moment as ISO text, or in seconds or milliseconds since 1970, as number or text."""
-    seconds = _seconds(value)
+    seconds = _parse_seconds(value)
     try:
         if seconds is not None:
             return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)

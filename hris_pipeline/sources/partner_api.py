@@ -66,7 +66,7 @@ class PartnerApi:
         self._http = Http(
             api_url,
             title="Justworks",
-            advice=self._advice,
+            advice=self._suggest_remedy,
             tokens=tokens,
             rate_limiter=rate_limiter,
             retries=retries,
@@ -104,7 +104,7 @@ class PartnerApi:
 
     def company(self) -> Company:
         """The company with its offices and departments, and its custom fields where the connection may read them."""
-        body = self._http.get("/v1/company", _object)
+        body = self._http.get("/v1/company", _require_object)
         self._company = justworks_wire.read_company(body, self._custom_fields())
         return self._company
 
@@ -121,13 +121,13 @@ class PartnerApi:
         sample = SAMPLE if company.custom_fields else 0
         try:
             nobody_inactive = True
-            for members in self._listed({}):
+            for members in self._list_members({}):
                 nobody_inactive = nobody_inactive and all(map(_is_active, members))
-                yield self._page(reception, details, members, None if custom_fields else sample)
+                yield self._build_page(reception, details, members, None if custom_fields else sample)
                 sample = 0
             if nobody_inactive:
-                for members in self._terminated():
-                    yield self._page(reception, details, members, None if custom_fields else 0)
+                for members in self._list_terminated_members():
+                    yield self._build_page(reception, details, members, None if custom_fields else 0)
         finally:
             workers.close()
 
@@ -138,14 +138,14 @@ class PartnerApi:
                 yield LookupResult(hris_id, "error")
                 continue
             try:
-                member = self._http.get(_path(hris_id), _object)
+                member = self._http.get(_member_path(hris_id), _require_object)
             except HttpRefused as refusal:
                 is_gone = refusal.status == 404 and refusal.says_so
                 yield LookupResult(hris_id, "not_found" if is_gone else "error")
             except _NO_ANSWER:
                 yield LookupResult(hris_id, "error")
             else:
-                yield LookupResult(hris_id, _answered(hris_id, member))
+                yield LookupResult(hris_id, _judge_answer(hris_id, member))
 
     def shape_report(self) -> ShapeReport:
         """What was noticed of the shapes of the members read so far."""
@@ -156,7 +156,7 @@ class PartnerApi:
         for close in self._closing:
             close()
 
-    def _page(
+    def _build_page(
         self, reception: justworks_wire.Reception, details: "_Details", members: list[object], sample: int | None
     ) -> Page:
         """The members with the values of everybody (``sample`` None), or of so many."""
@@ -166,7 +166,7 @@ class PartnerApi:
         hole_lines: list[bytes] = []
         for member, record in zip(members, reception.records(members), strict=True):
             if record is None:
-                holes.append(_id(member))
+                holes.append(_member_id(member))
             elif sample is None and record.hris_id and record.hris_id not in asked:
                 holes.append(record.hris_id)
                 hole_lines.append(record.line)
@@ -180,23 +180,23 @@ class PartnerApi:
             wire_ids=wire_ids(member.get("id") for member in members if isinstance(member, dict)),
         )
 
-    def _listed(self, query: Mapping[str, str]) -> Iterator[list[object]]:
-        yield from prefetch(self._lists("/v1/members", {"limit": str(PAGE_SIZE), **query}))
+    def _list_members(self, query: Mapping[str, str]) -> Iterator[list[object]]:
+        yield from prefetch(self._follow_cursor("/v1/members", {"limit": str(PAGE_SIZE), **query}))
 
-    def _terminated(self) -> Iterator[list[object]]:
+    def _list_terminated_members(self) -> Iterator[list[object]]:
         try:
-            for members in self._listed({"status": "terminated"}):
+            for members in self._list_members({"status": "terminated"}):
                 if any(map(_is_active, members)):  # the source does not heed the filter: all of this was read already
                     return
                 yield members
         except HttpRefused:
             return
 
-    def _lists(self, path: str, query: Mapping[str, str], most: int | None = None) -> Iterator[list[object]]:
+    def _follow_cursor(self, path: str, query: Mapping[str, str], most: int | None = None) -> Iterator[list[object]]:
         cursor: dict[str, str] = {}
         seen: set[str] = set()
         for _ in range(most or self._ceilings.reading_pages):
-            items, following = self._http.get(path, _list, {**query, **cursor})
+            items, following = self._http.get(path, _read_page, {**query, **cursor})
             yield items
             if not following:
                 return
@@ -224,12 +224,12 @@ class PartnerApi:
 
     def _custom_fields(self) -> tuple[CustomField, ...]:
         try:
-            pages = self._lists("/v1/company/custom-fields", {}, DEFINITION_PAGES)
+            pages = self._follow_cursor("/v1/company/custom-fields", {}, DEFINITION_PAGES)
             return justworks_wire.read_custom_fields(item for items in pages for item in items)
         except HttpRefused:
             return ()
 
-    def _advice(self, status: int, path: str) -> str:
+    def _suggest_remedy(self, status: int, path: str) -> str:
         remedy = f"connect again with `hris connect {self._integration_id}`"
         if status == 403:
             scope = next((scope for prefix, scope in SCOPE_OF if path.startswith(prefix)), "")
@@ -252,24 +252,26 @@ class _Details:
         now."""
         if sample == 0:
             return set()
-        candidates = [(hris_id, member) for member in members if isinstance(member, dict) and (hris_id := _id(member))]
+        candidates = [
+            (hris_id, member) for member in members if isinstance(member, dict) and (hris_id := _member_id(member))
+        ]
         if sample is not None:
             candidates = random.sample(candidates, min(sample, len(candidates)))
         asked = set()
         for (hris_id, member), values in zip(
-            candidates, self._workers.map(lambda pair: self._values(pair[1]), candidates, THREADS), strict=True
+            candidates, self._workers.map(lambda pair: self._fetch_values(pair[1]), candidates, THREADS), strict=True
         ):
             if values is not None:
                 member[justworks_wire.CUSTOM_VALUES_KEY] = values
                 asked.add(hris_id)
         return asked
 
-    def _values(self, member: Mapping[str, Any]) -> list[object] | None:
+    def _fetch_values(self, member: Mapping[str, Any]) -> list[object] | None:
         wire_id = scalar(member.get("id")) or ""
         if self._failed_in_a_row >= FAILURES_IN_A_ROW or wire_id in _NO_NAMES:
             return None
         try:
-            values, _ = self._http.get(f"{_path(wire_id)}/custom-field-values", _list)
+            values, _ = self._http.get(f"{_member_path(wire_id)}/custom-field-values", _read_page)
         except _NO_ANSWER as failure:
             is_down = not isinstance(failure, HttpRefused)
             self._failed_in_a_row += is_down  # a refusal costs nothing, and is that one person's
@@ -282,11 +284,11 @@ _NO_NAMES = frozenset({".", ".."})
 """Ids that no address can hold: what they name is the folder, or the one above."""
 
 
-def _path(hris_id: str) -> str:
+def _member_path(hris_id: str) -> str:
     return f"/v1/members/{quote(hris_id, safe='')}"
 
 
-def _list(answer: object) -> tuple[list[object], str]:
+def _read_page(answer: object) -> tuple[list[object], str]:
     """Items and the next cursor, '' on the last page.
 
     Raises:
@@ -301,13 +303,13 @@ def _list(answer: object) -> tuple[list[object], str]:
     return items, "" if cursor is None else str(cursor)
 
 
-def _object(answer: object) -> dict[str, Any]:
+def _require_object(answer: object) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise ValueError("no object")
     return answer
 
 
-def _id(member: object) -> str:
+def _member_id(member: object) -> str:
     return clean_id(scalar(member.get("id"))) if isinstance(member, dict) else ""
 
 
@@ -315,9 +317,9 @@ def _is_active(member: object) -> bool:
     return isinstance(member, dict) and member.get("active") is True
 
 
-def _answered(hris_id: str, member: Mapping[str, Any]) -> Any:
+def _judge_answer(hris_id: str, member: Mapping[str, Any]) -> Any:
     """What a record says of the person asked for: something only when it is that very person's."""
-    if _id(member) != clean_id(hris_id):
+    if _member_id(member) != clean_id(hris_id):
         return "error"
     return {True: "active", False: "inactive"}.get(member["active"], "error") if _has_flag(member) else "error"
 

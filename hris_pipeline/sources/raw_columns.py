@@ -69,7 +69,7 @@ def wire_getters(source: str, fields: Mapping[str, WireField[P]]) -> tuple[Calla
     """
     require_getters(source, [name for name, field in fields.items() if field.getter])
     getters = (fields[name].getter if name in fields else None for name in RAW_COLUMNS)
-    return tuple(getter or _nothing for getter in getters)
+    return tuple(getter or _get_none for getter in getters)
 
 
 def wire_paths(fields: Mapping[str, WireField[Any]]) -> dict[str, tuple[str, ...]]:
@@ -89,7 +89,7 @@ def blank_columns(row: Sequence[object], columns: Iterable[str]) -> list[str]:
     return [name for name in columns if row[RAW_COLUMNS.index(name)] is None]
 
 
-def _nothing(_: object) -> None:
+def _get_none(_: object) -> None:
     return None
 
 
@@ -110,10 +110,10 @@ class Contact(NamedTuple):
 
 def read_contacts(value: object, places: Mapping[str, tuple[str, ...]]) -> list[Contact]:
     """The contacts in a list, a single object or a single text; ``places`` is the entry of ``SPELLINGS``."""
-    return [_contact(item, places) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    return [_read_contact(item, places) for item in (value if isinstance(value, list) else [value]) if item is not None]
 
 
-def _contact(item: object, places: Mapping[str, tuple[str, ...]]) -> Contact:
+def _read_contact(item: object, places: Mapping[str, tuple[str, ...]]) -> Contact:
     if not isinstance(item, dict):
         text = None if isinstance(item, list) else as_text(item)
         return Contact("", text, text is None and holds_something(item))
@@ -281,7 +281,7 @@ class ColumnBuilder:
     def finish(self) -> RawColumns:
         """The columns by name, ``spells`` and ``unread``."""
         self._flush()
-        columns = {name: _joined(name, self._columns[place]) for place, name in enumerate(_COLUMNS)}
+        columns = {name: _join_blocks(name, self._columns[place]) for place, name in enumerate(_COLUMNS)}
         if self._repeated:
             self._choose(columns)
             rows = pa.array(np.array(self._row_at))
@@ -301,7 +301,7 @@ class ColumnBuilder:
         numbers = list(self._repeated)
         rivals = {name: column.take(pa.array(numbers, pa.int64())) for name, column in columns.items()}
         rivals[UNREAD] = pa.array([self._unread.get(number, ()) for number in numbers], pa.list_(pa.string()))
-        rivals["updated_at"] = _joined("updated_at", self._stamp_blocks).take(pa.array(numbers, pa.int64()))
+        rivals["updated_at"] = _join_blocks("updated_at", self._stamp_blocks).take(pa.array(numbers, pa.int64()))
         places = text_series(map(str, self._repeated.values()))
         for number, counts in zip(numbers, newest_rows(places, rivals, self._on), strict=True):
             if counts:
@@ -309,12 +309,12 @@ class ColumnBuilder:
 
     def _flush(self) -> None:
         for name, gathered, values in zip(_COLUMNS, self._columns, zip(*self._block, strict=True), strict=False):
-            gathered.append(_arrow(name, values))
-        self._stamp_blocks.append(_arrow("updated_at", self._stamps))
+            gathered.append(_build_arrow_block(name, values))
+        self._stamp_blocks.append(_build_arrow_block("updated_at", self._stamps))
         self._block, self._stamps = [], []
 
 
-def _arrow(name: str, values: Sequence[object]) -> pa.Array:
+def _build_arrow_block(name: str, values: Sequence[object]) -> pa.Array:
     """A block of one column; what is no text becomes text, and what UTF-8 cannot hold a question mark."""
     if name == "active":
         return pa.array(values, pa.bool_())
@@ -325,7 +325,7 @@ def _arrow(name: str, values: Sequence[object]) -> pa.Array:
         return pa.array([text and text.encode("utf-8", "replace").decode() for text in texts], pa.string())
 
 
-def _joined(name: str, blocks: list[pa.Array]) -> pa.Array:
+def _join_blocks(name: str, blocks: list[pa.Array]) -> pa.Array:
     return pa.concat_arrays(blocks) if blocks else pa.array([], pa.bool_() if name == "active" else pa.string())
 
 

@@ -194,24 +194,24 @@ class Pruner:
 
     def prune(self, item: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         """What is kept of one object."""
-        plan = self._counted(tuple(item), shape)
+        plan = self._count_objects(tuple(item), shape)
         kept = {key: item[key] for key in plan.singles}
         if not _COMPOUND.isdisjoint(map(type, kept.values())):
             self._drop_compounds(kept, shape)
         for key, inner in plan.compounds:
-            kept[key] = self._pruned(item[key], inner) if key in shape.keys else self._in_country(item[key], inner)
+            kept[key] = self._prune_value(item[key], inner) if key in shape.keys else self._in_country(item[key], inner)
         return kept
 
     def count(self, items: Iterable[Object], shape: Shape) -> None:
         """Counts the keys of objects that somebody else cuts down."""
         for keys, count in Counter(map(tuple, items)).items():
-            self._counted(keys, shape, count)
+            self._count_objects(keys, shape, count)
 
     def counted(self) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
         """Keys that are read, by place; and all others, by dotted name."""
         read: dict[str, Counter[str]] = {}
         other: Counter[str] = Counter()
-        for (place, key, is_kept), count in self._names():
+        for (place, key, is_kept), count in self._list_key_counts():
             if is_kept:
                 read.setdefault(place, Counter())[key] += count
             else:
@@ -219,7 +219,7 @@ class Pruner:
                 other[name if name in other or len(other) < _MOST_NAMES else _MORE] += count
         return {place: dict(keys) for place, keys in sorted(read.items())}, dict(sorted(other.items()))
 
-    def _names(self) -> Iterable[tuple[tuple[str, str, bool], int]]:
+    def _list_key_counts(self) -> Iterable[tuple[tuple[str, str, bool], int]]:
         for plan in self._plans.values():
             countries = {key for key, _ in plan.compounds if key not in plan.shape.keys}
             for key in plan.keys:
@@ -227,9 +227,9 @@ class Pruner:
                     yield (plan.shape.place, key, key in plan.shape.keys), plan.count
         yield from self._overflow.items()
 
-    def _counted(self, keys: tuple[str, ...], shape: Shape, count: int = 1) -> Plan:
+    def _count_objects(self, keys: tuple[str, ...], shape: Shape, count: int = 1) -> Plan:
         """What to do with so many objects that have those keys."""
-        plan = self._plans.get((id(shape), keys)) or self._planned(shape, keys)
+        plan = self._plans.get((id(shape), keys)) or self._make_plan(shape, keys)
         plan.count += count
         if not plan.lasting:
             for key in keys:
@@ -237,7 +237,7 @@ class Pruner:
                 self._overflow[shape.place, key if is_kept else _ODD, is_kept] += count
         return plan
 
-    def _planned(self, shape: Shape, keys: tuple[str, ...]) -> Plan:
+    def _make_plan(self, shape: Shape, keys: tuple[str, ...]) -> Plan:
         singles, compounds = [], []
         for key in keys:
             kind = shape.keys.get(key, self)
@@ -267,11 +267,11 @@ class Pruner:
             kept = self.prune(value, shape) if isinstance(value, dict) else None
         return kept if holds_something(kept) or not holds_something(value) else True
 
-    def _pruned(self, value: object, shape: Shape) -> object:
+    def _prune_value(self, value: object, shape: Shape) -> object:
         if type(value) is dict:
             return self.prune(value, shape)
         if type(value) is list:
-            return [self._pruned(item, shape) for item in value]
+            return [self._prune_value(item, shape) for item in value]
         return value
 
 

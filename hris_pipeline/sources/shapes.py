@@ -167,14 +167,14 @@ def read_numbers(phones: object) -> list[Contact]:
     items = phones if isinstance(phones, list) else [phones]
     objects = [item for item in items if item is not None]
     return [
-        contact._replace(text=_international(contact.text, item))
+        contact._replace(text=_add_calling_code(contact.text, item))
         if contact.text and isinstance(item, dict)
         else contact
         for contact, item in zip(contacts, objects, strict=True)
     ]
 
 
-def _international(number: str, item: Mapping[str, Any]) -> str:
+def _add_calling_code(number: str, item: Mapping[str, Any]) -> str:
     code = spelled(item, _PHONE["calling_code"])
     if code is None or number.lstrip().startswith("+"):
         return number
@@ -197,7 +197,7 @@ def read_employment(employment: object) -> tuple[str | None, str | None, bool]:
     of employments; a country that holds nothing does not count."""
     if not holds_something(employment):
         return None, None, False
-    for country, item in _employments(employment):
+    for country, item in _list_employments(employment):
         subtype = spelled(item, SPELLINGS["employment"]["subtype"])
         is_read = subtype is not None or any(holds_something(item.get(key)) for key in EMPLOYMENT_KEYS)
         if country or is_read:
@@ -205,7 +205,7 @@ def read_employment(employment: object) -> tuple[str | None, str | None, bool]:
     return None, None, True
 
 
-def _employments(employment: object) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
+def _list_employments(employment: object) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
     for item in employment if isinstance(employment, list) else [employment]:
         if not isinstance(item, dict):
             continue
@@ -223,16 +223,16 @@ def read_spells(history: object) -> tuple[tuple[Spell, ...], bool]:
     period that holds nothing is one without a start beside others, and none where no period holds anything. The starts
     that can be read count nevertheless."""
     spells, broken = [], False
-    for period in _periods(history) if holds_something(history) else ():
+    for period in _flatten_periods(history) if holds_something(history) else ():
         starts, ends = (_period_days(period, key) for key in ("start", "end"))
         if starts and ends is not None:
-            spells.append(_spell(starts, ends))
+            spells.append(_build_spell(starts, ends))
         else:
             broken = broken or period not in ({}, "")
     return tuple(spells), broken
 
 
-def _spell(starts: Sequence[str], ends: Sequence[str]) -> Spell:
+def _build_spell(starts: Sequence[str], ends: Sequence[str]) -> Spell:
     """The spell of a period by the ISO dates that it tells, in order of their keys: the first start and the first end
     count, and a later start is kept beside."""
     end = ends[0] if ends and not ends[0].startswith(NO_END) else None
@@ -256,7 +256,7 @@ def _period_days(period: object, key: str) -> list[str] | None:
 
 def employment_start(employment: object) -> str | None:
     """The ISO date at which the present employment began, where it tells one."""
-    starts = (_period_days(item, "start") for _, item in _employments(employment))
+    starts = (_period_days(item, "start") for _, item in _list_employments(employment))
     return max((days[0] for days in starts if days), default=None)
 
 
@@ -277,13 +277,13 @@ def sum_up_spells(spells: Sequence[Spell], began: str | None, first: str | None)
     return latest if latest > earliest else None, text
 
 
-def _periods(history: object) -> Iterator[object]:
+def _flatten_periods(history: object) -> Iterator[object]:
     if isinstance(history, list):
         for item in history:
-            yield from _periods(item)
+            yield from _flatten_periods(item)
     elif isinstance(history, dict) and history and all(COUNTRY.fullmatch(key) for key in history):
         for item in history.values():
-            yield from _periods(item)
+            yield from _flatten_periods(item)
     elif history is not None:
         yield history
 
@@ -341,14 +341,14 @@ def read_custom_values(items: object) -> tuple[str | None, bool]:
             continue
         field = spelled(item, _CUSTOM["id"])
         value = next((item[key] for key in _CUSTOM["value"] if holds_something(item.get(key))), None)
-        texts = [label for part in (value if isinstance(value, list) else [value]) if (label := _label(part))]
+        texts = [label for part in (value if isinstance(value, list) else [value]) if (label := _read_label(part))]
         strange = any(holds_something(item[key]) for key in item if key not in _CUSTOM_KEYS)
         broken = broken or (not texts and (strange or value is not None)) or (field is None and bool(texts))
         values.append((field, texts))
     return (None, True) if broken else (custom_fields_text(values), False)
 
 
-def _label(option: object) -> str | None:
+def _read_label(option: object) -> str | None:
     return spelled(option, SPELLINGS["option"]["label"]) if isinstance(option, dict) else scalar(option)
 
 

@@ -25,7 +25,7 @@ from hris_pipeline.store.imports import (
     tampered_parts,
     update_statement,
 )
-from hris_pipeline.store.keyring import tampered
+from hris_pipeline.store.keyring import tampered_error
 from hris_pipeline.store.review_queues import users_waiting_elsewhere
 from hris_pipeline.store.stored_json import read_json, read_object, sound_object
 from hris_pipeline.store.tables import former_links, import_rows, imports, users
@@ -88,7 +88,7 @@ def apply_import(
         with store.begin() as connection:
             record = get_import(connection, import_id)
             end_tampered(connection, record, broken.parts, now)
-        raise tampered(record.integration_id, record.import_id, broken.parts) from None
+        raise tampered_error(record.integration_id, record.import_id, broken.parts) from None
     except sa.exc.IntegrityError as error:
         # The driver's text quotes the values that collide, which may be a person's: it goes no further.
         if error_code(error) not in UNIQUE_VIOLATIONS:

@@ -23,14 +23,14 @@ __all__ = [
     "advance_due",
     "automation",
     "automation_states",
-    "automations",
-    "calendars",
     "complete_due",
     "imports_ahead",
     "large_integrations",
     "last_good_imports",
     "mark_failed_attempt",
     "prove_automatic",
+    "read_automations",
+    "read_calendars",
     "saved_integrations",
     "set_automatic",
 ]
@@ -76,7 +76,7 @@ def automation(connection: sa.Connection, integration_id: str) -> Automation:
     Raises:
         UnknownName: there is none, it was deleted, or it has no settings yet.
     """
-    states = automations(connection, integration_id)
+    states = read_automations(connection, integration_id)
     if not states:
         current_settings(connection, integration_id)  # raises, saying what is not there
     return states[0]
@@ -92,7 +92,7 @@ def prove_automatic(connection: sa.Connection, integration_id: str) -> None:
     prove(connection, AUTOMATIC, connection.execute(select).one()._mapping)
 
 
-def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Automation, ...]:
+def read_automations(connection: sa.Connection, *integration_ids: str) -> tuple[Automation, ...]:
     """The integrations of those names that are not deleted, in order of name; one statement, however many."""
     applied = (
         sa.select(
@@ -124,10 +124,10 @@ def automations(connection: sa.Connection, *integration_ids: str) -> tuple[Autom
         )
         .order_by(integrations.c.integration_id)
     )
-    return tuple(_automation(connection, row) for row in connection.execute(select))
+    return tuple(_read_automation(connection, row) for row in connection.execute(select))
 
 
-def _automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
+def _read_automation(connection: sa.Connection, row: sa.Row[Any]) -> Automation:
     keyring, columns = keyring_of(connection), row._mapping
     version = {name: columns[f"settings_{name}"] for name in _OF_SETTINGS}
     sealed = is_intact(keyring, SETTINGS, version)
@@ -165,22 +165,22 @@ def automation_states(
         select = select.where(named.not_in(others) if frequency == DEFAULT_CALENDAR.frequency else named == frequency)
     width = len(names)
     return tuple(
-        AutomationState(**dict(zip(names, row[:width], strict=True)), calendar=_calendar(*row[width:]))
+        AutomationState(**dict(zip(names, row[:width], strict=True)), calendar=_parse_calendar(*row[width:]))
         for row in connection.execute(select)
     )
 
 
-def calendars(connection: sa.Connection) -> dict[str, Calendar]:
+def read_calendars(connection: sa.Connection) -> dict[str, Calendar]:
     """When each integration's imports are due, whether they run or not, by name; one statement."""
     document = sound_object(connection.dialect.name, integration_settings.c.document)
     select = sa.select(
         integration_settings.c.integration_id, *(document[field.name].as_string() for field in fields(Calendar))
     ).where(are_in_force())
-    return {row[0]: _calendar(*row[1:]) for row in connection.execute(select)}
+    return {row[0]: _parse_calendar(*row[1:]) for row in connection.execute(select)}
 
 
 @cache
-def _calendar(*values: str | None) -> Calendar:
+def _parse_calendar(*values: str | None) -> Calendar:
     """The default where the stored one cannot be read: the import, once due, fails and says that the settings
     changed."""
     names = [field.name for field in fields(Calendar)]

@@ -41,10 +41,10 @@ def state_contains(
     words = tuple(text.casefold().split())
     spelled_alike = all(word.isascii() and not set(word) & set('"\\/') for word in words)
     if connection.dialect.name != "sqlite":
-        people = [_record(state, f"state_{place}") for place, state in enumerate(states)]
+        people = [_unpack_state(state, f"state_{place}") for place, state in enumerate(states)]
         named = contains(connection, [person.c[name] for person in people for name in SEARCHED], text)
         fields = sa.exists(sa.select(1).select_from(*people).where(named))
-        return sa.case((_written(states, words), fields), else_=sa.false()) if spelled_alike else fields
+        return sa.case((_match_written(states, words), fields), else_=sa.false()) if spelled_alike else fields
 
     def matches(*states: str | None) -> bool:
         if spelled_alike and not _has_words("".join(filter(None, states)).casefold(), words):
@@ -58,7 +58,7 @@ def state_contains(
     return sa.func.hris_state_matches(*(sa.cast(state, sa.Text) for state in states)).is_(sa.true())
 
 
-def _record(state: sa.ColumnElement[Any], name: str) -> sa.TableValuedAlias:
+def _unpack_state(state: sa.ColumnElement[Any], name: str) -> sa.TableValuedAlias:
     """The fields of a state that are searched, as a row of its own; without a state, a row of nulls."""
     written = sa.func.coalesce(state, sa.literal_column("'{}'::json"))
     columns = (sa.column(field, sa.Text) for field in SEARCHED)
@@ -66,7 +66,7 @@ def _record(state: sa.ColumnElement[Any], name: str) -> sa.TableValuedAlias:
     return read.render_derived(name=name, with_types=True)
 
 
-def _written(states: Sequence[sa.ColumnElement[Any]], words: Sequence[str]) -> sa.ColumnElement[bool]:
+def _match_written(states: Sequence[sa.ColumnElement[Any]], words: Sequence[str]) -> sa.ColumnElement[bool]:
     """Whether each ASCII word stands anywhere in the states as they are written; in the collation that folds ASCII
     alone, because it costs a tenth of the others."""
     first, *others = (sa.func.coalesce(sa.cast(state, sa.Text), "") for state in states)

@@ -89,14 +89,14 @@ def translating(where: str) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         if error_code(error) == SERIALIZATION_FAILURE:
             raise
-        raise StoreError(_explained(error, where)) from None
+        raise StoreError(_explain_error(error, where)) from None
     except OSError as error:
         words = machine_words(error)
         raise StoreError(f"{where}: {words}") if words else error from None
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("psycopg", "sqlite3"):  # a driver used directly
             raise
-        raise StoreError(_explained(error, where)) from None
+        raise StoreError(_explain_error(error, where)) from None
 
 
 def error_code(error: BaseException) -> str:
@@ -106,7 +106,7 @@ def error_code(error: BaseException) -> str:
     return str(code or "")
 
 
-def _explained(error: BaseException, where: str) -> str:
+def _explain_error(error: BaseException, where: str) -> str:
     code = error_code(error)
     if any(sign in str(getattr(error, "orig", None) or error) for sign in MEDDLED):
         return f"{where} {MEDDLED_WORDS}"
@@ -202,9 +202,9 @@ def open_store(environment: Environment) -> Store:
         StoreNotReady: no tables yet, or tables older or newer than this code.
         StoreError: the store cannot be reached.
     """
-    store = _connected(environment, create=False)
+    store = _connect_store(environment, create=False)
     try:
-        _check_revision(_revision(store))
+        _check_revision(_read_revision(store))
     except BaseException:
         store.close()
         raise
@@ -223,9 +223,9 @@ def upgrade_store(environment: Environment) -> None:
 
     from hris_pipeline.store.rotation import seal_first  # noqa: PLC0415 - stands below this room
 
-    store = _connected(environment, create=True)
+    store = _connect_store(environment, create=True)
     try:
-        revision = _revision(store)
+        revision = _read_revision(store)
         if revision == HEAD:
             return
         if revision is not None and revision > HEAD:
@@ -253,14 +253,14 @@ def _check_revision(revision: str | None) -> None:
         )
 
 
-def _revision(store: Store) -> str | None:
+def _read_revision(store: Store) -> str | None:
     with translating(store.where), store.engine.connect() as connection:
         if not sa.inspect(connection).has_table(REVISION_TABLE):
             return None
         return connection.execute(sa.text(f"SELECT version_num FROM {REVISION_TABLE}")).scalar()
 
 
-def _connected(environment: Environment, *, create: bool) -> Store:
+def _connect_store(environment: Environment, *, create: bool) -> Store:
     try:
         url = sa.make_url(environment.store_url)
     except (sa.exc.ArgumentError, ValueError):
@@ -268,18 +268,18 @@ def _connected(environment: Environment, *, create: bool) -> Store:
             "HRIS_STORE_URL cannot be read as a database address (is the port a number?): "
             "see `hris store upgrade --help`."
         ) from None
-    engine = _sqlite(url, create=create) if environment.embedded else _postgresql(url)
+    engine = _make_sqlite_engine(url, create=create) if environment.embedded else _make_postgresql_engine(url)
     engine.update_execution_options(**{LOAD_KEYRING: cache(lambda: load_keyring(environment))})
     try:
         with engine.connect():
             pass
     except sa.exc.DBAPIError as error:
         engine.dispose()
-        raise StoreError(_unreachable(url, error)) from None
+        raise StoreError(_explain_unreachable(url, error)) from None
     return Store(engine, environment.home)
 
 
-def _postgresql(url: sa.URL) -> sa.Engine:
+def _make_postgresql_engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         pool_size=2,
@@ -299,7 +299,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _sqlite(url: sa.URL, *, create: bool) -> sa.Engine:
+def _make_sqlite_engine(url: sa.URL, *, create: bool) -> sa.Engine:
     if url.database:
         _owned_file(Path(url.database), create=create)
     engine = sa.create_engine(url, json_deserializer=read_json)
@@ -332,11 +332,11 @@ def _owned_file(path: Path, *, create: bool) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def _unreachable(url: sa.URL, error: sa.exc.DBAPIError) -> str:
+def _explain_unreachable(url: sa.URL, error: sa.exc.DBAPIError) -> str:
     if url.get_backend_name() == "sqlite":
         where = f"The store at {url.database}"
         if error_code(error).startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY", "SQLITE_CORRUPT")):
-            return _explained(error, where)
+            return _explain_error(error, where)
         return f"{where} cannot be opened: is it a SQLite file that this user may write?"
     # The driver's own text is left out: a password with a special character ends up in what it takes for the host.
     host = (url.host or str(url.query.get("host") or "") or "the local socket").rpartition("@")[2]

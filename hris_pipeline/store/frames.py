@@ -75,7 +75,7 @@ CSV_READ: dict[str, Any] = {
 def read_frame(connection: sa.Connection, select: sa.Select[Any]) -> pd.DataFrame:
     """The rows of ``select`` as a frame with Arrow dtypes, by their columns' types: dates as date32, instants as UTC
     timestamps, JSON as text; null is ``pd.NA``."""
-    schema = _schema(select)
+    schema = _arrow_schema(select)
     read = _copy_out if connection.dialect.name == "postgresql" else _fetch
     (table,) = list(read(connection, select, schema)) or [schema.empty_table()]
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
@@ -98,13 +98,13 @@ def _arrow_type(column: sa.types.TypeEngine[Any]) -> pa.DataType:
 
 def read_pieces(connection: sa.Connection, select: sa.Select[Any], rows: int) -> Iterator[pd.DataFrame]:
     """``read_frame`` in pieces of so many rows, by one statement; the connection runs nothing else until the end."""
-    schema = _schema(select)
+    schema = _arrow_schema(select)
     read = _copy_out if connection.dialect.name == "postgresql" else _fetch
     for table in read(connection, select, schema, rows):
         yield table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
-def _schema(select: sa.Select[Any]) -> pa.Schema:
+def _arrow_schema(select: sa.Select[Any]) -> pa.Schema:
     return pa.schema([(column.name, _arrow_type(column.type)) for column in select.selected_columns])
 
 
@@ -114,7 +114,7 @@ def _copy_out(
     """The rows by COPY; psycopg gives one row a message."""
     compiled = select.compile(connection, compile_kwargs={"render_postcompile": True})
     with (
-        _driver(connection).cursor() as cursor,
+        _driver_connection(connection).cursor() as cursor,
         cursor.copy(f"COPY ({compiled}) TO STDOUT (FORMAT csv)", compiled.params) as copy,
     ):
         lines = iter(copy)
@@ -124,10 +124,10 @@ def _copy_out(
                 received.write(data)
             if not received.tell():
                 return
-            yield _parsed(received, schema)
+            yield _parse_csv(received, schema)
 
 
-def _parsed(received: pa.BufferOutputStream, schema: pa.Schema) -> pa.Table:
+def _parse_csv(received: pa.BufferOutputStream, schema: pa.Schema) -> pa.Table:
     return pacsv.read_csv(
         pa.BufferReader(received.getvalue()),
         read_options=pacsv.ReadOptions(column_names=schema.names),
@@ -169,14 +169,14 @@ def _copy_in(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None
     columns = ", ".join(quote(name) for name in rows.column_names)
     options = pacsv.WriteOptions(include_header=False)
     statement = f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT csv)"
-    with _driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
-        for batch in _batches(rows, TEXT_ROWS):
+    with _driver_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in _split_into_batches(rows, TEXT_ROWS):
             text = pa.BufferOutputStream()
             pacsv.write_csv(pa.Table.from_batches([batch]), text, options)
             copy.write(text.getvalue())
 
 
-def _batches(rows: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
+def _split_into_batches(rows: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
     """The rows in the batches that they are in: combining them first would be a second copy of a whole first import."""
     return (batch for batch in rows.to_batches(max_chunksize=most) if batch.num_rows)
 
@@ -186,19 +186,19 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
     columns = ", ".join(quote(name) for name in rows.column_names)
     marks = ", ".join("?" * rows.num_columns)
     statement = f"INSERT INTO {quote(table.name)} ({columns}) VALUES ({marks})"
-    for batch in _batches(rows, CHUNK):
-        values = [_plain(column).to_pylist() for column in batch.columns]
+    for batch in _split_into_batches(rows, CHUNK):
+        values = [_cast_for_sqlite(column).to_pylist() for column in batch.columns]
         connection.exec_driver_sql(statement, list(zip(*values, strict=True)))
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def _cast_for_sqlite(column: pa.Array) -> pa.Array:
     """The column as SQLite stores it: dates and instants as ISO text."""
     if pa.types.is_timestamp(column.type):
         return column.cast(pa.timestamp("us")).cast(pa.string())
     return column.cast(pa.string()) if pa.types.is_date(column.type) else column
 
 
-def _driver(connection: sa.Connection) -> Any:
+def _driver_connection(connection: sa.Connection) -> Any:
     return connection.connection.driver_connection
 
 

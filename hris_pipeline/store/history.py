@@ -139,7 +139,7 @@ def _fold(connection: sa.Connection, directory_id: str, moment: datetime | None)
     unreadable = [user_id for user_id, sound in zip(past["user_id"], readable, strict=True) if not sound]
     past = past.loc[pd.Series(readable, index=past.index, dtype=bool)].reset_index(drop=True)
     states = [state for state in read if state is not None]
-    columns = {name: [_text(state[name]) for state in states] for name in USER_STATE}
+    columns = {name: [_encode_value(state[name]) for state in states] for name in USER_STATE}
     frame = pd.DataFrame(columns, index=past.index, columns=list(USER_STATE)).astype(past["state"].dtype)
     return past.drop(columns="state").join(frame), unreadable
 
@@ -156,7 +156,9 @@ def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Diver
     present = everybody.reindex(folded.index)
     gone = present["version"].isna()
     untouched = (present["version"] == present["synced_version"]).fillna(False)
-    unequal = pd.DataFrame({name: _differs(name, folded[name], present[name]) & untouched for name in USER_STATE})
+    unequal = pd.DataFrame(
+        {name: _compare_column(name, folded[name], present[name]) & untouched for name in USER_STATE}
+    )
     since = folded["import_id"]
     set_back = ~gone & (
         (present["synced_version"] != folded["version"]) | (present["version"] < present["synced_version"])
@@ -167,11 +169,11 @@ def diverging_users(connection: sa.Connection, directory_id: str) -> tuple[Diver
         Divergence(key, "changed", since[key], tuple(name for name in USER_STATE if unequal.at[key, name]))
         for key in folded.index[unequal.any(axis=1)]
     ]
-    divergences += _undecided(connection, directory_id, everybody)
+    divergences += _find_undecided_users(connection, directory_id, everybody)
     return tuple(sorted(divergences, key=lambda divergence: (divergence.import_id or "", divergence.user_id)))
 
 
-def _undecided(connection: sa.Connection, directory_id: str, everybody: pd.DataFrame) -> list[Divergence]:
+def _find_undecided_users(connection: sa.Connection, directory_id: str, everybody: pd.DataFrame) -> list[Divergence]:
     """Users whom nobody made, and those protected, or not any more, though nobody decided so."""
     keyring = keyring_of(connection)
     made = (
@@ -224,15 +226,15 @@ def _first_or_last_row(directory_id: str, moment: datetime | None, *, newest: bo
     return sa.select(*(column for column in ranked.c if column.name != "place")).where(ranked.c.place == 1)
 
 
-def _text(value: Any) -> str | None:
+def _encode_value(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _differs(name: str, folded: pd.Series, present: pd.Series) -> pd.Series:
+def _compare_column(name: str, folded: pd.Series, present: pd.Series) -> pd.Series:
     if isinstance(users.c[name].type, sa.JSON):
-        present = present.map(lambda text: _text(read_json(text)), na_action="ignore")
+        present = present.map(lambda text: _encode_value(read_json(text)), na_action="ignore")
     elif isinstance(users.c[name].type, sa.Boolean):
         present = present.map({True: "true", False: "false"}, na_action="ignore")
     present = present.astype(folded.dtype)

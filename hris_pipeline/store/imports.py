@@ -15,7 +15,14 @@ import sqlalchemy as sa
 from hris_pipeline.change_set.guards import Guard
 from hris_pipeline.contract import APPLIED_COUNTS, COUNTS, OPEN, ImportStatus, Trigger
 from hris_pipeline.errors import UnknownName
-from hris_pipeline.store.keyring import APPROVAL_PARTS, IMPORT_PARTS, broken_parts, keyring_of, seal_record, tampered
+from hris_pipeline.store.keyring import (
+    APPROVAL_PARTS,
+    IMPORT_PARTS,
+    broken_parts,
+    keyring_of,
+    seal_record,
+    tampered_error,
+)
 from hris_pipeline.store.seals import log_length
 from hris_pipeline.store.stored_json import has_ended, read_count, read_diagnostics, read_guards
 from hris_pipeline.store.tables import approvals, imports, integrations
@@ -222,7 +229,7 @@ def approval_lapses_at(connection: sa.Connection, record: Import) -> datetime | 
         return None
     key, keyring = f"approval/{record.import_id}", keyring_of(connection)
     if broken_parts(keyring, key, row._asdict(), APPROVAL_PARTS, row.seal):
-        raise tampered(record.integration_id, record.import_id, APPROVAL_PARTS)
+        raise tampered_error(record.integration_id, record.import_id, APPROVAL_PARTS)
     lapses_at: datetime = row.lapses_at
     return lapses_at
 
@@ -239,7 +246,7 @@ def end_import(
 def tampered_parts(connection: sa.Connection, record: Import, *, rows: bool = True) -> tuple[str, ...]:
     """The parts of an import, its ``rows`` included unless that is off, that are not what this pipeline wrote."""
     seal = connection.execute(sa.select(imports.c.seal).where(imports.c.import_id == record.import_id)).scalar()
-    columns, key = _columns(record), f"import/{record.import_id}"
+    columns, key = _columns_of_import(record), f"import/{record.import_id}"
     broken = broken_parts(keyring_of(connection), key, columns, IMPORT_PARTS, seal)
     if not broken and record.status in OPEN and has_ended(connection, record.integration_id, record.import_id):
         broken = ("its status, back to when it was open",)
@@ -334,7 +341,7 @@ def next_timestamp(connection: sa.Connection, directory_id: str, now: datetime) 
 
 def update_statement(connection: sa.Connection, record: Import) -> sa.Update:
     """The statement that writes every column of a staged import, with its seal."""
-    return sa.update(imports).where(imports.c.import_id == record.import_id).values(_sealed(connection, record))
+    return sa.update(imports).where(imports.c.import_id == record.import_id).values(_seal_import(connection, record))
 
 
 def _confirm(connection: sa.Connection, present: Import, draft: Import) -> Import:
@@ -367,16 +374,16 @@ def end_tampered(connection: sa.Connection, present: Import, parts: Collection[s
 
 
 def _insert(connection: sa.Connection, record: Import) -> None:
-    connection.execute(sa.insert(imports), _sealed(connection, record))
+    connection.execute(sa.insert(imports), _seal_import(connection, record))
 
 
-def _sealed(connection: sa.Connection, record: Import) -> dict[str, Any]:
-    columns = _columns(record)
+def _seal_import(connection: sa.Connection, record: Import) -> dict[str, Any]:
+    columns = _columns_of_import(record)
     seal = seal_record(keyring_of(connection), f"import/{record.import_id}", columns, IMPORT_PARTS)
     return columns | {"seal": seal}
 
 
-def _columns(record: Import) -> dict[str, Any]:
+def _columns_of_import(record: Import) -> dict[str, Any]:
     """The import as the columns of ``imports``."""
     columns = {item.name: getattr(record, item.name) for item in fields(record) if item.name != "counts"}
     columns |= {"digest": record.digest or None, "guards": [asdict(guard) for guard in record.guards]}

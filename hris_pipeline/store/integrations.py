@@ -286,7 +286,7 @@ def current_settings(
     taken_away = version_taken_away(connection, integration_id, row.version)
     if taken_away is not None:
         raise _not_as_stored(integration_id, taken_away)
-    return _version(connection, row)
+    return _read_version(connection, row)
 
 
 def _is_in_force(connection: sa.Connection, integration_id: str, version: SettingsVersion) -> bool:
@@ -317,7 +317,7 @@ def settings_to_replace(connection: sa.Connection, integration_id: str) -> Setti
 
 def settings_history(connection: sa.Connection, integration_id: str) -> tuple[SettingsVersion, ...]:
     """Every version that is what was stored, the newest first."""
-    return tuple(_intact(connection, connection.execute(_newest_first(integration_id)).all()))
+    return tuple(_read_intact_versions(connection, connection.execute(_newest_first(integration_id)).all()))
 
 
 def broken_settings(connection: sa.Connection, integration_id: str) -> tuple[int, ...]:
@@ -328,7 +328,7 @@ def broken_settings(connection: sa.Connection, integration_id: str) -> tuple[int
     broken = [] if taken_away is None else [taken_away]
     for row in rows:
         try:
-            _version(connection, row)
+            _read_version(connection, row)
         except (EnvironmentInvalid, Tampered):
             broken.append(int(row.version))
     return tuple(sorted(broken))
@@ -355,7 +355,7 @@ def settings_since(connection: sa.Connection, after: datetime | None, limit: int
     )
     up_to = sa.select(sa.func.max(newest_of_slice.c.created_at)).scalar_subquery()
     rows = in_force.where(integration_settings.c.created_at <= up_to).order_by(integration_settings.c.created_at)
-    return tuple(_intact(connection, connection.execute(rows).all()))
+    return tuple(_read_intact_versions(connection, connection.execute(rows).all()))
 
 
 def _newest_first(integration_id: str) -> sa.Select[Any]:
@@ -363,7 +363,7 @@ def _newest_first(integration_id: str) -> sa.Select[Any]:
     return sa.select(integration_settings).where(of_integration).order_by(integration_settings.c.version.desc())
 
 
-def _version(connection: sa.Connection, row: sa.Row[Any]) -> SettingsVersion:
+def _read_version(connection: sa.Connection, row: sa.Row[Any]) -> SettingsVersion:
     settings = decrypt_settings(connection, row.document, row.digest)
     if settings is None or not is_intact(keyring_of(connection), SETTINGS, row._mapping):
         raise _not_as_stored(row.integration_id, row.version)
@@ -379,10 +379,10 @@ def _not_as_stored(integration_id: str, version: int) -> Tampered:
     )
 
 
-def _intact(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> Iterator[SettingsVersion]:
+def _read_intact_versions(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> Iterator[SettingsVersion]:
     for row in rows:
         with suppress(Tampered):
-            yield _version(connection, row)
+            yield _read_version(connection, row)
 
 
 def _is_intact(connection: sa.Connection, integration_id: str) -> bool:

@@ -44,7 +44,7 @@ __all__ = [
     "seal_record",
     "seal_user",
     "sealed_message",
-    "tampered",
+    "tampered_error",
 ]
 
 KEY_FILE = "secret.key"
@@ -60,7 +60,7 @@ class Keyring:
 
     def encrypt(self, text: str) -> str:
         """The text, so that only a holder of the keys can read it."""
-        return _fernet(self.keys).encrypt(text.encode()).decode()
+        return _build_fernet(self.keys).encrypt(text.encode()).decode()
 
     def decrypt(self, secret: str) -> str:
         """What was encrypted.
@@ -69,7 +69,7 @@ class Keyring:
             EnvironmentInvalid: none of the keys is the one it was encrypted with.
         """
         try:
-            return _fernet(self.keys).decrypt(secret.encode()).decode()
+            return _build_fernet(self.keys).decrypt(secret.encode()).decode()
         except InvalidToken:
             raise EnvironmentInvalid(
                 "HRIS_SECRET_KEY does not open the stored tokens: add the key they were encrypted with after the new "
@@ -78,11 +78,11 @@ class Keyring:
 
     def seal(self, message: bytes) -> str:
         """A MAC that only a holder of the keys can make: 64 hexadecimal digits."""
-        return _mac(self.keys[0], message)
+        return _compute_mac(self.keys[0], message)
 
     def is_seal(self, mac: str, message: bytes) -> bool:
         """Whether it is the message's MAC under any of the keys."""
-        return any(hmac.compare_digest(_mac(key, message).encode(), mac.encode()) for key in self.keys)
+        return any(hmac.compare_digest(_compute_mac(key, message).encode(), mac.encode()) for key in self.keys)
 
 
 class _FileKeyring(Keyring):
@@ -92,23 +92,23 @@ class _FileKeyring(Keyring):
     def __init__(self, path: Path) -> None:
         object.__setattr__(self, "_path", path)
         object.__setattr__(self, "_read", (None, ()))
-        self._current()
+        self._reload_keys()
 
     @property
     def keys(self) -> tuple[str, ...]:
         """They are read again when the file is another."""
-        return self._current()
+        return self._reload_keys()
 
-    def _current(self) -> tuple[str, ...]:
+    def _reload_keys(self) -> tuple[str, ...]:
         path: Path = self.__dict__["_path"]
         mark, keys = self.__dict__["_read"]
-        if mark is None or mark != _mark(path):
-            mark, keys = _mark(path), _proven(tuple(_key_file(path).split()), str(path))
+        if mark is None or mark != _read_file_mark(path):
+            mark, keys = _read_file_mark(path), _check_keys(tuple(_key_file(path).split()), str(path))
             object.__setattr__(self, "_read", (mark, keys))
         return tuple(keys)
 
 
-def _mark(path: Path) -> tuple[int, int] | None:
+def _read_file_mark(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -117,11 +117,11 @@ def _mark(path: Path) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=8)
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+def _build_fernet(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
-def _mac(key: str, message: bytes) -> str:
+def _compute_mac(key: str, message: bytes) -> str:
     """HMAC-SHA256 with a key derived from the Fernet key, so that no key serves both to encrypt and to seal."""
     sealing = hmac.digest(key.encode(), b"hris-pipeline seal 1", "sha256")
     return hmac.digest(sealing, message, "sha256").hex()
@@ -134,7 +134,7 @@ def load_keyring(environment: Environment) -> Keyring:
         EnvironmentInvalid: no key with PostgreSQL, or one that is no Fernet key.
     """
     if environment.secret_keys:
-        return Keyring(_proven(environment.secret_keys, "HRIS_SECRET_KEY"))
+        return Keyring(_check_keys(environment.secret_keys, "HRIS_SECRET_KEY"))
     if not environment.embedded:
         raise EnvironmentInvalid(
             f"HRIS_SECRET_KEY is not set; it encrypts tokens and seals imports: make one with {_HOW}"
@@ -156,7 +156,7 @@ def drop_old_keys_of_file(environment: Environment) -> None:
         file.write(_key_file(path).split()[0].encode() + b"\n")
 
 
-def _proven(keys: tuple[str, ...], where: str) -> tuple[str, ...]:
+def _check_keys(keys: tuple[str, ...], where: str) -> tuple[str, ...]:
     for number, key in enumerate(keys, start=1):
         try:
             Fernet(key)
@@ -262,14 +262,14 @@ def keyring_of(connection: sa.Connection) -> Keyring:
 
 def seal_record(keyring: Keyring, key: str, record: Mapping[str, Any], parts: Parts) -> str:
     """The seal over a record: ``key`` says which one it is (``import/<id>``)."""
-    return ".".join(keyring.seal(message) for message in _messages(key, record, parts).values())
+    return ".".join(keyring.seal(message) for message in _encode_messages(key, record, parts).values())
 
 
 def broken_parts(
     keyring: Keyring, key: str, record: Mapping[str, Any], parts: Parts, seal: str | None
 ) -> tuple[str, ...]:
     """The parts of a record that are not what was sealed; none when it is intact."""
-    messages = _messages(key, record, parts)
+    messages = _encode_messages(key, record, parts)
     macs = (seal or "").split(".")
     if len(macs) != len(messages):
         return ("its seal",)
@@ -281,7 +281,7 @@ def broken_parts(
 
 def sealed_message(key: str, record: Mapping[str, Any]) -> bytes:
     """What a seal over one record is made of: ``key`` says which one it is."""
-    return _encode([key, {name: _plain(value) for name, value in record.items()}])
+    return _encode([key, {name: _canonicalise_value(value) for name, value in record.items()}])
 
 
 def seal_user(keyring: Keyring, user_id: str, *, protected: bool) -> str:
@@ -294,7 +294,7 @@ def is_user_seal(keyring: Keyring, seal: str, user_id: str, *, protected: bool) 
     return keyring.is_seal(seal, _encode(["user", user_id, protected]))
 
 
-def tampered(integration_id: str, import_id: str, parts: Collection[str]) -> Tampered:
+def tampered_error(integration_id: str, import_id: str, parts: Collection[str]) -> Tampered:
     """The error about an import that is not what was reviewed."""
     return Tampered(
         f"Import {import_id} is not what was reviewed: {' and '.join(parts)} changed behind the pipeline's "
@@ -303,9 +303,11 @@ def tampered(integration_id: str, import_id: str, parts: Collection[str]) -> Tam
     )
 
 
-def _messages(key: str, record: Mapping[str, Any], parts: Parts) -> dict[str, bytes]:
+def _encode_messages(key: str, record: Mapping[str, Any], parts: Parts) -> dict[str, bytes]:
     """What each MAC is over: by part, and under ``""`` all parts together."""
-    values = {name: {column: _plain(record[column]) for column in columns} for name, columns in parts.items()}
+    values = {
+        name: {column: _canonicalise_value(record[column]) for column in columns} for name, columns in parts.items()
+    }
     messages = {name: _encode([key, name, value]) for name, value in values.items()}
     return messages | {"": _encode([key, values])}
 
@@ -314,7 +316,7 @@ def _encode(value: Any) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
-def _plain(value: Any) -> Any:
+def _canonicalise_value(value: Any) -> Any:
     """The value in a form that is the same on every database."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()

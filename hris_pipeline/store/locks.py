@@ -37,7 +37,7 @@ def integration_lock(store: Store, integration_id: str, wait_seconds: float = 0)
     Raises:
         ImportRunning: somebody else still holds it after ``wait_seconds``.
     """
-    with named_lock(store, _name(integration_id), wait_seconds) as held:
+    with named_lock(store, _lock_name(integration_id), wait_seconds) as held:
         if not held:
             raise ImportRunning(
                 f"Another import of {integration_id} is running and did not end within {wait_seconds:g} seconds: "
@@ -53,7 +53,7 @@ def import_running(store: Store, integration_id: str) -> bool:
 
 def imports_running(store: Store, integration_ids: Collection[str]) -> frozenset[str]:
     """Those of the integrations whose lock somebody holds at this moment; one statement, however many."""
-    by_name = {_name(integration_id): integration_id for integration_id in integration_ids}
+    by_name = {_lock_name(integration_id): integration_id for integration_id in integration_ids}
     return frozenset(by_name[name] for name in held_locks(store, by_name))
 
 
@@ -64,7 +64,7 @@ def held_locks(store: Store, names: Collection[str]) -> frozenset[str]:
     return (_advisory_locks_held if store.dialect == "postgresql" else _file_locks_held)(store, names)
 
 
-def _name(integration_id: str) -> str:
+def _lock_name(integration_id: str) -> str:
     return f"integration/{integration_id}"
 
 
@@ -82,7 +82,9 @@ def _advisory_lock(store: Store, name: str, wait_seconds: float) -> Iterator[boo
         connection = store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
             connection.detach()  # never back into the pool, where a forgotten lock would live on
-            held = _tried(lambda: bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))), wait_seconds)
+            held = _wait_until_taken(
+                lambda: bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))), wait_seconds
+            )
         except BaseException:
             connection.close()
             raise
@@ -156,7 +158,7 @@ def _file_lock(store: Store, name: str, wait_seconds: float) -> Iterator[bool]:
         lock.release()
 
 
-def _tried(take: Callable[[], bool], wait_seconds: float) -> bool:
+def _wait_until_taken(take: Callable[[], bool], wait_seconds: float) -> bool:
     deadline = time.monotonic() + wait_seconds
     while not take():
         if time.monotonic() >= deadline:
@@ -169,7 +171,7 @@ FARTHEST_TURN = 3600.0
 """Seconds: no turn is so far ahead but by a clock that was wrong when it was taken."""
 
 
-def _plausible(moment: Any, now: Any) -> Any:
+def _plausible_moment(moment: Any, now: Any) -> Any:
     """A stored moment; one farther ahead than any turn counts as not there."""
     return sa.case((moment > now + FARTHEST_TURN, 0.0), else_=moment)
 
@@ -185,7 +187,7 @@ class StoredBuckets:
 
     def take(self, buckets: Sequence[Bucket], turns: int) -> tuple[Lease, ...] | None:
         """The next ``turns`` turns of each of the buckets, in one statement; None when the store cannot be asked."""
-        now = self._now()
+        now = self._now_expression()
         rows = [
             {
                 "bucket_id": bucket.bucket_id,
@@ -199,10 +201,10 @@ class StoredBuckets:
         base, floor = insert.excluded.interval_seconds, insert.excluded.next_at
         recovered = rate_buckets.c.interval_seconds * RECOVERY**-turns
         interval = self._greatest(base, self._least(base / LEAST_PART, recovered))
-        earliest = self._greatest(_plausible(rate_buckets.c.next_at, now), floor - turns * base)
+        earliest = self._greatest(_plausible_moment(rate_buckets.c.next_at, now), floor - turns * base)
         leased = insert.on_conflict_do_update(
             index_elements=["bucket_id"], set_={"interval_seconds": interval, "next_at": earliest + turns * interval}
-        ).returning(rate_buckets.c.next_at - self._now(), rate_buckets.c.interval_seconds)
+        ).returning(rate_buckets.c.next_at - self._now_expression(), rate_buckets.c.interval_seconds)
         try:
             with self._store.begin() as connection:
                 return tuple(Lease(end - turns * seconds, seconds) for end, seconds in connection.execute(leased))
@@ -211,22 +213,22 @@ class StoredBuckets:
 
     def slow(self, buckets: Sequence[Bucket], seconds: float) -> None:
         """No turns for so many seconds, then half as many as before, unless another process has just said so."""
-        now, row = self._now(), rate_buckets.c
-        slowed_until = _plausible(row.slowed_until, now)
+        now, row = self._now_expression(), rate_buckets.c
+        slowed_until = _plausible_moment(row.slowed_until, now)
         try:
             with self._store.begin() as connection:
                 for bucket in buckets:
                     halved = self._least(row.interval_seconds * 2, bucket.interval / LEAST_PART)
                     values = {
                         "interval_seconds": sa.case((slowed_until <= now, halved), else_=row.interval_seconds),
-                        "next_at": self._greatest(_plausible(row.next_at, now), now + seconds),
+                        "next_at": self._greatest(_plausible_moment(row.next_at, now), now + seconds),
                         "slowed_until": self._greatest(slowed_until, now + max(seconds, 1.0)),
                     }
                     connection.execute(sa.update(rate_buckets).where(row.bucket_id == bucket.bucket_id).values(values))
         except StoreError:
             return
 
-    def _now(self) -> Any:
+    def _now_expression(self) -> Any:
         """Seconds since 1970, as an expression."""
         if self._store.dialect == "postgresql":
             return sa.func.extract("epoch", sa.func.clock_timestamp()).cast(sa.Double)

@@ -50,11 +50,11 @@ def count_integrations(connection: sa.Connection, search: str = "") -> Integrati
     wait for a person, and the deleted ones; one statement."""
     other = integrations.alias()
     deleted = sa.select(sa.func.count()).select_from(other).where(other.c.deleted_at.is_not(None)).scalar_subquery()
-    matches = _matches(search)
+    matches = _match_search(search)
     select = sa.select(
         sa.func.count(),
         sa.func.coalesce(sa.func.sum(sa.case((matches, 1), else_=0)), 0),
-        sa.func.coalesce(sa.func.sum(sa.case((sa.and_(matches, _waits()), 1), else_=0)), 0),
+        sa.func.coalesce(sa.func.sum(sa.case((sa.and_(matches, _is_waiting()), 1), else_=0)), 0),
         deleted,
     ).where(_is_live())
     total, matching, waiting, gone = connection.execute(select).one()
@@ -65,9 +65,9 @@ def integration_names(
     connection: sa.Connection, search: str = "", *, only_waiting: bool = False, offset: int = 0, limit: int
 ) -> tuple[str, ...]:
     """The names of at most ``limit`` of those integrations, in order; one statement."""
-    select = sa.select(integrations.c.integration_id).where(_is_live(), _matches(search))
+    select = sa.select(integrations.c.integration_id).where(_is_live(), _match_search(search))
     if only_waiting:
-        select = select.where(_waits())
+        select = select.where(_is_waiting())
     page = select.order_by(integrations.c.integration_id).offset(offset).limit(limit)
     return tuple(connection.execute(page).scalars())
 
@@ -93,14 +93,16 @@ def integrations_named(connection: sa.Connection, names: Sequence[str]) -> tuple
 
 def newest_imports(connection: sa.Connection, names: Sequence[str]) -> dict[str, Import]:
     """By integration the newest import of any status; one statement."""
-    select = sa.select(imports).join_from(integrations, imports, imports.c.import_id == _newest("import_id"))
+    select = sa.select(imports).join_from(
+        integrations, imports, imports.c.import_id == _select_newest_import("import_id")
+    )
     rows = connection.execute(select.where(integrations.c.integration_id.in_(names)))
     return {row.integration_id: Import.from_row(row) for row in rows}
 
 
 def newest_readings(connection: sa.Connection, names: Sequence[str]) -> dict[str, Import]:
     """By integration the newest import that read the source (an undo reads nothing); one statement."""
-    newest = _newest("import_id", *_READ_THE_SOURCE)
+    newest = _select_newest_import("import_id", *_READ_THE_SOURCE)
     select = sa.select(imports).join_from(integrations, imports, imports.c.import_id == newest)
     readings = connection.execute(select.where(integrations.c.integration_id.in_(names)))
     return {row.integration_id: Import.from_row(row) for row in readings}
@@ -136,7 +138,7 @@ _READ_THE_SOURCE = (
 )
 
 
-def _newest(column: str, *conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
+def _select_newest_import(column: str, *conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
     """A column of the newest import, for which the conditions hold, of the integration that the statement is about."""
     newest = sa.select(_RECENT.c[column]).where(_RECENT.c.integration_id == integrations.c.integration_id, *conditions)
     return newest.order_by(_RECENT.c.planned_at.desc(), _RECENT.c.import_id.desc()).limit(1).scalar_subquery()
@@ -147,14 +149,14 @@ def _is_live() -> sa.ColumnElement[bool]:
     return sa.and_(integrations.c.deleted_at.is_(None), has_settings)
 
 
-def _matches(search: str) -> sa.ColumnElement[bool]:
+def _match_search(search: str) -> sa.ColumnElement[bool]:
     if not search:
         return sa.true()
     columns = (integrations.c.integration_id, integrations.c.display_name)
     return sa.or_(*(column.icontains(search, autoescape=True) for column in columns))
 
 
-def _waits() -> sa.ColumnElement[bool]:
+def _is_waiting() -> sa.ColumnElement[bool]:
     """Whether something of the integration waits for a person: what ``operations.overview`` lists."""
     of_it = imports.c.integration_id == integrations.c.integration_id
     undecided = sa.and_(conflicts.c.integration_id == integrations.c.integration_id, conflicts.c.status == "open")
@@ -163,5 +165,5 @@ def _waits() -> sa.ColumnElement[bool]:
         integrations.c.automatic == "paused",
         sa.exists().where(of_it, imports.c.status.in_(OPEN)),
         sa.exists().where(undecided),
-        sa.func.coalesce(_newest("quarantined", *_READ_THE_SOURCE), 0) > 0,
+        sa.func.coalesce(_select_newest_import("quarantined", *_READ_THE_SOURCE), 0) > 0,
     )

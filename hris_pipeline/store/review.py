@@ -101,7 +101,7 @@ class PersonName:
 
 def count_actions(connection: sa.Connection, query: RowQuery) -> dict[str, int]:
     """How many rows of each action the query has, whatever action it asks for."""
-    select = sa.select(import_rows.c.action, sa.func.count()).where(*_conditions(connection, query, action=False))
+    select = sa.select(import_rows.c.action, sa.func.count()).where(*_build_conditions(connection, query, action=False))
     counts = {str(action): int(count) for action, count in connection.execute(select.group_by(import_rows.c.action))}
     return {action: counts[action] for action in ACTIONS if action in counts}
 
@@ -118,7 +118,7 @@ def sorted_user_ids(
     """The users of the query's rows in the order of one of ``SORTS``: ``limit`` of them, from ``offset`` on."""
     select = (
         sa.select(import_rows.c.user_id)
-        .where(*_conditions(connection, query))
+        .where(*_build_conditions(connection, query))
         .order_by(*_order(connection, sort, descending=descending), import_rows.c.user_id)
         .limit(limit)
         .offset(offset)
@@ -154,7 +154,7 @@ def _search_page(
         for action in ACTIONS
     ]
     columns = (import_rows.c.user_id, import_rows.c.action, *keys, *counts)
-    fitting = sa.select(*columns).where(*_conditions(connection, query, action=False)).subquery()
+    fitting = sa.select(*columns).where(*_build_conditions(connection, query, action=False)).subquery()
     order = [fitting.c[key.name].desc() if descending else fitting.c[key.name] for key in keys]
     select = sa.select(fitting).order_by(*order, fitting.c.user_id).limit(limit).offset(offset)
     if query.action is not None:
@@ -167,7 +167,7 @@ def _search_page(
 def _sort_keys(connection: sa.Connection, sort: str) -> list[sa.ColumnElement[Any]]:
     """The columns to sort rows by; the user_id breaks ties."""
     keys = [*_SORT_KEYS[sort], *(key for key in _SORT_KEYS["employee_id"] if sort != "employee_id")]
-    return [_binary(connection, key) for key in keys]
+    return [_order_by_bytes(connection, key) for key in keys]
 
 
 def _order(connection: sa.Connection, sort: str, *, descending: bool) -> list[sa.ColumnElement[Any]]:
@@ -186,7 +186,7 @@ def read_rows(connection: sa.Connection, import_id: str, user_ids: Sequence[str]
 
 def changed_fields(connection: sa.Connection, import_id: str) -> dict[str, dict[str, int]]:
     """How many rows of each action change each field, by field; a create changes none that is stored."""
-    each = _elements(connection, import_rows.c.changed)
+    each = _expand_json_array(connection, import_rows.c.changed)
     select = (
         sa.select(each.c.value, import_rows.c.action, sa.func.count())
         .select_from(import_rows.join(each, sa.true()))
@@ -209,7 +209,7 @@ def names_of_people(
         return {}
     state = (conflicts.c.incoming[name].as_string() for name in ("first_name", "last_name"))
     waiting = sa.select(conflicts.c.hris_id, conflicts.c.employee_id, *state).where(
-        conflicts.c.integration_id == integration_id, sa.or_(*_named(connection, conflicts, ids))
+        conflicts.c.integration_id == integration_id, sa.or_(*_match_ids(connection, conflicts, ids))
     )
     people: dict[str, PersonName] = {}
     for hris_id, employee_id, first, last in connection.execute(waiting):
@@ -217,7 +217,7 @@ def names_of_people(
         people |= {key: person for key in (hris_id, employee_id) if key}
     columns = ("user_id", "employee_id", "hris_id", "first_name", "last_name")
     stored = sa.select(*(users.c[name] for name in columns)).where(
-        users.c.directory_id == directory_id, sa.or_(*_named(connection, users, ids))
+        users.c.directory_id == directory_id, sa.or_(*_match_ids(connection, users, ids))
     )
     for row in connection.execute(stored):
         person = PersonName(row.user_id, row.employee_id, row.hris_id, _full_name(row.first_name, row.last_name))
@@ -328,7 +328,9 @@ def _of_extract(integration_id: str, extract_id: str, field: str | None = None) 
     return conditions if field is None else [*conditions, quarantine.c.field == field]
 
 
-def _conditions(connection: sa.Connection, query: RowQuery, *, action: bool = True) -> list[sa.ColumnElement[bool]]:
+def _build_conditions(
+    connection: sa.Connection, query: RowQuery, *, action: bool = True
+) -> list[sa.ColumnElement[bool]]:
     conditions = [import_rows.c.import_id == query.import_id]
     if action and query.action is not None:
         conditions.append(import_rows.c.action == query.action)
@@ -344,7 +346,7 @@ def _conditions(connection: sa.Connection, query: RowQuery, *, action: bool = Tr
 
 def _changes_field(connection: sa.Connection, field: str) -> sa.ColumnElement[bool]:
     """Whether a row changes the field; for a create, whether it has a value for it."""
-    each = _elements(connection, import_rows.c.changed)
+    each = _expand_json_array(connection, import_rows.c.changed)
     listed = sa.exists(sa.select(1).select_from(each).where(each.c.value == field))
     changed = sa.and_(import_rows.c.action != "create", listed)
     if not field.startswith(METADATA_PREFIX) and field not in USER_FIELD_NAMES:
@@ -355,16 +357,16 @@ def _changes_field(connection: sa.Connection, field: str) -> sa.ColumnElement[bo
     return sa.or_(changed, sa.and_(import_rows.c.action == "create", value.as_string().is_not(None)))
 
 
-def _elements(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.TableValuedAlias:
+def _expand_json_array(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.TableValuedAlias:
     listing = sa.func.json_array_elements_text if connection.dialect.name == "postgresql" else sa.func.json_each
     return listing(column).table_valued("value", joins_implicitly=True)
 
 
-def _named(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+def _match_ids(connection: sa.Connection, table: sa.Table, ids: Sequence[str]) -> list[sa.ColumnElement[bool]]:
     return [in_values(connection, table.c[name], ids) for name in ("employee_id", "hris_id")]
 
 
-def _binary(connection: sa.Connection, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _order_by_bytes(connection: sa.Connection, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The key collated byte by byte, so that the order is the same on every machine."""
     textual = connection.dialect.name == "postgresql" and isinstance(key.type, sa.String)
     return key.collate("C") if textual else key
@@ -374,7 +376,7 @@ def _full_name(first: str | None, last: str | None) -> str | None:
     return " ".join(part for part in (first, last) if part) or None
 
 
-def _either(name: str) -> sa.ColumnElement[str]:
+def _coalesce_states(name: str) -> sa.ColumnElement[str]:
     """The value after, else the one before."""
     after, before = (state[name].as_string() for state in (import_rows.c.after, import_rows.c.before))
     return sa.func.coalesce(after, before)
@@ -391,6 +393,6 @@ _ACTION_ORDER = sa.case({action: place for place, action in enumerate(ACTIONS)},
 
 _SORT_KEYS: Mapping[str, tuple[sa.ColumnElement[Any], ...]] = {
     "action": (_ACTION_ORDER,),
-    "employee_id": (_either("employee_id"),),
-    "name": (_either("last_name"), _either("first_name")),
+    "employee_id": (_coalesce_states("employee_id"),),
+    "name": (_coalesce_states("last_name"), _coalesce_states("first_name")),
 }

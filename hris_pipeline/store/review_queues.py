@@ -27,11 +27,11 @@ __all__ = [
     "forget_people",
     "purge",
     "quarantined",
+    "read_unsettled",
     "record_conflicts",
     "record_relisted",
     "replace_quarantine",
     "resolutions",
-    "unsettled",
     "users_waiting_elsewhere",
 ]
 
@@ -114,7 +114,7 @@ def record_relisted(
 ) -> None:
     """Remembers which users of other integrations seem to be members of this one whose row could not be used (hris_id
     and user_id), in place of those of the plan before; when the extract was not ``complete``, beside them."""
-    before = unsettled(connection, integration_id).relisted
+    before = read_unsettled(connection, integration_id).relisted
     if complete and not before <= set(pairs):
         connection.execute(sa.delete(relisted_users).where(relisted_users.c.integration_id == integration_id))
         before = frozenset()
@@ -166,7 +166,7 @@ class Unsettled(NamedTuple):
     relisted: frozenset[tuple[str, str]]
 
 
-def unsettled(connection: sa.Connection, integration_id: str) -> Unsettled:
+def read_unsettled(connection: sa.Connection, integration_id: str) -> Unsettled:
     """Both, by one statement."""
     waiting = sa.select(conflicts.c.hris_id, conflicts.c.user_id, sa.literal(1).label("in_conflict")).where(
         conflicts.c.integration_id == integration_id, sa.or_(conflicts.c.status == "open", pending_link())

@@ -70,13 +70,13 @@ def renew_secrets(connection: sa.Connection) -> Rotated:
         EnvironmentInvalid: none of the keys opens something.
     """
     keyring = keyring_of(connection)
-    tokens, settings = _tokens(connection, keyring), _settings(connection, keyring)
+    tokens, settings = _rotate_tokens(connection, keyring), _rotate_settings(connection, keyring)
     decided = [reseal(connection, part) for part in (INTEGRATION, AUTOMATIC, KEPT, RESOLUTION)]
-    decided += [_decisions(connection, keyring)]
-    sealed = [_import(connection, row) for row in connection.execute(sa.select(imports)).all()]
-    approved = [_approval(connection, keyring, row) for row in connection.execute(sa.select(approvals)).all()]
+    decided += [_rotate_decisions(connection, keyring)]
+    sealed = [_rotate_import(connection, row) for row in connection.execute(sa.select(imports)).all()]
+    approved = [_rotate_approval(connection, keyring, row) for row in connection.execute(sa.select(approvals)).all()]
     with_seal = sa.select(users.c.user_id, users.c.protected, users.c.seal).where(users.c.seal.is_not(None))
-    people = [_user(connection, keyring, row) for row in connection.execute(with_seal).all()]
+    people = [_rotate_user(connection, keyring, row) for row in connection.execute(with_seal).all()]
     return Rotated(
         connections=sum(tokens),
         settings=sum(settings),
@@ -117,7 +117,7 @@ def seal_first(connection: sa.Connection) -> int:
     return number + len(unsealed) + len(rows) + len(people)
 
 
-def _decisions(connection: sa.Connection, keyring: Keyring) -> tuple[int, int]:
+def _rotate_decisions(connection: sa.Connection, keyring: Keyring) -> tuple[int, int]:
     """Each line, then the logs that were intact before; how many lines, and how many lines and logs were left."""
     names = connection.execute(sa.select(decision_logs.c.integration_id)).scalars().all()
     intact = [name for name in names if is_intact(keyring, DECISION_LOG, read_log(connection, name))]
@@ -127,12 +127,12 @@ def _decisions(connection: sa.Connection, keyring: Keyring) -> tuple[int, int]:
     return sealed, left + len(names) - len(intact)
 
 
-def _tokens(connection: sa.Connection, keyring: Keyring) -> list[bool]:
+def _rotate_tokens(connection: sa.Connection, keyring: Keyring) -> list[bool]:
     rows = connection.execute(sa.select(connections)).all()
-    return [_connection(connection, keyring, row) for row in rows]
+    return [_rotate_connection(connection, keyring, row) for row in rows]
 
 
-def _connection(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
+def _rotate_connection(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
     secrets = {
         name: keyring.encrypt(keyring.decrypt(row._mapping[name])) if row._mapping[name] else None
         for name in ("access_token", "refresh_token")
@@ -144,11 +144,13 @@ def _connection(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -
     return intact
 
 
-def _settings(connection: sa.Connection, keyring: Keyring) -> list[bool]:
-    return [_version(connection, keyring, row) for row in connection.execute(sa.select(integration_settings)).all()]
+def _rotate_settings(connection: sa.Connection, keyring: Keyring) -> list[bool]:
+    return [
+        _rotate_version(connection, keyring, row) for row in connection.execute(sa.select(integration_settings)).all()
+    ]
 
 
-def _version(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
+def _rotate_version(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
     settings = decrypt_settings(connection, row.document, row.digest)
     if settings is None or not is_intact(keyring, SETTINGS, row._mapping):
         return False
@@ -162,7 +164,7 @@ def _version(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> b
     return True
 
 
-def _import(connection: sa.Connection, row: sa.Row[Any]) -> bool:
+def _rotate_import(connection: sa.Connection, row: sa.Row[Any]) -> bool:
     record = Import.from_row(row)
     intact = not tampered_parts(connection, record, rows=False)
     if intact:
@@ -170,14 +172,14 @@ def _import(connection: sa.Connection, row: sa.Row[Any]) -> bool:
     return intact
 
 
-def _approval(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
+def _rotate_approval(connection: sa.Connection, keyring: Keyring, row: sa.Row[Any]) -> bool:
     intact = not broken_parts(keyring, f"approval/{row.import_id}", row._asdict(), APPROVAL_PARTS, row.seal)
     if intact:
         _write_approval(connection, keyring, row)
     return intact
 
 
-def _user(connection: sa.Connection, keyring: Keyring, row: Any) -> bool:
+def _rotate_user(connection: sa.Connection, keyring: Keyring, row: Any) -> bool:
     intact = is_user_seal(keyring, row.seal, row.user_id, protected=row.protected)
     if intact:
         _write_user(connection, keyring, row)

@@ -170,12 +170,12 @@ PARTS = (SETTINGS, INTEGRATION, AUTOMATIC, KEPT, CONNECTION, RESOLUTION, DECISIO
 
 def seal_of(keyring: Keyring, part: SealedPart, row: Columns) -> str:
     """The seal of a row."""
-    return keyring.seal(_message(part, row))
+    return keyring.seal(_build_message(part, row))
 
 
 def is_intact(keyring: Keyring, part: SealedPart, row: Columns) -> bool:
     """Whether the row, its seal among its columns, is what was sealed."""
-    return keyring.is_seal(row[part.column] or "", _message(part, row))
+    return keyring.is_seal(row[part.column] or "", _build_message(part, row))
 
 
 def prove(connection: sa.Connection, part: SealedPart, row: Columns) -> None:
@@ -318,9 +318,9 @@ def record_kept_users(
     Raises:
         Tampered: whom it follows was changed behind the pipeline's back, and it still names somebody.
     """
-    intact, followed = _followed(connection, integration_id, proven=bool(employee_ids))
+    intact, followed = _read_followed_users(connection, integration_id, proven=bool(employee_ids))
     dropped = sorted(followed.keys() - set(employee_ids))
-    added = _holders(connection, directory_id, sorted(set(employee_ids) - followed.keys()))
+    added = _find_holders(connection, directory_id, sorted(set(employee_ids) - followed.keys()))
     if intact and not (dropped or added):
         return
     of_integration = integrations.c.integration_id == integration_id
@@ -342,11 +342,13 @@ def followed_users(
     Raises:
         Tampered: whom it follows was changed behind the pipeline's back.
     """
-    _, followed = _followed(connection, integration_id, proven=employee_ids is None or bool(employee_ids))
+    _, followed = _read_followed_users(connection, integration_id, proven=employee_ids is None or bool(employee_ids))
     return frozenset(followed[key] for key in followed if employee_ids is None or key in set(employee_ids))
 
 
-def _followed(connection: sa.Connection, integration_id: str, *, proven: bool) -> tuple[bool, dict[str, str]]:
+def _read_followed_users(
+    connection: sa.Connection, integration_id: str, *, proven: bool
+) -> tuple[bool, dict[str, str]]:
     """Whether the lines are what was sealed, and which user each EmployeeId follows; ``proven``: refused if they are
     not."""
     for row in read_kept(connection, integration_id):
@@ -356,7 +358,7 @@ def _followed(connection: sa.Connection, integration_id: str, *, proven: bool) -
     return True, {}
 
 
-def _holders(connection: sa.Connection, directory_id: str, employee_ids: Collection[str]) -> dict[str, str]:
+def _find_holders(connection: sa.Connection, directory_id: str, employee_ids: Collection[str]) -> dict[str, str]:
     """Who has each of the EmployeeIds now."""
     if not employee_ids:
         return {}
@@ -366,7 +368,7 @@ def _holders(connection: sa.Connection, directory_id: str, employee_ids: Collect
     return {row.employee_id: row.user_id for row in connection.execute(holders)}
 
 
-def _message(part: SealedPart, row: Columns) -> bytes:
+def _build_message(part: SealedPart, row: Columns) -> bytes:
     key = "/".join((part.name, *(str(row[name]) for name in part.keys)))
     return sealed_message(key, {name: row[name] for name in part.columns})
 

@@ -127,7 +127,7 @@ def rename_metadata(connection: sa.Connection, integration_id: str, old: str, ne
     it. Their versions grow, so an open plan made before is stale; history keeps the name it was written with."""
     managed = sa.select(users.c.user_id, users.c.metadata).where(users.c.integration_id == integration_id)
     renamed = [
-        {"key": row.user_id, "values": _renamed(row.metadata, old, new)}
+        {"key": row.user_id, "values": _rename_key(row.metadata, old, new)}
         for row in connection.execute(managed)
         if isinstance(row.metadata, dict) and old in row.metadata
     ]
@@ -141,7 +141,7 @@ def rename_metadata(connection: sa.Connection, integration_id: str, old: str, ne
     return len(renamed)
 
 
-def _renamed(metadata: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+def _rename_key(metadata: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     """The metadata with ``new`` in the place of ``old``; a value that an earlier field left under ``new`` is
     dropped."""
     return {new if name == old else name: value for name, value in metadata.items() if name != new}

@@ -115,20 +115,20 @@ class StoredTokens:
             of_integration = connections.c.integration_id == self.integration_id
             if connection.execute(sa.update(connections).where(of_integration).values(values)).rowcount == 0:
                 connection.execute(sa.insert(connections), values | {"integration_id": self.integration_id})
-            connection.execute(self._state("connected"))
+            connection.execute(self._set_connection_state("connected"))
 
     def delete(self) -> None:
         """Removes the tokens and marks the integration disconnected."""
         with self.store.begin() as connection:
             connection.execute(sa.delete(connections).where(connections.c.integration_id == self.integration_id))
-            connection.execute(self._state("disconnected"))
+            connection.execute(self._set_connection_state("disconnected"))
 
     def mark_expired(self) -> None:
         """Records that a person must connect again."""
         with self.store.begin() as connection:
-            connection.execute(self._state("expired"))
+            connection.execute(self._set_connection_state("expired"))
 
-    def _state(self, state: str) -> sa.Update:
+    def _set_connection_state(self, state: str) -> sa.Update:
         of_integration = integrations.c.integration_id == self.integration_id
         return sa.update(integrations).where(of_integration).values(connection=state)
 

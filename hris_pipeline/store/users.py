@@ -101,7 +101,7 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
     for key, values in zip(keys, frame[names].astype(object).itertuples(index=False), strict=True):
         old = present.get(key)
         metadata = old.metadata if old is not None and isinstance(old.metadata, dict) else {}
-        record = {name: _value(name, value, metadata) for name, value in zip(names, values, strict=True)}
+        record = {name: _decode_value(name, value, metadata) for name, value in zip(names, values, strict=True)}
         if old is None:
             created.append(record)
         elif old.integration_id is not None:
@@ -120,7 +120,7 @@ def load_local_users(connection: sa.Connection, directory_id: str, frame: pd.Dat
         tuple(str(record["new_employee_id"]) for record in updated),
         tuple(unchanged),
         tuple(managed),
-        _lookalikes(connection, directory_id, keys),
+        _find_lookalikes(connection, directory_id, keys),
     )
 
 
@@ -141,7 +141,7 @@ def _email_taken(connection: sa.Connection, directory_id: str, frame: pd.DataFra
     )
 
 
-def _lookalikes(connection: sa.Connection, directory_id: str, keys: list[str]) -> tuple[str, ...]:
+def _find_lookalikes(connection: sa.Connection, directory_id: str, keys: list[str]) -> tuple[str, ...]:
     """The directory's EmployeeIds that are one of ``keys`` but for leading zeros."""
     bare = {key.lstrip("0") for key in keys} - {""}
     alike = in_values(connection, sa.func.ltrim(users.c.employee_id, "0"), sorted(bare))
@@ -195,7 +195,7 @@ def _write(
         connection.execute(sa.insert(users), rows)
 
 
-def _value(name: str, value: Any, metadata: dict[str, Any]) -> Any:
+def _decode_value(name: str, value: Any, metadata: dict[str, Any]) -> Any:
     if name == "metadata":
         named = value if isinstance(value, dict) else {}
         kept = {key: entry for key, entry in metadata.items() if key not in named or named[key] is not None}
@@ -244,7 +244,7 @@ def find_person(connection: sa.Connection, directory_id: str, integration_id: st
     for line in connection.execute(states):
         named |= {read_object(state).get(name) for state in line for name in ("employee_id", "hris_id")}
     holders = sa.select(users.c.employee_id, users.c.hris_id).where(of_directory, users.c.user_id != row.user_id)
-    for other in connection.execute(holders.where(_names(connection, ids, named))):
+    for other in connection.execute(holders.where(_match_ids(connection, ids, named))):
         named -= {other.employee_id, other.hris_id}  # given to somebody else since
     return Person(row.user_id, frozenset(name for name in named if name) | {known_as})
 
@@ -269,7 +269,9 @@ def erase_person(connection: sa.Connection, directory_id: str, person: Person, a
 def _erase_user(connection: sa.Connection, user_id: str, actor: str, now: datetime) -> int:
     marks = {"status": "archived", "archived_by": f"{PERSON}{actor}", "email_edited_by_user": False}
     written = {"source_hash": None, "version": users.c.version + 1, "updated_at": now}
-    statement = sa.update(users).where(users.c.user_id == user_id).values(_blank(KEPT_WHEN_ERASED) | marks | written)
+    statement = (
+        sa.update(users).where(users.c.user_id == user_id).values(_blank_state(KEPT_WHEN_ERASED) | marks | written)
+    )
     return connection.execute(statement).rowcount
 
 
@@ -277,7 +279,7 @@ def _erase_rows(connection: sa.Connection, directory_id: str, person: Person, no
     """Erases the rows of imports about the user, and those that never made anybody a user."""
     ids = [import_rows.c.after[name].as_string() for name in ("hris_id", "employee_id")]
     never_applied = sa.and_(import_rows.c.action == "create", imports.c.status != "applied")
-    never_made = sa.and_(never_applied, _names(connection, ids, person.ids))
+    never_made = sa.and_(never_applied, _match_ids(connection, ids, person.ids))
     rows = connection.execute(
         sa.select(import_rows, imports.c.status)
         .join(imports, imports.c.import_id == import_rows.c.import_id)
@@ -302,7 +304,7 @@ def _erase_rows(connection: sa.Connection, directory_id: str, person: Person, no
 
 def _erase_row(connection: sa.Connection, row: sa.Row[Any], kept: Collection[str]) -> None:
     states = {
-        name: {**read_object(state), **_blank(kept)}
+        name: {**read_object(state), **_blank_state(kept)}
         for name, state in (("before", row.before), ("after", row.after))
         if name == "after" or state
     }
@@ -310,7 +312,7 @@ def _erase_row(connection: sa.Connection, row: sa.Row[Any], kept: Collection[str
     connection.execute(sa.update(import_rows).where(this_row).values(**states, source_hash=None, erased=True))
 
 
-def _blank(kept: Collection[str]) -> dict[str, Any]:
+def _blank_state(kept: Collection[str]) -> dict[str, Any]:
     blank: dict[str, Any] = {name: None for name in USER_STATE if name not in kept}
     return blank | {"metadata": {}}
 
@@ -320,7 +322,7 @@ def _erase_from_queues(connection: sa.Connection, names: Collection[str], person
     places = 0
     connection.execute(sa.delete(relisted_users).where(relisted_users.c.user_id == (person.user_id or "")))
     for table in (quarantine, conflicts):
-        about = _names(connection, (table.c.hris_id, table.c.employee_id), person.ids)
+        about = _match_ids(connection, (table.c.hris_id, table.c.employee_id), person.ids)
         if table is conflicts and person.user_id:
             about = sa.or_(about, conflicts.c.user_id == person.user_id)
         places += connection.execute(sa.delete(table).where(table.c.integration_id.in_(names), about)).rowcount
@@ -333,8 +335,10 @@ def _erase_ids(connection: sa.Connection, directory_id: str, person: Person) -> 
     places = 0
     for row in connection.execute(sa.select(imports).where(imports.c.directory_id == directory_id)).all():
         record = Import.from_row(row)
-        guards = tuple(replace(guard, employee_ids=_without(guard.employee_ids, person)) for guard in record.guards)
-        diagnostics = {reason: _without(ids, person) for reason, ids in record.diagnostics.items()}
+        guards = tuple(
+            replace(guard, employee_ids=_drop_person_ids(guard.employee_ids, person)) for guard in record.guards
+        )
+        diagnostics = {reason: _drop_person_ids(ids, person) for reason, ids in record.diagnostics.items()}
         erased = replace(record, guards=guards, diagnostics={key: ids for key, ids in diagnostics.items() if ids})
         if erased == record or (guards == record.guards and diagnostics == dict(record.diagnostics)):
             continue
@@ -345,7 +349,7 @@ def _erase_ids(connection: sa.Connection, directory_id: str, person: Person) -> 
     return places
 
 
-def _without(ids: Collection[str], person: Person) -> tuple[str, ...]:
+def _drop_person_ids(ids: Collection[str], person: Person) -> tuple[str, ...]:
     return tuple(name for name in ids if name not in person.ids)
 
 
@@ -363,7 +367,7 @@ def _erase_from_notifications(connection: sa.Connection, names: Collection[str],
         connection.execute(sa.update(notifications).where(this_event).values(state=json.dumps(state)))
 
 
-def _names(
+def _match_ids(
     connection: sa.Connection, columns: Collection[sa.ColumnElement[Any]], ids: Collection[str | None]
 ) -> sa.ColumnElement[bool]:
     return sa.or_(*(in_values(connection, column, sorted(name for name in ids if name)) for column in columns))

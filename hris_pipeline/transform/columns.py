@@ -115,21 +115,21 @@ def concat_rows(*frames: pd.DataFrame) -> pd.DataFrame:
 
 def index_in(keys: pd.Series, among: pd.Series) -> pd.Series:
     """For each key its first position in ``among``; null where the key is null or not there."""
-    return from_arrow(_positions(keys, among), keys.index)
+    return from_arrow(_find_positions(keys, among), keys.index)
 
 
-def _positions(keys: pd.Series, among: pd.Series) -> Any:
+def _find_positions(keys: pd.Series, among: pd.Series) -> Any:
     return pc.index_in(to_arrow(keys), value_set=to_arrow(among), skip_nulls=True)
 
 
 def lookup(keys: pd.Series, among: pd.Series, values: pd.Series) -> pd.Series:
     """For each key the value that stands beside its first occurrence in ``among``; null where there is none."""
-    return from_arrow(to_arrow(values).take(_positions(keys, among)), keys.index)
+    return from_arrow(to_arrow(values).take(_find_positions(keys, among)), keys.index)
 
 
 def lookup_columns(keys: pd.Series, among: pd.Series, values: pd.DataFrame) -> pd.DataFrame:
     """``lookup`` of every column of ``values``."""
-    positions = _positions(keys, among)
+    positions = _find_positions(keys, among)
     return arrow_frame({str(name): to_arrow(column).take(positions) for name, column in values.items()}, keys.index)
 
 
@@ -141,10 +141,10 @@ def is_in(keys: pd.Series, among: Collection[str] | pd.Series) -> pd.Series:
 
 def as_text(values: pd.Series) -> pd.Series:
     """The Series as text: dates in ISO 8601, flags as true and false, the texts of a list joined with ", "."""
-    return values if values.dtype == TEXT else from_arrow(_texts(values), values.index)
+    return values if values.dtype == TEXT else from_arrow(_cast_to_text(values), values.index)
 
 
-def _texts(values: pd.Series) -> Any:
+def _cast_to_text(values: pd.Series) -> Any:
     array = to_arrow(values)
     return pc.binary_join(array, ", ") if pa.types.is_list(array.type) else array.cast(pa.string())
 
@@ -168,8 +168,8 @@ def map_chunks(function: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> 
 
 def casefold_key(*columns: pd.Series) -> pd.Series:
     """One comparable text of the columns without letter case (``text.fold_case``); null where any part is null."""
-    joined = pc.binary_join_element_wise(*map(_texts, columns), "\x1f")
-    folded = _replaced(joined, pc.invert(pc.string_is_ascii(joined)), fold_case)
+    joined = pc.binary_join_element_wise(*map(_cast_to_text, columns), "\x1f")
+    folded = _replace_texts(joined, pc.invert(pc.string_is_ascii(joined)), fold_case)
     return from_arrow(pc.ascii_lower(folded), columns[0].index)
 
 
@@ -210,7 +210,7 @@ def clean_text(values: pd.Series, rule: TextRule = "free") -> pd.Series:
     """The texts as they are kept (``text.clean_value``); null where nothing is left. Only values that are not plain
     ASCII are looked at one by one."""
     plain = to_arrow(values)
-    plain = _replaced(plain, pc.match_substring_regex(plain, _UNUSUAL), lambda value: clean_value(value, rule))
+    plain = _replace_texts(plain, pc.match_substring_regex(plain, _UNUSUAL), lambda value: clean_value(value, rule))
     plain = pc.utf8_trim_whitespace(plain)
     return from_arrow(pc.if_else(pc.equal(plain, ""), None, plain), values.index)
 
@@ -223,14 +223,14 @@ def to_date(values: pd.Series) -> pd.Series:
         return values
     spelled = to_arrow(as_text(values))
     iso = pc.match_substring_regex(spelled, _ISO_DATE)
-    spelled = _replaced(spelled, pc.invert(iso), iso_date)
+    spelled = _replace_texts(spelled, pc.invert(iso), iso_date)
     spelled = pc.utf8_slice_codeunits(spelled, 0, 10)
     dates = pc.strptime(spelled, format="%Y-%m-%d", unit="s", error_is_null=True).cast(pa.date32())
     # strptime reads 30 February as 2 March: a date that is not spelled as it was sent is none.
     return from_arrow(pc.if_else(pc.equal(dates.cast(pa.string()), spelled), dates, None), values.index)
 
 
-def _replaced(texts: Any, where: Any, function: Callable[[str], str | None]) -> Any:
+def _replace_texts(texts: Any, where: Any, function: Callable[[str], str | None]) -> Any:
     """The Arrow texts, those at ``where`` (null: no) replaced by what the function makes of them; it is called once for
     each distinct text."""
     where = pc.fill_null(where, False)

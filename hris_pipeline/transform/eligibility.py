@@ -76,14 +76,14 @@ def employment_columns(
     hire_ahead, rehire_ahead = _is_true(pc.greater(hired, today)), _is_true(pc.greater(rehired, today))
     rehire_alone = pc.and_(rehire_ahead, pc.is_null(hired))
     newest = _first_start(employees, come.iloc[::-1])
-    begun = _latest(_without(hired, hire_ahead), _without(rehired, rehire_ahead), newest)
-    coming = _earliest(
-        _without(hired, pc.invert(hire_ahead)),
-        _without(rehired, pc.invert(rehire_ahead)),
+    begun = _pick_latest(_blank_dates(hired, hire_ahead), _blank_dates(rehired, rehire_ahead), newest)
+    coming = _pick_earliest(
+        _blank_dates(hired, pc.invert(hire_ahead)),
+        _blank_dates(rehired, pc.invert(rehire_ahead)),
         _first_start(employees, ahead),
     )
-    first = _earliest(hired, _without(rehired, rehire_alone), _first_start(employees, spells))
-    earlier = _without(begun, pc.invert(_is_true(pc.greater(begun, first))))
+    first = _pick_earliest(hired, _blank_dates(rehired, rehire_alone), _first_start(employees, spells))
+    earlier = _blank_dates(begun, pc.invert(_is_true(pc.greater(begun, first))))
     untold = _is_untold(employees, spells, today, rehire_ahead)
     over = _has_ended(employees, begun, come, today)
     between = pc.or_(untold, pc.and_(over, pc.is_valid(coming)))
@@ -91,13 +91,13 @@ def employment_columns(
     same_day = pc.and_(_is_true(pc.equal(ended, begun)), pc.and_(_is_true(pc.greater(begun, first)), pc.invert(over)))
     earlier_end = pc.or_(_is_true(pc.less(ended, begun)), pc.and_(unbegun, _is_true(pc.less(ended, first))))
     earlier_end = pc.or_(earlier_end, _ends_another_spell(employees, come, today))
-    ended = _without(ended, pc.or_(pc.or_(earlier_end, same_day), untold))
+    ended = _blank_dates(ended, pc.or_(pc.or_(earlier_end, same_day), untold))
     doubtful = _is_doubtful(employees, ended, unread, today)
     columns = {
         "active": to_arrow(employees["active"]).cast(pa.bool_()),
-        "termination_date": _without(ended, doubtful),
+        "termination_date": _blank_dates(ended, doubtful),
         "starts_on": first,
-        "present_start": _without(begun, between),
+        "present_start": _blank_dates(begun, between),
         "next_start": coming,
         "rehired_on": pc.if_else(rehire_ahead, earlier, rehired),
         "may_have_left": doubtful,
@@ -149,16 +149,16 @@ def _is_true(mask: Any) -> Any:
     return pc.fill_null(mask, False)
 
 
-def _without(days: Any, where: Any) -> Any:
+def _blank_dates(days: Any, where: Any) -> Any:
     """The dates, null where the mask holds."""
     return pc.if_else(where, None, days)
 
 
-def _latest(*starts: Any) -> Any:
+def _pick_latest(*starts: Any) -> Any:
     return pc.max_element_wise(*starts).cast(pa.date32())
 
 
-def _earliest(*starts: Any) -> Any:
+def _pick_earliest(*starts: Any) -> Any:
     return pc.min_element_wise(*starts).cast(pa.date32())
 
 
@@ -223,13 +223,13 @@ def match_rules(rules: Sequence[Rule], columns: Columns) -> pd.Series:
     index = columns("hris_id").index
     names: pa.Array = pa.nulls(len(index), pa.string())
     for rule in reversed(rules):
-        names = pc.if_else(_rule(rule, columns), pa.scalar(rule.name), names)
+        names = pc.if_else(_match_rule(rule, columns), pa.scalar(rule.name), names)
     return from_arrow(names, index)
 
 
 def match_rule(rule: Rule, columns: Columns) -> pd.Series:
     """Whether each employee matches ``rule``; never null."""
-    return from_arrow(_rule(rule, columns), columns("hris_id").index)
+    return from_arrow(_match_rule(rule, columns), columns("hris_id").index)
 
 
 def matches_everybody(rule: Rule, columns: Columns) -> bool:
@@ -238,11 +238,12 @@ def matches_everybody(rule: Rule, columns: Columns) -> bool:
     return bool(len(matches) and matches.all())
 
 
-def _rule(rule: Rule, columns: Columns) -> pa.Array:
-    return _combined(rule, [match_condition(condition, columns(condition.field)) for condition in rule.conditions])
+def _match_rule(rule: Rule, columns: Columns) -> pa.Array:
+    answers = [match_condition(condition, columns(condition.field)) for condition in rule.conditions]
+    return _combine_answers(rule, answers)
 
 
-def _combined(rule: Rule, answers: Sequence[pa.Array]) -> pa.Array:
+def _combine_answers(rule: Rule, answers: Sequence[pa.Array]) -> pa.Array:
     """What the rule says when those are the answers to its conditions."""
     return functools.reduce(pc.and_ if rule.all else pc.or_, answers)
 
@@ -250,9 +251,9 @@ def _combined(rule: Rule, answers: Sequence[pa.Array]) -> pa.Array:
 def match_condition(condition: Condition, column: pd.Series) -> pa.Array:
     """Whether each value of ``column`` answers the condition with yes; never null."""
     exact = condition.field in _IDS
-    text = _comparable(pa.array(column, from_pandas=True), exact=exact)
+    text = _normalise_text(pa.array(column, from_pandas=True), exact=exact)
     operands = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-    values = _comparable(pa.array([_as_text(value) for value in operands], pa.string()), exact=exact)
+    values = _normalise_text(pa.array([_as_text(value) for value in operands], pa.string()), exact=exact)
     answer = _ANSWERS[condition.operator](text, values)
     return pc.fill_null(answer, condition.operator in ("not_equals", "not_in"))
 
@@ -263,7 +264,7 @@ def _as_text(value: object) -> str | None:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _comparable(values: pa.Array | pa.ChunkedArray, *, exact: bool) -> pa.Array:
+def _normalise_text(values: pa.Array | pa.ChunkedArray, *, exact: bool) -> pa.Array:
     """Any column as trimmed text, without letter case (``text.fold_case``) unless ``exact``; blanks are null."""
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     text = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
@@ -275,16 +276,16 @@ def _comparable(values: pa.Array | pa.ChunkedArray, *, exact: bool) -> pa.Array:
     return text if exact else pc.ascii_lower(text)
 
 
-def _ordered(compare: Callable[[pa.Array, pa.Scalar], pa.Array]) -> Callable[[pa.Array, pa.Array], pa.Array]:
+def _build_comparison(compare: Callable[[pa.Array, pa.Scalar], pa.Array]) -> Callable[[pa.Array, pa.Array], pa.Array]:
     def answer(text: pa.Array, values: pa.Array) -> pa.Array:
         if pc.match_substring_regex(values, _DATE)[0].as_py():
-            return compare(_only(text, _DATE), values[0])
-        return compare(pc.cast(_only(text, _NUMBER), pa.float64()), pc.cast(values, pa.float64())[0])
+            return compare(_keep_matching(text, _DATE), values[0])
+        return compare(pc.cast(_keep_matching(text, _NUMBER), pa.float64()), pc.cast(values, pa.float64())[0])
 
     return answer
 
 
-def _only(text: pa.Array, pattern: str) -> pa.Array:
+def _keep_matching(text: pa.Array, pattern: str) -> pa.Array:
     return pc.if_else(pc.match_substring_regex(text, pattern), text, None)
 
 
@@ -302,10 +303,10 @@ _ANSWERS: Mapping[Operator, Callable[[pa.Array, pa.Array], pa.Array]] = {
     "ends_with": lambda text, values: pc.ends_with(text, values[0].as_py()),
     "is_empty": lambda text, _: pc.is_null(text),
     "is_not_empty": lambda text, _: pc.is_valid(text),
-    "before": _ordered(pc.less),
-    "after": _ordered(pc.greater),
-    "at_least": _ordered(pc.greater_equal),
-    "at_most": _ordered(pc.less_equal),
+    "before": _build_comparison(pc.less),
+    "after": _build_comparison(pc.greater),
+    "at_least": _build_comparison(pc.greater_equal),
+    "at_most": _build_comparison(pc.less_equal),
 }
 """Each operator over comparable text and the condition's values; null where a missing value leaves it open."""
 
@@ -374,7 +375,7 @@ def _may_match(rule: Rule, source: SourceColumns, lost: Mapping[str, pd.Series])
         pc.or_(match_condition(condition, source(condition.field)), pa.array(lost[condition.field]))
         for condition in rule.conditions
     ]
-    return pd.Series(_combined(rule, answers), index=source("hris_id").index, dtype=FLAG).astype(bool)
+    return pd.Series(_combine_answers(rule, answers), index=source("hris_id").index, dtype=FLAG).astype(bool)
 
 
 def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Series:
@@ -389,11 +390,11 @@ def _is_service_account(source: SourceColumns, unread: UnreadFields) -> pd.Serie
         source(column)[unknown] for column in ("job_title", "employment_type", "first_name", "last_name")
     )
     whole_name = from_arrow(pc.binary_join_element_wise(to_arrow(first), to_arrow(last), " "), first.index)
-    marked = _is(title, _SERVICE_ACCOUNT) | _is(last, _SERVICE_ACCOUNT)
+    marked = _match_pattern(title, _SERVICE_ACCOUNT) | _match_pattern(last, _SERVICE_ACCOUNT)
     for text in (kind, first, last, whole_name):
-        marked |= _is(text, _THIRD_PARTY)
+        marked |= _match_pattern(text, _THIRD_PARTY)
     return unknown & marked.reindex(unknown.index, fill_value=False)
 
 
-def _is(texts: pd.Series, pattern: str) -> pd.Series:
+def _match_pattern(texts: pd.Series, pattern: str) -> pd.Series:
     return null_as_false(from_arrow(pc.match_substring_regex(to_arrow(casefold_key(texts)), pattern), texts.index))

@@ -43,7 +43,7 @@ from hris_pipeline.transform.eligibility import (
     is_employed,
     matches_everybody,
 )
-from hris_pipeline.transform.normalise import international, is_international, to_alpha2, with_plus
+from hris_pipeline.transform.normalise import complete_numbers, is_international, to_alpha2, with_plus
 from hris_pipeline.transform.validate import (
     MISSING,
     Check,
@@ -139,7 +139,7 @@ class _EmploymentState:
 
 def mapped_columns(settings: Settings) -> dict[str, pd.ArrowDtype]:
     """The columns of the mapped frame under the settings, and their types."""
-    fields = {name: _type(USER_FIELDS_BY_NAME[name].kind) for name in effective_mapping(settings)}
+    fields = {name: _column_type(USER_FIELDS_BY_NAME[name].kind) for name in effective_mapping(settings)}
     metadata = {entry.name.column: TEXT for entry in effective_metadata(settings)}
     return {"hris_id": TEXT, "justworks_id": TEXT, **fields, **metadata, **EMPLOYMENT_COLUMNS}
 
@@ -185,7 +185,7 @@ def map_users(
     texts, fields = _core_fields(source, settings)
     managers_known = not has_holes and not has_unknown_managers(rows, state.columns, today)
     exclusion = exclusion_columns(source, settings, unread, managers_known=managers_known)
-    quarantined = _quarantined(rows, texts, fields, settings, exclusion["exclusion"], state)
+    quarantined = _quarantine_mapped_rows(rows, texts, fields, settings, exclusion["exclusion"], state)
     bad = state.failed | rows.index.isin(quarantined.index)
     quarantined = quarantined.reset_index(drop=True)
     _require_employee_ids(fields, state, quarantined, settings)
@@ -195,7 +195,7 @@ def map_users(
         exclusion=exclusion["exclusion"].mask(bad),
         archive_existing=(exclusion["archive_existing"].astype(bool) & ~bad).astype(FLAG),
         leaver_only=bad.astype(FLAG),
-        unread=unread.targets(_lineage(settings)),
+        unread=unread.targets(_trace_lineage(settings)),
     )
     metadata = {
         entry.name.column: to_arrow(
@@ -203,11 +203,11 @@ def map_users(
         )
         for entry in effective_metadata(settings)
     }
-    dated = _dated(fields, employment, settings, today)
+    dated = _settle_hire_dates(fields, employment, settings, today)
     parts = [rows[["hris_id", "justworks_id"]], dated, arrow_frame(metadata, rows.index), employment, exclusion]
     users = _without_given_up_ids(pd.concat(parts, axis="columns"), state)
     users = rows_where(users, users["hris_id"].notna()).reset_index(drop=True)
-    return Mapped(users, quarantined, _warnings(users))
+    return Mapped(users, quarantined, _collect_warnings(users))
 
 
 def map_identities(holes: Employees, settings: Settings, company: CompanyLike, today: date) -> pd.DataFrame:
@@ -245,7 +245,7 @@ def _refuse_rules_for_everybody(source: SourceColumns, settings: Settings) -> No
         raise SettingsInvalid(problems)
 
 
-def _type(kind: Kind) -> pd.ArrowDtype:
+def _column_type(kind: Kind) -> pd.ArrowDtype:
     return DATE if kind == "date" else TEXT
 
 
@@ -282,11 +282,11 @@ def _core_fields(source: SourceColumns, settings: Settings) -> tuple[pd.DataFram
 
 def _phone_numbers(numbers: pd.Series, settings: Settings) -> pd.Series:
     if settings.default_calling_country is not None:
-        numbers = international(numbers, settings.default_calling_country)
+        numbers = complete_numbers(numbers, settings.default_calling_country)
     return with_plus(numbers) if settings.add_plus_to_phone_numbers else numbers
 
 
-def _dated(fields: pd.DataFrame, employment: pd.DataFrame, settings: Settings, today: date) -> pd.DataFrame:
+def _settle_hire_dates(fields: pd.DataFrame, employment: pd.DataFrame, settings: Settings, today: date) -> pd.DataFrame:
     """The hire dates as of the day: a start that is still to come gives way to one that has come, where there is one;
     with the priority ``latest`` the hire date is that of the latest re-hire."""
     starts, rehired = employment["starts_on"], employment["rehired_on"]
@@ -302,7 +302,7 @@ def _dated(fields: pd.DataFrame, employment: pd.DataFrame, settings: Settings, t
     return fields.assign(hire_date=rehired.fillna(fields["hire_date"]))
 
 
-def _lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
+def _trace_lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
     """Column of the mapped frame → the sources it is made from."""
     sources: dict[str, tuple[str, ...]] = {name: (source,) for name, source in effective_mapping(settings).items()}
     if "hire_date" in sources and settings.hire_date_priority == "latest":
@@ -310,7 +310,7 @@ def _lineage(settings: Settings) -> dict[str, tuple[str, ...]]:
     return sources | {entry.name.column: (entry.source,) for entry in effective_metadata(settings)}
 
 
-def _quarantined(
+def _quarantine_mapped_rows(
     rows: pd.DataFrame,
     texts: pd.DataFrame,
     fields: pd.DataFrame,
@@ -326,18 +326,18 @@ def _quarantined(
         known_by = fields["employee_id"].fillna(known_by)
     included = exclusion.isna() & ~state.failed
     lines = []
-    for name, check, broken in _failures(texts, fields, effective_mapping(settings)):
+    for name, check, broken in _run_mapping_checks(texts, fields, effective_mapping(settings)):
         failing = broken & included
         if failing.any():
             lines.append(quarantine_rows(texts[failing], name, known_by[failing], check))
     if "employee_id" in fields:
-        shared = _shared(fields["employee_id"], state) & ~state.failed
+        shared = _flag_shared_ids(fields["employee_id"], state) & ~state.failed
         if shared.any():
             lines.append(quarantine_rows(texts[shared], "employee_id", known_by[shared], EMPLOYEE_ID_SHARED))
     return concat_quarantine(lines)
 
 
-def _shared(employee_ids: pd.Series, state: _EmploymentState) -> pd.Series:
+def _flag_shared_ids(employee_ids: pd.Series, state: _EmploymentState) -> pd.Series:
     """Employed rows that share an EmployeeId; and who is only coming, where somebody employed or coming has it."""
     employed = employee_ids.where(state.employed)
     present = employee_ids.where(state.employed | state.coming)
@@ -345,7 +345,7 @@ def _shared(employee_ids: pd.Series, state: _EmploymentState) -> pd.Series:
     return doubled | (state.coming & present.notna() & present.duplicated(keep=False))
 
 
-def _failures(
+def _run_mapping_checks(
     texts: pd.DataFrame, fields: pd.DataFrame, mapping: Mapping[str, str]
 ) -> Iterator[tuple[str, Check, pd.Series]]:
     """The checks that mapping adds to those of validation: the user field, the check, and which rows fail it."""
@@ -388,7 +388,7 @@ def _without_given_up_ids(users: pd.DataFrame, state: _EmploymentState) -> pd.Da
     return users.assign(**{name: users[name].mask(mask) for name, mask in given_up.items()})
 
 
-def _warnings(users: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def _collect_warnings(users: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     if "phone_number" not in users:
         return {}
     numbers = users["phone_number"][users["exclusion"].isna() & ~users["leaver_only"].astype(bool)]

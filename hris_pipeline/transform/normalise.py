@@ -49,7 +49,7 @@ from hris_pipeline.transform.eligibility import employment_columns, has_left, is
 
 __all__ = [
     "Normalised",
-    "international",
+    "complete_numbers",
     "is_international",
     "newest_rows",
     "normalise",
@@ -138,11 +138,11 @@ def normalise(columns: "Mapping[str, Sequence[object] | pa.Array]", on: date = d
     length = len(next(iter(columns.values()), ()))
     sent = {name: columns.get(name, [None] * length) for name in RAW_COLUMNS}
     sent["active"] = _flag_text(sent["active"])
-    texts = {name: to_arrow(_cleaned(name, text_from_source(sent[name]))) for name in RAW_COLUMNS}
+    texts = {name: to_arrow(_clean_column(name, text_from_source(sent[name]))) for name in RAW_COLUMNS}
     frame = arrow_frame(texts)
     newest = newest_rows(frame["hris_id"], sent | dict(columns) | {"active": sent["active"]}, on)
-    unread = _unread(frame["hris_id"], columns.get("unread", [()] * length), newest)
-    spells = _spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
+    unread = _list_unread_columns(frame["hris_id"], columns.get("unread", [()] * length), newest)
+    spells = _parse_spells(frame["hris_id"], columns.get("spells", [None] * length), newest)
     frame = rows_where(frame, newest).reset_index(drop=True)
     frame["country_code"] = to_alpha2(frame["country_code"])
     frame["employment_type"] = _employment_type(frame["employment_type"])
@@ -162,7 +162,7 @@ def _flag_text(values: "Sequence[object] | pa.Array") -> "Sequence[object] | pa.
     return [_FLAG_TEXT[value] if isinstance(value, bool) else value for value in values]
 
 
-def _cleaned(name: str, texts: pd.Series) -> pd.Series:
+def _clean_column(name: str, texts: pd.Series) -> pd.Series:
     """The column cleaned by the field's rule, dates and flags like ids. Custom fields are JSON that a wire wrote: their
     texts are cleaned when they are taken out of it."""
     field = EMPLOYEE_FIELDS_BY_NAME[name]
@@ -186,7 +186,7 @@ def newest_rows(hris_ids: pd.Series, columns: "Mapping[str, Sequence[object] | p
         return ~repeated
     stamps = text_from_source(columns.get("updated_at", [None] * len(hris_ids)))
     moments = pd.Series(
-        [_moment(stamp) for stamp in to_arrow(stamps).to_pylist()], index=hris_ids.index, dtype="float64"
+        [_parse_stamp(stamp) for stamp in to_arrow(stamps).to_pylist()], index=hris_ids.index, dtype="float64"
     )
     rivals = repeated & ~(moments < moments.groupby(hris_ids).transform("max"))
     order = _employment_order(columns, len(hris_ids), on).set_index(hris_ids.index)
@@ -200,14 +200,14 @@ def _employment_order(columns: "Mapping[str, Sequence[object] | pa.Array]", leng
     that the person works."""
     names = ("hire_date", "latest_rehire_date", "termination_date")
     sent = {name: columns.get(name, [None] * length) for name in names}
-    rows = pd.DataFrame({name: to_date(_cleaned(name, text_from_source(sent[name]))) for name in names})
+    rows = pd.DataFrame({name: to_date(_clean_column(name, text_from_source(sent[name]))) for name in names})
     rows["active"] = to_flag(text_from_source(_flag_text(columns["active"])))
     rows["hris_id"] = numbers = text_series(map(str, range(length)))
     everybody = pd.Series(True, index=rows.index)
-    unread = _unread(numbers, columns.get("unread", [()] * length), everybody)
+    unread = _list_unread_columns(numbers, columns.get("unread", [()] * length), everybody)
     starts_unread = is_in(numbers, unread.loc[unread["column"].isin(names[:2]), "hris_id"])
     rows["termination_date"] = without_no_end(rows["termination_date"]).mask(starts_unread | rows["active"].isna())
-    spells = _spells(numbers, columns.get("spells", [None] * length), everybody)
+    spells = _parse_spells(numbers, columns.get("spells", [None] * length), everybody)
     employment = employment_columns(rows, spells, unread, on)
     ends = to_arrow(employment["termination_date"]).cast(pa.int32())
     states = {
@@ -220,7 +220,7 @@ def _employment_order(columns: "Mapping[str, Sequence[object] | pa.Array]", leng
     return pd.DataFrame(states)
 
 
-def _moment(stamp: str | None) -> float | None:
+def _parse_stamp(stamp: str | None) -> float | None:
     """Microseconds since 1970 of ISO 8601 with a zone or UTC, RFC 1123, seconds or milliseconds; None where it cannot
     be read, and for a placeholder: up to the beginning of 1970, or from 2200 on."""
     text = (stamp or "").strip()
@@ -242,7 +242,7 @@ def _read_moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _spells(hris_ids: pd.Series, spells: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
+def _parse_spells(hris_ids: pd.Series, spells: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
     texts = text_from_source(spells)
     counts = (texts.notna() & newest & hris_ids.notna()).to_numpy().nonzero()[0]
     lines = [
@@ -254,7 +254,7 @@ def _spells(hris_ids: pd.Series, spells: "Sequence[object] | pa.Array", newest: 
     return pd.DataFrame({"hris_id": ids, "start": to_date(starts), "end": to_date(ends)})
 
 
-def _unread(hris_ids: pd.Series, names: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
+def _list_unread_columns(hris_ids: pd.Series, names: "Sequence[object] | pa.Array", newest: pd.Series) -> pd.DataFrame:
     lists = names if isinstance(names, pa.Array) else pa.array(names, pa.list_(pa.string()))
     rows = pc.list_parent_indices(lists)
     ids = to_arrow(hris_ids).take(rows)
@@ -291,7 +291,7 @@ _TYPES = (
 )
 
 
-def international(numbers: pd.Series, country: str) -> pd.Series:
+def complete_numbers(numbers: pd.Series, country: str) -> pd.Series:
     """The numbers, with national ones of the country completed: "+", the calling code and digits alone, then an
     extension where there is one. What begins with "+", and what is no number of that country, stays as it is.
 
@@ -307,12 +307,12 @@ def international(numbers: pd.Series, country: str) -> pd.Series:
     if code != _NORTH_AMERICA:  # elsewhere a trunk prefix may look like the number's own digit
         plain = pc.and_(plain, False)
     other = pc.and_(national, pc.invert(plain))
-    parsed = [_parsed(number, country) for number in sent.filter(other).to_pylist()]
+    parsed = [_complete_number(number, country) for number in sent.filter(other).to_pylist()]
     values = pc.replace_with_mask(sent, other, pa.array(parsed, pa.string()))
     return from_arrow(pc.if_else(plain, completed, values), numbers.index)
 
 
-def _parsed(number: str, country: str) -> str:
+def _complete_number(number: str, country: str) -> str:
     try:
         parsed = parse(number, country)
     except NumberParseException:

@@ -75,14 +75,16 @@ def write_xlsx(file: IO[bytes], sheets: Mapping[str, tuple[Sequence[str], Iterab
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as book:
         numbers = range(1, len(sheets) + 1)
         book.writestr("[Content_Types].xml", _content_types(numbers))
-        book.writestr("_rels/.rels", _relations({"rId1": ("officeDocument", "xl/workbook.xml")}))
+        book.writestr("_rels/.rels", _render_relations({"rId1": ("officeDocument", "xl/workbook.xml")}))
         listed = "".join(
-            f'<sheet name="{_xml(name)}" sheetId="{number}" r:id="rId{number}"/>'
+            f'<sheet name="{_escape_xml(name)}" sheetId="{number}" r:id="rId{number}"/>'
             for number, name in zip(numbers, sheets, strict=True)
         )
         book.writestr("xl/workbook.xml", f"{_XML}<workbook {_MAIN} {_R}><sheets>{listed}</sheets></workbook>")
         targets = {f"rId{number}": ("worksheet", f"worksheets/sheet{number}.xml") for number in numbers}
-        book.writestr("xl/_rels/workbook.xml.rels", _relations(targets | {"rIdStyles": ("styles", "styles.xml")}))
+        book.writestr(
+            "xl/_rels/workbook.xml.rels", _render_relations(targets | {"rIdStyles": ("styles", "styles.xml")})
+        )
         book.writestr("xl/styles.xml", _STYLES)
         for number, (header, rows) in zip(numbers, sheets.values(), strict=True):
             with book.open(f"xl/worksheets/sheet{number}.xml", "w", force_zip64=True) as sheet:
@@ -95,7 +97,7 @@ def write_xlsx(file: IO[bytes], sheets: Mapping[str, tuple[Sequence[str], Iterab
 
 def _sheet_row(row: Sequence[str | None], *, style: int) -> bytes:
     cells = (
-        f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{_xml(escape_formula(cell))}</t></is></c>'
+        f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{_escape_xml(escape_formula(cell))}</t></is></c>'
         if cell
         else f'<c s="{style}"/>'
         for cell in row
@@ -103,7 +105,7 @@ def _sheet_row(row: Sequence[str | None], *, style: int) -> bytes:
     return f"<row>{''.join(cells)}</row>".encode("utf-8", "replace")
 
 
-def _xml(text: str) -> str:
+def _escape_xml(text: str) -> str:
     kept = _LOOKS_ESCAPED.sub("_x005F_", _NOT_IN_XML.sub("", text))[:_LONGEST_CELL]
     return escape(kept, {'"': "&quot;"})
 
@@ -142,7 +144,7 @@ def _content_types(numbers: Iterable[int]) -> str:
     )
 
 
-def _relations(targets: Mapping[str, tuple[str, str]]) -> str:
+def _render_relations(targets: Mapping[str, tuple[str, str]]) -> str:
     lines = "".join(
         f'<Relationship Id="{key}" Type="{_SCHEMAS}/officeDocument/2006/relationships/{kind}" Target="{target}"/>'
         for key, (kind, target) in targets.items()
@@ -166,13 +168,13 @@ def read_table(data: bytes, headers: Iterable[str], what: str) -> Table:
     elif data[:4] == b"PK\x03\x04":
         table = _read_xlsx(data, what)
     else:
-        table = _read_csv(_decoded(data, what), set(headers), what)
+        table = _read_csv(_decode_text(data, what), set(headers), what)
     if not table.header:
         raise UsageError(f"The {what} is empty: its first line must hold the headers {', '.join(headers)}.")
     return table
 
 
-def _decoded(data: bytes, what: str) -> str:
+def _decode_text(data: bytes, what: str) -> str:
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -202,7 +204,7 @@ def _read_csv(text: str, headers: set[str], what: str) -> Table:
             at = begins + reader.line_num
     except csv.Error as error:
         raise UsageError(f"The {what} is no CSV: line {begins - 1 + reader.line_num}: {error}.") from None
-    return _table(rows, lines, frozenset())
+    return _build_table(rows, lines, frozenset())
 
 
 def _cells_of(line: str, separator: str) -> list[str]:
@@ -254,15 +256,15 @@ def _from_values(values: Sequence[Sequence[Any]]) -> Table:
             if len(rows) > 1:
                 numeric.update(place for place, value in enumerate(record) if _is_number(value))
     width = max((place + 1 for row in rows[:1] for place, cell in enumerate(row) if cell.strip()), default=0)
-    return _table([_fitted(row, width) for row in rows], lines, frozenset(numeric))
+    return _build_table([_fit_row(row, width) for row in rows], lines, frozenset(numeric))
 
 
-def _fitted(row: Sequence[str], width: int) -> Sequence[str]:
+def _fit_row(row: Sequence[str], width: int) -> Sequence[str]:
     """The row cut to the header's width where the cells beyond it are empty, as formatted columns leave them."""
     return row[:width] if not any(cell.strip() for cell in row[width:]) else row
 
 
-def _table(rows: Sequence[Sequence[str]], lines: Sequence[int], numeric: frozenset[int]) -> Table:
+def _build_table(rows: Sequence[Sequence[str]], lines: Sequence[int], numeric: frozenset[int]) -> Table:
     header = tuple(rows[0]) if rows else ()
     return Table(header, rows[1:], lines[1:], numeric)
 

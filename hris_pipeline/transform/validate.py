@@ -81,13 +81,13 @@ class CheckCount:
 MISSING = Check("missing", "is needed and missing", pd.Series.notna)
 
 
-def _each(holds: Callable[[Any], Any]) -> Callable[[pd.Series], pd.Series]:
+def _lift_to_series(holds: Callable[[Any], Any]) -> Callable[[pd.Series], pd.Series]:
     """What asks a column what ``holds`` asks Arrow values."""
     return lambda values: from_arrow(holds(to_arrow(values)), values.index)
 
 
-def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
-    return _each(lambda texts: pc.match_substring_regex(texts, pattern))
+def _match_pattern(pattern: str) -> Callable[[pd.Series], pd.Series]:
+    return _lift_to_series(lambda texts: pc.match_substring_regex(texts, pattern))
 
 
 _UNREADABLE_CHARACTER = "\ufffd"
@@ -95,13 +95,13 @@ _UNREADABLE_CHARACTER = "\ufffd"
 _READABLE = Check(
     "unreadable",
     "holds what could not be read",
-    _each(lambda texts: pc.invert(pc.match_substring(texts, _UNREADABLE_CHARACTER))),
+    _lift_to_series(lambda texts: pc.invert(pc.match_substring(texts, _UNREADABLE_CHARACTER))),
 )
 
 _LEGIBLE = Check(
     "unreadable",
     "could not be read",
-    _each(lambda texts: pc.not_equal(pc.utf8_trim(texts, _UNREADABLE_CHARACTER), "")),
+    _lift_to_series(lambda texts: pc.not_equal(pc.utf8_trim(texts, _UNREADABLE_CHARACTER), "")),
 )
 
 _BY_TEXT: Mapping[TextRule, tuple[Check, ...]] = {
@@ -111,9 +111,9 @@ _BY_TEXT: Mapping[TextRule, tuple[Check, ...]] = {
     "id": (_READABLE,),
     "email": (
         _READABLE,
-        Check("not_an_email", "is no email address", _matches(r"^[^@\s]+@[^@\s]+$")),
+        Check("not_an_email", "is no email address", _match_pattern(r"^[^@\s]+@[^@\s]+$")),
     ),
-    "country": (Check("not_a_country", "is no ISO 3166-1 alpha-2 code", _matches("^[A-Z]{2}$")),),
+    "country": (Check("not_a_country", "is no ISO 3166-1 alpha-2 code", _match_pattern("^[A-Z]{2}$")),),
 }
 
 _BY_KIND: Mapping[Kind, tuple[Check, ...]] = {
@@ -121,7 +121,7 @@ _BY_KIND: Mapping[Kind, tuple[Check, ...]] = {
         Check(
             "date_out_of_range",
             f"lies outside {_EARLIEST.year} to {_LATEST.year}",
-            _each(lambda dates: pc.and_(pc.greater_equal(dates, _EARLIEST), pc.less_equal(dates, _LATEST))),
+            _lift_to_series(lambda dates: pc.and_(pc.greater_equal(dates, _EARLIEST), pc.less_equal(dates, _LATEST))),
         ),
     ),
 }
@@ -188,7 +188,7 @@ def check_words(quarantined: pd.DataFrame) -> str:
 
 
 def _at_most(limit: int) -> Check:
-    is_short = _each(lambda texts: pc.less_equal(pc.utf8_length(texts), limit))
+    is_short = _lift_to_series(lambda texts: pc.less_equal(pc.utf8_length(texts), limit))
     return Check("too_long", f"is longer than {limit} characters", is_short)
 
 
@@ -274,7 +274,7 @@ def validate(members: Normalised, today: date) -> Validated:
             at least 5, are bad.
     """
     _require_rows(members.rows)
-    typed, quarantined = _typed(members.rows)
+    typed, quarantined = _type_rows(members.rows)
     typed["termination_date"] = typed["termination_date"].mask(_is_doubtful(typed, quarantined))
     employment = employment_columns(typed, members.spells, members.unread, today)
     typed["is_manager"] = is_manager(typed, employment, today)
@@ -288,12 +288,12 @@ def validate(members: Normalised, today: date) -> Validated:
         limit_bad_rows(broken, employed, quarantined)
     rows = rows_where(typed, ~bad).reset_index(drop=True)
     people = Employees(rows, failed.reset_index(drop=True), members.unread, members.spells)
-    return Validated(people, quarantined, _warnings(rows))
+    return Validated(people, quarantined, _collect_warnings(rows))
 
 
 def read_listed(holes: Normalised) -> Employees:
     """The list's records of holes, typed, all of them as ``failed``: what fails a check is null."""
-    typed, _ = _typed(holes.rows)
+    typed, _ = _type_rows(holes.rows)
     return Employees(typed.iloc[:0], typed, holes.unread, holes.spells)
 
 
@@ -327,7 +327,7 @@ def _require_rows(frame: pd.DataFrame) -> None:
         )
 
 
-def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _type_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows typed, null where a value fails a check; and the quarantine lines, on the index of the rows."""
     typed, failures = {}, []
     for field in EMPLOYEE_FIELDS:
@@ -338,7 +338,7 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         if broken.any():
             failures.append((field.name, unreadable, frame.index[broken]))
     rows = arrow_frame({name: to_arrow(values) for name, values in typed.items()}, frame.index)
-    failures += _failures(rows, frame)
+    failures += _find_failures(rows, frame)
     lines = []
     for name, check, index in failures:
         failing = frame.loc[index, list(dict.fromkeys(("hris_id", "justworks_id", name)))]
@@ -347,7 +347,7 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return rows, concat_quarantine(lines)
 
 
-def _failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check, pd.Index]]:
+def _find_failures(rows: pd.DataFrame, frame: pd.DataFrame) -> list[tuple[str, Check, pd.Index]]:
     """Field, check and rows that fail it, for every check of the typed ``rows``. A needed value that ``frame``, the
     text before, has but that could not be read is not missing."""
     failures = []
@@ -367,7 +367,7 @@ def _is_doubtful(typed: pd.DataFrame, quarantined: pd.DataFrame) -> pd.Series:
     return pd.Series(typed.index.isin(failing), index=typed.index)
 
 
-def _warnings(employees: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def _collect_warnings(employees: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     kind = employees["employment_type"]
     unknown = kind.notna() & ~is_in(kind.str.lower(), _EMPLOYMENT_TYPES)
     return {"unknown_employment_type": tuple(employees["hris_id"][unknown])} if unknown.any() else {}

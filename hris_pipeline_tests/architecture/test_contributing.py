@@ -28,7 +28,7 @@ FIELD = """    EmployeeField(
         "cost_center", "CostCenter", "Who pays.", limit=50, missing_in=("finch",), metadata=99
     ),
 """
-GETTER = '    "cost_center": _key("cost_center"),\n'
+GETTER = '    "cost_center": _key_field("cost_center"),\n'
 
 READ = """
 import json
@@ -82,7 +82,8 @@ print(json.dumps(["badge" in columns, mapped, read_state(older)["badge"]]))
 
 GUARD = '''def _first_of_april(name: str, inputs: GuardInputs, _: GuardLimits) -> Guard:
     """Nobody believes what happens on that day."""
-    return _judged(name, "no creates", _of(len(inputs.created), inputs.managed), bool(inputs.created), inputs.created)
+    observed = _format_share(len(inputs.created), inputs.managed)
+    return _build_guard(name, "no creates", observed, bool(inputs.created), inputs.created)
 
 
 GUARDS: Mapping'''

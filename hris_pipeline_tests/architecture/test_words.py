@@ -16,6 +16,18 @@ NAMELESS = frozenset(
     | {"mine", "beside", "leaving", "standing", "going", "losers", "strangers", "forbidden"}
 )
 
+VERBS = frozenset(
+    {"add", "answer", "apply", "approve", "ask", "assign", "call", "cast", "change"}
+    | {"choose", "claim", "clean", "confirm", "connect", "count", "decide", "describe", "draw"}
+    | {"encode", "end", "exchange", "execute", "extract", "fetch", "flush", "fold", "forget"}
+    | {"gather", "get", "hire", "insert", "keep", "leave", "merge", "note", "notify"}
+    | {"order", "pause", "plan", "print", "read", "record", "refresh", "refuse", "rehire"}
+    | {"remember", "remove", "renew", "resume", "return", "reuse", "review", "revoke", "run"}
+    | {"say", "select", "send", "serve", "share", "start", "store", "strip", "switch"}
+    | {"update", "vanish", "wait", "write"}
+)
+"""What a private function may be called in a single word; any other takes an object."""
+
 
 def nameless(tree: ast.AST) -> Iterator[str]:
     """The variables, parameters and functions that are called by such a word, with their lines."""
@@ -34,6 +46,19 @@ def test_a_variable_is_named_after_what_it_holds(folder: str) -> None:
     assert files
     words = [f"{path.relative_to(ROOT)}:{word}" for path in files for word in nameless(ast.parse(path.read_text()))]
     assert words == [], "name each after its type's noun: summary, conflict, row"
+
+
+def test_a_private_function_is_a_verb_or_says_of_what() -> None:
+    trees = {path: ast.parse(path.read_text()) for path in sorted((ROOT / "hris_pipeline").rglob("*.py"))}
+    single = {
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and re.fullmatch("_[a-z]+", node.name)
+        and not any(isinstance(mark, ast.Name) and "property" in mark.id for mark in node.decorator_list)
+    }
+    assert {name for name in single if name.rpartition("_")[2] not in VERBS} == set()
 
 
 def test_what_a_page_shows_is_named_so_too() -> None:

@@ -155,13 +155,13 @@ def searched(acme: str, hris: Hris, sandbox: Sandbox, tmp_path: Path, monkeypatc
     sandbox.company.add(first_name=CANARY, last_name=CANARY, birth_date=f"{CANARY}date")
     sandbox.company.add(first_name=CANARY, last_name=CANARY * 9, raw={"emails": {"value": f"{CANARY}mail"}})
     everything = Searched(hris, tmp_path, names={"person": "P-1"})
-    failed = app._failed
+    failed = app._report_failure
 
     def recorded(error: BaseException, *, as_json: bool) -> int:
         everything.said[f"traceback {len(everything.said)}"] = "".join(traceback.format_exception(error))
         return failed(error, as_json=as_json)
 
-    monkeypatch.setattr(app, "_failed", recorded)
+    monkeypatch.setattr(app, "_report_failure", recorded)
     return everything
 
 

@@ -70,7 +70,7 @@ def test_who_opens_the_instance_at_the_same_time_waits(sqlite_environment: Envir
         with open_instance(environment) as instance:
             opened.append(instance.root_directory)
 
-    with running._alone(environment.dagster_home):
+    with running._lock_home(environment.dagster_home):
         waiting = [threading.Thread(target=open_one) for _ in range(2)]
         for thread in waiting:
             thread.start()
@@ -89,7 +89,7 @@ def test_who_does_not_let_others_open_the_instance_is_named(
     environment.dagster_home.mkdir()
     monkeypatch.setattr(running, "OPENING_WAIT_SECONDS", 0.0)
     with (
-        running._alone(environment.dagster_home),
+        running._lock_home(environment.dagster_home),
         pytest.raises(MachineError, match="Another process has been opening"),
     ):
         open_instance(environment)

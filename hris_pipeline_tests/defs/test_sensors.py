@@ -14,7 +14,7 @@ from hris_pipeline.errors import HrisError, ImportHeld
 from hris_pipeline.operations.settings import change_settings, read_settings
 from hris_pipeline.running import apply_config
 from hris_pipeline.settings.document import Settings
-from hris_pipeline.store.automation import automations
+from hris_pipeline.store.automation import read_automations
 from hris_pipeline_tests.kit.dagster_company import NAME, Company
 
 DUE = datetime.now(UTC) + timedelta(days=1)
@@ -45,7 +45,7 @@ def tell(company: Company) -> None:
 
 def attempts(company: Company) -> int:
     with company.services.store.read() as connection:
-        return automations(connection, NAME)[0].attempts
+        return read_automations(connection, NAME)[0].attempts
 
 
 def test_a_failed_automatic_import_is_counted_once_and_stands_in_the_store(automatic: Company) -> None:

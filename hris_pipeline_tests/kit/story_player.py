@@ -11,7 +11,7 @@ from hris_pipeline.operations.connection import delete_integration
 from hris_pipeline.operations.review_queues import open_conflicts, resolve
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.operations.users import erase
-from hris_pipeline.store.review_queues import unsettled
+from hris_pipeline.store.review_queues import read_unsettled
 from hris_pipeline.store.tables import users
 from hris_pipeline_tests.kit.judged import Judged, noon
 from hris_pipeline_tests.kit.oracle_store import document_of, user_row
@@ -106,7 +106,7 @@ def _play_week(judged: Judged, world: World, week: Week) -> tuple[list[str], Wor
 def differing_relisted(judged: Judged, expectation: Expectation) -> list[str]:
     """Whether other integrations are told of the same users that they may work here; an incomplete extract adds."""
     with judged.acme.services.store.read() as connection:
-        user_ids = {user_id for _, user_id in unsettled(connection, judged.acme.name).relisted}
+        user_ids = {user_id for _, user_id in read_unsettled(connection, judged.acme.name).relisted}
     same = user_ids == expectation.relisted if expectation.complete else user_ids >= expectation.relisted
     return [] if same else [f"relisted: {sorted(user_ids)}, expected {sorted(expectation.relisted)}"]
 

@@ -99,13 +99,13 @@ class _Statements:
 
     def _hook_copies(self) -> None:
         """COPY goes past SQLAlchemy."""
-        driver = frames._driver
+        driver = frames._driver_connection
 
         def hooked(connection: sa.Connection) -> Any:
             self._next(driver(connection), "COPY")
             return driver(connection)
 
-        frames._driver = hooked
+        frames._driver_connection = hooked
 
     def _next(self, driver: Any, statement: str) -> None:
         self._count()

@@ -10,10 +10,10 @@ from hris_pipeline.operations.automation import (
     attempt_failed,
     complete_due_import,
     due_imports,
+    find_stalled_imports,
     pause,
     resume,
     skip_reason,
-    stalled,
 )
 from hris_pipeline.operations.connection import disconnect
 from hris_pipeline.operations.services import Services
@@ -210,19 +210,19 @@ def test_moving_the_hour_while_something_is_due_keeps_it_due(running: Acme) -> N
 def test_an_integration_without_a_good_import_for_too_long_is_stalled(running: Acme) -> None:
     services = running.services
     running.clock.time = FIRST_DUE + timedelta(hours=18)
-    assert stalled(services, running.clock()) == ()
+    assert find_stalled_imports(services, running.clock()) == ()
     running.clock.advance(minutes=1)
-    [finding] = stalled(services, running.clock())
+    [finding] = find_stalled_imports(services, running.clock())
     assert (finding.integration_id, finding.due_at) == ("acme", FIRST_DUE)
     pause(services, "acme", "lee", "audit")
     running.clock.advance(days=20)
-    assert stalled(services, running.clock()) == ()
+    assert find_stalled_imports(services, running.clock()) == ()
     resume(services, "acme", "lee", "done")
-    assert stalled(services, running.clock()) == (), "the pause does not count"
+    assert find_stalled_imports(services, running.clock()) == (), "the pause does not count"
     running.clock.advance(days=2)
-    assert len(stalled(services, running.clock())) == 1
+    assert len(find_stalled_imports(services, running.clock())) == 1
     running.run("schedule")
-    assert stalled(services, running.clock()) == ()
+    assert find_stalled_imports(services, running.clock()) == ()
 
 
 def test_many_integrations_are_each_asked_in_their_own_zone(acme: Acme) -> None:

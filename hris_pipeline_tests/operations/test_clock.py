@@ -10,8 +10,8 @@ from hris_pipeline.operations.automation import (
     attempt_failed,
     complete_due_import,
     due_imports,
+    find_stalled_imports,
     resume,
-    stalled,
 )
 from hris_pipeline.operations.decisions import save_import
 from hris_pipeline.operations.overview import history
@@ -31,7 +31,7 @@ def tick(acme: Acme) -> list[datetime]:
 
 
 def alarms(acme: Acme) -> list[str]:
-    findings = stalled(acme.services, acme.clock())
+    findings = find_stalled_imports(acme.services, acme.clock())
     return [finding.integration_id for finding in findings if finding.clock_jumped]
 
 

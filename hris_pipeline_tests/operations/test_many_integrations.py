@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.environment import Environment
-from hris_pipeline.operations.automation import Stalled, due_imports, stalled
+from hris_pipeline.operations.automation import Stalled, due_imports, find_stalled_imports
 from hris_pipeline.operations.connection import connections_due
 from hris_pipeline.operations.health import examine, needs_daemon
-from hris_pipeline.operations.notification import untold
+from hris_pipeline.operations.notification import untold_integrations
 from hris_pipeline.operations.overview import PAGE_SIZE, overview_page
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_changed
@@ -122,7 +122,7 @@ def test_whom_to_tell_of_a_standstill_is_one_statement(services: Services) -> No
         line = {"integration_id": loud, "event": "stalled", "state": "then", "sent_at": AT}
         connection.execute(sa.insert(notifications), line)
     with counted_statements(services.store.engine) as statements:
-        names_untold = untold(services, "stalled", dict.fromkeys(names, "then"))
+        names_untold = untold_integrations(services, "stalled", dict.fromkeys(names, "then"))
     assert names_untold == tuple(name for name in names if name not in (loud, silent))
     assert len(statements) == 1
 
@@ -130,15 +130,15 @@ def test_whom_to_tell_of_a_standstill_is_one_statement(services: Services) -> No
 def test_who_is_stalled_is_three_statements(services: Services) -> None:
     names = add_integrations(services.store, MANY, due=True)
     with counted_statements(services.store.engine) as statements:
-        assert stalled(services, AT + timedelta(hours=2)) == ()
+        assert find_stalled_imports(services, AT + timedelta(hours=2)) == ()
     assert len(statements) == 3
-    assert [finding.integration_id for finding in stalled(services, AT + timedelta(days=2))] == names
+    assert [finding.integration_id for finding in find_stalled_imports(services, AT + timedelta(days=2))] == names
 
 
 def test_a_moment_handled_later_than_now_is_a_finding_and_counts_as_not_there(services: Services) -> None:
     (name,) = add_integrations(services.store, 1, due=False)
     before = AT - timedelta(hours=2)
-    (finding,) = stalled(services, before)
+    (finding,) = find_stalled_imports(services, before)
     assert finding == Stalled(name, AT, AT - timedelta(days=1), clock_jumped=True)
     (due,) = due_imports(services, "daily", before).due
     assert due.due_at == AT - timedelta(days=1)

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from hris_pipeline.errors import HrisError, Tampered
-from hris_pipeline.operations.automation import due_imports, oldest_due, stalled
+from hris_pipeline.operations.automation import due_imports, find_stalled_imports, oldest_due
 from hris_pipeline.operations.decisions import plan_undo, save_import
 from hris_pipeline.operations.explanation import directory_as_of, explain, user_as_of
 from hris_pipeline.operations.health import examine
@@ -66,7 +66,7 @@ def looks(acme: Acme) -> dict[str, Callable[[], Any]]:
     return {
         "due": lambda: [due_imports(services, each, MONDAY) for each in ("daily", "weekly", "monthly")],
         "oldest due": lambda: oldest_due(services, MONDAY),
-        "stalled": lambda: stalled(services, MONDAY),
+        "stalled": lambda: find_stalled_imports(services, MONDAY),
         "observed": lambda: settings_changed(services, None, 10),
         "list": lambda: overview_page(services),
         "doctor": lambda: list(examine(services)),

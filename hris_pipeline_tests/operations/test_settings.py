@@ -10,7 +10,7 @@ from hris_pipeline.operations.services import open_services
 from hris_pipeline.operations.settings import set_up
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.validating import settings_from
-from hris_pipeline.store.automation import automation, automations
+from hris_pipeline.store.automation import automation, read_automations
 from hris_pipeline.store.integrations import current_settings, get_integration, settings_history
 from hris_pipeline.store.tables import integration_settings
 from hris_pipeline_tests.kit.acme import Acme, MakeAcme
@@ -53,7 +53,7 @@ def test_notification_addresses_are_secrets_at_rest(acme: Acme) -> None:
     assert acme.change(settings).version == 2, "the same document is no new version, however it was encrypted"
     again = open_services(acme.services.environment)
     with again.store.read() as connection:
-        assert [state.settings.notify[0].to for state in automations(connection, "acme")] == [CHANNEL]
+        assert [state.settings.notify[0].to for state in read_automations(connection, "acme")] == [CHANNEL]
     again.close()
 
 

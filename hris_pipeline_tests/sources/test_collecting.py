@@ -25,13 +25,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Collector]]:
     monkeypatch.setattr("hris_pipeline.sources.extract._keeps_frozen", False)
     gc.unfreeze()
     moments: list[Collector] = []
-    page = PartnerApi._page
+    page = PartnerApi._build_page
 
     def noting(*arguments: object) -> object:
         moments.append(collector())
         return page(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(PartnerApi, "_page", noting)
+    monkeypatch.setattr(PartnerApi, "_build_page", noting)
     yield moments
     gc.freeze()  # as before
 

@@ -119,7 +119,7 @@ def both_ways(*members: Any) -> tuple[tuple[object, ...], tuple[object, ...]]:
     is, and by its tolerant way alone."""
     reception, tolerant = Reception(COMPANY), Reception(COMPANY)
     quick = [record for record in reception.records(members) if record is not None]
-    slow = [tolerant._tolerant(member) for member in members]
+    slow = [tolerant._read_tolerantly(member) for member in members]
     quick_seen, slow_seen = ([seen(record) for record in records] for records in (quick, slow))
     return (quick_seen, frame(quick), reception.report()), (slow_seen, frame(slow), tolerant.report())
 
@@ -133,7 +133,7 @@ def test_both_ways_read_keep_and_count_the_same(members: list[dict[str, Any]]) -
 def test_a_documented_member_needs_no_tolerance(monkeypatch: pytest.MonkeyPatch) -> None:
     quick, slow = both_ways(DOCUMENTED)
     assert quick == slow
-    monkeypatch.setattr(Reception, "_tolerant", lambda *_: pytest.fail("read the long way"))
+    monkeypatch.setattr(Reception, "_read_tolerantly", lambda *_: pytest.fail("read the long way"))
     Reception(COMPANY).record(DOCUMENTED)
 
 

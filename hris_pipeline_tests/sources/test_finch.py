@@ -10,7 +10,7 @@ from finch import Finch as PublishedClient
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceUnavailable
 from hris_pipeline.sandbox import Sandbox
 from hris_pipeline.sources.finch import Finch
-from hris_pipeline.sources.finch_wire import Reception, employed
+from hris_pipeline.sources.finch_wire import Reception, is_called_employed
 from hris_pipeline.sources.pacing import UNLIMITED
 from hris_pipeline_tests.kit.source_connections import QUICK, Scripted
 from hris_pipeline_tests.kit.wire_company import finch_columns
@@ -277,7 +277,7 @@ def test_details_that_are_all_somebody_elses_end_the_page(scripted: Scripted) ->
 def test_only_answers_that_agree_say_that_somebody_left(
     is_active: object, status: object, listed: object, expected: bool | None
 ) -> None:
-    assert employed({"is_active": is_active, "employment_status": status}, {"is_active": listed}) is expected
+    assert is_called_employed({"is_active": is_active, "employment_status": status}, {"is_active": listed}) is expected
 
 
 @pytest.mark.parametrize(

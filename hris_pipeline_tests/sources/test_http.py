@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from hris_pipeline.errors import ConnectionInvalid, SourceNotReady, SourceRefused, SourceUnavailable
-from hris_pipeline.sources.decoding import redacted
+from hris_pipeline.sources.decoding import redact_text
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, TokenProvider
 from hris_pipeline.sources.pacing import UNLIMITED, AdaptiveRateLimiter, Ceilings, Retries
 from hris_pipeline_tests.kit.source_connections import Scripted
@@ -188,8 +188,8 @@ def test_an_error_carries_no_address_number_or_token(
 
 
 def test_error_text_is_one_line_of_at_most_500_characters() -> None:
-    assert redacted("a\n  b") == "a b"
-    assert len(redacted("word " * 1000)) == 500
+    assert redact_text("a\n  b") == "a b"
+    assert len(redact_text("word " * 1000)) == 500
 
 
 @pytest.mark.parametrize(

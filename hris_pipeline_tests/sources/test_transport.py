@@ -18,9 +18,9 @@ VARIABLES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in (*VARIABLES, *map(str.lower, VARIABLES), "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
-    answers._tls.cache_clear()
+    answers._create_tls_context.cache_clear()
     yield
-    answers._tls.cache_clear()
+    answers._create_tls_context.cache_clear()
 
 
 def opened() -> None:

@@ -32,10 +32,10 @@ NOT_SHOWN = frozenset({"email_key", "integration_id", "metadata"})
 
 def show(visit: Visit) -> Response:
     """The imports, the newest first, and what can be asked about people."""
-    return _page(visit)
+    return _history_page(visit)
 
 
-def _page(visit: Visit, **values: Any) -> Response:
+def _history_page(visit: Visit, **values: Any) -> Response:
     status = visit.query.get("status", "")
     statuses = [status] if status in get_args(ImportStatus) else None
     page, pages = visit.page_of(history_length(visit.services, visit.name, statuses), PAGE_SIZE)
@@ -59,38 +59,38 @@ def explain_person(visit: Visit) -> Response:
     """Why somebody is as they are, or is no user."""
     if not visit.text("employee_id"):
         visit.problems["employee_id"] = "Give an EmployeeId."
-        return _page(visit)
+        return _history_page(visit)
     try:
         explained: Explanation = explain(visit.services, visit.name, visit.text("employee_id"))
     except UnknownName as error:
         visit.problems["employee_id"] = str(error)
-        return _page(visit)
+        return _history_page(visit)
     visible = _visible_metadata(visit)
     fields = tuple(line for line in explained.fields if line.field[0] != "#" or line.field[1:] in visible)
-    return _page(visit, explained=replace(explained, fields=fields))
+    return _history_page(visit, explained=replace(explained, fields=fields))
 
 
 def user_then(visit: Visit) -> Response:
     """A user as imports had left them at the end of a day, or right after an import."""
     import_id, typed = visit.text("import_id"), visit.text("as_of")
     try:
-        at, words = _after(visit, import_id) if import_id else _end_of_day(visit, typed)
+        at, words = _moment_after_import(visit, import_id) if import_id else _end_of_day(visit, typed)
     except UnknownName:
         raise
     except UsageError as error:
         visit.problems["as_of"] = str(error)
-        return _page(visit, as_of=typed)
+        return _history_page(visit, as_of=typed)
     try:
         state = user_as_of(visit.services, visit.name, visit.text("employee_id"), at)
     except UnknownName as error:
         visit.problems["employee_id_then"] = str(error)
-        return _page(visit, as_of=typed)
-    return _page(visit, user=_visible(visit, state) if state else {}, as_of=typed, then=words)
+        return _history_page(visit, as_of=typed)
+    return _history_page(visit, user=_visible_state(visit, state) if state else {}, as_of=typed, then=words)
 
 
-def _after(visit: Visit, import_id: str) -> tuple[str, str]:
+def _moment_after_import(visit: Visit, import_id: str) -> tuple[str, str]:
     """The moment right after an import, and its words."""
-    summary = _import(visit, import_id)
+    summary = _read_own_import(visit, import_id)
     return import_id, f"after the import of {moment_words(summary.finished_at, visit.zone)}"
 
 
@@ -114,7 +114,7 @@ def _end_of_day(visit: Visit, typed: str) -> tuple[datetime, str]:
     return end, f"at the end of {day.isoformat()} ({visit.zone})"
 
 
-def _visible(visit: Visit, state: Mapping[str, Any]) -> dict[str, Any]:
+def _visible_state(visit: Visit, state: Mapping[str, Any]) -> dict[str, Any]:
     """The state of a user without hidden metadata."""
     visible = _visible_metadata(visit)
     fields = {field_title(name): state.get(name) for name in USER_STATE if name not in NOT_SHOWN}
@@ -130,7 +130,7 @@ def _visible_metadata(visit: Visit) -> frozenset[str]:
 
 def directory(visit: Visit) -> Response:
     """The whole directory right after an import, or whoever of it has what is looked for; that comes by POST."""
-    summary = _import(visit, visit.route["import_id"])
+    summary = _read_own_import(visit, visit.route["import_id"])
     frame = directory_as_of(visit.services, visit.name, summary.import_id).sort_values("employee_id")
     text = visit.text("text")
     check_text(text)
@@ -152,7 +152,7 @@ def directory(visit: Visit) -> Response:
     )
 
 
-def _import(visit: Visit, import_id: str) -> Import:
+def _read_own_import(visit: Visit, import_id: str) -> Import:
     """An import, if it is one of this integration."""
     summary = read_import(visit.services, import_id)
     if summary.integration_id != visit.name:

@@ -50,12 +50,12 @@ def current(visit: Visit) -> Response:
         state = overview(visit.services, visit.name).integration.connection
         return visit.page("no_import.html", place="review", connected=state == "connected")
     query = f"?{visit.query}" if visit.query else ""
-    return RedirectResponse(f"{_address(summary)}{query}", 303)
+    return RedirectResponse(f"{_import_address(summary)}{query}", 303)
 
 
 def show(visit: Visit) -> Response:
     """One page of a review. Filters stand in the address; a text that is looked for comes by POST, and never does."""
-    summary = _import(visit)
+    summary = _read_own_import(visit)
     parameters = {name: visit.text(name) or visit.query.get(name, "") for name in LOOKED_FOR}
     filters = Filters(
         action=parameters["action"] if parameters["action"] in TABS[1:-1] else None,
@@ -85,7 +85,7 @@ def show(visit: Visit) -> Response:
         group_words=group_words,
         field_reasons=FIELD_REASONS,
         fields_of_new=FIELDS_OF_NEW,
-        people=_people(visit, summary, parameters["reason"], filters),
+        people=_people_under_reason(visit, summary, parameters["reason"], filters),
         matching=_matching_ids(visit, summary),
         unfinished=not is_open and _is_unfinished(visit),
         decisions=decisions_of(visit.services, visit.name, subject=summary.import_id),
@@ -97,7 +97,7 @@ def _is_unfinished(visit: Visit) -> bool:
     return visit.may("set_up") and visit.former is None and not overview(visit.services, visit.name).set_up
 
 
-def _people(visit: Visit, summary: Import, reason: str, filters: Filters) -> dict[str, Any] | None:
+def _people_under_reason(visit: Visit, summary: Import, reason: str, filters: Filters) -> dict[str, Any] | None:
     """Everybody under one reason, a page at a time; of the quarantine with what the source sent."""
     if not reason or reason not in summary.diagnostics:
         return None
@@ -126,7 +126,7 @@ def _matching_ids(visit: Visit, summary: Import) -> dict[str, int]:
 
 def save(visit: Visit) -> Response:
     """Applies exactly the change set that was shown; the run writes the decision down, with what came of it."""
-    summary = _reviewed(visit)
+    summary = _require_reviewed_import(visit)
     if summary.status == "held" and not is_approved(visit.services, summary):
         raise UsageError(f"Import {summary.import_id} is held: somebody who may approve it must do so first.")
     start_job(visit, "save_import", summary.import_id)
@@ -135,7 +135,7 @@ def save(visit: Visit) -> Response:
 
 def approve(visit: Visit) -> Response:
     """Lets exactly the change set that was shown through."""
-    summary, reason = _reviewed(visit), visit.text("reason")
+    summary, reason = _require_reviewed_import(visit), visit.text("reason")
     if not reason:
         visit.problems["reason"] = "Say why this import is right although a guard holds it."
     if visit.text("sure") != "yes":
@@ -144,28 +144,28 @@ def approve(visit: Visit) -> Response:
         return show(visit)
     with visit.deciding("approve", summary.import_id, reason=reason):
         approve_import(visit.services, summary.import_id, visit.text("digest"), visit.actor, reason)
-    return visit.go(_address(summary), "Approved for seven days. Save it to apply it.")
+    return visit.go(_import_address(summary), "Approved for seven days. Save it to apply it.")
 
 
 def discard(visit: Visit) -> Response:
     """Ends an open import."""
-    summary, reason = _reviewed(visit), visit.text("discard_reason")
+    summary, reason = _require_reviewed_import(visit), visit.text("discard_reason")
     if not reason:
         visit.problems["discard_reason"] = "Say why nobody wants this import."
         return show(visit)
     with visit.deciding("discard", summary.import_id, reason=reason):
         discard_import(visit.services, summary.import_id, visit.actor, reason)
     paused = _paused_words(visit) if summary.trigger == "undo" else ""
-    return visit.go(_address(summary), f"Discarded: nothing of it was applied.{paused}")
+    return visit.go(_import_address(summary), f"Discarded: nothing of it was applied.{paused}")
 
 
 def undo(visit: Visit) -> Response:
     """Plans an import that takes this one back, to be reviewed like any other."""
-    summary = _import(visit)
+    summary = _read_own_import(visit)
     with visit.deciding("undo", summary.import_id):
         planned = plan_undo(visit.services, summary.import_id, actor=visit.actor)
     return visit.go(
-        _address(planned), f"This would take the import back. Nothing is applied yet.{_paused_words(visit)}"
+        _import_address(planned), f"This would take the import back. Nothing is applied yet.{_paused_words(visit)}"
     )
 
 
@@ -184,7 +184,7 @@ def show_conflicts(visit: Visit) -> Response:
     return visit.page(
         "conflicts.html",
         place="conflicts",
-        conflicts=[(conflict, *_sides(conflict, reveal=visit.may("see_people"))) for conflict in listed],
+        conflicts=[(conflict, *_conflict_sides(conflict, reveal=visit.may("see_people"))) for conflict in listed],
         total=len(conflicts),
         relinkable=sum(conflict.kind == "employee_id" for conflict in conflicts),
         page=page,
@@ -192,14 +192,14 @@ def show_conflicts(visit: Visit) -> Response:
     )
 
 
-def _sides(conflict: Conflict, *, reveal: bool) -> tuple[str, list[tuple[str, object, object, bool]]]:
+def _conflict_sides(conflict: Conflict, *, reveal: bool) -> tuple[str, list[tuple[str, object, object, bool]]]:
     """Who stands on the two sides by name, and each field of both."""
-    pairs = _pairs(conflict, reveal=reveal)
+    pairs = _compare_fields(conflict, reveal=reveal)
     sides = [" ".join(str(pair[side]) for pair in pairs if pair[0] in _NAMES and pair[side]) for side in (1, 2)]
     return " and ".join(dict.fromkeys(filter(None, sides))), pairs
 
 
-def _pairs(conflict: Conflict, *, reveal: bool) -> list[tuple[str, object, object, bool]]:
+def _compare_fields(conflict: Conflict, *, reveal: bool) -> list[tuple[str, object, object, bool]]:
     """Each field as the source has it, as the user has it, and whether the two agree."""
     keys = dict.fromkeys([*conflict.user, *conflict.incoming])
     pairs = [(key, conflict.incoming.get(key), conflict.user.get(key)) for key in keys]
@@ -242,7 +242,7 @@ def relink(visit: Visit) -> Response:
     return visit.go(f"/i/{visit.name}", words)
 
 
-def _import(visit: Visit) -> Import:
+def _read_own_import(visit: Visit) -> Import:
     """The import of the address, if it is one of this integration."""
     summary = read_import(visit.services, visit.route["import_id"])
     if summary.integration_id != visit.name:
@@ -250,13 +250,13 @@ def _import(visit: Visit) -> Import:
     return summary
 
 
-def _reviewed(visit: Visit) -> Import:
+def _require_reviewed_import(visit: Visit) -> Import:
     """The import, if it still is the change set that the page showed.
 
     Raises:
         ImportStale: it is another by now, or ended.
     """
-    summary = _import(visit)
+    summary = _read_own_import(visit)
     if summary.status not in ("planned", "held"):
         raise ImportStale(f"Import {summary.import_id} is {summary.status} by now: nothing was done.")
     if visit.text("digest") != summary.digest:
@@ -264,7 +264,7 @@ def _reviewed(visit: Visit) -> Import:
     return summary
 
 
-def _address(summary: Import) -> str:
+def _import_address(summary: Import) -> str:
     return f"/i/{summary.integration_id}/imports/{summary.import_id}"
 
 

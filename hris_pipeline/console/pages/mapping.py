@@ -31,14 +31,14 @@ Edit = Callable[[Settings], Settings]
 
 def show(visit: Visit) -> Response:
     """The mapping in force."""
-    return _form(visit)
+    return _mapping_form(visit)
 
 
-def _form(visit: Visit) -> Response:
+def _mapping_form(visit: Visit) -> Response:
     settings = read_settings(visit.services, visit.name).settings
     fields, why_not = _source_fields(visit)
     by_source = {field.source: field for field in fields}
-    samples = {source: _sample(field, reveal=visit.may("see_people")) for source, field in by_source.items()}
+    samples = {source: _sample_words(field, reveal=visit.may("see_people")) for source, field in by_source.items()}
     return visit.page(
         "mapping.html",
         place="mapping",
@@ -46,7 +46,7 @@ def _form(visit: Visit) -> Response:
         metadata=settings.metadata,
         excluded=settings.exclude_fields,
         source_fields=by_source,
-        options=_options(by_source, samples, settings),
+        options=_source_options(by_source, samples, settings),
         samples=samples,
         types=list(TYPES.items()),
         why_not=why_not,
@@ -63,7 +63,7 @@ def _source_fields(visit: Visit) -> tuple[tuple[SourceField, ...], str]:
         return (), str(error)
 
 
-def _options(
+def _source_options(
     by_source: Mapping[str, SourceField], samples: Mapping[str, str], settings: Settings
 ) -> list[tuple[str, str]]:
     """What can feed a field: what the extract has, each with its fill rate and first value, and what the catalogue has
@@ -74,13 +74,13 @@ def _options(
     titles |= {source: source for source in sorted(named) if source not in titles}
     hidden = _hidden_sources(settings)
 
-    def words(source: str, title: str) -> str:
+    def option_words(source: str, title: str) -> str:
         if source not in by_source:
             return title
         sample = "hidden" if source in hidden else samples[source]
         return f"{title} ({by_source[source].filled}): {sample}"
 
-    return [(source, words(source, title)) for source, title in titles.items()]
+    return [(source, option_words(source, title)) for source, title in titles.items()]
 
 
 def _hidden_sources(settings: Settings) -> frozenset[str]:
@@ -90,7 +90,7 @@ def _hidden_sources(settings: Settings) -> frozenset[str]:
     return frozenset(entry.source for entry in settings.metadata if entry.type == "hidden") - visible
 
 
-def _sample(field: SourceField, *, reveal: bool) -> str:
+def _sample_words(field: SourceField, *, reveal: bool) -> str:
     sample = field.sample if reveal else mask(field.sample)
     if sample is None:
         return "nobody has it"
@@ -100,10 +100,10 @@ def _sample(field: SourceField, *, reveal: bool) -> str:
 def review_changes(visit: Visit) -> Response:
     """What the sent form changes, before it is stored."""
     if visit.text("again"):
-        return _form(visit)
+        return _mapping_form(visit)
     current = read_settings(visit.services, visit.name).settings
     new = current
-    for place, edit in _edits(visit, current):
+    for place, edit in _collect_edits(visit, current):
         try:
             new = edit(new)
         except SettingsInvalid as error:
@@ -111,11 +111,11 @@ def review_changes(visit: Visit) -> Response:
         except HrisError as error:
             visit.problems[place] = str(error)
     if visit.problems:
-        return _form(visit)
+        return _mapping_form(visit)
     return check(visit, current, new, back="mapping", store="mapping/store")
 
 
-def _edits(visit: Visit, settings: Settings) -> list[tuple[str, Edit]]:
+def _collect_edits(visit: Visit, settings: Settings) -> list[tuple[str, Edit]]:
     """Each field of the form that differs, and the edit that it means."""
     sources = edits.effective_mapping(settings)
     form_edits: list[tuple[str, Edit]] = []
@@ -128,7 +128,7 @@ def _edits(visit: Visit, settings: Settings) -> list[tuple[str, Edit]]:
             continue
         form_edits += _metadata_edits(visit, number, str(entry.name), entry.source, entry.type)
     if visit.text("name-new"):
-        name, source, kind = visit.text("name-new"), visit.text("source-new"), _kind(visit.text("type-new"))
+        name, source, kind = visit.text("name-new"), visit.text("source-new"), _metadata_type(visit.text("type-new"))
         form_edits.append(("name-new", lambda old: edits.add_metadata(old, name, source, kind)))
     return form_edits
 
@@ -137,7 +137,7 @@ def _metadata_edits(visit: Visit, number: int, name: str, source: str, kind: Met
     if visit.text(f"delete-{number}") == "yes":
         return [(f"delete-{number}", lambda old: edits.delete_metadata(old, name))]
     form_edits: list[tuple[str, Edit]] = []
-    new_source, new_kind = visit.text(f"source-{number}"), _kind(visit.text(f"type-{number}"), kind)
+    new_source, new_kind = visit.text(f"source-{number}"), _metadata_type(visit.text(f"type-{number}"), kind)
     new_name = visit.text(f"name-{number}")
     if new_source and new_source != source:
         form_edits.append((f"source-{number}", lambda old: edits.set_source(old, name, new_source)))
@@ -148,7 +148,7 @@ def _metadata_edits(visit: Visit, number: int, name: str, source: str, kind: Met
     return form_edits
 
 
-def _kind(text: str, otherwise: MetadataType = "default") -> MetadataType:
+def _metadata_type(text: str, otherwise: MetadataType = "default") -> MetadataType:
     return next((kind for kind in TYPES if kind == text), otherwise)
 
 

@@ -43,10 +43,10 @@ def show(visit: Visit) -> Response:
     with visit.services.store.read() as connection:
         settings = current_settings(connection, visit.name).settings
         users = read_active_users(connection, visit.name, settings)
-    names = _names(users)
-    upcoming = _records(milestones(visit.services, visit.name))
+    names = _names_by_user(users)
+    upcoming = _frame_to_records(milestones(visit.services, visit.name))
     _, counts = reporting(visit.services, visit.name)
-    roots, left_out = _tree(users, names)
+    roots, left_out = _build_tree(users, names)
     return visit.page(
         "people.html",
         place="people",
@@ -55,16 +55,16 @@ def show(visit: Visit) -> Response:
         milestone_words=MILESTONES,
         roots=roots,
         left_out=left_out,
-        plots=_plots(_records(counts)),
+        plots=_bars_by_dimension(_frame_to_records(counts)),
     )
 
 
-def _names(users: pd.DataFrame) -> dict[str, str]:
+def _names_by_user(users: pd.DataFrame) -> dict[str, str]:
     parts = users[["user_id", "first_name", "last_name"]].astype(object).where(lambda frame: frame.notna(), "")
     return {user_id: f"{first} {last}".strip() for user_id, first, last in parts.itertuples(index=False)}
 
 
-def _tree(users: pd.DataFrame, names: Mapping[str, str]) -> tuple[list[Node], int]:
+def _build_tree(users: pd.DataFrame, names: Mapping[str, str]) -> tuple[list[Node], int]:
     """The people at the top with everybody below, as many as a page can hold; and how many it cannot. Of a cycle one
     stands at the top."""
     lines = users[["user_id", "employee_id", "supervisor_id"]].astype(object)
@@ -76,12 +76,12 @@ def _tree(users: pd.DataFrame, names: Mapping[str, str]) -> tuple[list[Node], in
         reports.setdefault(None if top else supervisor_id, []).append(employee_id)
     nodes: dict[str, Node] = {}
     named = {employee_id: names[user_id] for user_id, employee_id, _ in people}
-    roots = [_grown(root, reports, named, nodes) for root in reports.get(None, []) if len(nodes) < MOST_NODES]
-    roots += [_grown(key, reports, named, nodes) for key in named if key not in nodes and len(nodes) < MOST_NODES]
+    roots = [_grow_tree(root, reports, named, nodes) for root in reports.get(None, []) if len(nodes) < MOST_NODES]
+    roots += [_grow_tree(key, reports, named, nodes) for key in named if key not in nodes and len(nodes) < MOST_NODES]
     return sorted(roots, key=lambda node: -node.size), len(people) - len(nodes)
 
 
-def _grown(
+def _grow_tree(
     root: str, reports: Mapping[str | None, list[str]], named: Mapping[str, str], nodes: dict[str, Node]
 ) -> Node:
     """Builds the tree below somebody, level by level and without recursion (chains may be long), from people who are
@@ -99,7 +99,7 @@ def _grown(
     return nodes[root]
 
 
-def _plots(counts: list[dict[str, Any]]) -> dict[str, list[tuple[str, int]]]:
+def _bars_by_dimension(counts: list[dict[str, Any]]) -> dict[str, list[tuple[str, int]]]:
     """The largest of each dimension, the others together."""
     plots: dict[str, list[tuple[str, int]]] = {}
     for line in counts:
@@ -150,7 +150,7 @@ def _reporting_lines(visit: Visit) -> pd.DataFrame:
     return _as_text(lines)
 
 
-def _headcounts(visit: Visit) -> pd.DataFrame:
+def _read_headcounts(visit: Visit) -> pd.DataFrame:
     _, counts = reporting(visit.services, visit.name)
     return _as_text(counts)
 
@@ -168,11 +168,11 @@ _FRAMES: Mapping[str, Callable[[Visit], pd.DataFrame]] = {
     "user-file": lambda visit: user_file_frame(visit.services, visit.name),
     "milestones": lambda visit: _as_text(milestones(visit.services, visit.name)),
     "reporting-lines": _reporting_lines,
-    "headcounts": _headcounts,
+    "headcounts": _read_headcounts,
 }
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _frame_to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
     return records
 

@@ -69,38 +69,38 @@ def controls(settings: Settings) -> list[Control]:
     rows = {row.name: row for row in setting_rows()}
     document = settings.document()
     choices = []
-    for key, model_field in _leaves(Settings):
+    for key, model_field in _leaf_fields(Settings):
         setting = key.partition(".")[0]
         if setting in ELSEWHERE:
             continue
-        row, value = rows[key], _inner(document, key)
-        options = _options(model_field.annotation)
+        row, value = rows[key], _value_at_key(document, key)
+        options = _choice_options(model_field.annotation)
         kind = "choice" if options else _list_kind(key) if isinstance(value, list | dict) else "text"
-        words = "" if setting in SECRET else _lines(value) if key in LISTED else _words(value)
+        words = "" if setting in SECRET else _join_entries(value) if key in LISTED else _render_value(value)
         example = EXAMPLES.get(key, "")
         choices.append(Control(key, kind, words, row.meaning, row.default, row.values, options, example))
     return choices
 
 
-def _leaves(model: type[BaseModel], prefix: str = "") -> list[tuple[str, Any]]:
+def _leaf_fields(model: type[BaseModel], prefix: str = "") -> list[tuple[str, Any]]:
     leaves: list[tuple[str, Any]] = []
     for name, model_field in model.model_fields.items():
         annotation = model_field.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            leaves += _leaves(annotation, f"{prefix}{name}.")
+            leaves += _leaf_fields(annotation, f"{prefix}{name}.")
         else:
             leaves.append((f"{prefix}{name}", model_field))
     return leaves
 
 
-def _inner(document: Mapping[str, Any], key: str) -> Any:
+def _value_at_key(document: Mapping[str, Any], key: str) -> Any:
     value: Any = document
     for part in key.split("."):
         value = value[part]
     return value
 
 
-def _options(annotation: Any) -> tuple[tuple[str, str], ...]:
+def _choice_options(annotation: Any) -> tuple[tuple[str, str], ...]:
     if annotation is bool:
         return (("on", "on"), ("off", "off"))
     if get_origin(annotation) is not None and all(isinstance(value, str) for value in get_args(annotation)):
@@ -108,7 +108,7 @@ def _options(annotation: Any) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def _words(value: Any) -> str:
+def _render_value(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -122,26 +122,26 @@ def _list_kind(key: str) -> str:
     return "lines" if key in LISTED else "yaml"
 
 
-def _lines(entries: Sequence[str]) -> str:
+def _join_entries(entries: Sequence[str]) -> str:
     """A list written one entry a line; as YAML where these lines would not be read back as the same list."""
     text = "\n".join(entries)
-    return text if _entries(text, commas=True) == list(entries) else to_yaml(list(entries)).strip()
+    return text if _split_entries(text, commas=True) == list(entries) else to_yaml(list(entries)).strip()
 
 
-def _entries(text: str, *, commas: bool) -> list[str] | None:
+def _split_entries(text: str, *, commas: bool) -> list[str] | None:
     """The entries of a list that is written one a line, or with commas between; None when it is written as YAML."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if any(line[0] in "[{" or line == "-" or line.startswith("- ") for line in lines):
         return None
     parts = [part.strip() for line in lines for part in (_SEPARATED.findall(line) if commas else [line])]
-    return [entry for part in parts if (entry := _unquoted(part))]
+    return [entry for part in parts if (entry := _strip_quotes(part))]
 
 
 _SEPARATED = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,]+)\s*(?:,|$)""")
 """What stands between commas; a comma between quotes parts nothing."""
 
 
-def _unquoted(entry: str) -> str:
+def _strip_quotes(entry: str) -> str:
     """Without the quotes that YAML would want around it."""
     is_quoted = len(entry) > 1 and entry[0] == entry[-1] and entry[0] in "'\""
     return entry[1:-1].strip() if is_quoted else entry
@@ -151,7 +151,7 @@ def _sent_value(key: str, text: str) -> str:
     """What a field of the form says, as a setting's value is written."""
     if key in SECRET and text == "nobody":
         return "[]"
-    entries = _entries(text, commas=key not in SECRET) if key in LISTED and text else None
+    entries = _split_entries(text, commas=key not in SECRET) if key in LISTED and text else None
     if entries is None:
         return text
     return json.dumps([{"to": entry} for entry in entries] if key in SECRET else entries, ensure_ascii=False)
@@ -159,11 +159,11 @@ def _sent_value(key: str, text: str) -> str:
 
 def show(visit: Visit) -> Response:
     """The form."""
-    return _form(visit, read_settings(visit.services, visit.name).settings, {})
+    return _settings_form(visit, read_settings(visit.services, visit.name).settings, {})
 
 
-def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Response:
-    fields, integration = controls(settings), _integration(visit)
+def _settings_form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Response:
+    fields, integration = controls(settings), _read_integration(visit)
     return visit.page(
         "settings.html",
         place="settings",
@@ -177,7 +177,7 @@ def _form(visit: Visit, settings: Settings, entries: Mapping[str, str]) -> Respo
     )
 
 
-def _integration(visit: Visit) -> Integration:
+def _read_integration(visit: Visit) -> Integration:
     with visit.services.store.read() as connection:
         return get_integration(connection, visit.name)
 
@@ -187,7 +187,7 @@ def review_changes(visit: Visit) -> Response:
     current = read_settings(visit.services, visit.name).settings
     sent = {control.key: visit.text(control.key) for control in controls(current) if control.key in visit.form}
     if visit.text("again"):
-        return _form(visit, current, sent)
+        return _settings_form(visit, current, sent)
     unchanged = {control.key: control.value for control in controls(current)}
     assignments = [
         f"{key}={_sent_value(key, value)}"
@@ -200,7 +200,7 @@ def review_changes(visit: Visit) -> Response:
         for problem in error.problems:
             field = _field_of(problem.where, sent)
             visit.problems[field] = _problem_words(field, problem.message)
-        return _form(visit, current, sent)
+        return _settings_form(visit, current, sent)
     return check(visit, current, new, back="settings", store="settings/store")
 
 
@@ -249,10 +249,10 @@ def check(visit: Visit, current: Settings, new: Settings, *, back: str, store: s
 def changes_between(current: Settings, new: Settings) -> list[str]:
     """The settings that differ, as ``key=value``."""
     before, after = current.document(), new.document()
-    return [f"{key}={_assigned(after[key])}" for key in after if before[key] != after[key]]
+    return [f"{key}={_assigned_text(after[key])}" for key in after if before[key] != after[key]]
 
 
-def _assigned(value: Any) -> str:
+def _assigned_text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

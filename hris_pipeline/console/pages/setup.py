@@ -49,18 +49,18 @@ class Step:
     possible: Callable[[Overview], bool] = lambda _: True
 
 
-def _connected(state: Overview) -> bool:
+def _is_connected(state: Overview) -> bool:
     return state.integration.connection == "connected"
 
 
 STEPS = (
     Step("terms", "Agree to the terms", lambda state, _: state.integration.terms_accepted_at is not None),
-    Step("connect", "Review the permissions and connect", lambda state, _: _connected(state)),
+    Step("connect", "Review the permissions and connect", lambda state, _: _is_connected(state)),
     Step("archive", "Archive inactive employees?", lambda state, noted: state.saved or "archive" in noted),
     Step("emails", "Override emails?", lambda state, noted: state.saved or "emails" in noted),
     Step("schedule", "How often?", lambda state, noted: state.saved or "schedule" in noted),
     Step("check", "Check your answers", lambda state, noted: state.saved or "check" in noted),
-    Step("import", "First import", lambda state, _: state.saved, _connected),
+    Step("import", "First import", lambda state, _: state.saved, _is_connected),
     Step(
         "automatic",
         "Automatic imports",
@@ -88,7 +88,7 @@ def create(visit: Visit) -> Response:
         visit.problems |= {problem.where: problem.message for problem in error.problems}
     except UsageError:
         visit.problems["name"] = "Use lower-case letters, digits and hyphens, at most 63; start with a letter or digit."
-    if not visit.problems and _exists(visit, name):
+    if not visit.problems and _integration_exists(visit, name):
         visit.problems["name"] = "There is an integration of that name: choose another."
     if visit.problems:
         return visit.page("setup_begin.html")
@@ -98,7 +98,7 @@ def create(visit: Visit) -> Response:
     return visit.go(f"/i/{name}/setup/terms")
 
 
-def _exists(visit: Visit, name: str) -> bool:
+def _integration_exists(visit: Visit, name: str) -> bool:
     try:
         return bool(overview(visit.services, name))
     except UnknownName:
@@ -130,7 +130,7 @@ def show(visit: Visit) -> Response:
 
 def _step_page(visit: Visit, step: str) -> Response:
     state = overview(visit.services, visit.name)
-    if step == "connect" and not _connected(state) and state.integration.terms_accepted_at is None:
+    if step == "connect" and not _is_connected(state) and state.integration.terms_accepted_at is None:
         return visit.go(f"/i/{visit.name}/setup/terms", "First the terms: nothing is read without your agreement.")
     values: dict[str, Any] = {"overview": state, "settings": state.settings, "step": step, "steps": KEYS}
     if step in _VALUES:
@@ -141,7 +141,7 @@ def _step_page(visit: Visit, step: str) -> Response:
 def _connect_values(visit: Visit, state: Overview) -> dict[str, Any]:
     """Where to log in; each time with a state of its own, bound to this log-in."""
     address, why_not = "", ""
-    if state.settings.source == "justworks" and not _connected(state):
+    if state.settings.source == "justworks" and not _is_connected(state):
         key = secrets.token_urlsafe(24)
         redirect_uri = f"{visit.console.access.origin}{CALLBACK}"
         try:
@@ -154,7 +154,7 @@ def _connect_values(visit: Visit, state: Overview) -> dict[str, Any]:
 
 
 @cache
-def _zones() -> tuple[str, ...]:
+def _offered_zones() -> tuple[str, ...]:
     """The time zones that are offered while one types."""
     return tuple(sorted(zone for zone in available_timezones() if zone.partition("/")[0] in REGIONS))
 
@@ -162,7 +162,7 @@ def _zones() -> tuple[str, ...]:
 _VALUES: Mapping[str, Callable[[Visit, Overview], dict[str, Any]]] = {
     "terms": lambda *_: {"terms": TERMS},
     "connect": _connect_values,
-    "schedule": lambda *_: {"quarters": QUARTERS, "weekdays": WEEKDAYS, "zones": _zones()},
+    "schedule": lambda *_: {"quarters": QUARTERS, "weekdays": WEEKDAYS, "zones": _offered_zones()},
     "import": lambda visit, state: {"job": visit.console.jobs.latest(visit.name), "open_import": state.open_import},
 }
 
@@ -200,10 +200,10 @@ def answer(visit: Visit) -> Response:
     response = _ANSWERS[step](visit)
     if visit.problems:
         return _step_page(visit, step)
-    return response or visit.go(f"/i/{visit.name}/setup/{_after(visit, step)}")
+    return response or visit.go(f"/i/{visit.name}/setup/{_step_after_answer(visit, step)}")
 
 
-def _after(visit: Visit, step: str) -> str:
+def _step_after_answer(visit: Visit, step: str) -> str:
     """Where an answer leads: back to the list of answers when it was changed from there, else to the next step."""
     noted = SetupProgress(visit.services, visit.name).answered()
     if visit.text("back") == "check" or ("check" in noted and step in QUESTIONS):
@@ -211,7 +211,7 @@ def _after(visit: Visit, step: str) -> str:
     return KEYS[KEYS.index(step) + 1] if step != KEYS[-1] else "done"
 
 
-def _terms(visit: Visit) -> None:
+def _accept_terms(visit: Visit) -> None:
     if visit.text("agree") != "yes":
         visit.problems["agree"] = "Nothing is read without your agreement."
         return
@@ -234,7 +234,7 @@ def _on_or_off(step: str, key: str) -> Callable[[Visit], None]:
     return store
 
 
-def _schedule(visit: Visit) -> None:
+def _store_schedule(visit: Visit) -> None:
     keys = ("frequency", "weekday", "day_of_month", "at", "time_zone")
     _store(visit, "schedule", [f"{key}={visit.text(key)}" for key in keys if visit.text(key)])
 
@@ -252,18 +252,18 @@ def _store(visit: Visit, step: str, assignments: list[str]) -> None:
     SetupProgress(visit.services, visit.name).note(step)
 
 
-def _check(visit: Visit) -> None:
+def _note_check(visit: Visit) -> None:
     SetupProgress(visit.services, visit.name).note("check")
 
 
-def _import(visit: Visit) -> Response:
+def _start_first_import(visit: Visit) -> Response:
     if visit.text("now") == "skip":
         return visit.go(f"/i/{visit.name}", "Skipped. You can run a manual import from here whenever you like.")
     start_job(visit, "preview_import")
     return visit.go(f"/i/{visit.name}/progress")
 
 
-def _automatic(visit: Visit) -> Response | None:
+def _switch_automatic(visit: Visit) -> Response | None:
     answer = visit.text("automatic")
     if answer not in ("start", "paused"):
         visit.problems["automatic"] = "Choose one of the two."
@@ -276,14 +276,14 @@ def _automatic(visit: Visit) -> Response | None:
 
 
 _ANSWERS: Mapping[str, Callable[[Visit], Response | None]] = {
-    "terms": _terms,
+    "terms": _accept_terms,
     "connect": _store_nothing,
     "archive": _on_or_off("archive", "archive_employees"),
     "emails": _on_or_off("emails", "override_emails"),
-    "schedule": _schedule,
-    "check": _check,
-    "import": _import,
-    "automatic": _automatic,
+    "schedule": _store_schedule,
+    "check": _note_check,
+    "import": _start_first_import,
+    "automatic": _switch_automatic,
 }
 
 

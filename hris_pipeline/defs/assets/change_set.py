@@ -87,7 +87,7 @@ def change_set(
     where that run ends red: what is planned, and the user file of it, is there to be looked at."""
     with recording_failures(context, services, justworks_members.extract_id) as run:
         check_provenance("mapped_users", mapped_users, justworks_members)
-        summary = _planned(services, justworks_members, mapped_users, run)
+        summary = _plan_in_run(services, justworks_members, mapped_users, run)
         tag_run(context.instance, run.run_id, PLANNED_TAG, summary.import_id)
         yield dg.MaterializeResult(
             metadata={
@@ -106,7 +106,7 @@ def change_set(
             tag_run(context.instance, run.run_id, HELD_TAG, held_by)
 
 
-def _planned(services: Services, manifest: Manifest, users: Traced, run: RunInfo) -> Import:
+def _plan_in_run(services: Services, manifest: Manifest, users: Traced, run: RunInfo) -> Import:
     return plan_import(
         services,
         manifest,
@@ -268,7 +268,7 @@ def apply_change_set(
             show_no_stack()
             raise held_import(read_import(services, planned_id), services.environment)
         require_current(context.instance, run.run_id)
-        summary = _saved(context, config, services, run, planned_id)
+        summary = _save_in_run(context, config, services, run, planned_id)
         services.hold.release(run.integration_id)
         tag_run(context.instance, run.run_id, APPLIED_TAG, summary.import_id)
         finish_due(services, run)
@@ -276,7 +276,7 @@ def apply_change_set(
         yield dg.Output(None, metadata=import_metadata(summary, services.environment))
 
 
-def _saved(
+def _save_in_run(
     context: dg.OpExecutionContext, config: ApplyConfig, services: Services, run: RunInfo, planned_id: str
 ) -> Import:
     """Applies what this run planned, or what somebody reviewed; that they decided so is written down."""

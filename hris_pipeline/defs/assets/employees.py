@@ -28,7 +28,7 @@ from hris_pipeline.defs.metadata import (
     employees_table_schema,
     extract_metadata,
     fields_read,
-    ids,
+    join_ids,
     mapped_users_lineage,
     mapped_users_table_schema,
     member_table_schema,
@@ -93,11 +93,11 @@ def justworks_members(
     with recording_failures(context, services) as run:
         obstacle = skip_reason(services, run.integration_id) if run.automatic else None
         if obstacle is None:
-            obstacle = _hold(services, run)
+            obstacle = _hold_integration(services, run)
         if obstacle:
             skip_run(context, obstacle)
             return
-        manifest = _manifest(config.extract, run, services, progress)
+        manifest = _obtain_manifest(config.extract, run, services, progress)
         if not _is_planned_from(context):
             services.hold.release(run.integration_id)
         context.add_asset_metadata(
@@ -107,7 +107,7 @@ def justworks_members(
                 "dagster/column_schema": member_table_schema(fields_read(manifest.source)),
                 "holes": len(manifest.holes),
                 "missing": len(manifest.missing),
-                "missing_hris_ids": ids(manifest.missing),
+                "missing_hris_ids": join_ids(manifest.missing),
                 "reasons": "; ".join(manifest.reasons),
                 "bytes": manifest.size,
             }
@@ -115,7 +115,7 @@ def justworks_members(
         yield dg.Output(manifest)
 
 
-def _hold(services: Services, run: RunInfo) -> str | None:
+def _hold_integration(services: Services, run: RunInfo) -> str | None:
     """Keeps every other import of the integration out until this run's is staged or applied. One that a person started
     waits for another; an automatic one gives the reason why it is skipped."""
     try:
@@ -133,7 +133,7 @@ def _is_planned_from(context: dg.AssetExecutionContext) -> bool:
     return not selection or dg.AssetKey("change_set") in selection
 
 
-def _manifest(extract: str, run: RunInfo, services: Services, progress: Progress) -> Manifest:
+def _obtain_manifest(extract: str, run: RunInfo, services: Services, progress: Progress) -> Manifest:
     if extract == "fresh":
         return extract_members(services, run.integration_id, progress=progress.update)
     return kept_manifest(services, run.integration_id, None if extract == "latest" else extract)
