@@ -9,13 +9,21 @@ __all__ = [
     "COUNT_OF_ACTION",
     "MADE_UP",
     "OPEN",
+    "PAGE_SIZE",
     "QUARANTINE_COLUMNS",
     "ROW_COLUMNS",
+    "SLUG",
     "ImportStatus",
     "Trigger",
     "is_made_up",
 ]
 
+
+SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
+"""What an integration and a directory are named by."""
+
+PAGE_SIZE = 50
+"""How many lines a page of a list shows."""
 
 ACTIONS: tuple[str, ...] = ("create", "update", "archive", "restore")
 """What an import does to a user, in the order in which it is shown."""

@@ -27,7 +27,7 @@ from hris_pipeline.operations.overview import history as past_imports
 from hris_pipeline.operations.review import all_rows, check_filters, review
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.text import plural
-from hris_pipeline.store.imports import Import
+from hris_pipeline.store.imports import APPROVAL_LASTS, Import
 from hris_pipeline.store.integrations import current_settings, get_integration
 
 __all__ = ["approve", "discard", "history", "import_", "preview", "save", "show", "undo"]
@@ -126,7 +126,7 @@ def approve(
 
     with open_services() as services, deciding_on_import(services, import_id, "approve", by=by, reason=reason):
         record = approve_import(services, import_id, digest, by, reason)
-    line = f"Approved for 7 days. To apply it: hris save {record.integration_id} {import_id}"
+    line = f"Approved for {APPROVAL_LASTS.days} days. To apply it: hris save {record.integration_id} {import_id}"
     return CommandResult(document(record), [cell(line, "bold")])
 
 

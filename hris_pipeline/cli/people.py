@@ -9,8 +9,6 @@ from pathlib import PurePath
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-import pyarrow as pa
 import typer
 
 from hris_pipeline.cli.common import (
@@ -36,6 +34,7 @@ from hris_pipeline.operations.users import user_file_as_of, user_file_frame
 from hris_pipeline.settings.text import plural
 from hris_pipeline.store.integrations import current_settings
 from hris_pipeline.store.review import is_hidden, visible_metadata
+from hris_pipeline.transform.columns import to_records
 from hris_pipeline.transform.user_file import USER_FILES, user_file_csv
 
 __all__ = ["erase", "explain", "load", "milestones", "protect", "reporting", "unprotect", "user", "user_file"]
@@ -298,7 +297,7 @@ def erase(
 def milestones(name: IntegrationArgument) -> CommandResult:
     """Service anniversaries, onboarding days 30, 60 and 90, and birthdays of the active users, by date."""
     with open_services() as services:
-        records = _frame_to_records(users.milestones(services, name))
+        records = to_records(users.milestones(services, name))
     lines = [(record["date"], record["employee_id"], record["milestone"], record["years_or_day"]) for record in records]
     grid = table(("date", "EmployeeId", "milestone", ">years or day"), lines)
     return CommandResult(
@@ -312,7 +311,7 @@ def reporting(name: IntegrationArgument) -> CommandResult:
     """
     with open_services() as services:
         lines_frame, counts_frame = users.reporting(services, name)
-    lines, counts = _frame_to_records(lines_frame), _frame_to_records(counts_frame)
+    lines, counts = to_records(lines_frame), to_records(counts_frame)
     people = [
         (
             record["employee_id"],
@@ -329,8 +328,3 @@ def reporting(name: IntegrationArgument) -> CommandResult:
         [(record["dimension"], record["value"] or "–", record["active_count"]) for record in counts],
     )
     return CommandResult(payload, [chains, "", heads])
-
-
-def _frame_to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
-    return records

@@ -31,6 +31,8 @@ from hris_pipeline.defs.runs import (
     run_info,
 )
 from hris_pipeline.operations.automation import (
+    FAILURES_TO_PAUSE,
+    RETRY_HOURS,
     Due,
     DueImports,
     SkippedIntegration,
@@ -255,8 +257,9 @@ _DIED = "the run ended without a word: its process died or never started"
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Counts a failed automatic import, which is tried again after 1, 4 and 12 hours; three failures in a row pause "
-        "the integration. Tells whoever the settings name. A held change set is no failure."
+        f"Counts a failed automatic import, which is tried again after {', '.join(map(str, RETRY_HOURS))} hours; "
+        f"{FAILURES_TO_PAUSE} failures in a row pause the integration. Tells whoever the settings name. A held change "
+        "set is no failure."
     ),
 )
 def failed_imports(context: dg.RunFailureSensorContext, services: dg.ResourceParam[Services]) -> dg.SkipReason | None:
@@ -285,7 +288,8 @@ def _record(services: Services, run: RunInfo, message: str) -> None:
 def _count(services: Services, run: RunInfo, message: str) -> None:
     notify(services, run.integration_id, "failed", message, f"An import failed: {message}")
     if run.due_at is not None and attempt_failed(services, run.integration_id, run.due_at, run.attempt):
-        body = f"Automatic imports are paused after three failures in a row: `hris resume {run.integration_id}`."
+        paused = f"Automatic imports are paused after {FAILURES_TO_PAUSE} failures in a row"
+        body = f"{paused}: `hris resume {run.integration_id}`."
         notify(services, run.integration_id, "paused", "failures", body)
 
 

@@ -39,6 +39,7 @@ __all__ = [
     "HELD_TAG",
     "IMPORT_GROUP",
     "IMPORT_USERS",
+    "LOCK_WAIT_SECONDS",
     "METHOD_TAG",
     "OWNERS",
     "PLANNED_TAG",
@@ -61,6 +62,9 @@ __all__ = [
     "run_info",
     "tag_run",
 ]
+
+LOCK_WAIT_SECONDS = 60.0
+"""How long a person's import waits for another one of the integration; a schedule's does not wait."""
 
 IMPORT_USERS = "import_users"
 """The one job that applies what it planned itself."""

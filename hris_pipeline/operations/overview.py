@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from hris_pipeline.contract import is_made_up
+from hris_pipeline.contract import PAGE_SIZE, is_made_up
 from hris_pipeline.operations.services import Services
 from hris_pipeline.settings.calendar import latest_due, next_due
 from hris_pipeline.settings.document import Settings
@@ -27,7 +27,6 @@ from hris_pipeline.store.overviews import (
 )
 
 __all__ = [
-    "PAGE_SIZE",
     "DeletedIntegration",
     "Overview",
     "OverviewPage",
@@ -42,9 +41,6 @@ __all__ = [
 ]
 
 FEW = 20
-
-PAGE_SIZE = 50
-"""Integrations on a page."""
 
 
 @dataclass(frozen=True)

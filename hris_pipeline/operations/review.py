@@ -12,7 +12,7 @@ from functools import cached_property
 
 import sqlalchemy as sa
 
-from hris_pipeline.contract import ACTIONS
+from hris_pipeline.contract import ACTIONS, PAGE_SIZE
 from hris_pipeline.errors import HrisError, UsageError
 from hris_pipeline.operations.review_rows import (
     FIELD_REASONS,
@@ -47,7 +47,6 @@ __all__ = [
     "review",
 ]
 
-PAGE_SIZE = 50
 BATCH = 500
 PREVIEWED_PEOPLE = 12
 """How many people a reason lists before one asks for them page by page."""

@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from hris_pipeline.contract import SLUG
 from hris_pipeline.settings.fields import CUSTOM_PREFIX, EMPLOYEE_FIELDS_BY_NAME, USER_FIELD_NAMES, Kind, MetadataName
 from hris_pipeline.settings.text import clean_value, nearest_or_all, suggestion
 
@@ -48,6 +49,7 @@ __all__ = [
     "ZoneName",
     "custom_label",
     "is_date",
+    "is_number",
     "list_of",
     "matching_everybody",
     "source_kind",
@@ -58,7 +60,6 @@ SOURCE_COLUMNS: tuple[str, ...] = tuple(
 )
 """The employee columns that a mapping, a metadata field or a rule may name."""
 
-_SLUG = r"[a-z0-9][a-z0-9-]{0,62}"
 
 _QUARTER_HOUR = r"(?:[01][0-9]|2[0-3]):(?:00|15|30|45)"
 
@@ -136,7 +137,7 @@ def _calling_country(value: str) -> str:
 
 
 def _check_slug(value: str) -> str:
-    if not re.fullmatch(_SLUG, value):
+    if not re.fullmatch(SLUG, value):
         raise ValueError("must be a slug: lower-case letters, digits and hyphens, at most 63, no hyphen first")
     return value
 
@@ -201,7 +202,7 @@ MetadataLabel = Annotated[
 ]
 
 Slug = Annotated[
-    str, AfterValidator(_check_slug), WithJsonSchema({"title": "slug", "type": "string", "pattern": f"^{_SLUG}$"})
+    str, AfterValidator(_check_slug), WithJsonSchema({"title": "slug", "type": "string", "pattern": f"^{SLUG}$"})
 ]
 
 CallingCountry = Annotated[
@@ -291,7 +292,8 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether it is a number; a truth value is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -306,8 +308,8 @@ _VALUES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "date": (is_date, "needs a date, YYYY-MM-DD"),
     "dates": (lambda value: _is_tuple_of(is_date, value), "needs a list of dates, YYYY-MM-DD"),
     "flag": (lambda value: isinstance(value, bool), "needs true or false"),
-    "number": (_is_number, "needs a number"),
-    "number or date": (lambda value: _is_number(value) or is_date(value), "needs a number or a date, YYYY-MM-DD"),
+    "number": (is_number, "needs a number"),
+    "number or date": (lambda value: is_number(value) or is_date(value), "needs a number or a date, YYYY-MM-DD"),
 }
 
 

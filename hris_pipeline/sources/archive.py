@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from hris_pipeline.contract import SLUG
 from hris_pipeline.errors import FrameInvalid, Tampered, UnknownName
 from hris_pipeline.files import Sealer, check_seal, open_root, replacing, require_root, seal_document
 from hris_pipeline.sources.protocol import Manifest
@@ -34,8 +35,6 @@ _HOLE = b'{"hole":'
 BLOCK = 1 << 20
 
 _EXTRACT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
-
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Stored(NamedTuple):
@@ -139,7 +138,7 @@ class Archive:
             FrameInvalid: the manifest cannot be read.
             Tampered: the manifest is not what this pipeline wrote.
         """
-        if not _EXTRACT_ID.fullmatch(extract_id) or not _SLUG.fullmatch(integration_id):
+        if not _EXTRACT_ID.fullmatch(extract_id) or not re.fullmatch(SLUG, integration_id):
             raise self._unknown_extract(integration_id, extract_id)
         try:
             body = self._locate_file(integration_id, extract_id, MANIFEST).read_bytes()

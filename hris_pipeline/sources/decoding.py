@@ -25,6 +25,7 @@ __all__ = [
     "encode_sorted",
     "error_code",
     "redact_text",
+    "require_object",
 ]
 
 UNREADABLE = "\ufffd"
@@ -169,6 +170,17 @@ def error_code(body: bytes) -> str:
     answer = _decode_object(body)
     codes = (answer.get(key) for key in _CODE_KEYS)
     return next((code for code in codes if isinstance(code, str) and _CODE.fullmatch(code)), "")
+
+
+def require_object(answer: object) -> dict[str, object]:
+    """The answer.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    if not isinstance(answer, dict):
+        raise ValueError("no object")
+    return answer
 
 
 def _decode_object(body: bytes) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import finch_wire
-from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode, error_code
+from hris_pipeline.sources.decoding import UNREADABLE_BYTES, encode, error_code, require_object
 from hris_pipeline.sources.http import FixedToken, Http, HttpRefused, Unauthorized
 from hris_pipeline.sources.pacing import AdaptiveRateLimiter, Ceilings, RateLimiter, Retries, prefetch
 from hris_pipeline.sources.protocol import (
@@ -152,7 +152,7 @@ class Finch:
     def _get(self, path: str, entity: str, default: dict[str, Any]) -> dict[str, Any]:
         """An object that not every connection may read."""
         try:
-            return self._noting_expiry(lambda: self._http.get(path, _require_object, _entity_query(entity)))
+            return self._noting_expiry(lambda: self._http.get(path, require_object, _entity_query(entity)))
         except HttpRefused:
             return default
 
@@ -259,19 +259,13 @@ _CONTRADICTORY: _Item = (None, None)
 _Batch = tuple[list[tuple[str, Body]], dict[str, Body], dict[str, Body]]
 
 
-def _require_object(answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise ValueError("no object")
-    return answer
-
-
 def _read_directory_page(answer: object) -> tuple[list[Body], int | None]:
     """The people of a page, and how many there are in all where the source says it.
 
     Raises:
         ValueError: it is no page of people.
     """
-    page = _require_object(answer)
+    page = require_object(answer)
     people, paging = page.get("individuals"), page.get("paging")
     if not isinstance(people, list) or not isinstance(paging, dict):
         raise ValueError("no individuals")
@@ -279,7 +273,7 @@ def _read_directory_page(answer: object) -> tuple[list[Body], int | None]:
 
 
 def _read_responses(answer: object) -> dict[str, _Item]:
-    items = _require_object(answer).get("responses")
+    items = require_object(answer).get("responses")
     if not isinstance(items, list):
         raise ValueError("no responses")
     by_id: dict[str, _Item] = {}

@@ -37,7 +37,7 @@ from hris_pipeline.sources.records import (
     scalar,
     spelled,
 )
-from hris_pipeline.sources.shapes import EMPLOYMENT_KEYS, is_an_office, read_office
+from hris_pipeline.sources.shapes import EMPLOYMENT_KEYS, is_an_office, read_label, read_office
 
 __all__ = [
     "CUSTOM_VALUES_KEY",
@@ -284,15 +284,11 @@ def read_custom_fields(items: Iterable[object]) -> tuple[CustomField, ...]:
             field_id,
             spelled(item, ("label", "name")) or field_id,
             spelled(item, ("type",)) or "",
-            tuple(filter(None, map(_read_option, _as_list(item.get("options"))))),
+            tuple(filter(None, map(read_label, _as_list(item.get("options"))))),
         )
         for item in objects
         if (field_id := spelled(item, ("id", "custom_field_id")))
     )
-
-
-def _read_option(option: object) -> str | None:
-    return spelled(option, SPELLINGS["option"]["label"]) if isinstance(option, dict) else scalar(option)
 
 
 def _as_list(value: object) -> Sequence[object]:

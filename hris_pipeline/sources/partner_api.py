@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from hris_pipeline.errors import SourceNotReady, SourceRefused, SourceUnavailable
 from hris_pipeline.sources import justworks_wire
+from hris_pipeline.sources.decoding import require_object
 from hris_pipeline.sources.http import Http, HttpRefused, TokenProvider, Unauthorized
 from hris_pipeline.sources.oauth import OAuth, OAuthTokens, TokenKeeper, Tokens
 from hris_pipeline.sources.pacing import Ceilings, RateLimiter, Retries, Workers, prefetch
@@ -104,7 +105,7 @@ class PartnerApi:
 
     def company(self) -> Company:
         """The company with its offices and departments, and its custom fields where the connection may read them."""
-        body = self._http.get("/v1/company", _require_object)
+        body = self._http.get("/v1/company", require_object)
         self._company = justworks_wire.read_company(body, self._custom_fields())
         return self._company
 
@@ -138,7 +139,7 @@ class PartnerApi:
                 yield LookupResult(hris_id, "error")
                 continue
             try:
-                member = self._http.get(_member_path(hris_id), _require_object)
+                member = self._http.get(_member_path(hris_id), require_object)
             except HttpRefused as refusal:
                 is_gone = refusal.status == 404 and refusal.says_so
                 yield LookupResult(hris_id, "not_found" if is_gone else "error")
@@ -301,12 +302,6 @@ def _read_page(answer: object) -> tuple[list[object], str]:
     if isinstance(cursor, dict | list | bool | float):
         raise ValueError("no cursor")
     return items, "" if cursor is None else str(cursor)
-
-
-def _require_object(answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise ValueError("no object")
-    return answer
 
 
 def _member_id(member: object) -> str:

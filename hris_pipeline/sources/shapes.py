@@ -41,6 +41,7 @@ __all__ = [
     "read_custom_values",
     "read_department",
     "read_employment",
+    "read_label",
     "read_manager",
     "read_numbers",
     "read_office",
@@ -341,14 +342,14 @@ def read_custom_values(items: object) -> tuple[str | None, bool]:
             continue
         field = spelled(item, _CUSTOM["id"])
         value = next((item[key] for key in _CUSTOM["value"] if holds_something(item.get(key))), None)
-        texts = [label for part in (value if isinstance(value, list) else [value]) if (label := _read_label(part))]
+        texts = [label for part in (value if isinstance(value, list) else [value]) if (label := read_label(part))]
         strange = any(holds_something(item[key]) for key in item if key not in _CUSTOM_KEYS)
         broken = broken or (not texts and (strange or value is not None)) or (field is None and bool(texts))
         values.append((field, texts))
     return (None, True) if broken else (custom_fields_text(values), False)
 
 
-def _read_label(option: object) -> str | None:
+def read_label(option: object) -> str | None:
     return spelled(option, SPELLINGS["option"]["label"]) if isinstance(option, dict) else scalar(option)
 
 

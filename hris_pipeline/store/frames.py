@@ -22,7 +22,7 @@ from hris_pipeline.contract import ROW_COLUMNS
 from hris_pipeline.store.conditions import in_values
 from hris_pipeline.store.stored_json import sound_object
 from hris_pipeline.store.tables import Instant, former_links, import_rows, imports, integrations, users
-from hris_pipeline.transform.columns import is_in, null_as_false, to_arrow
+from hris_pipeline.transform.columns import TEXT, is_in, null_as_false, to_arrow
 
 __all__ = [
     "INSTANT",
@@ -44,7 +44,6 @@ __all__ = [
     "write_rows",
 ]
 
-TEXT = pd.ArrowDtype(pa.string())
 
 INSTANT = pd.ArrowDtype(pa.timestamp("us", tz="UTC"))
 

@@ -61,7 +61,7 @@ OPEN_LASTS = timedelta(days=7)
 CLOCK_TOLERANCE = timedelta(hours=1)
 """What is stamped further ahead of now than this comes from a clock that was wrong, and counts as not there."""
 
-OUTDATED = "nobody saved it within 7 days"
+OUTDATED = f"nobody saved it within {OPEN_LASTS.days} days"
 
 _INTERNAL = ("rows_hash", "log_lines", "settings_digest", "applied_run_id", "confirmed_at", "replaces")
 _NOT_IN_DOCUMENT = ("integration_id", "directory_id", *_INTERNAL)

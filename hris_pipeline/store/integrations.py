@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from hris_pipeline.contract import SLUG
 from hris_pipeline.errors import EnvironmentInvalid, Tampered, UnknownName, UsageError
 from hris_pipeline.settings.document import Settings
 from hris_pipeline.settings.text import suggestion
@@ -64,8 +65,6 @@ Connection = Literal["none", "connected", "expired", "disconnected"]
 
 Automatic = Literal["off", "running", "paused"]
 
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Integration:
@@ -98,7 +97,7 @@ def check_name(integration_id: str) -> None:
     Raises:
         UsageError: it is no slug.
     """
-    if not SLUG.fullmatch(integration_id):
+    if not re.fullmatch(SLUG, integration_id):
         raise UsageError(
             f"{integration_id[:80]!r} is no name for an integration: use lower-case letters, digits and hyphens, "
             "starting with a letter or digit, 63 characters at most."

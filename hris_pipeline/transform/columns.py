@@ -49,6 +49,7 @@ __all__ = [
     "to_arrow",
     "to_date",
     "to_flag",
+    "to_records",
 ]
 
 
@@ -85,6 +86,12 @@ def give_back_memory() -> None:
 def text_series(values: Iterable[str | None], index: pd.Index | None = None) -> pd.Series:
     """A text Series of the values."""
     return from_arrow(pa.array(list(values), pa.string()), index)
+
+
+def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each row as a dictionary of Python's own values."""
+    records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
+    return records
 
 
 def column_or_nulls(frame: pd.DataFrame, name: str) -> pd.Series:

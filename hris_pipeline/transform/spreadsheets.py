@@ -19,6 +19,7 @@ from typing import IO, Any
 from xml.sax.saxutils import escape
 
 from hris_pipeline.errors import UsageError
+from hris_pipeline.settings.values import is_number
 
 __all__ = ["FORMULA", "PHONE", "Table", "escape_formula", "read_table", "write_csv", "write_xlsx"]
 
@@ -254,7 +255,7 @@ def _from_values(values: Sequence[Sequence[Any]]) -> Table:
             rows.append(cells)
             lines.append(line)
             if len(rows) > 1:
-                numeric.update(place for place, value in enumerate(record) if _is_number(value))
+                numeric.update(place for place, value in enumerate(record) if is_number(value))
     width = max((place + 1 for row in rows[:1] for place, cell in enumerate(row) if cell.strip()), default=0)
     return _build_table([_fit_row(row, width) for row in rows], lines, frozenset(numeric))
 
@@ -267,10 +268,6 @@ def _fit_row(row: Sequence[str], width: int) -> Sequence[str]:
 def _build_table(rows: Sequence[Sequence[str]], lines: Sequence[int], numeric: frozenset[int]) -> Table:
     header = tuple(rows[0]) if rows else ()
     return Table(header, rows[1:], lines[1:], numeric)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _cell_text(value: Any) -> str:

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from hris_pipeline.contract import PAGE_SIZE
 from hris_pipeline.environment import Environment
 from hris_pipeline.operations.automation import Stalled, due_imports, find_stalled_imports
 from hris_pipeline.operations.connection import connections_due
 from hris_pipeline.operations.health import examine, needs_daemon
 from hris_pipeline.operations.notification import untold_integrations
-from hris_pipeline.operations.overview import PAGE_SIZE, overview_page
+from hris_pipeline.operations.overview import overview_page
 from hris_pipeline.operations.services import Services
 from hris_pipeline.operations.settings import settings_changed
 from hris_pipeline.sources.archive import Archive

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from hris_pipeline.console.visit import Page, Visit
 from hris_pipeline.console.words import moment_words
-from hris_pipeline.contract import ImportStatus
+from hris_pipeline.contract import PAGE_SIZE, ImportStatus
 from hris_pipeline.errors import UnknownName, UsageError
 from hris_pipeline.operations.explanation import Explanation, directory_as_of, explain, user_as_of
 from hris_pipeline.operations.overview import history, history_length, read_import
@@ -25,7 +25,6 @@ from hris_pipeline.store.review import visible_metadata
 
 __all__ = ["PAGES"]
 
-PAGE_SIZE = 50
 DIRECTORY_FIELDS = ("employee_id", "first_name", "last_name", "email", "supervisor_id", "hire_date", "status")
 NOT_SHOWN = frozenset({"email_key", "integration_id", "metadata"})
 

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from hris_pipeline.console.pages.integrations import start_job
 from hris_pipeline.console.visit import Page, Visit
+from hris_pipeline.contract import PAGE_SIZE
 from hris_pipeline.errors import ImportStale, UnknownName, UsageError
 from hris_pipeline.operations.decisions import approve_import, discard_import, is_approved, open_import, plan_undo
 from hris_pipeline.operations.members import matching_ids
@@ -26,12 +27,11 @@ from hris_pipeline.operations.review_queues import (
 from hris_pipeline.operations.review_rows import FIELD_REASONS, mask_value
 from hris_pipeline.operations.roles import decisions_of
 from hris_pipeline.settings.text import plural
-from hris_pipeline.store.imports import Import
+from hris_pipeline.store.imports import APPROVAL_LASTS, Import
 from hris_pipeline.store.integrations import get_integration
 
 __all__ = ["PAGES"]
 
-PAGE_SIZE = 50
 CONFLICTS = 25
 """So many conflicts a page shows."""
 
@@ -144,7 +144,7 @@ def approve(visit: Visit) -> Response:
         return show(visit)
     with visit.deciding("approve", summary.import_id, reason=reason):
         approve_import(visit.services, summary.import_id, visit.text("digest"), visit.actor, reason)
-    return visit.go(_import_address(summary), "Approved for seven days. Save it to apply it.")
+    return visit.go(_import_address(summary), f"Approved for {APPROVAL_LASTS.days} days. Save it to apply it.")
 
 
 def discard(visit: Visit) -> Response:

@@ -14,6 +14,7 @@ from hris_pipeline.errors import UnknownName
 from hris_pipeline.operations.users import erase as erase_person
 from hris_pipeline.operations.users import milestones, read_active_users, reporting, user_file_frame
 from hris_pipeline.store.integrations import current_settings
+from hris_pipeline.transform.columns import to_records
 from hris_pipeline.transform.user_file import USER_FILES
 
 __all__ = ["PAGES"]
@@ -44,7 +45,7 @@ def show(visit: Visit) -> Response:
         settings = current_settings(connection, visit.name).settings
         users = read_active_users(connection, visit.name, settings)
     names = _names_by_user(users)
-    upcoming = _frame_to_records(milestones(visit.services, visit.name))
+    upcoming = to_records(milestones(visit.services, visit.name))
     _, counts = reporting(visit.services, visit.name)
     roots, left_out = _build_tree(users, names)
     return visit.page(
@@ -55,7 +56,7 @@ def show(visit: Visit) -> Response:
         milestone_words=MILESTONES,
         roots=roots,
         left_out=left_out,
-        plots=_bars_by_dimension(_frame_to_records(counts)),
+        plots=_bars_by_dimension(to_records(counts)),
     )
 
 
@@ -170,11 +171,6 @@ _FRAMES: Mapping[str, Callable[[Visit], pd.DataFrame]] = {
     "reporting-lines": _reporting_lines,
     "headcounts": _read_headcounts,
 }
-
-
-def _frame_to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    records: list[dict[str, Any]] = pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
-    return records
 
 
 def erase(visit: Visit) -> Response:

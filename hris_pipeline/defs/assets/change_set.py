@@ -25,6 +25,7 @@ from hris_pipeline.defs.runs import (
     HELD_TAG,
     IMPORT_GROUP,
     IMPORT_USERS,
+    LOCK_WAIT_SECONDS,
     METHOD_TAG,
     OWNERS,
     PLANNED_TAG,
@@ -60,9 +61,6 @@ __all__ = [
     "upcoming_milestones",
     "user_file",
 ]
-
-LOCK_WAIT_SECONDS = 60.0
-"""How long a person's import waits for another one of the integration; a schedule's does not wait."""
 
 
 @dg.asset(

@@ -34,7 +34,7 @@ from hris_pipeline.defs.metadata import (
     member_table_schema,
     settings_metadata,
 )
-from hris_pipeline.defs.runs import IMPORT_GROUP, OWNERS, Progress, RunInfo, integration_partitions
+from hris_pipeline.defs.runs import IMPORT_GROUP, LOCK_WAIT_SECONDS, OWNERS, Progress, RunInfo, integration_partitions
 from hris_pipeline.errors import FrameInvalid, ImportRunning
 from hris_pipeline.operations.automation import skip_reason
 from hris_pipeline.operations.extraction import extract_members, kept_manifest
@@ -56,9 +56,6 @@ __all__ = [
     "observe_settings",
     "out_of_date",
 ]
-
-LOCK_WAIT_SECONDS = 60.0
-"""How long a person's import waits for another one of the integration; a schedule's does not wait."""
 
 
 class MembersConfig(dg.Config):
