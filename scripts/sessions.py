@@ -101,15 +101,15 @@ def _codes(code: CodeType) -> list[CodeType]:
 
 
 def bring_up(session: pytest.Session, tests: Sequence[str]) -> None:
-    """Runs a test for everything that tests of the session share, such as a server, without any fault."""
+    """Runs a test for everything that tests of the session share, such as a server, without any fault; also for each
+    value of the fixtures that have several, which may ask for more: what a fork were to start would outlive it."""
     items = {item.nodeid: item for item in session.items}
     up: set[str] = set()
     for item in (items[test] for test in tests if test in items):
-        shared = {
-            name
-            for name, fixtures in item._fixtureinfo.name2fixturedefs.items()
-            if fixtures[-1].scope == "session" and not name.startswith("_")
-        }
+        fixtures = item._fixtureinfo.name2fixturedefs
+        shared = {name for name, defined in fixtures.items() if defined[-1].scope == "session" and name[0] != "_"}
+        values = item.callspec.params if hasattr(item, "callspec") else {}
+        shared |= {f"{name}={values[name]}" for name in values if name in fixtures and fixtures[name][-1].params}
         if shared - up or not up:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=session)
             up |= shared | {""}
