@@ -264,6 +264,7 @@ def find_relisted_elsewhere(
     waiting = {pair for pair in context.relisted if pair[0] in context.untold_holes}
     if others.empty or (members := suspects()).empty:
         return frozenset(waiting)
+    members = members[~is_in(members["hris_id"], _managed_ids(snapshot, context))]
     names = directory.names()
     named = lookup_columns(others["user_id"], names["user_id"], names[list(NAME_AND_BIRTH_DATE)])
     users = pd.concat([others, named], axis="columns")
