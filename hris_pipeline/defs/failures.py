@@ -164,8 +164,8 @@ def held_import(summary: Import, environment: Environment) -> HeldImport:
     console = f"review it in the console ({link['review'].value})" if link else "review it in `hris console`"
     message = (
         f"HELD, not broken: import {summary.import_id} waits for a person, and nothing of it was applied. To let it "
-        f"through, {console} or launch the job approve_import for {summary.integration_id}; on a command line "
-        f"`hris show {summary.import_id}`, then `hris approve {summary.import_id} --digest {summary.digest} --by WHO "
+        f"through, {console} or launch the job approve_import for {summary.integration_id} with its digest; on a "
+        f"command line `hris show {summary.import_id}`, then `hris approve {summary.import_id} --digest {summary.digest} --by WHO "
         "--reason WHY`. Held by " + "; ".join(f"{name}: {figure}" for name, figure in figures.items()) + "."
     )
     metadata = {**link, "import_id": summary.import_id, "digest": summary.digest, **figures}
