@@ -165,8 +165,10 @@ def held_import(summary: Import, environment: Environment) -> HeldImport:
     message = (
         f"HELD, not broken: import {summary.import_id} waits for a person, and nothing of it was applied. To let it "
         f"through, {console} or launch the job approve_import for {summary.integration_id} with its digest; on a "
-        f"command line `hris show {summary.import_id}`, then `hris approve {summary.import_id} --digest {summary.digest} --by WHO "
-        "--reason WHY`. Held by " + "; ".join(f"{name}: {figure}" for name, figure in figures.items()) + "."
+        f"command line `hris show {summary.import_id}`, then `hris approve {summary.import_id} --digest "
+        f"{summary.digest} --by WHO --reason WHY`. Held by "
+        + "; ".join(f"{name}: {figure}" for name, figure in figures.items())
+        + "."
     )
     metadata = {**link, "import_id": summary.import_id, "digest": summary.digest, **figures}
     return HeldImport(message, metadata=metadata, allow_retries=False)
