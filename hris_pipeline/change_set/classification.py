@@ -60,8 +60,7 @@ _STORED = tuple(name for name in SLIM_COLUMNS if name not in ("user_id", "email_
 class ClassifiedRows:
     """``mapped``: the rows as they came; ``rows``: with their ``user_id``, what is stored of that user (``stored_…``),
     ``employed`` and ``started``. ``outcome`` per row: ``create``, ``compare``, ``restore``, ``archive``,
-    ``unchanged``, ``protected``, ``conflict``, ``quarantined``, ``spared`` (would be archived) or
-    ``excluded:<why>``."""
+    ``unchanged``, ``protected``, ``conflict``, ``quarantined`` or ``excluded:<why>``."""
 
     mapped: pd.DataFrame
     rows: pd.DataFrame

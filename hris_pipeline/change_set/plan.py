@@ -292,7 +292,7 @@ def make_plan(
     if spared := _active_ids(snapshot, released).difference(leavers.archived["user_id"]):  # of whom no id is given away
         context = replace(context, waiting_elsewhere=context.waiting_elsewhere | spared)
         return make_plan(mapped, directory, context, settings, warnings)
-    outcome = _final_outcome(people, desired, leavers)
+    outcome = _final_outcome(people, desired)
     written, difference, outcome = _diff_users(outcome, desired, directory, snapshot, context, in_conflict)
     rows = pd.concat([written, *_collect_leaver_rows(leavers, directory, released)], ignore_index=True)
     hashes = row_hashes(rows)
@@ -345,13 +345,12 @@ def _all_conflicts(people: ClassifiedRows, desired: DesiredState, snapshot: pd.D
     return pd.concat([people.identities.conflicts, lines], ignore_index=True)
 
 
-def _final_outcome(people: ClassifiedRows, desired: DesiredState, leavers: Leavers) -> pd.Series:
-    """The outcome per row after what only whole plans decide: whose EmployeeId is taken, and who is spared."""
+def _final_outcome(people: ClassifiedRows, desired: DesiredState) -> pd.Series:
+    """The outcome per row after what only whole plans decide: whose EmployeeId is taken."""
     outcome = people.outcome.copy()
     ignored = people.identities.ignored.loc[desired.taken]
     outcome.loc[desired.taken] = ignored.map({True: "excluded:ignored", False: "conflict"}).astype(outcome.dtype)
-    archived = is_in(people.rows["user_id"], leavers.archived["user_id"])
-    return outcome.mask((outcome == "archive") & ~archived, "spared")
+    return outcome
 
 
 def _diff_users(

@@ -189,7 +189,8 @@ def map_users(
     bad = state.failed | rows.index.isin(quarantined.index)
     quarantined = quarantined.reset_index(drop=True)
     _require_employee_ids(fields, state, quarantined, settings)
-    limit_bad_rows(int((bad & state.employed).sum()), int(state.employed.sum()), quarantined)
+    bad_employed, employed = int((bad & state.employed).sum()), int(state.employed.sum())
+    limit_bad_rows(bad_employed, employed, quarantined, int(state.failed.sum()))
     employment = state.columns
     exclusion = exclusion.assign(
         exclusion=exclusion["exclusion"].mask(bad),

@@ -297,15 +297,16 @@ def read_listed(holes: Normalised) -> Employees:
     return Employees(typed.iloc[:0], typed, holes.unread, holes.spells)
 
 
-def limit_bad_rows(bad: int, employed: int, quarantined: pd.DataFrame) -> None:
-    """Refuses an extract of which too many employed people's rows are bad.
+def limit_bad_rows(bad: int, employed: int, quarantined: pd.DataFrame, earlier: int = 0) -> None:
+    """Refuses an extract of which too many employed people's rows are bad; ``earlier``: how many rows were bad before,
+    for reasons that ``quarantined`` does not hold.
 
     Raises:
         TooManyBadRows: with the reasons by field and check.
     """
     least, share = _TOO_MANY_BAD
     if bad >= least and bad > share * employed:
-        checks = check_words(quarantined)
+        checks = check_words(quarantined) + (f", bad before the mapping: {earlier}" if earlier else "")
         raise TooManyBadRows(
             f"The rows of {bad} of {employed} employed members cannot be used, more than {share:.0%}. All bad rows by "
             f"field and check, where a row can fail several and those of people who left are counted too: {checks}. "

@@ -142,6 +142,14 @@ def test_an_employee_id_that_nobody_has_stops_the_run_with_its_reasons() -> None
     assert values(stopped.value.quarantined["hris_id"]) == ["m-1", "m-2"]
 
 
+def test_rows_that_were_bad_before_the_mapping_are_told_beside_those_that_it_finds() -> None:
+    bad = [member(number, birth_date="soon") for number in range(4)]
+    blank = [member(number, justworks_id=None) for number in range(4, 6)]
+    reasons = "employee_id is blank, so nobody can be known by it: 2, bad before the mapping: 4"
+    with pytest.raises(TooManyBadRows, match=f"The rows of 6 of 20 .*: {reasons}"):
+        mapped(*bad, *blank, *(member(number) for number in range(6, 20)))
+
+
 def test_a_rule_that_matches_everybody_is_refused_as_soon_as_there_are_values() -> None:
     rule = {"name": "Badged", "any": [{"field": "custom:Badge", "operator": "is_not_empty"}]}
     people = [member(number, custom_fields='{"f1": "x"}') for number in range(5)]
