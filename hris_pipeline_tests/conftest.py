@@ -214,8 +214,8 @@ def session_sandbox(session_clock: Clock) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def clock(session_clock: Clock) -> Clock:
-    """The clock, on a Monday."""
-    session_clock.time = MONDAY
+    """The clock, standing still on a Monday."""
+    session_clock.time, session_clock.ticks = MONDAY, False
     return session_clock
 
 
