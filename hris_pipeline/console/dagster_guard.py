@@ -124,11 +124,11 @@ def read_request(body: Any) -> Request | str:
     launching = next((field.name.value for field in fields if field.name.value in LAUNCHES), None)
     if launching:
         launches = _read_launches(fields[0], body.get("variables")) if len(operations) == len(fields) == 1 else ()
+        if launches:
+            return Request(frozenset(launch.action for launch in launches), launches)
         variables = " or ".join(f"${name}" for name in LAUNCHES[launching])
         return (
-            Request(frozenset(launch.action for launch in launches), launches)
-            if launches
-            else f"{launching} is let through alone in its document, with one job or its partitions in the variable "
+            f"{launching} is let through alone in its document, with one job or its partitions in the variable "
             f"{variables}, as Dagster's own pages send it: who asks is written there."
         )
     actions = frozenset(MUTATION_ACTIONS.get(field.name.value, "administer") for field in fields)
